@@ -1,0 +1,103 @@
+"""Refuse a bad hyperparameter when the optimizer is built, in the words the caller typed.
+
+Each check takes keyword arguments, so that the message can name them: `decay(b1=b1, b2=b2)`.
+A message names the argument, the value, what is allowed and the way out. `TypeError` for a wrong
+kind, `ValueError` for a wrong value. A tracer is let through: its value is not known before the
+program runs.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jax.core import Tracer
+
+
+def decay(**hyperparameters: Any) -> None:
+    """Weights of the past, in [0, 1): a weight of 1 would never forget."""
+    for name, value in hyperparameters.items():
+        _number(
+            name,
+            value,
+            lambda x: 0 <= x < 1,
+            "in [0, 1)",
+            "It is the weight of the past: 0 forgets everything, 0.9 remembers about ten steps.",
+        )
+
+
+def decay_or_schedule(**hyperparameters: Any) -> None:
+    """Weights of the past, in [0, 1), or schedules of such weights."""
+    for name, value in hyperparameters.items():
+        if not callable(value):
+            decay(**{name: value})
+
+
+def non_negative(**hyperparameters: Any) -> None:
+    """Finite and at least 0."""
+    for name, value in hyperparameters.items():
+        _number(name, value, lambda x: 0 <= x < math.inf, "a finite number >= 0")
+
+
+def positive(**hyperparameters: Any) -> None:
+    """Finite and above 0."""
+    for name, value in hyperparameters.items():
+        _number(name, value, lambda x: 0 < x < math.inf, "a finite number > 0")
+
+
+def finite(**hyperparameters: Any) -> None:
+    """Any finite number."""
+    for name, value in hyperparameters.items():
+        _number(name, value, math.isfinite, "a finite number")
+
+
+def fraction(**hyperparameters: Any) -> None:
+    """Parts of a whole, in [0, 1]."""
+    for name, value in hyperparameters.items():
+        _number(name, value, lambda x: 0 <= x <= 1, "in [0, 1]")
+
+
+def rate(**hyperparameters: Any) -> None:
+    """Finite and at least 0, or a schedule: a function of the step that returns such a number."""
+    for name, value in hyperparameters.items():
+        if not callable(value):
+            _number(
+                name,
+                value,
+                lambda x: 0 <= x < math.inf,
+                "a finite number >= 0 or a schedule (a function of the step)",
+                "The step already goes downhill (to climb, negate the loss). For several values, "
+                "vmap over one; for a value that moves, pass a schedule.",
+            )
+
+
+def steps(*, least: int = 1, **hyperparameters: Any) -> None:
+    """Numbers of steps: whole and at least `least`. A horizon of 0 would divide by zero."""
+    for name, value in hyperparameters.items():
+        allowed = f"a whole number of steps >= {least}"
+        _number(name, value, lambda x: x >= least and float(x).is_integer(), allowed)
+
+
+def one_of(*choices: Any, **arguments: Any) -> None:
+    """One of a few words."""
+    for name, value in arguments.items():
+        if value not in choices:
+            words = ", ".join(repr(choice) for choice in choices)
+            raise ValueError(f"{name} must be one of {words}, got {value!r}.")
+
+
+def _number(
+    name: str, value: Any, allows: Callable[[Any], bool], allowed: str, advice: str = ""
+) -> None:
+    if isinstance(value, Tracer):
+        return
+    problem = " ".join(filter(None, (f"{name} must be {allowed}, got {value!r}.", advice)))
+    try:
+        number = np.asarray(value)
+    except ValueError:  # a ragged list
+        raise TypeError(problem) from None
+    real = number.dtype.kind in "iuf" or number.dtype.name.startswith(("bfloat", "float"))
+    if number.ndim or not real:  # also refuses True, "fast", None, 1j and lists
+        raise TypeError(problem)
+    if not allows(float(number)):  # NaN is refused too: every comparison with it is false
+        raise ValueError(problem)
