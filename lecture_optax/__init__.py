@@ -1,1 +1,36 @@
 """θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1): velocities, preconditioners and learning rates for Optax."""
+
+from . import schedules as schedules
+from ._average import average_iterates as average_iterates, averaged as averaged
+from ._bias_correction import bias_correction as bias_correction
+from ._block import block as block
+from ._chain import chain as chain
+from ._current import current as current
+from ._describe import describe as describe, described as described
+from ._first_moment import first_moment as first_moment
+from ._inverse_root import inverse as inverse, inverse_root as inverse_root
+from ._learning_rate import scale_by_learning_rate as scale_by_learning_rate
+from ._magnitudes import (
+    infinity_moment as infinity_moment,
+    running_max as running_max,
+    second_moment as second_moment,
+    sum_of_squares as sum_of_squares,
+)
+from ._nesterov import (
+    lookahead_readout as lookahead_readout,
+    nesterov_first_moment as nesterov_first_moment,
+    nesterov_trace as nesterov_trace,
+)
+from ._precondition import precondition as precondition
+from ._trace import trace as trace
+from ._variance import variance as variance
+from .optimizers import (
+    adagrad as adagrad,
+    adam as adam,
+    adamax as adamax,
+    adamw as adamw,
+    amsgrad as amsgrad,
+    nadam as nadam,
+    rmsprop as rmsprop,
+    sgd as sgd,
+)

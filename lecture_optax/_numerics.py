@@ -1,0 +1,55 @@
+"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², exact and differentiable."""
+
+import math
+import sys
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jax.typing import ArrayLike
+
+from ._dtypes import default_float
+from ._types import Scalar
+
+
+def abs_squared(x: jax.Array) -> jax.Array:
+    """|x|², whose derivative at a complex 0 is 0 (that of abs(x)**2 is NaN)."""
+    return (x.conj() * x).real
+
+
+def magnitude(x: jax.Array) -> jax.Array:
+    """|x|, whose derivative at 0 is 0, also where x is complex."""
+    if not jnp.iscomplexobj(x):
+        return jnp.abs(x)
+    zero = x == 0
+    return jnp.where(zero, 0, jnp.abs(jnp.where(zero, 1, x)))
+
+
+def sqrt(x: jax.Array) -> jax.Array:
+    """The root of x >= 0, with slope 0 at 0: there d/dx is infinite, and 0 · ∞ is NaN."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+
+
+def reciprocal(x: jax.Array) -> jax.Array:
+    """1/x for x > 0, and 0 at 0 as a pseudo-inverse has it: what never moved has no scale."""
+    positive = x > 0
+    return jnp.where(positive, 1 / jnp.where(positive, x, 1), 0)
+
+
+def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:
+    """1 - decay^count without cancellation: as written, .999 in float32 loses 1.3e-5."""
+    k = jnp.asarray(count, default_float())
+    if isinstance(decay, Tracer):
+        return _traced_one_minus_power(jnp.asarray(decay, k.dtype), k)
+    log_decay = math.log(max(float(decay), sys.float_info.min))  # on the host, in float64
+    return -jnp.expm1(k * log_decay)
+
+
+@jax.custom_jvp
+def _traced_one_minus_power(decay: jax.Array, k: jax.Array) -> jax.Array:
+    return -jnp.expm1(k * jnp.log1p(decay - 1))
+
+
+# By hand, because the chain rule through log1p gives 0 · ∞ at decay = 0.
+_traced_one_minus_power.defjvps(lambda dot, _, decay, k: -k * decay ** (k - 1) * dot, None)

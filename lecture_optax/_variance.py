@@ -1,0 +1,77 @@
+"""How much has the gradient varied, entry by entry? Centred RMSProp's magnitude."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from . import _validate
+from ._block import block
+from ._describe import described
+from ._dtypes import full_like_magnitude, scale, zeros_like
+from ._numerics import abs_squared, one_minus_power, reciprocal
+from ._types import Scalar, Transformation
+
+
+class VarianceState(NamedTuple):
+    """The number of gradients, their average m(k) and that of their squares c(k)."""
+
+    count: ArrayLike
+    mu: optax.Updates
+    nu: optax.Updates
+
+
+@described
+def variance(
+    decay: Scalar, *, initial: Scalar = 0.0, bias_correction: bool = False
+) -> Transformation:
+    """Average |g|² exponentially, less the square of the average.
+
+        m(k+1) = decay m(k) + (1 - decay) g(k),       m(0) = 0
+        c(k+1) = decay c(k) + (1 - decay) |g(k)|²,    c(0) = initial
+        x(k+1) = max(c(k+1) - |m(k+1)|², 0)
+
+    One block, since the two averages see the same gradient. The maximum takes back what rounding
+    may push below zero (there Optax's root is NaN).
+
+    **Arguments**
+
+    - `decay`: the weight of the past, in [0, 1). Number, array or tracer.
+    - `initial`: c(0) >= 0.
+    - `bias_correction`: divide both averages by 1 - decay^k before they meet.
+
+    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
+
+    Source: Graves (2013), "Generating sequences with recurrent neural networks", eq. 40.
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo
+    >>> tx = lo.variance(0.5, bias_correction=True)
+    >>> x, _ = tx.update(jnp.float32(3.0), tx.init(jnp.float32(0.0)))
+    >>> float(x)  # one gradient has not varied
+    0.0
+
+    ```
+    """
+    _validate.decay(decay=decay)
+    _validate.non_negative(initial=initial)
+
+    def init_fn(params):
+        nu = full_like_magnitude(params, initial)
+        return VarianceState(jnp.zeros((), jnp.int32), zeros_like(params), nu)
+
+    def update_fn(updates, state, params=None, **extra_args):
+        k = optax.safe_increment(state.count)
+        mu = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.mu, updates)
+        nu = jax.tree.map(
+            lambda c, g: decay * c + (1 - decay) * abs_squared(g), state.nu, updates
+        )
+        weight = reciprocal(one_minus_power(decay, k)) if bias_correction else 1.0
+        spread = jax.tree.map(
+            lambda c, m: jnp.maximum(c - abs_squared(m), 0), scale(weight, nu), scale(weight, mu)
+        )
+        return spread, VarianceState(k, mu, nu)
+
+    return block(init_fn, update_fn)
