@@ -1,5 +1,8 @@
 """θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1): velocities, preconditioners and learning rates for Optax."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from . import schedules as schedules
 from ._average import average_iterates as average_iterates, averaged as averaged
 from ._bias_correction import bias_correction as bias_correction
@@ -34,3 +37,15 @@ from .optimizers import (
     rmsprop as rmsprop,
     sgd as sgd,
 )
+
+if TYPE_CHECKING:  # heavy: loaded when they are named
+    from . import recipe as recipe, testing as testing, theory as theory, training as training
+    from .training import fit as fit
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("recipe", "testing", "theory", "training"):
+        return _import_module(f"{__name__}.{name}")
+    if name == "fit":
+        return _import_module(f"{__name__}.training").fit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

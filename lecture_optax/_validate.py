@@ -17,6 +17,7 @@ from jax.core import Tracer
 def decay(**hyperparameters: Any) -> None:
     """Weights of the past, in [0, 1): a weight of 1 would never forget."""
     for name, value in hyperparameters.items():
+        _wide_enough(name, value)
         _number(
             name,
             value,
@@ -84,6 +85,21 @@ def one_of(*choices: Any, **arguments: Any) -> None:
         if value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
             raise ValueError(f"{name} must be one of {words}, got {value!r}.")
+
+
+def _wide_enough(name: str, value: Any) -> None:
+    """A bfloat16 cannot hold 0.999: it rounds to 1, and every update would be NaN or 0."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and dtype.itemsize < 4 and dtype.kind not in "iub":
+        raise TypeError(
+            f"{name} must be at least float32, got {dtype}, which rounds 0.999 to {_rounded(dtype)}. "
+            "optax.inject_hyperparams casts to the dtype of the parameters: give it "
+            "hyperparam_dtype=jnp.float32."
+        )
+
+
+def _rounded(dtype: Any) -> float:
+    return float(np.asarray(0.999).astype(dtype))
 
 
 def _number(
