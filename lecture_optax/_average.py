@@ -114,11 +114,13 @@ def _include(state: AverageIteratesState, params: Any) -> Any:
 def _fill(state: AverageIteratesState, result: Any, params: Any) -> Any:
     """`result`, with the leaves that this state averages replaced by their averages."""
 
+    started = jnp.asarray(state.count) > 0
+
     def leaf(average, now, p):
         if isinstance(average, optax.MaskedNode):
             return now
         one = AverageIteratesState(state.count, state.eta, average)
-        return jnp.where(state.count > 0, _include(one, widen(p)), widen(p))
+        return jnp.where(started, _include(one, widen(p)), widen(p))
 
     def is_masked(x):
         return isinstance(x, optax.MaskedNode)

@@ -31,13 +31,13 @@ def current(state: optax.OptState) -> Current:
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo
-    >>> tx = lo.sgd(lambda k: 0.1 / (1 + k), momentum=0.9)
+    >>> tx = lo.sgd(lambda k: 1 / (1 + k), momentum=0.9)
     >>> state = tx.init(jnp.zeros(2))
     >>> for _ in range(4):
     ...     _, state = tx.update(jnp.ones(2), state)
     >>> now = lo.current(state)
     >>> int(now.count), {path: float(rate) for path, rate in now.learning_rates.items()}
-    (4, {'[1].learning_rate': 0.02500000037252903})
+    (4, {'[1].learning_rate': 0.25})
 
     ```
     """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -64,7 +65,7 @@ class DescribedTransformation(optax.GradientTransformationExtraArgs):
         return str(describe(self))
 
 
-def describe(tx: optax.GradientTransformation) -> Description:
+def describe(tx: Any) -> Description:
     """What `tx` is: its name, its arguments, its members.
 
     A transformation of another library has a name only, in angle brackets.
@@ -190,7 +191,7 @@ def _python(name: str, value: Any) -> str:
         return f"<traced {value.dtype}>"
     if name.endswith("dtype") and value is not None:
         return repr(jnp.dtype(value).name)
-    if hasattr(value, "dtype") and np.ndim(value) == 0:
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and value.ndim == 0:
         return str(np.asarray(value))  # the shortest digits of its own precision
     if callable(value) and not type(value).__module__.startswith(__package__ or ""):
         return f"<function {getattr(value, '__name__', type(value).__name__)}>"

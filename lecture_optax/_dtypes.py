@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from ._types import DTypeLike, Scalar
 
 
 def widen(tree: Any) -> Any:
-    """Every inexact leaf as a strongly typed array of at least float32; counters stay as they are."""
+    """Every inexact leaf as a strongly typed array of at least float32; counters stay."""
 
     def widen_leaf(x):
         dtype = dtype_of(x)
@@ -64,7 +65,7 @@ def full_like_magnitude(params: Any, value: Scalar) -> Any:
     return jax.tree.map(lambda p: jnp.full_like(p, value, _real(_wide(dtype_of(p)))), params)
 
 
-def scale(scalar: Scalar, tree: Any) -> Any:
+def scale(scalar: ArrayLike, tree: Any) -> Any:
     """Every leaf times a scalar, in the leaf's own precision."""
     return jax.tree.map(lambda x: jnp.asarray(scalar, _real(x.dtype)).astype(x.dtype) * x, tree)
 

@@ -1,4 +1,4 @@
-"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², exact and differentiable."""
+"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², and their slopes."""
 
 import math
 import sys

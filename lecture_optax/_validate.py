@@ -92,7 +92,7 @@ def _wide_enough(name: str, value: Any) -> None:
     dtype = getattr(value, "dtype", None)
     if dtype is not None and dtype.itemsize < 4 and dtype.kind not in "iub":
         raise TypeError(
-            f"{name} must be at least float32, got {dtype}, which rounds 0.999 to {_rounded(dtype)}. "
+            f"{name} must be at least float32, got {dtype}: it rounds 0.999 to {_rounded(dtype)}. "
             "optax.inject_hyperparams casts to the dtype of the parameters: give it "
             "hyperparam_dtype=jnp.float32."
         )

@@ -65,9 +65,7 @@ def variance(
     def update_fn(updates, state, params=None, **extra_args):
         k = optax.safe_increment(state.count)
         mu = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.mu, updates)
-        nu = jax.tree.map(
-            lambda c, g: decay * c + (1 - decay) * abs_squared(g), state.nu, updates
-        )
+        nu = jax.tree.map(lambda c, g: decay * c + (1 - decay) * abs_squared(g), state.nu, updates)
         weight = reciprocal(one_minus_power(decay, k)) if bias_correction else 1.0
         spread = jax.tree.map(
             lambda c, m: jnp.maximum(c - abs_squared(m), 0), scale(weight, nu), scale(weight, mu)

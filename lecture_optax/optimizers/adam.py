@@ -199,9 +199,7 @@ def amsgrad(
     return chain(
         precondition(
             chain(first_moment(b1, accumulator_dtype=mu_dtype), *mu_correction),
-            by=chain(
-                second_moment(b2), *nu_correction, running_max(), inverse_root(eps, eps_root)
-            ),
+            by=chain(second_moment(b2), *nu_correction, running_max(), inverse_root(eps, eps_root)),
         ),
         scale_by_learning_rate(learning_rate),
     )
@@ -221,7 +219,7 @@ def adamax(
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo
-    >>> tx = lo.adamax(0.5, eps=0.0)
+    >>> tx = lo.adamax(0.5, b1=0.0, eps=0.0)
     >>> update, _ = tx.update(jnp.array([1e-20, -3.0]), tx.init(jnp.zeros(2)))
     >>> update.tolist()
     [-0.5, 0.5]

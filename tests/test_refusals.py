@@ -1,0 +1,93 @@
+"""Every refusal names the argument, the value, what is allowed and the way out."""
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import optax
+import pytest
+
+import lecture_optax as lo
+
+RANGE = [
+    (lambda: lo.adam(-1e-3), "learning_rate must be a finite number >= 0", "got -0.001"),
+    (lambda: lo.adam(float("nan")), "learning_rate must be", "got nan"),
+    (lambda: lo.sgd(float("inf")), "learning_rate must be", "got inf"),
+    (lambda: lo.adam(1e-3, b1=1.5), r"b1 must be in \[0, 1\)", "got 1.5"),
+    (lambda: lo.adam(1e-3, b2=1.0), r"b2 must be in \[0, 1\)", "got 1.0"),
+    (lambda: lo.adam(1e-3, b2=jnp.float32(2)), r"b2 must be in \[0, 1\)", "got Array"),
+    (lambda: lo.adam(1e-3, eps=-1), "eps must be a finite number >= 0", "got -1"),
+    (lambda: lo.amsgrad(1e-3, eps_root=-1.0), "eps_root must be", "got -1.0"),
+    (lambda: lo.adamw(1e-3, weight_decay=-0.1), "weight_decay must be", "got -0.1"),
+    (lambda: lo.adagrad(1, initial_accumulator_value=-1), "initial_accumulator_value must", "-1"),
+    (lambda: lo.rmsprop(1e-3, decay=-0.1), "decay must be", "got -0.1"),
+    (lambda: lo.rmsprop(1e-3, initial_scale=-0.1), "initial_scale must be", "got -0.1"),
+    (lambda: lo.sgd(0.1, momentum=1), r"momentum must be in \[0, 1\)", "got 1"),
+    (lambda: lo.sgd(0.1, nesterov=True), "nesterov=True needs a momentum", "momentum=0.9"),
+    (lambda: lo.rmsprop(0.1, nesterov=True), "nesterov=True needs a momentum", "momentum=0.9"),
+    (lambda: lo.average_iterates(-1.0), "eta must be", "got -1.0"),
+    (lambda: lo.chain(lo.adam(0.5), lo.sgd(0.25)), "one learning rate", "optax.scale"),
+]
+KIND = [
+    (lambda: lo.adam([1e-3, 1e-2]), "learning_rate must be", "vmap"),
+    (lambda: lo.adam(jnp.ones(2)), "learning_rate must be", "vmap"),
+    (lambda: lo.adam("fast"), "learning_rate must be", "got 'fast'"),
+    (lambda: lo.adam(None), "learning_rate must be", "got None"),
+    (lambda: lo.adam(1e-3, b1=True), "b1 must be", "got True"),
+    (lambda: lo.adam(1e-3, b1=0.9j), "b1 must be", "got 0.9j"),
+    (lambda: lo.first_moment(jnp.bfloat16(0.9)), "decay must be at least float32", "bfloat16"),
+]
+
+
+@pytest.fixture
+def untyped():
+    """Without beartype, as a user runs it: the refusal is ours."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "says"), [*RANGE, *KIND], ids=lambda x: x if isinstance(x, str) else ""
+)
+def test_a_bad_hyperparameter_is_refused_when_the_optimizer_is_built(make, names, says, untyped):
+    expected = TypeError if any(make is kind[0] for kind in KIND) else ValueError
+    with pytest.raises(expected, match=names) as refusal:
+        make()
+    assert says in str(refusal.value)
+
+
+def test_a_tracer_is_let_through():
+    jax.jit(lambda b1: lo.adam(b1, b1=b1).init(jnp.zeros(2)))(-3.0)
+
+
+def test_an_integer_leaf_is_refused_by_path():
+    with pytest.raises(TypeError, match=r"\['steps'\] \(int32\).*optax.masked"):
+        lo.adam(1e-3).init({"w": jnp.ones(2), "steps": jnp.arange(3)})
+
+
+@pytest.mark.parametrize("tx", [lo.adam(1e-3), lo.sgd(0.1), lo.chain(optax.clip(1.0))], ids=repr)
+def test_a_missing_gradient_is_refused_by_path(tx):
+    params = {"a": jnp.ones(3), "b": jnp.ones(2)}
+    with pytest.raises(ValueError, match=r"\['b'\].*optax.masked"):
+        tx.update({"a": jnp.ones(3), "b": None}, tx.init(params), params)
+
+
+def test_a_missing_gradient_is_refused_without_the_parameters_too():
+    tx = lo.adam(1e-3)
+    with pytest.raises(ValueError, match=r"\['b'\].*optax.masked"):
+        tx.update({"b": None}, tx.init({"b": jnp.ones(2)}))
+
+
+def test_bfloat16_hyperparameters_are_refused_with_the_way_out():
+    params = jnp.ones(3, jnp.bfloat16)
+    with pytest.raises(TypeError, match=r"hyperparam_dtype=jnp\.float32"):
+        optax.inject_hyperparams(lo.adam)(1e-3).init(params)
+    tx = optax.inject_hyperparams(lo.adam, hyperparam_dtype=jnp.float32)(1e-3)
+    update, _ = tx.update(params, tx.init(params), params)
+    assert jnp.isfinite(update).all()
+
+
+def test_a_D_that_fits_no_leaf_is_refused_with_both_shapes():
+    tx = lo.precondition(optax.identity(), by=optax.stateless(lambda g, _: jnp.zeros((2, 3))))
+    with pytest.raises(ValueError, match=r"\(2, 3\).*\(4,\).*\(4, 4\)"):
+        tx.update(jnp.zeros(4), tx.init(jnp.zeros(4)))
