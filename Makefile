@@ -1,0 +1,53 @@
+# `make demo` and `make test` need python3 (with venv) and make, nothing else: the first call builds
+# .venv from requirements.lock, later calls start at once. uv, where present, makes that faster.
+#
+#   make test PYTHON=python3.12 VENV=.venv-3.12    another Python, beside the first
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all lint lock clean
+
+demo: $(READY)
+	@$(RUN) examples/demo.py
+
+test: $(READY)
+	$(RUN) -m pytest
+
+# Both lines: JAX 0.10 is the last for Python 3.11, newer ones need 3.12.
+test-all: test-3.11 test-3.12
+
+LINE_3.11 := 3.11
+LINE_3.12 := 3.12 3.13 3.14
+
+test-3.%:
+	@for version in $(LINE_3.$*); do \
+	    for python in python$$version ~/.pyenv/versions/$$version.*/bin/python; do \
+	        if "$$python" -c "" 2>/dev/null; then \
+	            exec $(MAKE) test PYTHON="$$python" VENV=.venv-$$version; \
+	        fi; \
+	    done; \
+	done; \
+	echo "No Python of the line 3.$* (looked for $(LINE_3.$*)): its tests were not run."
+
+lint: $(READY)
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m pyright --pythonpath $(RUN)
+	$(VENV)/bin/lint-imports --no-logo
+
+# One file for both lines: its markers pick the versions. Needs uv.
+lock:
+	uv pip compile --upgrade --universal --python-version 3.11 --extra all --extra test \
+	    --no-annotate --custom-compile-command "make lock" --quiet \
+	    pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .venv-3.* build dist demo.png .pytest_cache .ruff_cache .hypothesis \
+	    .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml .ci/set_up
+	@sh .ci/set_up "$(PYTHON)" "$(VENV)"
+	@touch $@
