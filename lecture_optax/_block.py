@@ -60,6 +60,8 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
         wide = widen(updates), widen(state), widen(params)
         try:
             new_updates, new_state = update_fn(*wide, **extra_args)
+        except MissingGradientError:  # a member's, and already in words
+            raise
         except (ValueError, TypeError, AttributeError) as error:
             refuse_missing_gradients(updates, params, because=error)
             raise
@@ -70,6 +72,10 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     lawful_update.__qualname__ = getattr(update_fn, "__qualname__", lawful_update.__qualname__)
     lawful_update.__module__ = getattr(update_fn, "__module__", lawful_update.__module__)
     return DescribedTransformation(lawful_init, lawful_update)
+
+
+class MissingGradientError(ValueError):
+    """A parameter has no gradient."""
 
 
 def refuse_leaves_without_gradient(params: Any) -> None:
@@ -87,16 +93,16 @@ def refuse_leaves_without_gradient(params: Any) -> None:
 
 
 def refuse_missing_gradients(updates: Any, params: Any, because: Exception | None = None) -> None:
-    """`ValueError` naming the gradients that are None where the parameter is not.
+    """`MissingGradientError` naming the gradients that are None where the parameter is not.
 
     Without `params`, a None cannot be told from a parameter that is None too; then it is refused
     only once the equation has failed on it (`because`).
     """
-    missing = _paths_of_none(updates)
+    missing = _paths_of_none(updates) - {""}  # a tree that is None as a whole has no parameters
     if not missing or (params is None and because is None):
         return
     if bad := sorted(missing - _paths_of_none(params)) if params is not None else sorted(missing):
-        raise ValueError(
+        raise MissingGradientError(
             f"a gradient is None where the parameter is not: {', '.join(bad)}. Give every "
             "parameter a gradient (zeros do), or hide those leaves with optax.masked."
         ) from because

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from ._types import DTypeLike, Scalar
@@ -82,8 +83,9 @@ def as_array(x: Any, dtype: Any) -> jax.Array:
 
 
 def dtype_of(x: Any) -> Any:
-    """The dtype of an array, of a description of one, or of a Python number."""
-    return x.dtype if hasattr(x, "dtype") else jnp.result_type(x)
+    """The dtype as JAX holds it: a NumPy float64 or a Python number is float32 unless x64 is on."""
+    numpy_or_number = isinstance(x, np.ndarray | np.generic) or not hasattr(x, "dtype")
+    return jnp.result_type(x) if numpy_or_number else x.dtype
 
 
 def _wide(dtype: Any) -> Any:
