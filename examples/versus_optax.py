@@ -1,0 +1,197 @@
+"""What happens in Optax, and what happens here: every row measured on the spot.
+
+    python examples/versus_optax.py                 # all rows
+    python examples/versus_optax.py stalled-moments # one
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import lecture_optax as lo
+
+METHODS = ("sgd", "adagrad", "rmsprop", "adam", "adamw", "nadam", "amsgrad", "adamax")
+
+
+class Row(NamedTuple):
+    """One question, and what each library answers."""
+
+    question: str
+    optax: str
+    ours: str
+
+
+def injected_bfloat16() -> Row:
+    """b2 = 0.999 becomes 1 in bfloat16."""
+
+    def first_update(library):
+        params = jnp.ones(3, jnp.bfloat16)
+        try:
+            tx = optax.inject_hyperparams(library.adam)(1e-3)
+            update, _ = tx.update(params, tx.init(params), params)
+        except TypeError as refusal:
+            return f"refused: {str(refusal).split(',')[0]}"
+        return f"update {float(update[0])}"
+
+    return Row("inject_hyperparams(adam), bfloat16", first_update(optax), first_update(lo))
+
+
+def stalled_moments() -> Row:
+    """A second moment in bfloat16 stops at 0.5 of the way: the steps stay too large."""
+
+    def last_step(library):
+        tx, g = library.adam(1.0), jnp.ones((), jnp.bfloat16)
+
+        def body(state, _):
+            update, state = tx.update(g, state)
+            return state, update
+
+        state, updates = jax.lax.scan(body, tx.init(g), length=2000)
+        return f"step {abs(float(updates[-1])):.2f} τ"
+
+    return Row("2,000 steps of g = 1 in bfloat16", last_step(optax), last_step(lo))
+
+
+def zero_gradient() -> Row:
+    """ε = 1e-8 is 0 in float16, and 0/0 is NaN."""
+
+    def survivors(library):
+        zero, finite = jnp.zeros(2, jnp.float16), 0
+        for name in METHODS:
+            tx = getattr(library, name)(1e-3)
+            update, _ = tx.update(zero, tx.init(zero), zero)
+            finite += bool(jnp.isfinite(update).all())
+        return f"{finite} of {len(METHODS)} methods finite"
+
+    return Row("a zero gradient in float16", survivors(optax), survivors(lo))
+
+
+def mixed_scan() -> Row:
+    """The state changes its dtype in the first step."""
+
+    def survivors(library):
+        params, gradient, scanned = jnp.ones(2, jnp.bfloat16), jnp.ones(2), 0
+        for name in METHODS:
+            tx = getattr(library, name)(1e-3)
+
+            def body(carry, _, tx=tx):
+                params, state = carry
+                update, state = tx.update(gradient, state, params)
+                return (optax.apply_updates(params, update), state), None
+
+            try:
+                jax.eval_shape(lambda: jax.lax.scan(body, (params, tx.init(params)), length=2))
+            except TypeError:
+                continue
+            scanned += 1
+        return f"{scanned} of {len(METHODS)} methods scan"
+
+    return Row("lax.scan, bfloat16 params, float32 grads", survivors(optax), survivors(lo))
+
+
+def readable_rate() -> Row:
+    """Which rate did the last step use?"""
+
+    def rate(library):
+        tx = library.adam(lambda k: 0.1 / (1.0 + k))
+        _, state = tx.update(jnp.ones(2), tx.init(jnp.ones(2)))
+        return str(optax.tree.get(state, "learning_rate"))
+
+    return Row('optax.tree.get(state, "learning_rate")', rate(optax), rate(lo))
+
+
+def same_structure() -> Row:
+    """A checkpoint written with a number, read with a schedule."""
+
+    def fits(library):
+        trees = [
+            jax.tree.structure(library.adam(rate).init(jnp.ones(2)))
+            for rate in (0.1, lambda k: 0.1 / (1.0 + k))
+        ]
+        return "same state" if trees[0] == trees[1] else "another state"
+
+    return Row("a number becomes a schedule", fits(optax), fits(lo))
+
+
+def refusals() -> Row:
+    """Numbers that cannot be meant."""
+
+    def refused(library):
+        wrong = [
+            lambda: library.adam(1e-3, b1=1.5),
+            lambda: library.adam(1e-3, eps=-1.0),
+            lambda: library.adam(-1e-3),
+            lambda: library.sgd(1e-3, nesterov=True),
+        ]
+        count = 0
+        for make in wrong:
+            try:
+                make()
+            except ValueError:
+                count += 1
+        return f"{count} of {len(wrong)} refused"
+
+    return Row("b1=1.5, eps=-1, rate=-1e-3, bare nesterov", refused(optax), refused(lo))
+
+
+def skipped_warmup() -> Row:
+    """A warm-up of no steps."""
+    theirs = optax.warmup_constant_schedule(0.0, 0.1, warmup_steps=0)
+    ours = lo.schedules.constant(0.1, warmup_steps=0)
+    return Row("warmup_steps=0, rate at step 100", f"{theirs(100):.1f}", f"{ours(100):.1f}")
+
+
+def slope_at_zero() -> Row:
+    """Differentiating through a training step, where an entry has no gradient."""
+
+    def slope(library):
+        tx = library.rmsprop(1.0, eps=0.0)
+        derivative = jax.grad(lambda g: tx.update(g, tx.init(g))[0])(0.0)
+        return "finite" if jnp.isfinite(derivative) else str(derivative)
+
+    return Row("d(update)/d(gradient) at 0", slope(optax), slope(lo))
+
+
+def warm_bias() -> Row:
+    """1 - 0.999 as float32 rounds it."""
+
+    def error(library):
+        tx, g = library.adam(1.0, b1=0.0, eps=0.0), jnp.float32(3.0)
+        update, _ = jax.jit(lambda g: tx.update(g, tx.init(g)))(g)
+        return f"off by {abs(abs(float(update)) - 1):.0e}"
+
+    return Row("Adam's first step, which is exactly τ", error(optax), error(lo))
+
+
+ROWS: dict[str, Callable[[], Row]] = {
+    "injected-bfloat16": injected_bfloat16,
+    "stalled-moments": stalled_moments,
+    "zero-gradient": zero_gradient,
+    "mixed-scan": mixed_scan,
+    "readable-rate": readable_rate,
+    "same-structure": same_structure,
+    "refusals": refusals,
+    "skipped-warmup": skipped_warmup,
+    "slope-at-zero": slope_at_zero,
+    "first-step": warm_bias,
+}
+
+
+def main(names: list[str]) -> int:
+    """Print the rows asked for; 2 for a name that is not one."""
+    if unknown := [name for name in names if name not in ROWS]:
+        print(f"no row {unknown[0]!r}: choose from {', '.join(ROWS)}.", file=sys.stderr)
+        return 2
+    print(f"{'row':18} {'what':42} {'Optax ' + optax.__version__:24} lecture_optax")
+    for name in names or ROWS:
+        row = ROWS[name]()
+        print(f"{name:18} {row.question:42} {row.optax:24} {row.ours}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
