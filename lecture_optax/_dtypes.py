@@ -68,7 +68,7 @@ def full_like_magnitude(params: Any, value: Scalar) -> Any:
 
 def scale(scalar: ArrayLike, tree: Any) -> Any:
     """Every leaf times a scalar, in the leaf's own precision."""
-    return jax.tree.map(lambda x: jnp.asarray(scalar, _real(x.dtype)).astype(x.dtype) * x, tree)
+    return jax.tree.map(lambda x: as_array(as_array(scalar, _real(x.dtype)), x.dtype) * x, tree)
 
 
 def default_float() -> Any:

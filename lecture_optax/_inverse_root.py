@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from . import _validate
 from ._block import block
 from ._describe import described
-from ._numerics import reciprocal, sqrt
+from ._numerics import reciprocal, where_positive
 from ._types import Scalar, Transformation
 
 
@@ -41,7 +42,15 @@ def inverse_root(eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Transformation:
     ```
     """
     _validate.non_negative(eps=eps, eps_root=eps_root)
-    return _entrywise(lambda c: reciprocal(sqrt(c + eps_root) + eps))
+
+    def diagonal(magnitude):
+        at_zero = reciprocal(eps)  # once: no leaf watches for 0 at the root and at the quotient
+        return jax.tree.map(
+            lambda c: where_positive(lambda x: 1 / (jnp.sqrt(x) + eps), c + eps_root, at_zero),
+            magnitude,
+        )
+
+    return _stateless(diagonal)
 
 
 @described
@@ -57,14 +66,14 @@ def inverse() -> Transformation:
 
     ```
     """
-    return _entrywise(reciprocal)
+    return _stateless(lambda magnitude: jax.tree.map(reciprocal, magnitude))
 
 
-def _entrywise(f: Callable) -> Transformation:
+def _stateless(rule: Callable) -> Transformation:
     def init_fn(params):
         return optax.EmptyState()
 
     def update_fn(updates, state, params=None, **extra_args):
-        return jax.tree.map(f, updates), state
+        return rule(updates), state
 
     return block(init_fn, update_fn)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from ._types import Scalar
 
 def abs_squared(x: jax.Array) -> jax.Array:
     """|x|², whose derivative at a complex 0 is 0 (that of abs(x)**2 is NaN)."""
-    return (x.conj() * x).real
+    return (x.conj() * x).real if jnp.iscomplexobj(x) else x * x
 
 
 def magnitude(x: jax.Array) -> jax.Array:
@@ -27,14 +28,18 @@ def magnitude(x: jax.Array) -> jax.Array:
 
 def sqrt(x: jax.Array) -> jax.Array:
     """The root of x >= 0, with slope 0 at 0: there d/dx is infinite, and 0 · ∞ is NaN."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+    return where_positive(jnp.sqrt, x, 0)
 
 
-def reciprocal(x: jax.Array) -> jax.Array:
+def reciprocal(x: ArrayLike) -> jax.Array:
     """1/x for x > 0, and 0 at 0 as a pseudo-inverse has it: what never moved has no scale."""
+    return where_positive(lambda x: 1 / x, jnp.asarray(x), 0)
+
+
+def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
+    """f(x) for x > 0, and at 0 a constant, with slope 0 there."""
     positive = x > 0
-    return jnp.where(positive, 1 / jnp.where(positive, x, 1), 0)
+    return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
 def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:
