@@ -1,4 +1,4 @@
-"""Run every test and every docstring's example strictly: types and dtypes checked, warnings fatal."""
+"""Run every test and example strictly: types and dtypes are checked, a warning is an error."""
 
 import os
 
@@ -9,10 +9,13 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
-# Before anything imports lecture_optax: the hook only sees modules that are loaded after it.
-jaxtyping.install_import_hook("lecture_optax", "beartype.beartype")
+# Before anything imports lecture_optax: the hook sees only modules that are loaded after it.
+# An int is a float here, as in Python's own typing.
+jaxtyping.install_import_hook(
+    "lecture_optax", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
-# Before JAX starts a backend: sharding laws need several devices, and a CPU can play eight.
+# Before JAX starts a backend: sharding needs several devices, and a CPU can play eight.
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -28,6 +31,13 @@ def standard_promotion():
         yield
 
 
+@pytest.fixture(autouse=True)
+def examples_are_a_users_code(request):
+    """Run a docstring's example as its reader does: dtypes promote."""
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("standard_promotion")
+
+
 @pytest.fixture
 def x64():
     """Compute in float64, where two oracles can agree to 1e-12."""
@@ -37,6 +47,6 @@ def x64():
 
 @pytest.fixture
 def no_leaks():
-    """Fail when a tracer outlives its trace. Costs a retrace of every jit, so it is asked for."""
+    """Fail when a tracer outlives its trace."""
     with jax.checking_leaks():
         yield
