@@ -1,6 +1,6 @@
 """Optax's own installed tests, with our optimizers in its tables.
 
-    python -m pytest tests/optax_suite          every seventh row, 20 s
+    python -m pytest tests/optax_suite          every eleventh row, 15 s
     python -m pytest tests/optax_suite -m ""    all of it, 100 s
 
 What is left out, and why, stands in `conftest.py`.
