@@ -44,7 +44,7 @@ class Description:
             return str(self.form)
         if self.name.startswith("<"):
             return self.name
-        words = [f"{name}={_python(name, x)}" if name else _python("", x) for name, x in self.call]
+        words = [f"{name}={as_python(x, name)}" if name else as_python(x) for name, x in self.call]
         line = f"{self.name}({', '.join(words)})"
         if len(line) <= _WIDTH and "\n" not in line:
             return line
@@ -143,9 +143,11 @@ def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) ->
 def carry(tx: optax.GradientTransformation, description: Description) -> Transformation:
     """`tx` itself, with a description attached to its `update`."""
 
-    @functools.wraps(tx.update)
+    inner = tx.update  # not tx: who walks through closures (Optimistix) would meet init in each
+
+    @functools.wraps(inner)
     def update(updates, state, params=None, **extra_args):
-        return tx.update(updates, state, params, **extra_args)
+        return inner(updates, state, params, **extra_args)
 
     vars(update)["description"] = description
     return DescribedTransformation(tx.init, update)
@@ -183,7 +185,7 @@ def _is_default(value: Any, default: Any) -> bool:
     return value is default or (isinstance(value, (int, float, str)) and value == default)
 
 
-def _python(name: str, value: Any) -> str:
+def as_python(value: Any, name: str = "") -> str:
     """A value as it would be typed, where that is possible."""
     if isinstance(value, optax.GradientTransformation):
         return str(describe(value))

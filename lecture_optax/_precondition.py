@@ -9,6 +9,7 @@ import optax
 
 from ._block import block
 from ._describe import described
+from ._entries import entries, leaf_of
 from ._types import Transformation
 
 
@@ -78,7 +79,7 @@ def _product(d: jax.Array, v: jax.Array) -> jax.Array:
     if d.shape == v.shape:
         return d * v
     if d.shape == (v.size, v.size):
-        return jnp.matmul(d, v.reshape(-1), precision="highest").reshape(v.shape)
+        return leaf_of(jnp.matmul(d, entries(v), precision="highest"), v)
     raise ValueError(
         f"a D of shape {d.shape} does not act on a velocity of shape {v.shape}: by must give "
         f"{v.shape} (a diagonal) or {(v.size, v.size)} (a matrix), or pass apply=."

@@ -72,11 +72,36 @@ def rate(**hyperparameters: Any) -> None:
             )
 
 
+def at_least(least: float, **hyperparameters: Any) -> None:
+    """Finite and at least `least`."""
+    for name, value in hyperparameters.items():
+        _number(name, value, lambda x: least <= x < math.inf, f"a finite number >= {least}")
+
+
+def below(limit: Any, **hyperparameters: Any) -> None:
+    """At most `limit`, where both are known before the program runs."""
+    for name, value in hyperparameters.items():
+        if not isinstance(limit, Tracer):
+            _number(name, value, lambda x: x <= float(limit), f"at most {limit}")
+
+
 def steps(*, least: int = 1, **hyperparameters: Any) -> None:
     """Numbers of steps: whole and at least `least`. A horizon of 0 would divide by zero."""
     for name, value in hyperparameters.items():
         allowed = f"a whole number of steps >= {least}"
         _number(name, value, lambda x: x >= least and float(x).is_integer(), allowed)
+
+
+def sizes(**arguments: Any) -> None:
+    """Numbers of entries, on which shapes depend: whole, at least 0, and no tracers."""
+    for name, value in arguments.items():
+        allowed = "a whole number of entries >= 0"
+        if isinstance(value, Tracer):
+            raise TypeError(
+                f"{name} must be {allowed}, got {value!r}. It decides what is compiled: pass a "
+                "Python int from outside of jit and vmap."
+            )
+        _number(name, value, lambda x: x >= 0 and float(x).is_integer(), allowed)
 
 
 def one_of(*choices: Any, **arguments: Any) -> None:

@@ -1,0 +1,72 @@
+"""How does τ fall like 1/k?"""
+
+from typing import Any
+
+import jax
+
+from .. import _validate
+from .._types import Scalar
+from ._schedule import Schedule, to_float
+from .decay import periods_of
+from .warmup import after_warmup
+
+
+def inverse_time(
+    init_value: Scalar,
+    decay_rate: Scalar = 1.0,
+    power: Scalar = 1.0,
+    *,
+    transition_steps: Scalar = 1,
+    staircase: bool = False,
+    warmup_steps: Scalar = 0,
+) -> Schedule:
+    """Fall like 1/k: the lecture's rate.
+
+        τ(k) = init_value / (1 + decay_rate · k / transition_steps)^power
+
+    With `decay_rate=1` that is init_value, init_value/2, init_value/3, ...: on a quadratic with
+    curvature 1/init_value the iterate is then the running mean of the samples. `power=0.5` is
+    1/√k. The sum of τ is infinite and that of τ² finite for 1/2 < power <= 1, as the theorem asks.
+
+    **Arguments**
+
+    - `init_value`: the first rate, >= 0.
+    - `decay_rate`: >= 0. With 0 the rate stays.
+    - `power`: >= 0.
+    - `transition_steps`: count in units of so many steps, >= 1.
+    - `staircase`: only whole units, ⌊k / transition_steps⌋.
+    - `warmup_steps`: climb linearly from 0 first; k is counted from there.
+
+    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
+
+    Source: the lecture, slide "Annealing"; Robbins and Monro (1951).
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> [float(lo.schedules.inverse_time(1.0)(k)) for k in range(4)]
+    [1.0, 0.5, 0.3333333432674408, 0.25]
+
+    ```
+    """
+    _validate.non_negative(init_value=init_value, decay_rate=decay_rate, power=power)
+    _validate.steps(transition_steps=transition_steps)
+    numbers = {
+        "init_value": init_value,
+        "decay_rate": decay_rate,
+        "power": power,
+        "transition_steps": transition_steps,
+        "staircase": staircase,
+    }
+    return after_warmup(Schedule(_inverse_time, numbers), warmup_steps)
+
+
+def _inverse_time(
+    k: jax.Array,
+    init_value: Any,
+    decay_rate: Any,
+    power: Any,
+    transition_steps: Any,
+    staircase: Any,
+) -> jax.Array:
+    grown = 1 + to_float(decay_rate) * periods_of(k, transition_steps, staircase)
+    return to_float(init_value) / grown ** to_float(power)

@@ -1,0 +1,79 @@
+"""How does τ climb and fall just once?"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .. import _validate
+from .._types import Scalar
+from ._schedule import Schedule, between, half_cosine, progress
+
+
+def one_cycle(
+    peak_value: Scalar,
+    total_steps: Scalar,
+    warmup_steps: Scalar | None = None,
+    *,
+    init_value: Scalar | None = None,
+    end_value: Scalar | None = None,
+) -> Schedule:
+    """Climb along half a cosine to the peak, then fall along another, far below the start.
+
+        τ(k) from init_value to peak_value    over warmup_steps
+        τ(k) from peak_value to end_value     over the rest of total_steps
+
+    **Arguments**
+
+    - `peak_value`: the highest rate, >= 0.
+    - `total_steps`: the horizon, >= 1, warm-up included.
+    - `warmup_steps`: three tenths of it when not given.
+    - `init_value`: a 25th of the peak when not given.
+    - `end_value`: a 10,000th of that when not given.
+
+    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
+
+    Source: Smith and Topin (2018), "Super-convergence"; fastai, torch's `OneCycleLR`.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> rate = lo.schedules.one_cycle(1.0, total_steps=10, init_value=0.0, end_value=0.0)
+    >>> [round(float(rate(k)), 3) for k in (0, 3, 10, 11)]
+    [0.0, 1.0, 0.0, 0.0]
+
+    ```
+    """
+    _validate.non_negative(peak_value=peak_value)
+    _validate.steps(total_steps=total_steps)
+    warmup_steps = 3 * total_steps // 10 if warmup_steps is None else warmup_steps
+    init_value = peak_value / 25 if init_value is None else init_value
+    end_value = init_value / 10_000 if end_value is None else end_value
+    _validate.steps(least=0, warmup_steps=warmup_steps)
+    _validate.below(total_steps, warmup_steps=warmup_steps)
+    _validate.non_negative(init_value=init_value, end_value=end_value)
+    numbers = {
+        "peak_value": peak_value,
+        "total_steps": total_steps,
+        "warmup_steps": warmup_steps,
+        "init_value": init_value,
+        "end_value": end_value,
+    }
+    return Schedule(_one_cycle, numbers, _total)
+
+
+def _one_cycle(
+    k: jax.Array,
+    peak_value: Any,
+    total_steps: Any,
+    warmup_steps: Any,
+    init_value: Any,
+    end_value: Any,
+) -> jax.Array:
+    climb = between(init_value, peak_value, half_cosine(progress(k, 0, warmup_steps)))
+    rest = total_steps - warmup_steps
+    fall = between(peak_value, end_value, half_cosine(progress(k, warmup_steps, rest)))
+    return jnp.where(k < jnp.asarray(warmup_steps, k.dtype), climb, fall)
+
+
+def _total(*, total_steps: Any, **arguments: Any) -> Any:
+    return total_steps

@@ -1,0 +1,7 @@
+"""The laws of this library as a kit: `check` holds them against anyone's transformation."""
+
+from ._check import check as check
+from ._law import Law as Law
+from ._subject import Hyperparameter as Hyperparameter, Subject as Subject
+from .contract import CONTRACT as CONTRACT
+from .laws import LAWS as LAWS

@@ -1,0 +1,94 @@
+"""Hold every law against somebody's transformation."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import optax
+
+from ._law import Law
+from ._subject import Subject
+from .laws import LAWS
+
+
+def check(
+    make: Callable[..., optax.GradientTransformation],
+    *,
+    laws: Iterable[str] | None = None,
+    **options: Any,
+) -> None:
+    """Hold the nine laws of this library against a transformation, in all pairs of dtypes.
+
+    The pairs are of parameter and gradient in float16, bfloat16, float32, and with x64 float64.
+    A law whose subject the options do not mention (a hyperparameter, a reference) says nothing.
+
+    **Arguments**
+
+    - `make`: a factory. `make()` builds the transformation, or `make(**hyperparameters)` if they
+      are named below.
+    - `laws`: names of the laws to hold, out of `LAWS`. All when not given.
+    - `arguments`: keyword arguments that are not data (flags, dtypes), passed to every `make`.
+    - `hyperparameters`: numeric arguments that are data, by name: `(value, allowed)`, a value to
+      try above 0 and an interval as one writes it, `"[0, 1)"` or `"[0, inf)"` (the default). A
+      third entry True says that a schedule may be given too.
+    - `needs_params`: the update cannot do without the parameters.
+    - `extra_args`: `params -> dict`, the extra arguments that the update cannot do without.
+    - `takes`: `"magnitude"` if it acts on magnitudes, which are real and at least 0.
+    - `gives`: `"magnitude"` if what leaves it is real, also where gradients are complex;
+      `"matrix"` if it has another shape than the gradient.
+    - `accumulators`: which argument sets the dtype of which field, `{"mu_dtype": "mu"}`.
+    - `around`: `member -> transformation`, for what is built around other transformations.
+    - `reference`: `(gradients, params, **hyperparameters) -> updates`, the formula in float64
+      NumPy, over arrays of shape (steps, entries).
+    - `peer`: a factory of another implementation, to be equal to in float64.
+    - `exceptions`: laws that cannot be held, `{name of the law: reason}`. An exception that is not
+      needed is an error too.
+
+    **Raises** `AssertionError` that lists every law that is broken: its number and name, the
+    dtypes, the leaf, and what was found there. `ValueError` for a law that does not exist,
+    `TypeError` for a transformation in place of its factory.
+
+    A researcher's block, and the laws it comes with:
+
+    ```python
+    >>> import jax, jax.numpy as jnp, lecture_optax as lo, optax
+    >>> def sign(floor=0.5):
+    ...     def init_fn(params):
+    ...         return optax.EmptyState()
+    ...     def update_fn(updates, state, params=None, **extra_args):
+    ...         return jax.tree.map(lambda g: g / jnp.maximum(abs(g), floor), updates), state
+    ...     return lo.block(init_fn, update_fn)
+    >>> lo.testing.check(sign, laws=["a_step_is_pure", "a_complex_zero_is_safe"])
+    >>> naive = lambda: optax.scale_by_rms(eps=0.0, eps_in_sqrt=False)
+    >>> lo.testing.check(naive, laws=["a_zero_gradient_gives_a_finite_update"])
+    ... # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: <lambda>() breaks 1 law...float16 parameters, float16 gradients...
+
+    ```
+    """
+    if isinstance(make, optax.GradientTransformation):
+        raise TypeError(
+            "make must be a factory that builds the transformation, got a transformation: "
+            "pass lambda: tx, or better the function that made it."
+        )
+    subject = Subject(make, **options)
+    for name in (*subject.exceptions, *(laws or ())):
+        _law_called(name)
+    broken = [found for name in laws or LAWS if (found := _broken(LAWS[name], subject))]
+    if broken:
+        number = "1 law" if len(broken) == 1 else f"{len(broken)} laws"
+        raise AssertionError("\n\n".join((f"{subject} breaks {number}:", *broken)))
+
+
+def _broken(law: Law, subject: Subject) -> str:
+    try:
+        law(subject)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _law_called(name: str) -> Law:
+    if name not in LAWS:
+        raise ValueError(f"there is no law {name!r}: the laws are {', '.join(LAWS)}.")
+    return LAWS[name]

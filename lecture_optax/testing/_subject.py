@@ -1,0 +1,113 @@
+"""What does an author say of a transformation, for the laws to hold it to?"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+
+class Hyperparameter(NamedTuple):
+    """A numeric argument of a factory: a value to try, what is allowed, whether it may move.
+
+    `allowed` is an interval as it is written: `"[0, 1)"`, `"[0, inf)"`, `"(0, inf)"`.
+    """
+
+    value: float
+    allowed: str = "[0, inf)"
+    schedule: bool = False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The two ends of the interval."""
+        low, high = self.allowed[1:-1].split(",")
+        return float(low), float(high)
+
+    @property
+    def lowest(self) -> float:
+        """The lower end where it is allowed, as β = 0 and ε = 0 are; else the value to try."""
+        return self.bounds[0] if self.allowed.startswith("[") else self.value
+
+    def spread(self, number: int) -> np.ndarray:
+        """Values that are allowed, from near the lower end up to the value to try, in float32."""
+        low = self.bounds[0]
+        return np.asarray(low + (self.value - low) * np.linspace(0, 1, number + 1)[1:], "float32")
+
+    def outside(self) -> list[float]:
+        """Values that are not allowed: beyond each end, and not a number."""
+        low, high = self.bounds
+        below = [low - 1.5 if self.allowed.startswith("[") else low] * math.isfinite(low)
+        return [*below, high if self.allowed.endswith(")") else high + 1.5, math.nan]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject:
+    """A factory, and what its author says of it. The attributes are the options of `check`."""
+
+    make: Callable[..., optax.GradientTransformation]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    needs_params: bool = False
+    extra_args: Callable[[Any], Mapping[str, Any]] | None = None
+    takes: Literal["gradient", "magnitude"] = "gradient"
+    gives: Literal["update", "magnitude", "matrix"] = "update"
+    accumulators: Mapping[str, str] = field(default_factory=dict)
+    around: Callable[[optax.GradientTransformation], optax.GradientTransformation] | None = None
+    reference: Callable[..., Any] | None = None
+    peer: Callable[..., optax.GradientTransformation] | None = None
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        named = {name: Hyperparameter(*given) for name, given in self.hyperparameters.items()}
+        object.__setattr__(self, "hyperparameters", named)
+
+    def __repr__(self) -> str:
+        words = [f"{name}={value!r}" for name, value in self.arguments.items()]
+        return f"{getattr(self.make, '__name__', self.make)}({', '.join(words)})"
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The value to try of each hyperparameter, as float32 holds it."""
+        return {name: float(np.float32(h.value)) for name, h in self.hyperparameters.items()}
+
+    @property
+    def lowest(self) -> dict[str, float]:
+        """The smallest value allowed of each hyperparameter: β = 0, ε = 0, τ = 0."""
+        return {name: h.lowest for name, h in self.hyperparameters.items()}
+
+    def build(self, **values: Any) -> optax.GradientTransformationExtraArgs:
+        """The transformation, for these hyperparameters and else those to try."""
+        tx = self.make(**{**self.arguments, **self.values, **values})
+        return optax.with_extra_args_support(tx)
+
+    def update(self, tx: Any, gradients: Any, state: Any, params: Any, **extra_args: Any) -> Any:
+        """One step, with the extra arguments that the author says it needs."""
+        needed = self.extra_args(params) if self.extra_args is not None else {}
+        return optax.with_extra_args_support(tx).update(
+            gradients, state, params, **{**needed, **extra_args}
+        )
+
+    def run(self, tx: Any, params: Any, gradients: Any, state: Any = None) -> tuple[list, Any]:
+        """The updates for a sequence of gradients at fixed parameters, and the last state."""
+        state = tx.init(params) if state is None else state
+        updates = []
+        for gradient in gradients:
+            update, state = self.update(tx, gradient, state, params)
+            updates.append(update)
+        return updates, state
+
+    @functools.cached_property
+    def compiled(self) -> tuple[Callable, list]:
+        """A jitted step, hyperparameters as data and the state donated, and its traces."""
+        traces: list[None] = []
+
+        @functools.partial(jax.jit, donate_argnums=2)
+        def step(values, gradients, state, params):
+            traces.append(None)
+            return self.update(self.build(**values), gradients, state, params)
+
+        return step, traces

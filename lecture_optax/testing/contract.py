@@ -1,0 +1,204 @@
+"""Who is held to the laws? Every public transformation and optimizer, a row each.
+
+A row is named for the public function it is about, and for what is special about its arguments. A
+public transformation without a row fails the suite (`tests/contract/`), and a law that a row
+cannot hold is listed in it with the reason.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from .._average import average_iterates
+from .._bias_correction import bias_correction
+from .._block import block
+from .._chain import chain
+from .._first_moment import first_moment
+from .._inverse_root import inverse, inverse_root
+from .._learning_rate import scale_by_learning_rate
+from .._magnitudes import infinity_moment, running_max, second_moment, sum_of_squares
+from .._nesterov import nesterov_first_moment, nesterov_trace
+from .._precondition import precondition
+from .._trace import trace
+from .._types import Scalar, Schedule, Transformation
+from .._variance import variance
+from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, sgd
+from ._subject import Subject
+
+_SLOW, _SLOWER = (0.9, "[0, 1)"), (0.999, "[0, 1)")
+_SMALL = (1e-3, "[0, inf)")
+_RATE: dict[str, Any] = {"learning_rate": (0.01, "[0, inf)", True)}
+_MOMENTUM = (0.9, "[0, 1)", True)
+_ADAM = {**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL, "eps_root": _SMALL}
+_MU = {"mu_dtype": "mu"}
+_TRACE = {"accumulator_dtype": "trace"}
+
+
+def centred() -> Transformation:
+    """A block as a user writes one: the gradient less its mean."""
+
+    def init_fn(params):
+        return optax.EmptyState()
+
+    def update_fn(updates, state, params=None, **extra_args):
+        return jax.tree.map(lambda g: g - jnp.sum(g) / max(g.size, 1), updates), state
+
+    return block(init_fn, update_fn)
+
+
+def slide(learning_rate: Scalar | Schedule, decay: Scalar) -> Transformation:
+    """A chain as a user writes one: momentum as on the slide, τ inside the velocity."""
+    return chain(optax.identity(), scale_by_learning_rate(learning_rate), trace(decay))
+
+
+def scaled(decay: Scalar, eps: Scalar) -> Transformation:
+    """A preconditioned velocity: the last gradient is small where all have been."""
+    return precondition(trace(decay), by=chain(second_moment(decay), inverse_root(eps)))
+
+
+CONTRACT: dict[str, Subject] = {
+    "block": Subject(centred),
+    "chain": Subject(slide, hyperparameters={**_RATE, "decay": _SLOW}, around=chain),
+    "precondition": Subject(
+        scaled,
+        hyperparameters={"decay": _SLOW, "eps": _SMALL},
+        around=lambda member: precondition(member, by=member),
+    ),
+    "trace": Subject(
+        trace,
+        hyperparameters={"decay": _MOMENTUM},
+        accumulators=_TRACE,
+        peer=optax.trace,
+    ),
+    "nesterov_trace": Subject(
+        nesterov_trace,
+        hyperparameters={"decay": _MOMENTUM},
+        accumulators=_TRACE,
+        peer=partial(optax.trace, nesterov=True),
+    ),
+    "first_moment": Subject(
+        first_moment,
+        hyperparameters={"decay": _SLOW},
+        accumulators={"accumulator_dtype": "mu"},
+        peer=partial(optax.ema, debias=False),
+    ),
+    "nesterov_first_moment": Subject(
+        nesterov_first_moment,
+        hyperparameters={"decay": _SLOW},
+        accumulators={"accumulator_dtype": "mu"},
+    ),
+    "bias_correction": Subject(bias_correction, hyperparameters={"decay": _SLOWER}),
+    "second_moment": Subject(
+        second_moment, hyperparameters={"decay": _SLOWER, "initial": _SMALL}, gives="magnitude"
+    ),
+    "sum_of_squares": Subject(
+        sum_of_squares, hyperparameters={"initial": _SMALL}, gives="magnitude"
+    ),
+    "infinity_moment": Subject(
+        infinity_moment, hyperparameters={"decay": _SLOWER, "eps": _SMALL}, gives="magnitude"
+    ),
+    "running_max": Subject(running_max, takes="magnitude", gives="magnitude"),
+    "variance": Subject(
+        variance, hyperparameters={"decay": _SLOW, "initial": _SMALL}, gives="magnitude"
+    ),
+    "variance, corrected": Subject(
+        variance,
+        arguments={"bias_correction": True},
+        hyperparameters={"decay": _SLOW},
+        gives="magnitude",
+    ),
+    "inverse_root": Subject(
+        inverse_root,
+        hyperparameters={"eps": _SMALL, "eps_root": _SMALL},
+        takes="magnitude",
+        gives="magnitude",
+    ),
+    "inverse": Subject(inverse, takes="magnitude", gives="magnitude"),
+    "scale_by_learning_rate": Subject(
+        scale_by_learning_rate, hyperparameters=_RATE, peer=optax.scale_by_learning_rate
+    ),
+    "scale_by_learning_rate, uphill": Subject(
+        scale_by_learning_rate,
+        arguments={"flip_sign": False},
+        hyperparameters=_RATE,
+        peer=partial(optax.scale_by_learning_rate, flip_sign=False),
+    ),
+    "average_iterates": Subject(
+        average_iterates, hyperparameters={"eta": (8.0,)}, needs_params=True
+    ),
+    "sgd": Subject(sgd, hyperparameters=_RATE, peer=optax.sgd),
+    "sgd, momentum": Subject(
+        sgd,
+        hyperparameters={**_RATE, "momentum": _MOMENTUM},
+        accumulators=_TRACE,
+        peer=optax.sgd,
+    ),
+    "sgd, Nesterov": Subject(
+        sgd,
+        arguments={"nesterov": True},
+        hyperparameters={**_RATE, "momentum": _MOMENTUM},
+        accumulators=_TRACE,
+        peer=partial(optax.sgd, nesterov=True),
+    ),
+    "adagrad": Subject(
+        adagrad,
+        hyperparameters={**_RATE, "initial_accumulator_value": (0.1,), "eps": _SMALL},
+        peer=optax.adagrad,
+    ),
+    "rmsprop": Subject(
+        rmsprop,
+        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "initial_scale": _SMALL},
+        peer=optax.rmsprop,
+    ),
+    "rmsprop, ε outside, corrected": Subject(
+        rmsprop,
+        arguments={"eps_in_sqrt": False, "bias_correction": True},
+        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL},
+        peer=partial(optax.rmsprop, eps_in_sqrt=False, bias_correction=True),
+    ),
+    "rmsprop, centred, momentum": Subject(
+        rmsprop,
+        arguments={"centered": True},
+        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "momentum": _MOMENTUM},
+        peer=partial(optax.rmsprop, centered=True),
+    ),
+    "rmsprop, centred, corrected, Nesterov": Subject(
+        rmsprop,
+        arguments={"centered": True, "bias_correction": True, "nesterov": True},
+        hyperparameters={**_RATE, "decay": _SLOW, "eps": (0.1,), "momentum": _MOMENTUM},
+        peer=partial(optax.rmsprop, centered=True, bias_correction=True, nesterov=True),
+    ),
+    "adam": Subject(adam, hyperparameters=_ADAM, accumulators=_MU, peer=optax.adam),
+    "adam, Nesterov": Subject(
+        adam,
+        arguments={"nesterov": True},
+        hyperparameters=_ADAM,
+        accumulators=_MU,
+        peer=partial(optax.adam, nesterov=True),
+    ),
+    "adamw": Subject(
+        adamw,
+        hyperparameters={**_ADAM, "weight_decay": (0.1, "[0, inf)", True)},
+        needs_params=True,
+        accumulators=_MU,
+        peer=optax.adamw,
+    ),
+    "nadam": Subject(nadam, hyperparameters=_ADAM, accumulators=_MU, peer=optax.nadam),
+    "amsgrad": Subject(amsgrad, hyperparameters=_ADAM, accumulators=_MU, peer=optax.amsgrad),
+    "amsgrad, as the paper": Subject(
+        amsgrad,
+        arguments={"bias_correction_mu": False, "bias_correction_nu": False},
+        hyperparameters=_ADAM,
+        accumulators=_MU,
+        peer=partial(optax.amsgrad, bias_correction_mu=False, bias_correction_nu=False),
+    ),
+    "adamax": Subject(
+        adamax,
+        hyperparameters={**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL},
+        peer=optax.adamax,
+    ),
+}
+"""Every row by name. `CONTRACT["adam"]` is the subject that the laws are held against."""

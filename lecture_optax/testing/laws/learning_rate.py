@@ -1,0 +1,107 @@
+"""Law 4. The applied learning rate is in the state, under its name, and so is the time."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..._current import current
+from .._law import expect, law, leaves, naming, same_avals, same_values
+from .._samples import one, paired
+from .._subject import Subject
+
+
+@law(4)
+def the_learning_rate_is_in_the_state_once(subject: Subject) -> None:
+    """Who has a learning rate keeps it once, by that name, from `init` on; nobody else does."""
+    params, gradients = paired(subject)
+    state = subject.build().init(params)
+    for now in (state, subject.run(subject.build(), params, gradients)[1]):
+        found = optax.tree.get_all_with_path(now, "learning_rate")
+        expected = [subject.values["learning_rate"]] if _has_a_rate(subject) else []
+        same_values([value for _, value in found], expected, "the rates in the state", ulps=1)
+
+
+@law(4)
+def the_rate_in_the_state_is_the_one_applied(subject: Subject) -> None:
+    """Step k of a schedule is the step of the constant τ(k), which the state then holds."""
+    if not _has_a_rate(subject):
+        return
+    params, gradients = one(subject)
+    tx = subject.build(learning_rate=_falling(subject))
+    state = tx.init(params)
+    same_avals(state, subject.build().init(params), "the state of a schedule")
+    for k, gradient in enumerate(gradients):
+        rate = _falling(subject)(jnp.int32(k))
+        constant = subject.build(learning_rate=rate)
+        expected = subject.update(constant, gradient, state, params)
+        update, state = subject.update(tx, gradient, state, params)
+        same_values((update, state), expected, f"step {k} of a schedule")
+        same_values(optax.tree.get(state, "learning_rate"), rate, f"the rate after step {k}")
+
+
+@law(4)
+def the_rate_in_the_state_is_a_record(subject: Subject) -> None:
+    """Writing another rate into the state changes nothing."""
+    if not _has_a_rate(subject):
+        return
+    params, gradients = one(subject)
+    tx = subject.build()
+    _, state = subject.run(tx, params, gradients[:2])
+    written = optax.tree.set(state, learning_rate=jnp.full((), 9.0))
+    expected = subject.update(tx, gradients[2], state, params)
+    same_values(subject.update(tx, gradients[2], written, params), expected, "a step")
+
+
+@law(4)
+def all_counts_agree(subject: Subject) -> None:
+    """After n steps every `count` in the state is n."""
+    params, gradients = paired(subject)
+    _, state = subject.run(subject.build(), params, gradients)
+    for path, leaf in leaves(state):
+        if path.endswith(".count"):
+            expect(int(leaf) == 3, f"the count at {path} is {leaf} after 3 steps")
+
+
+@law(4)
+def current_reads_it_through_wrappers(subject: Subject) -> None:
+    """`current(state)` gives the updates made and the rates in force, however deep they are."""
+    if not _has_a_rate(subject):
+        return
+    leaf, gradients = one(subject)
+    params = {"a": leaf, "b": leaf}
+    for name, tx in _wrapped(subject).items():
+        sequence = [{"a": g, "b": g} for g in (*gradients, gradients[0])]
+        with naming(f"through {name}"), jax.numpy_dtype_promotion("standard"), jax.disable_jit():
+            now = current(subject.run(tx, params, sequence)[1])
+            made = 2 if name == "MultiSteps" else 4
+            expect(now.count == made, f"{now.count} updates were made, expected {made}")
+            expected = dict.fromkeys(now.learning_rates, _falling(subject)(made - 1))
+            expect(expected, "no learning rate was found")
+            same_values(now.learning_rates, expected, "the learning rates", ulps=1)
+
+
+def _wrapped(subject: Subject) -> dict[str, optax.GradientTransformationExtraArgs]:
+    tx = subject.build(learning_rate=_falling(subject))
+    injected = optax.inject_hyperparams(
+        lambda learning_rate: subject.build(learning_rate=learning_rate)
+    )
+    wrapped = {
+        "nothing": tx,
+        "chain": optax.chain(optax.clip_by_global_norm(1.0), tx),
+        "masked": optax.masked(tx, {"a": True, "b": False}),
+        "partition": optax.partition({"x": tx, "y": tx}, {"a": "x", "b": "y"}),
+        "MultiSteps": optax.MultiSteps(tx, 2).gradient_transformation(),
+        "inject_hyperparams": injected(learning_rate=_falling(subject)),
+    }
+    return {name: optax.with_extra_args_support(tx) for name, tx in wrapped.items()}
+
+
+def _falling(subject: Subject):
+    """τ(k) = τ/(1 + k)."""
+    return lambda k: (
+        jnp.float32(subject.values["learning_rate"]) / (1 + jnp.asarray(k, jnp.float32))
+    )
+
+
+def _has_a_rate(subject: Subject) -> bool:
+    return "learning_rate" in subject.hyperparameters

@@ -1,0 +1,25 @@
+"""Law 8. What is saved is all there is: n steps are k steps, save, restore, n - k steps."""
+
+import jax
+import numpy as np
+
+from .._law import law, same_avals, same_values
+from .._samples import paired
+from .._subject import Subject
+
+
+@law(8)
+def a_restored_run_goes_on_bitwise(subject: Subject) -> None:
+    """Saved as NumPy leaves and put into a new optimizer's tree, a state goes on bit by bit."""
+    params, gradients = paired(subject)
+    sequence = [*gradients, *gradients]
+    expected, last = subject.run(subject.build(), params, sequence)
+    for k in (0, 2):
+        _, state = subject.run(subject.build(), params, sequence[:k])
+        saved = [np.array(leaf) for leaf in jax.tree.leaves(state)]
+        again = subject.build()
+        tree = jax.tree.structure(jax.eval_shape(again.init, params))
+        restored = jax.tree.unflatten(tree, saved)
+        updates, state = subject.run(again, params, sequence[k:], restored)
+        same_avals(state, last, "the last state")
+        same_values((updates, state), (expected[k:], last), f"what came after {k} steps")
