@@ -1,7 +1,7 @@
 """What happens in Optax, and what happens here: every row measured on the spot.
 
-    python examples/versus_optax.py                 # all rows
-    python examples/versus_optax.py stalled-moments # one
+python examples/versus_optax.py                 # all rows
+python examples/versus_optax.py stalled-moments # one
 """
 
 import sys
@@ -50,7 +50,7 @@ def stalled_moments() -> Row:
             update, state = tx.update(g, state)
             return state, update
 
-        state, updates = jax.lax.scan(body, tx.init(g), length=2000)
+        _, updates = jax.lax.scan(body, tx.init(g), length=2000)
         return f"step {abs(float(updates[-1])):.2f} τ"
 
     return Row("2,000 steps of g = 1 in bfloat16", last_step(optax), last_step(lo))
@@ -83,8 +83,11 @@ def mixed_scan() -> Row:
                 update, state = tx.update(gradient, state, params)
                 return (optax.apply_updates(params, update), state), None
 
+            def run(tx=tx, body=body):
+                return jax.lax.scan(body, (params, tx.init(params)), length=2)
+
             try:
-                jax.eval_shape(lambda: jax.lax.scan(body, (params, tx.init(params)), length=2))
+                jax.eval_shape(run)
             except TypeError:
                 continue
             scanned += 1

@@ -10,6 +10,7 @@ from ._block import block as block
 from ._chain import chain as chain
 from ._current import current as current
 from ._describe import describe as describe, described as described
+from ._energy import energy as energy
 from ._first_moment import first_moment as first_moment
 from ._full_matrix import full_matrix as full_matrix
 from ._inverse_root import inverse as inverse, inverse_root as inverse_root

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def in_readme():
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| .* \| (.+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `([a-z0-9-]+)` \| .* \| (.+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M
+    )
     return {name: (theirs, ours) for name, theirs, ours in rows}
 
 
