@@ -1,0 +1,18 @@
+"""Theory that runs: the lecture's claims, put to the test on the very transforms that are shipped.
+
+Probes measure any Optax transformation; a statement compares what a probe measures with what the
+theory says; `python -m lecture_optax.theory` runs all statements and prints a table.
+"""
+
+from importlib import import_module as _import_module
+from typing import Any
+
+from .run import run as run
+from .statement import Finding as Finding, Statement as Statement, statement as statement
+from .table import GROUPS as GROUPS, statements as statements
+
+
+def __getattr__(name: str) -> Any:
+    if name in (*GROUPS, "pictures"):
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

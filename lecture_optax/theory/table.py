@@ -1,0 +1,15 @@
+"""Which statements are there? Every module that makes some, listed once."""
+
+from importlib import import_module
+
+from .statement import STATEMENTS, Statement
+
+GROUPS: tuple[str, ...] = ()
+"""The modules of statements, in the order in which they are told."""
+
+
+def statements() -> dict[str, Statement]:
+    """Every statement by name, in the order of the groups."""
+    for group in GROUPS:
+        import_module(f"{__package__}.{group}")
+    return STATEMENTS
