@@ -12,6 +12,8 @@ from jax.typing import ArrayLike
 from ._dtypes import default_float
 from ._types import Scalar
 
+_LOG_OF_ZERO = math.log(sys.float_info.min)  # finite, so that the power 0 makes 0 of it
+
 
 def abs_squared(x: jax.Array) -> jax.Array:
     """|x|², whose derivative at a complex 0 is 0 (that of abs(x)**2 is NaN)."""
@@ -53,8 +55,10 @@ def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:
 
 @jax.custom_jvp
 def _traced_one_minus_power(decay: jax.Array, k: jax.Array) -> jax.Array:
-    return -jnp.expm1(k * jnp.log1p(decay - 1))
+    return -jnp.expm1(k * jnp.maximum(jnp.log1p(decay - 1), _LOG_OF_ZERO))
 
 
 # By hand, because the chain rule through log1p gives 0 · ∞ at decay = 0.
-_traced_one_minus_power.defjvps(lambda dot, _, decay, k: -k * decay ** (k - 1) * dot, None)
+_traced_one_minus_power.defjvps(
+    lambda dot, _, decay, k: -k * decay ** jnp.maximum(k - 1, 0) * dot, None
+)

@@ -10,13 +10,13 @@ from jax.typing import ArrayLike
 from . import _validate
 from ._block import block
 from ._describe import described
-from ._dtypes import full_like_magnitude, scale, zeros_like
+from ._dtypes import default_float, full_like_magnitude, scale, zeros_like
 from ._numerics import abs_squared, one_minus_power, reciprocal
 from ._types import Scalar, Transformation
 
 
 class VarianceState(NamedTuple):
-    """The number of gradients, their average m(k) and that of their squares c(k)."""
+    """The number of gradients, their average m(k) and their variance x(k), not corrected."""
 
     count: ArrayLike
     mu: optax.Updates
@@ -31,16 +31,18 @@ def variance(
 
         m(k+1) = decay m(k) + (1 - decay) g(k),       m(0) = 0
         c(k+1) = decay c(k) + (1 - decay) |g(k)|²,    c(0) = initial
-        x(k+1) = max(c(k+1) - |m(k+1)|², 0)
+        x(k+1) = c(k+1) - |m(k+1)|²
+               = decay (x(k) + (1 - decay) |g(k) - m(k)|²)
 
-    One block, since the two averages see the same gradient. The maximum takes back what rounding
-    may push below zero (there Optax's root is NaN).
+    One block, since the two averages see the same gradient. The last line is how it is computed:
+    the difference would lose its digits where the gradient varies little, and fall below zero
+    (there Optax's root is NaN).
 
     **Arguments**
 
     - `decay`: the weight of the past, in [0, 1). Number, array or tracer.
     - `initial`: c(0) >= 0.
-    - `bias_correction`: divide both averages by 1 - decay^k before they meet.
+    - `bias_correction`: divide both averages by w(k) = 1 - decay^k before they meet.
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
@@ -62,14 +64,17 @@ def variance(
         nu = full_like_magnitude(params, initial)
         return VarianceState(jnp.zeros((), jnp.int32), zeros_like(params), nu)
 
+    def weight(k):
+        return one_minus_power(decay, k) if bias_correction else jnp.ones((), default_float())
+
     def update_fn(updates, state, params=None, **extra_args):
         k = optax.safe_increment(state.count)
+        before, now = weight(state.count), weight(k)
+        mean = scale(reciprocal(before), state.mu)
+        apart = jax.tree.map(lambda g, m: abs_squared(g - m), updates, mean)
+        new = scale(before / now, apart)
+        nu = jax.tree.map(lambda x, a: decay * (x + (1 - decay) * a), state.nu, new)
         mu = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.mu, updates)
-        nu = jax.tree.map(lambda c, g: decay * c + (1 - decay) * abs_squared(g), state.nu, updates)
-        weight = reciprocal(one_minus_power(decay, k)) if bias_correction else 1.0
-        spread = jax.tree.map(
-            lambda c, m: jnp.maximum(c - abs_squared(m), 0), scale(weight, nu), scale(weight, mu)
-        )
-        return spread, VarianceState(k, mu, nu)
+        return scale(reciprocal(now), nu), VarianceState(k, mu, nu)
 
     return block(init_fn, update_fn)

@@ -1,5 +1,6 @@
 """The laws of this library as a kit: `check` holds them against anyone's transformation."""
 
+from . import references as references
 from ._check import check as check
 from ._law import Law as Law
 from ._subject import Hyperparameter as Hyperparameter, Subject as Subject

@@ -62,7 +62,7 @@ def check(
     >>> lo.testing.check(naive, laws=["a_zero_gradient_gives_a_finite_update"])
     ... # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    AssertionError: <lambda>() breaks 1 law...float16 parameters, float16 gradients...
+    AssertionError: <lambda>() breaks 1 law...bfloat16 parameters, bfloat16 gradients...
 
     ```
     """

@@ -26,6 +26,7 @@ from .._trace import trace
 from .._types import Scalar, Schedule, Transformation
 from .._variance import variance
 from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, sgd
+from . import references
 from ._subject import Subject
 
 _SLOW, _SLOWER = (0.9, "[0, 1)"), (0.999, "[0, 1)")
@@ -60,80 +61,118 @@ def scaled(decay: Scalar, eps: Scalar) -> Transformation:
 
 
 CONTRACT: dict[str, Subject] = {
-    "block": Subject(centred),
-    "chain": Subject(slide, hyperparameters={**_RATE, "decay": _SLOW}, around=chain),
+    "block": Subject(centred, reference=references.centred),
+    "chain": Subject(
+        slide,
+        hyperparameters={**_RATE, "decay": _SLOW},
+        around=chain,
+        reference=references.slide_momentum,
+    ),
     "precondition": Subject(
         scaled,
         hyperparameters={"decay": _SLOW, "eps": _SMALL},
         around=lambda member: precondition(member, by=member),
+        reference=references.scaled,
     ),
     "trace": Subject(
         trace,
         hyperparameters={"decay": _MOMENTUM},
         accumulators=_TRACE,
+        reference=references.trace,
         peer=optax.trace,
     ),
     "nesterov_trace": Subject(
         nesterov_trace,
         hyperparameters={"decay": _MOMENTUM},
         accumulators=_TRACE,
+        reference=references.nesterov_trace,
         peer=partial(optax.trace, nesterov=True),
     ),
     "first_moment": Subject(
         first_moment,
         hyperparameters={"decay": _SLOW},
         accumulators={"accumulator_dtype": "mu"},
+        reference=references.first_moment,
         peer=partial(optax.ema, debias=False),
     ),
     "nesterov_first_moment": Subject(
         nesterov_first_moment,
         hyperparameters={"decay": _SLOW},
         accumulators={"accumulator_dtype": "mu"},
+        reference=references.nesterov_first_moment,
     ),
-    "bias_correction": Subject(bias_correction, hyperparameters={"decay": _SLOWER}),
+    "bias_correction": Subject(
+        bias_correction,
+        hyperparameters={"decay": _SLOWER},
+        reference=references.bias_correction,
+    ),
     "second_moment": Subject(
-        second_moment, hyperparameters={"decay": _SLOWER, "initial": _SMALL}, gives="magnitude"
+        second_moment,
+        hyperparameters={"decay": _SLOWER, "initial": _SMALL},
+        gives="magnitude",
+        reference=references.second_moment,
     ),
     "sum_of_squares": Subject(
-        sum_of_squares, hyperparameters={"initial": _SMALL}, gives="magnitude"
+        sum_of_squares,
+        hyperparameters={"initial": _SMALL},
+        gives="magnitude",
+        reference=references.sum_of_squares,
     ),
     "infinity_moment": Subject(
-        infinity_moment, hyperparameters={"decay": _SLOWER, "eps": _SMALL}, gives="magnitude"
+        infinity_moment,
+        hyperparameters={"decay": _SLOWER, "eps": _SMALL},
+        gives="magnitude",
+        reference=references.infinity_moment,
     ),
-    "running_max": Subject(running_max, takes="magnitude", gives="magnitude"),
+    "running_max": Subject(
+        running_max, takes="magnitude", gives="magnitude", reference=references.running_max
+    ),
     "variance": Subject(
-        variance, hyperparameters={"decay": _SLOW, "initial": _SMALL}, gives="magnitude"
+        variance,
+        hyperparameters={"decay": _SLOW, "initial": _SMALL},
+        gives="magnitude",
+        reference=references.variance,
     ),
     "variance, corrected": Subject(
         variance,
         arguments={"bias_correction": True},
         hyperparameters={"decay": _SLOW},
         gives="magnitude",
+        reference=partial(references.variance, bias_correction=True),
     ),
     "inverse_root": Subject(
         inverse_root,
         hyperparameters={"eps": _SMALL, "eps_root": _SMALL},
         takes="magnitude",
         gives="magnitude",
+        reference=references.inverse_root,
     ),
-    "inverse": Subject(inverse, takes="magnitude", gives="magnitude"),
+    "inverse": Subject(inverse, takes="magnitude", gives="magnitude", reference=references.inverse),
     "scale_by_learning_rate": Subject(
-        scale_by_learning_rate, hyperparameters=_RATE, peer=optax.scale_by_learning_rate
+        scale_by_learning_rate,
+        hyperparameters=_RATE,
+        reference=references.scale_by_learning_rate,
+        peer=optax.scale_by_learning_rate,
     ),
     "scale_by_learning_rate, uphill": Subject(
         scale_by_learning_rate,
         arguments={"flip_sign": False},
         hyperparameters=_RATE,
+        reference=partial(references.scale_by_learning_rate, flip_sign=False),
         peer=partial(optax.scale_by_learning_rate, flip_sign=False),
     ),
     "average_iterates": Subject(
-        average_iterates, hyperparameters={"eta": (8.0,)}, needs_params=True
+        average_iterates,
+        hyperparameters={"eta": (8.0,)},
+        needs_params=True,
+        reference=references.average_iterates,
     ),
-    "sgd": Subject(sgd, hyperparameters=_RATE, peer=optax.sgd),
+    "sgd": Subject(sgd, hyperparameters=_RATE, reference=references.sgd, peer=optax.sgd),
     "sgd, momentum": Subject(
         sgd,
         hyperparameters={**_RATE, "momentum": _MOMENTUM},
         accumulators=_TRACE,
+        reference=references.sgd,
         peer=optax.sgd,
     ),
     "sgd, Nesterov": Subject(
@@ -141,42 +180,55 @@ CONTRACT: dict[str, Subject] = {
         arguments={"nesterov": True},
         hyperparameters={**_RATE, "momentum": _MOMENTUM},
         accumulators=_TRACE,
+        reference=partial(references.sgd, nesterov=True),
         peer=partial(optax.sgd, nesterov=True),
     ),
     "adagrad": Subject(
         adagrad,
         hyperparameters={**_RATE, "initial_accumulator_value": (0.1,), "eps": _SMALL},
+        reference=references.adagrad,
         peer=optax.adagrad,
     ),
     "rmsprop": Subject(
         rmsprop,
         hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "initial_scale": _SMALL},
+        reference=references.rmsprop,
         peer=optax.rmsprop,
     ),
     "rmsprop, ε outside, corrected": Subject(
         rmsprop,
         arguments={"eps_in_sqrt": False, "bias_correction": True},
         hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL},
+        reference=partial(references.rmsprop, eps_in_sqrt=False, bias_correction=True),
         peer=partial(optax.rmsprop, eps_in_sqrt=False, bias_correction=True),
     ),
     "rmsprop, centred, momentum": Subject(
         rmsprop,
         arguments={"centered": True},
         hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "momentum": _MOMENTUM},
+        reference=partial(references.rmsprop, centered=True),
         peer=partial(optax.rmsprop, centered=True),
     ),
     "rmsprop, centred, corrected, Nesterov": Subject(
         rmsprop,
         arguments={"centered": True, "bias_correction": True, "nesterov": True},
         hyperparameters={**_RATE, "decay": _SLOW, "eps": (0.1,), "momentum": _MOMENTUM},
+        reference=partial(references.rmsprop, centered=True, bias_correction=True, nesterov=True),
         peer=partial(optax.rmsprop, centered=True, bias_correction=True, nesterov=True),
     ),
-    "adam": Subject(adam, hyperparameters=_ADAM, accumulators=_MU, peer=optax.adam),
+    "adam": Subject(
+        adam,
+        hyperparameters=_ADAM,
+        accumulators=_MU,
+        reference=references.adam,
+        peer=optax.adam,
+    ),
     "adam, Nesterov": Subject(
         adam,
         arguments={"nesterov": True},
         hyperparameters=_ADAM,
         accumulators=_MU,
+        reference=references.nadam,
         peer=partial(optax.adam, nesterov=True),
     ),
     "adamw": Subject(
@@ -184,20 +236,35 @@ CONTRACT: dict[str, Subject] = {
         hyperparameters={**_ADAM, "weight_decay": (0.1, "[0, inf)", True)},
         needs_params=True,
         accumulators=_MU,
+        reference=references.adamw,
         peer=optax.adamw,
     ),
-    "nadam": Subject(nadam, hyperparameters=_ADAM, accumulators=_MU, peer=optax.nadam),
-    "amsgrad": Subject(amsgrad, hyperparameters=_ADAM, accumulators=_MU, peer=optax.amsgrad),
+    "nadam": Subject(
+        nadam,
+        hyperparameters=_ADAM,
+        accumulators=_MU,
+        reference=references.nadam,
+        peer=optax.nadam,
+    ),
+    "amsgrad": Subject(
+        amsgrad,
+        hyperparameters=_ADAM,
+        accumulators=_MU,
+        reference=references.amsgrad,
+        peer=optax.amsgrad,
+    ),
     "amsgrad, as the paper": Subject(
         amsgrad,
         arguments={"bias_correction_mu": False, "bias_correction_nu": False},
         hyperparameters=_ADAM,
         accumulators=_MU,
+        reference=partial(references.amsgrad, bias_correction_mu=False, bias_correction_nu=False),
         peer=partial(optax.amsgrad, bias_correction_mu=False, bias_correction_nu=False),
     ),
     "adamax": Subject(
         adamax,
         hyperparameters={**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL},
+        reference=references.adamax,
         peer=optax.adamax,
     ),
 }

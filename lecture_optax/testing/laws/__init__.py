@@ -1,6 +1,10 @@
 """The nine laws, one file each; every law is one function whose first line is what it proves."""
 
-from .equality import in_float64_it_is_the_peer, it_is_the_formula
+from .equality import (
+    in_float64_it_is_the_peer,
+    it_is_the_formula,
+    it_is_the_formula_while_a_hyperparameter_moves,
+)
 from .extra_args import extra_arguments_are_accepted, extra_arguments_are_passed_on
 from .hyperparameters import (
     a_bad_value_is_refused_by_name,
@@ -85,6 +89,7 @@ _ALL = (
     extra_arguments_are_passed_on,
     a_restored_run_goes_on_bitwise,
     it_is_the_formula,
+    it_is_the_formula_while_a_hyperparameter_moves,
     in_float64_it_is_the_peer,
 )
 

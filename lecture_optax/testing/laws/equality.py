@@ -4,21 +4,37 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._law import law, same_values
+from .._law import law, naming, same_values
 from .._subject import Subject
 
-_STEPS, _ENTRIES = 50, 7
+_STEPS, _ENTRIES, _AT_REST = 50, 7, 5
 
 
 @law(9)
 def it_is_the_formula(subject: Subject) -> None:
-    """In float32, fifty steps are those of the float64 formula to 1e-6 of the largest entry."""
+    """In float32, fifty steps are those of the float64 formula to 1e-6 of the largest entry.
+
+    Also with β = 0 and ε = 0, where a denominator may be 0.
+    """
     if subject.reference is None:
         return
-    params, gradients = _trajectory(subject)
-    expected = subject.reference(gradients, params, **subject.values)
-    with jax.enable_x64(False):
-        same_values(_updates(subject, subject.build(), gradients, params), expected, "step", 1e-6)
+    rate = {name: value for name, value in subject.values.items() if name == "learning_rate"}
+    for values in (subject.values, {**subject.lowest, **rate}):
+        with naming(f"with {values}"):
+            _is_the_formula(subject, values, values)
+
+
+@law(9)
+def it_is_the_formula_while_a_hyperparameter_moves(subject: Subject) -> None:
+    """A rate, a momentum, a decay of weights given as a function of k: every step has its own."""
+    if subject.reference is None:
+        return
+    for name, hyperparameter in subject.hyperparameters.items():
+        if hyperparameter.schedule:
+            with naming(f"with {name} moving"):
+                formulas, ours = (_moving(subject.values[name], xp) for xp in (np, jnp))
+                values = subject.values
+                _is_the_formula(subject, {**values, name: ours}, {**values, name: formulas})
 
 
 @law(9)
@@ -33,11 +49,25 @@ def in_float64_it_is_the_peer(subject: Subject) -> None:
         same_values(_updates(subject, subject.build(), gradients, params), expected, "step", 1e-12)
 
 
+def _is_the_formula(subject: Subject, ours: dict, formulas: dict) -> None:
+    params, gradients = _trajectory(subject)
+    expected = list(subject.reference(gradients, params, **formulas))
+    with jax.enable_x64(False):
+        actual = _updates(subject, subject.build(**ours), gradients, params)
+        same_values(actual, expected, "step", 1e-6)
+
+
+def _moving(last: float, xp):
+    """From 0 towards `last`, like k/(k + 3); in NumPy or in JAX."""
+    return lambda k: last * xp.asarray(k, float) / (xp.asarray(k, float) + 3)
+
+
 def _trajectory(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters and gradients that float32 holds, as float64."""
+    """Parameters and gradients that float32 holds, as float64. One entry rests at first."""
     draw = np.random.default_rng(0).standard_normal
     walk, gradients = draw((_STEPS, _ENTRIES)).cumsum(axis=0), draw((_STEPS, _ENTRIES))
     gradients = np.abs(gradients) if subject.takes == "magnitude" else gradients
+    gradients[:_AT_REST, 0] = 0
     return walk.astype("float32").astype(float), gradients.astype("float32").astype(float)
 
 
