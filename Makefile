@@ -14,7 +14,7 @@ demo: $(READY)
 	@$(RUN) examples/demo.py
 
 test: $(READY)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n logical --maxprocesses 4
 
 # Both lines: JAX 0.10 is the last for Python 3.11, newer ones need 3.12.
 test-all: test-3.11 test-3.12
