@@ -7,6 +7,17 @@ theory says; `python -m lecture_optax.theory` runs all statements and prints a t
 from importlib import import_module as _import_module
 from typing import Any
 
+from .probes import (
+    contraction as contraction,
+    iteration_matrix as iteration_matrix,
+    largest_stable_curvature as largest_stable_curvature,
+    lower_bound as lower_bound,
+    response as response,
+    stability_edge as stability_edge,
+    stationary_variance as stationary_variance,
+    step_matrix as step_matrix,
+    worst_case as worst_case,
+)
 from .run import run as run
 from .statement import Finding as Finding, Statement as Statement, statement as statement
 from .table import GROUPS as GROUPS, statements as statements

@@ -1,0 +1,171 @@
+"""Which linear map is one step on a quadratic, and when does it contract?"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ... import _validate
+from ..._current import current
+from .loop import Loop, settled_loop
+from .replay import name_of
+
+_ROUNDING = 1e-12
+
+
+def iteration_matrix(tx: Any, curvature: ArrayLike) -> np.ndarray:
+    """Read off one step on a quadratic, as a matrix on θ and what feeds back on it.
+
+        (θ, v)(k+1) = M (θ, v)(k)    for the loss θᵀ H θ / 2, whose gradient is H θ
+
+    The Jacobian of a step once the method has settled (at least two steps). θ stands first; of the
+    state only what θ reaches and what reaches θ: counts, rates and averages are not in the loop.
+
+    **Arguments**
+
+    - `tx`: a gradient transformation, ours or not; it may depend on θ, as a weight decay does.
+    - `curvature`: a number λ, or a symmetric matrix H.
+
+    **Raises** `ValueError` for a method that is not linear, or that goes on changing with the step
+    count; and for a curvature of another shape.
+
+    Source: Polyak (1964); Lessard, Recht and Packard (2016), section 2.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> lo.theory.iteration_matrix(lo.sgd(0.5, momentum=0.9), curvature=2.0).round(12).tolist()
+    [[0.0, -0.45], [2.0, 0.9]]
+
+    ```
+    """
+    hessian = np.atleast_2d(np.asarray(curvature, float))
+    if hessian.ndim != 2 or not np.array_equal(hessian, hessian.T):
+        raise ValueError(
+            "curvature must be a number or a symmetric matrix, got an array of shape "
+            f"{np.shape(curvature)}. For several numbers, call contraction."
+        )
+    return settled_loop(tx, len(hessian)).closed(hessian)
+
+
+def contraction(tx: Any, curvature: ArrayLike) -> np.ndarray | float:
+    """Measure by which factor a step contracts a quadratic in the long run.
+
+        ρ(M(λ)),    the spectral radius of the iteration matrix
+
+    Below 1 it converges like ρ^k, above it explodes. In the short run it may grow all the same.
+
+    **Arguments**
+
+    - `tx`: as for `iteration_matrix`.
+    - `curvature`: λ; or an array of them, and then an array is returned.
+
+    **Raises** as `iteration_matrix`.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> round(lo.theory.contraction(lo.sgd(0.01, momentum=0.81), 1.0), 6)  # critical: 1 - √x
+    0.9
+
+    ```
+    """
+    radii = _radii(settled_loop(tx, 1), np.asarray(curvature, float))
+    return radii if radii.ndim else float(radii)
+
+
+def largest_stable_curvature(tx: Any) -> float:
+    """Find the curvature above which a method explodes, by bisection, to 1e-9 of it.
+
+    2/τ for gradient descent. 0.0 if it explodes on every parabola (it goes uphill), infinite if
+    on none.
+
+    **Arguments**
+
+    - `tx`: as for `iteration_matrix`.
+
+    **Raises** as `iteration_matrix`.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> round(lo.theory.largest_stable_curvature(lo.sgd(0.1)), 6)
+    20.0
+
+    ```
+    """
+    return largest_stable(settled_loop(tx, 1))
+
+
+def stability_edge(tx: Any, learning_rate: float | None = None) -> float:
+    """Find the largest stable τλ, by bisection, to 1e-9 of it.
+
+        2 for gradient descent, 2(1 + μ) for heavy ball, 2(1 + μ)/(1 + 2μ) for Nesterov
+
+    The rate times `largest_stable_curvature`; a number of the method alone.
+
+    **Arguments**
+
+    - `tx`: as for `iteration_matrix`.
+    - `learning_rate`: τ. Read from the state when not given; Optax's own methods do not keep it
+      there.
+
+    **Raises** `ValueError` if the rate is not given and not in the state, or there more than once;
+    and as `iteration_matrix`.
+
+    Source: Polyak (1964); Cohen et al. (2022), "Adaptive gradient methods at the edge of
+    stability" (38 for averages with b1 = 0.9).
+
+    ```python
+    >>> import lecture_optax as lo, optax
+    >>> round(lo.theory.stability_edge(lo.sgd(0.1, momentum=0.9)), 9)
+    3.8
+    >>> round(lo.theory.stability_edge(optax.sgd(0.1, momentum=0.9), learning_rate=0.1), 9)
+    3.8
+
+    ```
+    """
+    if learning_rate is not None:
+        _validate.positive(learning_rate=learning_rate)
+    loop = settled_loop(tx, 1)
+    rate = learning_rate if learning_rate is not None else rate_in(tx, loop.state)
+    curvature = largest_stable(loop)
+    return rate * curvature if np.isfinite(curvature) else curvature
+
+
+def largest_stable(loop: Loop) -> float:
+    """The first λ at which the spectral radius of a loop of one entry passes 1."""
+    gain = np.abs(loop.gain).max()
+    if gain == 0:
+        return np.inf
+    ladder = np.geomspace(1e-6, 1e9, 2000) / gain
+    unstable = np.flatnonzero(_radii(loop, ladder) > 1 + _ROUNDING)
+    if not len(unstable):
+        return np.inf
+    if unstable[0] == 0:
+        return 0.0
+    low, high = ladder[unstable[0] - 1], ladder[unstable[0]]
+    while high - low > 1e-11 * high:
+        middle = (low + high) / 2
+        inside = _radii(loop, np.asarray(middle)) <= 1 + _ROUNDING
+        low, high = (middle, high) if inside else (low, middle)
+    return float(low)
+
+
+def rate_in(tx: Any, state: Any) -> float:
+    """The one rate that a state names."""
+    try:
+        rates = current(state).learning_rates
+    except ValueError:  # nothing counts
+        rates = {}
+    if len(rates) != 1:
+        named = f"several rates ({', '.join(rates)})" if rates else "no learning rate"
+        raise ValueError(
+            f"the state of {name_of(tx)} names {named}: pass learning_rate=, the τ it was built "
+            "with, or ask largest_stable_curvature, which needs none."
+        )
+    return float(np.asarray(next(iter(rates.values()))))
+
+
+def _radii(loop: Loop, curvatures: np.ndarray) -> np.ndarray:
+    """The spectral radius for each curvature of one entry."""
+    feedback = loop.gain @ np.eye(1, len(loop.transition))
+    matrices = loop.transition + curvatures[..., None, None] * feedback
+    return np.asarray(np.abs(np.linalg.eigvals(matrices)).max(-1))

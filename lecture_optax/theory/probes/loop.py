@@ -1,0 +1,163 @@
+"""What in a state feeds back on θ, and by which linear map?"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .replay import float64, initial, name_of, stepped
+
+_TOLERANCE = 1e-6
+_SETTLED = 1e-12
+_COMPILED_STEPS, _SINGLE_STEPS = 2**16, 2**8
+
+
+class Loop(NamedTuple):
+    """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it."""
+
+    transition: np.ndarray
+    gain: np.ndarray
+    state: Any
+
+    def closed(self, hessian: np.ndarray) -> np.ndarray:
+        """The iteration matrix, for the gradient g = H θ."""
+        matrix = self.transition.copy()
+        matrix[:, : len(hessian)] += self.gain @ hessian
+        return matrix
+
+
+class _Point(NamedTuple):
+    """θ and the state after k steps."""
+
+    k: int
+    params: jax.Array
+    state: Any
+
+
+@float64()
+def settled_loop(tx: Any, size: int) -> Loop:
+    """The loop of a linear method on `size` entries, once it no longer changes with the step.
+
+    Settled is a method whose loop is the same after k, k + 1 and 2k steps. Two steps suffice for
+    most (the first may have a flag of its own), a bias correction needs as many as it corrects.
+    """
+    θ = jnp.asarray(np.random.default_rng(1).normal(size=size))
+    point = _advance(tx, _Point(0, θ, initial(tx, θ)), 2)
+    while True:
+        loop = _loop_at(tx, point)
+        soon = _advance(tx, point, point.k + 1)
+        late = _advance(tx, soon, 2 * point.k)
+        gap = max(_distance(loop, _loop_at(tx, other)) for other in (soon, late))
+        if gap <= _SETTLED:
+            return loop
+        if late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
+            raise ValueError(
+                f"{name_of(tx)} has no iteration matrix: it still changes with the step count "
+                f"after {point.k} steps (by {gap:.1e}), as a schedule does. Build it with the rate "
+                "in force, or ask step_matrix, which takes any schedule."
+            )
+        point = late
+
+
+def _advance(tx: Any, point: _Point, k: int) -> _Point:
+    """`point` after k steps along random gradients; compiled, if that is possible and many."""
+    gradients = np.random.default_rng(point.k).normal(size=(k - point.k, len(point.params)))
+    if len(gradients) > 16:
+        try:
+            return _Point(k, *_scanned(tx, point, gradients))
+        except Exception:  # a state that only runs in Python
+            gradients = gradients[: max(_SINGLE_STEPS - point.k, 0)]
+    params, state = point.params, point.state
+    for gradient in jnp.asarray(gradients):
+        params, state = stepped(tx, gradient, state, params)
+    return _Point(point.k + len(gradients), params, state)
+
+
+def _scanned(tx: Any, point: _Point, gradients: np.ndarray) -> Any:
+    def body(carry, gradient):
+        params, state = stepped(tx, gradient, carry[1], carry[0])
+        return (params, state), None
+
+    return jax.jit(lambda p, s, g: jax.lax.scan(body, (p, s), g)[0])(
+        point.params, point.state, gradients
+    )
+
+
+def _loop_at(tx: Any, point: _Point) -> Loop:
+    """Linearise a step at `point`, keep what is in the loop, and confirm that it was linear."""
+    size = len(point.params)
+    flat, unflatten = _numbers_of(point.state)
+
+    def step(z, gradient):
+        params, state = stepped(tx, gradient, unflatten(z[size:]), z[:size])
+        return jnp.concatenate([params, _numbers_of(state)[0]])
+
+    z = jnp.concatenate([point.params, flat])
+    gradient = jnp.asarray(np.random.default_rng(2).normal(size=size))
+    transition, gain = (np.asarray(x) for x in jax.jacfwd(step, (0, 1))(z, gradient))
+    inside = _feeds_back(transition, gain, size)
+    loop = Loop(transition[np.ix_(inside, inside)], gain[inside], point.state)
+    _refuse_unless_linear(tx, loop, lambda x, g: step(z.at[inside].set(x), g)[inside])
+    return loop
+
+
+def _numbers_of(state: Any) -> tuple[jax.Array, Any]:
+    """The real numbers of a state as a vector, and the way back; what counts or flags stays."""
+    leaves, tree = jax.tree.flatten(state)
+    arrays = [jnp.asarray(leaf) if _is_real(leaf) else None for leaf in leaves]
+    sizes = [0 if array is None else array.size for array in arrays]
+    offsets = np.cumsum([0, *sizes])
+
+    def unflatten(vector):
+        new = [
+            leaf if array is None else vector[i : i + size].reshape(array.shape).astype(array.dtype)
+            for leaf, array, i, size in zip(leaves, arrays, offsets, sizes, strict=False)
+        ]
+        return jax.tree.unflatten(tree, new)
+
+    vector = [array.ravel().astype(float) for array in arrays if array is not None]
+    return jnp.concatenate([jnp.zeros(0), *vector]), unflatten
+
+
+def _is_real(leaf: Any) -> bool:
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None:
+        return isinstance(leaf, float)
+    return bool(jnp.issubdtype(dtype, jnp.floating))
+
+
+def _feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
+    """The indices of θ, and of all that θ reaches and that reaches θ."""
+    edges = (transition != 0).astype(int)
+    edges[:, :size] |= (gain != 0).astype(int)  # the gradient is a function of θ
+    reach = np.eye(len(edges), dtype=int) | edges
+    for _ in range(len(edges).bit_length()):
+        reach = ((reach @ reach) > 0).astype(int)
+    from_θ, to_θ = reach[:, :size].any(1), reach[:size].any(0)
+    return np.flatnonzero((from_θ & to_θ) | (np.arange(len(edges)) < size))
+
+
+def _refuse_unless_linear(tx: Any, loop: Loop, step: Any) -> None:
+    """Large and small, each with both signs of the gradient: |θ| g/|g| looks linear from one."""
+    rng = np.random.default_rng(3)
+    entries, size = loop.gain.shape
+    for scale in (1.0, -1.0, 1e6, -1e6, 1e-6, -1e-6):
+        z, gradient = abs(scale) * rng.normal(size=entries), scale * np.ones(size)
+        expected = loop.transition @ z + loop.gain @ gradient
+        off = np.abs(np.asarray(step(z, jnp.asarray(gradient))) - expected).max()
+        if not off <= _TOLERANCE * np.abs(expected).max():
+            raise ValueError(
+                f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and "
+                f"the gradient (off by {off:.1e} at size {scale:g}), as a D is not, a clip, or an "
+                "accumulation over several steps. With its D frozen as it is now, "
+                "curvature_gauge(loss, params, tx, state) measures it."
+            )
+
+
+def _distance(a: Loop, b: Loop) -> float:
+    """The largest difference, as a part of the largest entry."""
+    if a.transition.shape != b.transition.shape:
+        return np.inf
+    x, y = (np.concatenate([loop.transition, loop.gain], axis=1) for loop in (a, b))
+    return float(np.abs(x - y).max() / np.abs(x).max())

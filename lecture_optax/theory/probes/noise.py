@@ -1,0 +1,51 @@
+"""How far do noisy gradients keep θ from the minimum?"""
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve_discrete_lyapunov
+
+from ... import _validate
+from .iteration import contraction, largest_stable
+from .loop import settled_loop
+from .replay import name_of
+
+
+def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
+    """Find the variance that θ settles to on a parabola with noisy gradients.
+
+        g = λ θ + ξ,  Var ξ = σ²:    Σ = M Σ Mᵀ + σ² B Bᵀ,    the variance is Σ[θ, θ]
+
+    The discrete Lyapunov equation of the iteration matrix M and the gain B of a gradient: exact,
+    without sampling.
+
+    **Arguments**
+
+    - `tx`: as for `iteration_matrix`.
+    - `curvature`: λ > 0.
+    - `noise`: σ² >= 0, the variance of a gradient.
+
+    **Raises** `ValueError` where θ settles to nothing, because the method explodes at that
+    curvature; and as `iteration_matrix`.
+
+    Source: Mandt, Hoffman and Blei (2017), section 3; the closed forms: `stochastic_moments`.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> round(lo.theory.stationary_variance(lo.sgd(0.1), curvature=1.0), 12)  # τ/(λ(2 - τλ))
+    0.052631578947
+
+    ```
+    """
+    _validate.positive(curvature=curvature)
+    _validate.non_negative(noise=noise)
+    loop = settled_loop(tx, 1)
+    if (factor := contraction(tx, curvature)) >= 1:
+        raise ValueError(
+            f"{name_of(tx)} settles to no variance at curvature {curvature}: a step multiplies by "
+            f"{factor:.6g}. It is stable below curvature {largest_stable(loop):.6g}."
+        )
+    spread = solve_discrete_lyapunov(
+        loop.closed(np.array([[curvature]])), noise * loop.gain @ loop.gain.T
+    )
+    return float(spread[0, 0])
