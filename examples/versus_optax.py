@@ -4,6 +4,7 @@ python examples/versus_optax.py                 # all rows
 python examples/versus_optax.py stalled-moments # one
 """
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -96,6 +97,29 @@ def mixed_scan() -> Row:
     return Row("lax.scan, bfloat16 params, float32 grads", survivors(optax), survivors(lo))
 
 
+def one_compile() -> Row:
+    """Optax's cosine asks in Python whether its horizon is positive."""
+
+    def compiles(build, static):
+        traces = []
+
+        def trial(rate, horizon):
+            traces.append(rate)
+            tx = build(rate, horizon)
+            return tx.update(jnp.ones(2), tx.init(jnp.ones(2)))[0]
+
+        run = jax.jit(trial, static_argnames=static)
+        for rate, horizon in itertools.product([0.1, 0.2, 0.3], [10, 20, 40]):
+            run(rate, horizon=horizon)
+        return f"{len(traces)} compile" + "s" * (len(traces) > 1)
+
+    return Row(
+        "3 rates x 3 horizons of a half cosine",
+        compiles(lambda r, n: optax.sgd(optax.cosine_decay_schedule(r, n)), "horizon"),
+        compiles(lambda r, n: lo.sgd(lo.schedules.cosine(r, n)), ()),
+    )
+
+
 def readable_rate() -> Row:
     """Which rate did the last step use?"""
 
@@ -148,6 +172,14 @@ def skipped_warmup() -> Row:
     return Row("warmup_steps=0, rate at step 100", f"{theirs(100):.1f}", f"{ours(100):.1f}")
 
 
+def endless_restarts() -> Row:
+    """SGDR as a list of cycles ends with the list."""
+    cycle = {"init_value": 0.1, "peak_value": 0.1, "decay_steps": 10, "warmup_steps": 0}
+    theirs = optax.sgdr_schedule([cycle, cycle])
+    ours = lo.schedules.warm_restarts(0.1, period=10)
+    return Row("warm restarts: the rate at step 50", f"{theirs(50):.1f}", f"{ours(50):.1f}")
+
+
 def slope_at_zero() -> Row:
     """Differentiating through a training step, where an entry has no gradient."""
 
@@ -175,10 +207,12 @@ ROWS: dict[str, Callable[[], Row]] = {
     "stalled-moments": stalled_moments,
     "zero-gradient": zero_gradient,
     "mixed-scan": mixed_scan,
+    "one-compile": one_compile,
     "readable-rate": readable_rate,
     "same-structure": same_structure,
     "refusals": refusals,
     "skipped-warmup": skipped_warmup,
+    "endless-restarts": endless_restarts,
     "slope-at-zero": slope_at_zero,
     "first-step": warm_bias,
 }
