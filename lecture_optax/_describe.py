@@ -3,6 +3,7 @@
 import functools
 import inspect
 import reprlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
@@ -153,6 +154,12 @@ def carry(tx: optax.GradientTransformation, description: Description) -> Transfo
     return DescribedTransformation(tx.init, update)
 
 
+def call_as_python(name: str, signature: inspect.Signature, arguments: Mapping[str, Any]) -> str:
+    """The call of `name` with `arguments`, as it would be typed."""
+    bound = inspect.BoundArguments(signature, OrderedDict(arguments))
+    return str(Description(name, arguments, (), _call(bound, ())))
+
+
 def _members(bound: inspect.BoundArguments) -> tuple[Description, ...]:
     given = [x for value in bound.arguments.values() for x in _each(value)]
     return tuple(describe(x) for x in given if isinstance(x, optax.GradientTransformation))
@@ -195,6 +202,8 @@ def as_python(value: Any, name: str = "") -> str:
         return repr(jnp.dtype(value).name)
     if isinstance(value, np.ndarray | np.generic | jax.Array) and value.ndim == 0:
         return str(np.asarray(value))  # the shortest digits of its own precision
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_python(x) for x in value)}]"
     if callable(value) and not type(value).__module__.startswith(__package__ or ""):
         return f"<function {getattr(value, '__name__', type(value).__name__)}>"
     return repr(value) if isinstance(value, (int, float, str)) else _short(value)

@@ -6,6 +6,7 @@ kind, `ValueError` for a wrong value. A tracer is let through: its value is not 
 program runs.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -78,18 +79,28 @@ def at_least(least: float, **hyperparameters: Any) -> None:
         _number(name, value, lambda x: least <= x < math.inf, f"a finite number >= {least}")
 
 
-def below(limit: Any, **hyperparameters: Any) -> None:
-    """At most `limit`, where both are known before the program runs."""
-    for name, value in hyperparameters.items():
-        if not isinstance(limit, Tracer):
-            _number(name, value, lambda x: x <= float(limit), f"at most {limit}")
+def ascending(**hyperparameters: Any) -> None:
+    """Each at most the next, where both are known before the program runs."""
+    for (low, x), (high, y) in itertools.pairwise(hyperparameters.items()):
+        known = not isinstance(x, Tracer) and not isinstance(y, Tracer)
+        if known and not float(x) <= float(y):
+            raise ValueError(f"{low} must be at most {high}, got {x!r} > {y!r}.")
 
 
 def steps(*, least: int = 1, **hyperparameters: Any) -> None:
-    """Numbers of steps: whole and at least `least`. A horizon of 0 would divide by zero."""
+    """Numbers of steps: whole, at least `least`, and within the reach of a counter."""
     for name, value in hyperparameters.items():
         allowed = f"a whole number of steps >= {least}"
-        _number(name, value, lambda x: x >= least and float(x).is_integer(), allowed)
+        _number(name, value, lambda x: x >= least and x.is_integer(), allowed)
+        _number(name, value, lambda x: x < 2**31, "below 2**31, where counters of steps end")
+
+
+def switch(**arguments: Any) -> None:
+    """True or False, or an array or tracer of one."""
+    for name, value in arguments.items():
+        dtype = np.dtype(getattr(value, "dtype", type(value)))
+        if dtype.kind != "b" or np.ndim(value):
+            raise TypeError(f"{name} must be True or False, got {value!r}.")
 
 
 def sizes(**arguments: Any) -> None:

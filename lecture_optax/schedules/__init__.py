@@ -7,19 +7,15 @@ One vocabulary: `init_value`, `peak_value`, `end_value`, `total_steps` (warm-up 
 """
 
 from ._schedule import Schedule as Schedule
-from .decay import (
-    constant as constant,
-    cosine as cosine,
-    exponential as exponential,
-    linear as linear,
-    polynomial as polynomial,
-    step as step,
-)
+from .cyclic import cyclic as cyclic
+from .decay import cosine as cosine, linear as linear, polynomial as polynomial
+from .exponential import exponential as exponential
 from .inverse_time import inverse_time as inverse_time
 from .join import clip as clip, join as join, scale as scale
 from .momentum import momentum_nesterov as momentum_nesterov, silver as silver
 from .one_cycle import one_cycle as one_cycle
 from .show import plot as plot, tabulate as tabulate
-from .warm_restarts import cyclic as cyclic, warm_restarts as warm_restarts
+from .step import constant as constant, step as step
+from .warm_restarts import warm_restarts as warm_restarts
 from .warmup import warmup as warmup
 from .wsd import wsd as wsd

@@ -1,95 +1,183 @@
 """What is a schedule? A function of the step count, and a tree whose leaves are its numbers."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ParamSpec
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from .._describe import as_python
+from .._describe import as_python, call_as_python
 from .._dtypes import default_float
+
+_P = ParamSpec("_P")
 
 
 def _endless(**arguments: Any) -> None:
     return None
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["arguments"],
-    meta_fields=["formula", "ends"],
-)
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
     """A formula τ(k; numbers), called with the step count k = 0, 1, ...
 
     As a callable it goes wherever Optax takes a schedule. As a tree its numbers (and the schedules
     it is made of) are data: it can be an argument of a compiled function, which then serves every
-    value; `jax.vmap` maps over them, `jax.grad` differentiates by them. The value is computed in
-    float32, or in float64 where x64 is enabled, and steps are counted in integers.
+    value; `jax.vmap` maps over them, `jax.grad` differentiates by them. A step is counted in
+    integers and the value computed in float32, or in float64 where x64 is enabled: everywhere by
+    the same instructions, so that it has the same bits eagerly, compiled, mapped and scanned.
 
     **Attributes**
 
-    - `formula`: `(k, **arguments) -> rate`.
-    - `arguments`: the numbers, by the names of the factory.
+    - `formula`: `(k, **arguments) -> rate`, for a scalar k.
+    - `arguments`: what the factory was given, by name. Numbers are leaves, words are not.
     - `ends`: `(**arguments) -> step`, from which on the value is constant, or None.
+    - `factory`: what it prints as a call of; a foreign function has none.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, lecture_optax as lo
+    >>> rate = lo.schedules.cosine(0.5, total_steps=100)
+    >>> rate, rate.horizon, float(rate(0))
+    (schedules.cosine(0.5, 100), 100, 0.5)
+    >>> jax.vmap(lambda peak: lo.schedules.linear(peak, 4)(1))(jnp.array([1.0, 2.0])).tolist()
+    [0.75, 1.5]
+
+    ```
     """
 
     formula: Callable[..., ArrayLike]
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     ends: Callable[..., Any] = _endless
+    factory: Callable[..., Any] | None = None
 
     def __call__(self, count: ArrayLike) -> jax.Array:
-        """τ(count), of the shape of `count`."""
-        k = jnp.asarray(count)
-        value = jnp.asarray(self.formula(k, **self.arguments), default_float())
-        return jnp.broadcast_to(value, jnp.broadcast_shapes(k.shape, value.shape))
+        """τ(count), of the shape of `count`. A count below 0 is taken for 0."""
+        evaluate = _compiled if _is_ours(self) else _evaluate
+        return evaluate(self, jnp.asarray(count))
 
     @property
     def horizon(self) -> Any:
         """The step from which on the value stays the same; None for an endless schedule."""
-        return self.ends(**self.arguments)
+        end = self.ends(**jax.tree.map(_as_number, dict(self.arguments), is_leaf=_is_schedule))
+        return int(end) if isinstance(end, int | float) else end
 
     def __repr__(self) -> str:
-        order = list(inspect.signature(self.formula).parameters)[1:]
-        words = [f"{name}={as_python(self.arguments[name])}" for name in order]
-        return f"schedules.{self.formula.__name__.strip('_')}({', '.join(words)})"
+        if self.factory is None:
+            return as_python(self.formula)
+        signature = inspect.signature(self.factory)
+        shown = {name: self.arguments[name] for name in signature.parameters}
+        return call_as_python(f"schedules.{self.factory.__name__}", signature, shown)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        (mine, structure), (theirs, other_structure) = map(jax.tree.flatten, (self, other))
+        return structure == other_structure and all(map(_same, mine, theirs))
+
+    def __hash__(self) -> int:  # of the kind, not of its numbers: an array or a tracer has no hash
+        return hash((self.formula, self.factory))
 
 
-def to_float(x: ArrayLike) -> jax.Array:
-    """`x` in the widest float that is enabled."""
-    return jnp.asarray(x, default_float())
+def factory(build: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
+    """Let the schedule that `build` returns hold the arguments, and print as the call.
+
+    `build` checks them and chooses the formula. What it gives the schedule itself, it has prepared:
+    that comes on top.
+    """
+    signature = inspect.signature(build)
+
+    @functools.wraps(build)
+    def make(*args: _P.args, **kwargs: _P.kwargs) -> Schedule:
+        schedule = build(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = {**bound.arguments, **schedule.arguments}
+        return replace(schedule, arguments=arguments, factory=make)
+
+    return make
 
 
-def steps_since(k: jax.Array, start: ArrayLike) -> jax.Array:
-    """k - start, at least 0, in integers where both are: exact beyond 2^24."""
-    if _is_whole(k) and _is_whole(start):
-        return jnp.maximum(k - jnp.asarray(start, k.dtype), 0)
-    return jnp.maximum(to_float(k) - to_float(start), 0)
+def as_schedule(name: str, function: Callable) -> Schedule:
+    """A schedule of ours as it is; a function of the step becomes one that has no numbers.
+
+    Only so can it be part of a tree: a function is no leaf.
+    """
+    if isinstance(function, Schedule):
+        return function
+    if not callable(function):
+        raise TypeError(
+            f"{name} must be a schedule (a function of the step), got {function!r}. For a number, "
+            "there is schedules.constant."
+        )
+    return Schedule(function)
 
 
-def progress(k: jax.Array, start: ArrayLike, length: ArrayLike) -> jax.Array:
-    """Which part of the phase [start, start + length] is over, in [0, 1]; a phase of none is."""
-    done = to_float(steps_since(k, start))
-    whole = to_float(length)
-    fraction = done / jnp.where(whole > 0, whole, 1)
-    return jnp.where(whole > 0, jnp.minimum(fraction, 1), 1)
+def _evaluate(schedule: Schedule, count: jax.Array) -> jax.Array:
+    # Behind a barrier, a number that is known and one that is data are compiled alike; otherwise
+    # XLA folds and rewrites what it knows, and the last bit depends on where the call stands.
+    schedule = jax.lax.optimization_barrier(schedule)
+
+    def at(k):
+        value = schedule.formula(k, **schedule.arguments)
+        return jnp.asarray(value, default_float())
+
+    for _ in count.shape:
+        at = jax.vmap(at)
+    return at(jnp.maximum(_as_steps(count), 0))
 
 
-def between(first: ArrayLike, last: ArrayLike, part: jax.Array) -> jax.Array:
-    """From `first` (part 0) to `last` (part 1), exactly at both ends."""
-    a, b = to_float(first), to_float(last)
-    return jnp.where(part < 1, a + (b - a) * part, b)
+_compiled = jax.jit(_evaluate)
 
 
-def half_cosine(part: jax.Array) -> jax.Array:
-    """From 0 to 1 along half a cosine, flat at both ends."""
-    return (1 - jnp.cos(jnp.pi * part)) / 2
+def _is_ours(schedule: Schedule) -> bool:
+    """Whether it has no foreign part: a function may hold a tracer, which a cache would keep."""
+    members = filter(_is_schedule, jax.tree.leaves(schedule.arguments, is_leaf=_is_schedule))
+    return schedule.factory is not None and all(map(_is_ours, members))
 
 
-def _is_whole(x: ArrayLike) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(x), jnp.integer))
+def _as_steps(count: jax.Array) -> jax.Array:
+    """In the default integers, saturating; between steps, in floats."""
+    if not jnp.issubdtype(count.dtype, jnp.integer):
+        return jnp.asarray(count, default_float())
+    last = jnp.iinfo(jnp.result_type(int)).max
+    if jnp.iinfo(count.dtype).max > last:
+        count = jnp.minimum(count, last)
+    return count.astype(int)
+
+
+def _flatten(schedule: Schedule) -> tuple[list, tuple]:
+    words = {n: x for n, x in schedule.arguments.items() if isinstance(x, str)}
+    names = tuple(n for n in schedule.arguments if n not in words)
+    leaves = [(jax.tree_util.DictKey(n), schedule.arguments[n]) for n in names]
+    kind = schedule.formula, schedule.ends, schedule.factory
+    return leaves, (kind, names, tuple(words.items()))
+
+
+def _unflatten(static: tuple, values: Any) -> Schedule:
+    (formula, ends, made_by), names, words = static
+    arguments = {**dict(zip(names, values, strict=True)), **dict(words)}
+    return Schedule(formula, arguments, ends, made_by)  # never checked: leaves may be anything
+
+
+jax.tree_util.register_pytree_with_keys(Schedule, _flatten, _unflatten)
+
+
+def _is_schedule(x: Any) -> bool:
+    return isinstance(x, Schedule)
+
+
+def _as_number(x: Any) -> Any:
+    """A concrete scalar as Python has it."""
+    is_array = isinstance(x, jax.Array | np.ndarray | np.generic) and not isinstance(x, Tracer)
+    return x.item() if is_array and x.ndim == 0 else x
+
+
+def _same(x: Any, y: Any) -> bool:
+    if x is y or isinstance(x, Tracer) or isinstance(y, Tracer):
+        return x is y
+    return bool(np.array_equal(x, y))

@@ -6,11 +6,11 @@ import jax
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, to_float
-from .decay import periods_of
-from .warmup import after_warmup
+from ._phase import climb_first, elapsed, periods, to_float
+from ._schedule import Schedule, factory
 
 
+@factory
 def inverse_time(
     init_value: Scalar,
     decay_rate: Scalar = 1.0,
@@ -35,7 +35,7 @@ def inverse_time(
     - `power`: >= 0.
     - `transition_steps`: count in units of so many steps, >= 1.
     - `staircase`: only whole units, ⌊k / transition_steps⌋.
-    - `warmup_steps`: climb linearly from 0 first; k is counted from there.
+    - `warmup_steps`: climb along a line from 0 first; k is counted from there.
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
@@ -50,14 +50,9 @@ def inverse_time(
     """
     _validate.non_negative(init_value=init_value, decay_rate=decay_rate, power=power)
     _validate.steps(transition_steps=transition_steps)
-    numbers = {
-        "init_value": init_value,
-        "decay_rate": decay_rate,
-        "power": power,
-        "transition_steps": transition_steps,
-        "staircase": staircase,
-    }
-    return after_warmup(Schedule(_inverse_time, numbers), warmup_steps)
+    _validate.steps(least=0, warmup_steps=warmup_steps)
+    _validate.switch(staircase=staircase)
+    return Schedule(_inverse_time)
 
 
 def _inverse_time(
@@ -67,6 +62,8 @@ def _inverse_time(
     power: Any,
     transition_steps: Any,
     staircase: Any,
+    warmup_steps: Any,
 ) -> jax.Array:
-    grown = 1 + to_float(decay_rate) * periods_of(k, transition_steps, staircase)
-    return to_float(init_value) / grown ** to_float(power)
+    units = periods(elapsed(k, warmup_steps), transition_steps, staircase)
+    rate = to_float(init_value) / (1 + to_float(decay_rate) * units) ** to_float(power)
+    return climb_first(k, rate, warmup_steps=warmup_steps, peak=init_value)

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, steps_since, to_float
+from ._phase import before, elapsed, shift, to_float
+from ._schedule import Schedule, as_schedule, factory
 
 
+@factory
 def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedule:
     """Follow one schedule after the other, each counting from its own first step.
 
@@ -18,10 +20,14 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
 
     **Arguments**
 
-    - `schedules`: at least one.
-    - `boundaries`: the first steps of all but the first, increasing.
+    - `schedules`: at least one; ours, Optax's, or any function of the step.
+    - `boundaries`: the first steps of all but the first, >= 0, increasing. Between equal ones a
+      schedule is skipped.
 
-    **Raises** `ValueError` if the numbers of the two do not fit, or boundaries do not increase.
+    **Raises** `ValueError` if the numbers of the two do not fit, or boundaries do not increase;
+    `TypeError` for a member that is no schedule.
+
+    Source: `optax.join_schedules`.
 
     ```python
     >>> from lecture_optax import schedules as s
@@ -31,20 +37,28 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
 
     ```
     """
-    schedules, boundaries = list(schedules), list(boundaries)
-    if len(boundaries) != len(schedules) - 1:
+    members = tuple(as_schedule(f"schedules[{i}]", f) for i, f in enumerate(schedules))
+    if len(boundaries) != len(members) - 1:
         raise ValueError(
             f"boundaries must be one fewer than schedules, got {len(boundaries)} and "
-            f"{len(schedules)}: the first schedule starts at step 0."
+            f"{len(members)}: the first schedule starts at step 0."
         )
-    _validate.steps(least=0, **{f"boundaries[{i}]": b for i, b in enumerate(boundaries)})
-    for i, (first, second) in enumerate(zip(boundaries, boundaries[1:], strict=False)):
-        _validate.below(second, **{f"boundaries[{i}]": first})
-    return Schedule(_join, {"schedules": schedules, "boundaries": boundaries}, _last)
+    starts = {f"boundaries[{i}]": boundary for i, boundary in enumerate(boundaries)}
+    _validate.steps(least=0, **starts)
+    _validate.ascending(**starts)
+    return Schedule(_join, {"schedules": members, "boundaries": tuple(boundaries)}, _last)
 
 
+@factory
 def scale(schedule: Callable, factor: Scalar) -> Schedule:
-    """Multiply a schedule: factor · τ(k), factor >= 0.
+    """Multiply a schedule: factor · τ(k).
+
+    **Arguments**
+
+    - `schedule`: ours, Optax's, or any function of the step.
+    - `factor`: >= 0.
+
+    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
     ```python
     >>> from lecture_optax import schedules as s
@@ -54,13 +68,20 @@ def scale(schedule: Callable, factor: Scalar) -> Schedule:
     ```
     """
     _validate.non_negative(factor=factor)
-    return Schedule(_scale, {"schedule": schedule, "factor": factor}, _inner)
+    return Schedule(_scale, {"schedule": as_schedule("schedule", schedule)}, _inner)
 
 
-def clip(schedule: Callable, min_value: Scalar = 0.0, max_value: Scalar = float("inf")) -> Schedule:
+@factory
+def clip(schedule: Callable, min_value: Scalar = 0.0, max_value: Scalar | None = None) -> Schedule:
     """Keep a schedule between two values: min(max(τ(k), min_value), max_value).
 
-    **Raises** `ValueError` for `min_value` < 0 or above `max_value`.
+    **Arguments**
+
+    - `schedule`: ours, Optax's, or any function of the step.
+    - `min_value`: >= 0.
+    - `max_value`: >= `min_value`. None: no upper limit.
+
+    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
     ```python
     >>> from lecture_optax import schedules as s
@@ -70,16 +91,17 @@ def clip(schedule: Callable, min_value: Scalar = 0.0, max_value: Scalar = float(
     ```
     """
     _validate.non_negative(min_value=min_value)
-    _validate.below(max_value, min_value=min_value)
-    numbers = {"schedule": schedule, "min_value": min_value, "max_value": max_value}
-    return Schedule(_clip, numbers, _inner)
+    if max_value is not None:
+        _validate.non_negative(max_value=max_value)
+        _validate.ascending(min_value=min_value, max_value=max_value)
+    return Schedule(_clip, {"schedule": as_schedule("schedule", schedule)}, _inner)
 
 
 def _join(k: jax.Array, schedules: Any, boundaries: Any) -> jax.Array:
     rate = to_float(schedules[0](k))
     for schedule, boundary in zip(schedules[1:], boundaries, strict=True):
-        later = to_float(schedule(steps_since(k, boundary)))
-        rate = jnp.where(k < jnp.asarray(boundary, k.dtype), rate, later)
+        later = to_float(schedule(elapsed(k, boundary)))
+        rate = jnp.where(before(k, boundary), rate, later)
     return rate
 
 
@@ -88,13 +110,15 @@ def _scale(k: jax.Array, schedule: Any, factor: Any) -> jax.Array:
 
 
 def _clip(k: jax.Array, schedule: Any, min_value: Any, max_value: Any) -> jax.Array:
-    return jnp.clip(to_float(schedule(k)), to_float(min_value), to_float(max_value))
+    rate = jnp.maximum(to_float(schedule(k)), to_float(min_value))
+    return rate if max_value is None else jnp.minimum(rate, to_float(max_value))
 
 
 def _inner(*, schedule: Any, **arguments: Any) -> Any:
-    return getattr(schedule, "horizon", None)
+    return schedule.horizon
 
 
 def _last(*, schedules: Any, boundaries: Any) -> Any:
-    end = getattr(schedules[-1], "horizon", None)
-    return None if end is None else end + (boundaries[-1] if boundaries else 0)
+    start = boundaries[-1] if boundaries else 0
+    end = schedules[-1].horizon
+    return None if end is None else shift(end, start)

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, to_float
+from ._phase import to_float
+from ._schedule import Schedule, factory
 
 
+@factory
 def momentum_nesterov() -> Schedule:
     """Nesterov's momentum for convex losses: μ(k) = k / (k + 3).
 
@@ -24,9 +26,10 @@ def momentum_nesterov() -> Schedule:
 
     ```
     """
-    return Schedule(_momentum_nesterov, {})
+    return Schedule(_momentum_nesterov)
 
 
+@factory
 def silver(smoothness: Scalar = 1.0) -> Schedule:
     """The silver steps: gradient descent with these alone beats 1/k.
 
@@ -51,7 +54,7 @@ def silver(smoothness: Scalar = 1.0) -> Schedule:
     ```
     """
     _validate.positive(smoothness=smoothness)
-    return Schedule(_silver, {"smoothness": smoothness})
+    return Schedule(_silver)
 
 
 def _momentum_nesterov(k: jax.Array) -> jax.Array:

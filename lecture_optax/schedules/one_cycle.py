@@ -7,9 +7,11 @@ import jax.numpy as jnp
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, between, half_cosine, progress
+from ._phase import between, half_cosine, progress, to_float
+from ._schedule import Schedule, factory
 
 
+@factory
 def one_cycle(
     peak_value: Scalar,
     total_steps: Scalar,
@@ -23,13 +25,16 @@ def one_cycle(
         τ(k) from init_value to peak_value    over warmup_steps
         τ(k) from peak_value to end_value     over the rest of total_steps
 
+    As in Optax the peak is at step `warmup_steps` and the end at `total_steps`; torch's
+    `OneCycleLR` has each one step earlier, its last step being `total_steps - 1`.
+
     **Arguments**
 
     - `peak_value`: the highest rate, >= 0.
     - `total_steps`: the horizon, >= 1, warm-up included.
-    - `warmup_steps`: three tenths of it when not given.
-    - `init_value`: a 25th of the peak when not given.
-    - `end_value`: a 10,000th of that when not given.
+    - `warmup_steps`: >= 0; three tenths of it (rounded down) when not given.
+    - `init_value`: >= 0; a 25th of the peak when not given.
+    - `end_value`: >= 0; a 10,000th of `init_value` when not given.
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
@@ -45,20 +50,13 @@ def one_cycle(
     """
     _validate.non_negative(peak_value=peak_value)
     _validate.steps(total_steps=total_steps)
-    warmup_steps = 3 * total_steps // 10 if warmup_steps is None else warmup_steps
-    init_value = peak_value / 25 if init_value is None else init_value
-    end_value = init_value / 10_000 if end_value is None else end_value
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.below(total_steps, warmup_steps=warmup_steps)
-    _validate.non_negative(init_value=init_value, end_value=end_value)
-    numbers = {
-        "peak_value": peak_value,
-        "total_steps": total_steps,
-        "warmup_steps": warmup_steps,
-        "init_value": init_value,
-        "end_value": end_value,
-    }
-    return Schedule(_one_cycle, numbers, _total)
+    if warmup_steps is not None:
+        _validate.steps(least=0, warmup_steps=warmup_steps)
+        _validate.ascending(warmup_steps=warmup_steps, total_steps=total_steps)
+    for name, value in {"init_value": init_value, "end_value": end_value}.items():
+        if value is not None:
+            _validate.non_negative(**{name: value})
+    return Schedule(_one_cycle, ends=_total)
 
 
 def _one_cycle(
@@ -69,10 +67,13 @@ def _one_cycle(
     init_value: Any,
     end_value: Any,
 ) -> jax.Array:
-    climb = between(init_value, peak_value, half_cosine(progress(k, 0, warmup_steps)))
-    rest = total_steps - warmup_steps
-    fall = between(peak_value, end_value, half_cosine(progress(k, warmup_steps, rest)))
-    return jnp.where(k < jnp.asarray(warmup_steps, k.dtype), climb, fall)
+    top = 3 * total_steps // 10 if warmup_steps is None else warmup_steps
+    first = to_float(peak_value) / 25 if init_value is None else init_value
+    last = to_float(first) / 10_000 if end_value is None else end_value
+    up, down = progress(k, 0, top), progress(k, top, total_steps)
+    climb = between(first, peak_value, half_cosine(up))
+    fall = between(peak_value, last, half_cosine(down))
+    return jnp.where(up.left > 0, climb, fall)
 
 
 def _total(*, total_steps: Any, **arguments: Any) -> Any:

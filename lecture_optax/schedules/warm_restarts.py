@@ -7,9 +7,21 @@ import jax.numpy as jnp
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, between, half_cosine, progress, to_float
+from ._cycle import cycle_at, end_of
+from ._phase import (
+    before,
+    between,
+    climb_first,
+    half_cosine,
+    power,
+    progress,
+    rounded_off,
+    to_float,
+)
+from ._schedule import Schedule, factory
 
 
+@factory
 def warm_restarts(
     peak_value: Scalar,
     period: Scalar,
@@ -58,58 +70,10 @@ def warm_restarts(
     _validate.at_least(1, period_factor=period_factor)
     _validate.positive(peak_factor=peak_factor)
     _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.below(period, warmup_steps=warmup_steps)
+    _validate.ascending(warmup_steps=warmup_steps, period=period)
     if cycles is not None:
         _validate.steps(cycles=cycles)
-    numbers = {
-        "peak_value": peak_value,
-        "period": period,
-        "period_factor": period_factor,
-        "peak_factor": peak_factor,
-        "end_value": end_value,
-        "cycles": cycles,
-        "warmup_steps": warmup_steps,
-        "init_value": init_value,
-    }
-    return Schedule(_warm_restarts, numbers, _ends)
-
-
-def cyclic(
-    init_value: Scalar, peak_value: Scalar, period: Scalar, *, peak_factor: Scalar = 1.0
-) -> Schedule:
-    """Climb and fall along a triangle, again and again.
-
-        τ(k) = init_value + (peak_value - init_value) · peak_factor^n · (1 - |2 j / period - 1|)
-
-    in cycle n = 0, 1, ..., j steps after its first.
-
-    **Arguments**
-
-    - `init_value`, `peak_value`: rates >= 0, at the corners.
-    - `period`: steps up and down again, >= 2.
-    - `peak_factor`: what is left of the height after each cycle, > 0 (torch's `triangular2`: 0.5).
-
-    **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
-
-    Source: Smith (2017), "Cyclical learning rates"; torch's `CyclicLR`.
-
-    ```python
-    >>> import lecture_optax as lo
-    >>> [float(lo.schedules.cyclic(0.0, 1.0, period=4, peak_factor=0.5)(k)) for k in range(8)]
-    [0.0, 0.5, 1.0, 0.5, 0.0, 0.25, 0.5, 0.25]
-
-    ```
-    """
-    _validate.non_negative(init_value=init_value, peak_value=peak_value)
-    _validate.steps(least=2, period=period)
-    _validate.positive(peak_factor=peak_factor)
-    numbers = {
-        "init_value": init_value,
-        "peak_value": peak_value,
-        "period": period,
-        "peak_factor": peak_factor,
-    }
-    return Schedule(_cyclic, numbers)
+    return Schedule(_warm_restarts, {"rounded_off": rounded_off(peak_factor)}, _ends)
 
 
 def _warm_restarts(
@@ -122,57 +86,14 @@ def _warm_restarts(
     cycles: Any,
     warmup_steps: Any,
     init_value: Any,
+    rounded_off: Any,
 ) -> jax.Array:
-    n, start, length = cycle_of(k, period, period_factor)
-    peak = to_float(peak_value) * to_float(peak_factor) ** to_float(n)
-    j = k - start
-    climb = between(init_value, peak, progress(j, 0, warmup_steps))
-    rest = length - jnp.asarray(warmup_steps, length.dtype)
-    fall = between(peak, end_value, half_cosine(progress(j, warmup_steps, rest)))
-    rate = jnp.where(j < jnp.asarray(warmup_steps, j.dtype), climb, fall)
-    if cycles is None:
-        return rate
-    return jnp.where(n < jnp.asarray(cycles, n.dtype), rate, to_float(end_value))
-
-
-def _cyclic(
-    k: jax.Array, init_value: Any, peak_value: Any, period: Any, peak_factor: Any
-) -> jax.Array:
-    n, start, length = cycle_of(k, period, 1)
-    height = 1 - jnp.abs(2 * progress(k - start, 0, length) - 1)
-    return between(init_value, peak_value, height * to_float(peak_factor) ** to_float(n))
-
-
-def cycle_of(
-    k: jax.Array, period: Any, period_factor: Any
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Which cycle step k is in, its first step and its length, counted in whole steps.
-
-    Cycles of one length are divided out; those that grow are few, and walked.
-    """
-    first = jax.lax.stop_gradient(jnp.asarray(period).astype(k.dtype))
-    factor = jax.lax.stop_gradient(to_float(period_factor))
-
-    def length(n):
-        whole = jnp.minimum(jnp.round(to_float(first) * factor ** to_float(n)), 2.0**30)
-        return jnp.where(factor > 1, whole.astype(k.dtype), first)
-
-    def inside(carry):
-        n, start = carry
-        return jnp.any(k - start >= length(n))
-
-    def advance(carry):
-        n, start = carry
-        further = k - start >= length(n)
-        return n + further.astype(n.dtype), jnp.where(further, start + length(n), start)
-
-    n = jnp.where(factor > 1, 0, k // first).astype(jnp.int32)
-    start = n.astype(k.dtype) * first
-    n, start = jax.lax.while_loop(inside, advance, (n, start))
-    return n, start, length(n)
+    n, j, length = cycle_at(k, period, period_factor, cycles)
+    peak = to_float(peak_value) * power(peak_factor, rounded_off, n)
+    fall = between(peak, end_value, half_cosine(progress(j, warmup_steps, length)))
+    rate = climb_first(j, fall, warmup_steps=warmup_steps, peak=peak, init_value=init_value)
+    return rate if cycles is None else jnp.where(before(n, cycles), rate, to_float(end_value))
 
 
 def _ends(*, period: Any, period_factor: Any, cycles: Any, **arguments: Any) -> Any:
-    if not all(isinstance(x, int | float) for x in (period, period_factor, cycles)):
-        return None  # endless, or not known before the program runs
-    return sum(round(period * period_factor**n) for n in range(int(cycles)))
+    return None if cycles is None else end_of(period, period_factor, cycles)

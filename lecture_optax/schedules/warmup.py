@@ -1,18 +1,20 @@
 """How does τ climb before it falls?"""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, between, progress, steps_since, to_float
+from ._phase import before, climb_first, elapsed, progress, shift, to_float
+from ._schedule import Schedule, as_schedule, factory
 
 
+@factory
 def warmup(
-    schedule: Schedule, warmup_steps: Scalar, init_value: Scalar = 0.0, shape: str = "linear"
+    schedule: Callable, warmup_steps: Scalar, init_value: Scalar = 0.0, shape: str = "linear"
 ) -> Schedule:
     """Climb to where `schedule` begins, then follow it.
 
@@ -24,16 +26,20 @@ def warmup(
 
     **Arguments**
 
-    - `schedule`: what follows; it counts its steps from the end of the warm-up.
+    - `schedule`: what follows, ours or Optax's; it counts its steps from the end of the warm-up,
+      so that a horizon of its own comes on top. (The argument `warmup_steps` of other schedules is
+      a part of their `total_steps`.)
     - `warmup_steps`: >= 0.
     - `init_value`: the rate at step 0, >= 0; above 0 for the exponential shape.
     - `shape`: "linear" or "exponential".
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 
+    Source: Goyal et al. (2017), "Accurate, large minibatch SGD", section 2.2.
+
     ```python
-    >>> import lecture_optax as lo
-    >>> climbing = lo.schedules.warmup(lo.schedules.constant(1.0), 4)
+    >>> from lecture_optax import schedules as s
+    >>> climbing = s.warmup(s.constant(1.0), 4)
     >>> [float(climbing(k)) for k in range(6)]
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
@@ -44,39 +50,19 @@ def warmup(
     _validate.one_of("linear", "exponential", shape=shape)
     if shape == "exponential":
         _validate.positive(init_value=init_value)
-    formula = _warmup if shape == "linear" else _exponential_warmup
-    numbers = {"schedule": schedule, "warmup_steps": warmup_steps, "init_value": init_value}
-    return Schedule(formula, numbers, _shifted)
+    return Schedule(_warmup, {"schedule": as_schedule("schedule", schedule)}, _shifted)
 
 
-def after_warmup(schedule: Schedule, warmup_steps: Any) -> Schedule:
-    """`schedule` itself where there is certainly no warm-up, so that it prints as it was typed."""
-    if not isinstance(warmup_steps, Tracer) and isinstance(warmup_steps, int) and warmup_steps == 0:
-        return schedule
-    return warmup(schedule, warmup_steps)
-
-
-def _warmup(k: jax.Array, schedule: Any, warmup_steps: Any, init_value: Any) -> jax.Array:
-    climb = between(init_value, schedule(0), progress(k, 0, warmup_steps))
-    return _then(k, schedule, warmup_steps, climb)
-
-
-def _exponential_warmup(
-    k: jax.Array, schedule: Any, warmup_steps: Any, init_value: Any
+def _warmup(
+    k: jax.Array, schedule: Any, warmup_steps: Any, init_value: Any, shape: str
 ) -> jax.Array:
+    peak, rate = to_float(schedule(0)), to_float(schedule(elapsed(k, warmup_steps)))
+    if shape == "linear":
+        return climb_first(k, rate, warmup_steps=warmup_steps, peak=peak, init_value=init_value)
     start = to_float(init_value)
-    climb = start * (schedule(0) / start) ** progress(k, 0, warmup_steps)
-    return _then(k, schedule, warmup_steps, climb)
-
-
-_exponential_warmup.__name__ = "warmup"  # as it is typed; `shape` is the formula itself
-
-
-def _then(k: jax.Array, schedule: Any, warmup_steps: Any, climb: jax.Array) -> jax.Array:
-    over = progress(k, 0, warmup_steps) >= 1
-    return jnp.where(over, schedule(steps_since(k, warmup_steps)), climb)
+    climb = start * (peak / start) ** progress(k, 0, warmup_steps).done
+    return jnp.where(before(k, warmup_steps), climb, rate)
 
 
 def _shifted(*, schedule: Any, warmup_steps: Any, **arguments: Any) -> Any:
-    end = getattr(schedule, "horizon", None)
-    return None if end is None else end + warmup_steps
+    return None if schedule.horizon is None else shift(schedule.horizon, warmup_steps)

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 
 from .. import _validate
 from .._types import Scalar
-from ._schedule import Schedule, between, half_cosine, progress
+from ._phase import Part, between, half_cosine, progress, shift
+from ._schedule import Schedule, factory
 
 
+@factory
 def wsd(
     peak_value: Scalar,
     total_steps: Scalar | None = None,
@@ -25,18 +27,19 @@ def wsd(
 
         τ(k) from init_value to peak_value       over the first warmup_steps
         τ(k) = peak_value                        until decay_start
-        τ(k) from peak_value to end_value        over decay_steps, and end_value from then on
+        τ(k) from there to end_value             over decay_steps, and end_value from then on
 
     `decay_start` is data: one compiled step trains on at the peak for as long as one likes, and is
-    told when to fall.
+    told when to fall. Until then it is given a step that is far away. A fall that starts before
+    the peak starts from the rate in force.
 
     **Arguments**
 
     - `peak_value`, `init_value`, `end_value`: rates >= 0.
     - `total_steps`: the horizon; `decay_start` is then `total_steps - decay_steps`. Or give
-      `decay_start` itself, and leave it out.
+      `decay_start` itself, >= 0, and leave it out.
     - `warmup_steps`: >= 0.
-    - `decay_steps`: >= 0; a fifth of `total_steps` when not given.
+    - `decay_steps`: >= 0; a fifth of `total_steps` (rounded down) when not given.
     - `shape`: how it falls, "linear" or "cosine".
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range, for phases longer
@@ -60,44 +63,52 @@ def wsd(
             f"give total_steps or decay_start, got total_steps={total_steps!r} and "
             f"decay_start={decay_start!r}: one follows from the other and decay_steps."
         )
-    if total_steps is not None:
-        _validate.steps(total_steps=total_steps)
-        decay_steps = total_steps // 5 if decay_steps is None else decay_steps
-        _validate.below(total_steps, warmup_steps=warmup_steps)
-        _validate.below(total_steps - warmup_steps, decay_steps=decay_steps)
-        decay_start = total_steps - decay_steps
+    if decay_steps is not None:
+        _validate.steps(least=0, decay_steps=decay_steps)
+    if decay_start is not None:
+        _check_open_end(decay_start, decay_steps)
+    else:
+        _check_horizon(total_steps, warmup_steps, decay_steps)
+    return Schedule(_wsd, ends=_ends)
+
+
+def _check_open_end(decay_start: Any, decay_steps: Any) -> None:
+    _validate.steps(least=0, decay_start=decay_start)
     if decay_steps is None:
         raise ValueError("decay_start needs decay_steps, got None: over how many steps to fall.")
-    _validate.steps(least=0, decay_steps=decay_steps, decay_start=decay_start)
-    numbers = {
-        "peak_value": peak_value,
-        "warmup_steps": warmup_steps,
-        "decay_steps": decay_steps,
-        "decay_start": decay_start,
-        "init_value": init_value,
-        "end_value": end_value,
-    }
-    return Schedule(_wsd if shape == "linear" else _cosine_wsd, numbers, _ends)
+
+
+def _check_horizon(total_steps: Any, warmup_steps: Any, decay_steps: Any) -> None:
+    _validate.steps(total_steps=total_steps)
+    start, length = _decay(total_steps, decay_steps, None)
+    _validate.ascending(decay_steps=length, total_steps=total_steps)
+    _validate.ascending(**{"warmup_steps": warmup_steps, "total_steps - decay_steps": start})
 
 
 def _wsd(
     k: jax.Array,
     peak_value: Any,
+    total_steps: Any,
     warmup_steps: Any,
     decay_steps: Any,
     decay_start: Any,
     init_value: Any,
     end_value: Any,
-    fall: Any = lambda part: part,
+    shape: str,
 ) -> jax.Array:
-    climb = between(init_value, peak_value, progress(k, 0, warmup_steps))
-    decay = between(peak_value, end_value, fall(progress(k, decay_start, decay_steps)))
-    return jnp.where(k < jnp.asarray(decay_start, k.dtype), climb, decay)
+    start, length = _decay(total_steps, decay_steps, decay_start)
+    now, then = (progress(x, 0, warmup_steps) for x in (k, jnp.asarray(start)))
+    risen = Part(jnp.minimum(now.done, then.done), jnp.maximum(now.left, then.left))
+    part = progress(k, start, shift(start, length))
+    fall = half_cosine(part) if shape == "cosine" else part
+    return between(between(init_value, peak_value, risen), end_value, fall)
 
 
-def _cosine_wsd(k: jax.Array, **numbers: Any) -> jax.Array:
-    return _wsd(k, **numbers, fall=half_cosine)
+def _decay(total_steps: Any, decay_steps: Any, decay_start: Any) -> tuple[Any, Any]:
+    """When the fall starts, and how long it takes."""
+    length = total_steps // 5 if decay_steps is None else decay_steps
+    return shift(total_steps, -length) if decay_start is None else decay_start, length
 
 
-def _ends(*, decay_start: Any, decay_steps: Any, **arguments: Any) -> Any:
-    return decay_start + decay_steps
+def _ends(*, total_steps: Any, decay_steps: Any, decay_start: Any, **arguments: Any) -> Any:
+    return shift(*_decay(total_steps, decay_steps, decay_start))

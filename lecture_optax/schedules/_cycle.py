@@ -1,0 +1,49 @@
+"""In which cycle is step k, when each is longer than the last by a factor?"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ._phase import to_float
+
+
+class Cycle(NamedTuple):
+    """Its number 0, 1, ..., the steps since it began, and how many it has."""
+
+    number: jax.Array
+    step: jax.Array
+    length: jax.Array
+
+
+def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = None) -> Cycle:
+    """The cycle of step k; after the last of `cycles`, the one that would come next.
+
+    Lengths are whole, period · period_factor^n rounded, so that boundaries are exact, and nothing
+    has a slope. Cycles of one length are divided out; those that grow are few, and walked.
+    """
+    first = jnp.asarray(period).astype(k.dtype)
+    factor = jax.lax.stop_gradient(to_float(period_factor))
+    limit = jnp.iinfo(jnp.int32).max if cycles is None else jnp.asarray(cycles).astype(jnp.int32)
+    longest = to_float(2**31 - 2**7)  # of the floats below 2^31 the last in float32
+
+    def may_be_later(carry):
+        number, start, length, _ = carry
+        return (factor > 1) & (number < limit) & (k - start >= length)
+
+    def next_cycle(carry):
+        number, start, length, exact = carry
+        exact = jnp.minimum(exact * factor, longest)
+        return number + 1, start + length, jnp.round(exact).astype(k.dtype), exact
+
+    number = jnp.where(factor > 1, 0, jnp.minimum((k // first).astype(jnp.int32), limit))
+    carry = number, number.astype(k.dtype) * first, first, jax.lax.stop_gradient(to_float(period))
+    number, start, length, _ = jax.lax.while_loop(may_be_later, next_cycle, carry)
+    return Cycle(number, k - start, length)
+
+
+def end_of(period: Any, period_factor: Any, cycles: Any) -> jax.Array:
+    """The first step after the last cycle; the last step there is, where that is earlier."""
+    last = jnp.asarray(jnp.iinfo(jnp.int32).max)
+    cycle = cycle_at(last, period, period_factor, cycles)
+    return jnp.where(cycle.number < cycles, last, last - cycle.step)
