@@ -4,7 +4,17 @@ from importlib import import_module
 
 from .statement import STATEMENTS, Statement
 
-GROUPS: tuple[str, ...] = ()
+GROUPS: tuple[str, ...] = (
+    "nesterov_form",
+    "worst_case",
+    "certificates",
+    "quadratic_rates",
+    "stability_limits",
+    "heavy_ball_fails",
+    "ode_limit",
+    "bessel_solution",
+    "stochastic_moments",
+)
 """The modules of statements, in the order in which they are told."""
 
 
