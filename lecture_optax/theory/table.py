@@ -6,7 +6,7 @@ from .statement import STATEMENTS, Statement
 
 GROUPS: tuple[str, ...] = (
     "nesterov_form",
-    "worst_case",
+    "worst_cases",
     "certificates",
     "quadratic_rates",
     "stability_limits",

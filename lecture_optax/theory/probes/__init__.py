@@ -1,7 +1,7 @@
 """What does a transformation do? Measured on the transformation itself, ours or anybody's.
 
 A probe feeds gradients, and reads what comes back; it never looks inside. It switches float64 on
-by itself, runs step by step without compiling (a state may hold Python numbers and flags), and
+by itself, compiles a step only where that is possible (a state may hold Python flags), and
 where it cannot apply it says why, and which probe can.
 """
 

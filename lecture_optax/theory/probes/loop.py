@@ -1,5 +1,6 @@
 """What in a state feeds back on θ, and by which linear map?"""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,15 +11,19 @@ from .replay import float64, initial, name_of, stepped
 
 _TOLERANCE = 1e-6
 _SETTLED = 1e-12
-_COMPILED_STEPS, _SINGLE_STEPS = 2**16, 2**8
+_FEW_STEPS, _SINGLE_STEPS, _COMPILED_STEPS = 8, 2**8, 2**16
 
 
 class Loop(NamedTuple):
-    """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it."""
+    """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it.
+
+    `step` is the map that was linearised, `state` the whole state at that time.
+    """
 
     transition: np.ndarray
     gain: np.ndarray
     state: Any
+    step: Callable[[Any, Any], Any]
 
     def closed(self, hessian: np.ndarray) -> np.ndarray:
         """The iteration matrix, for the gradient g = H θ."""
@@ -43,12 +48,15 @@ def settled_loop(tx: Any, size: int) -> Loop:
     most (the first may have a flag of its own), a bias correction needs as many as it corrects.
     """
     θ = jnp.asarray(np.random.default_rng(1).normal(size=size))
-    point = _advance(tx, _Point(0, θ, initial(tx, θ)), 2)
+    advance = _advance(tx)
+    point = advance(_Point(0, θ, initial(tx, θ)), 2)
+    loop = _loop_at(tx, point)
+    _refuse_unless_linear(tx, loop)
     while True:
-        loop = _loop_at(tx, point)
-        soon = _advance(tx, point, point.k + 1)
-        late = _advance(tx, soon, 2 * point.k)
-        gap = max(_distance(loop, _loop_at(tx, other)) for other in (soon, late))
+        soon = advance(point, point.k + 1)
+        late = advance(soon, 2 * point.k)
+        later = _loop_at(tx, late)
+        gap = max(_distance(loop, later), _distance(loop, _loop_at(tx, soon)))
         if gap <= _SETTLED:
             return loop
         if late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
@@ -57,35 +65,35 @@ def settled_loop(tx: Any, size: int) -> Loop:
                 f"after {point.k} steps (by {gap:.1e}), as a schedule does. Build it with the rate "
                 "in force, or ask step_matrix, which takes any schedule."
             )
-        point = late
+        point, loop = late, later
 
 
-def _advance(tx: Any, point: _Point, k: int) -> _Point:
-    """`point` after k steps along random gradients; compiled, if that is possible and many."""
-    gradients = np.random.default_rng(point.k).normal(size=(k - point.k, len(point.params)))
-    if len(gradients) > 16:
-        try:
-            return _Point(k, *_scanned(tx, point, gradients))
-        except Exception:  # a state that only runs in Python
-            gradients = gradients[: max(_SINGLE_STEPS - point.k, 0)]
-    params, state = point.params, point.state
-    for gradient in jnp.asarray(gradients):
-        params, state = stepped(tx, gradient, state, params)
-    return _Point(point.k + len(gradients), params, state)
+def _advance(tx: Any) -> Callable[[_Point, int], _Point]:
+    """`(point, k) -> point` after k steps along random gradients; compiled, if they are many."""
 
+    def one(k, carry):
+        params, state = carry
+        gradient = jax.random.normal(jax.random.fold_in(jax.random.key(0), k), params.shape)
+        return stepped(tx, gradient, state, params)
 
-def _scanned(tx: Any, point: _Point, gradients: np.ndarray) -> Any:
-    def body(carry, gradient):
-        params, state = stepped(tx, gradient, carry[1], carry[0])
-        return (params, state), None
+    many = jax.jit(lambda start, stop, carry: jax.lax.fori_loop(start, stop, one, carry))
 
-    return jax.jit(lambda p, s, g: jax.lax.scan(body, (p, s), g)[0])(
-        point.params, point.state, gradients
-    )
+    def advance(point, k):
+        carry = point.params, point.state
+        if k - point.k > _FEW_STEPS:
+            try:
+                return _Point(k, *many(point.k, k, carry))
+            except Exception:  # a state that only runs in Python
+                k = min(k, _SINGLE_STEPS)
+        for i in range(point.k, k):
+            carry = one(i, carry)
+        return _Point(max(k, point.k), *carry)
+
+    return advance
 
 
 def _loop_at(tx: Any, point: _Point) -> Loop:
-    """Linearise a step at `point`, keep what is in the loop, and confirm that it was linear."""
+    """Linearise a step at `point`, and keep what is in the loop."""
     size = len(point.params)
     flat, unflatten = _numbers_of(point.state)
 
@@ -97,9 +105,8 @@ def _loop_at(tx: Any, point: _Point) -> Loop:
     gradient = jnp.asarray(np.random.default_rng(2).normal(size=size))
     transition, gain = (np.asarray(x) for x in jax.jacfwd(step, (0, 1))(z, gradient))
     inside = _feeds_back(transition, gain, size)
-    loop = Loop(transition[np.ix_(inside, inside)], gain[inside], point.state)
-    _refuse_unless_linear(tx, loop, lambda x, g: step(z.at[inside].set(x), g)[inside])
-    return loop
+    inner = jax.jit(lambda x, g: step(z.at[inside].set(x), g)[inside])
+    return Loop(transition[np.ix_(inside, inside)], gain[inside], point.state, inner)
 
 
 def _numbers_of(state: Any) -> tuple[jax.Array, Any]:
@@ -138,14 +145,14 @@ def _feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarr
     return np.flatnonzero((from_θ & to_θ) | (np.arange(len(edges)) < size))
 
 
-def _refuse_unless_linear(tx: Any, loop: Loop, step: Any) -> None:
+def _refuse_unless_linear(tx: Any, loop: Loop) -> None:
     """Large and small, each with both signs of the gradient: |θ| g/|g| looks linear from one."""
     rng = np.random.default_rng(3)
     entries, size = loop.gain.shape
     for scale in (1.0, -1.0, 1e6, -1e6, 1e-6, -1e-6):
         z, gradient = abs(scale) * rng.normal(size=entries), scale * np.ones(size)
         expected = loop.transition @ z + loop.gain @ gradient
-        off = np.abs(np.asarray(step(z, jnp.asarray(gradient))) - expected).max()
+        off = np.abs(np.asarray(loop.step(z, gradient)) - expected).max()
         if not off <= _TOLERANCE * np.abs(expected).max():
             raise ValueError(
                 f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and "

@@ -1,6 +1,6 @@
 """How is a transformation run on gradients that are given?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,15 +19,40 @@ def float64() -> Iterator[None]:
         yield
 
 
+Step = Callable[[Any, Any, Any], tuple[Any, Any]]
+"""`(gradient, state, params) -> (params, state)`"""
+
+
 @float64()
-def replay(tx: Any, gradients: Any, start: Any) -> tuple[np.ndarray, Any]:
-    """θ(0), θ(1), ... from `start` along given gradients, whatever θ is; and the last state."""
+def replay(tx: Any, gradients: Any, start: Any, step: Step | None = None) -> tuple[Any, Any]:
+    """θ(0), θ(1), ... from `start` along given gradients, whatever θ is; and the last state.
+
+    `step`, from `step_of(tx)`, is compiled once for several replays.
+    """
+    step = step or step_of(tx)
     θ = jnp.asarray(start, float)
     state, path = initial(tx, θ), [θ]
     for gradient in jnp.asarray(gradients, float):
-        θ, state = stepped(tx, gradient, state, θ)
+        θ, state = step(gradient, state, θ)
         path.append(θ)
     return np.stack(path), state
+
+
+def step_of(tx: Any) -> Step:
+    """A step of `tx`, compiled; or as it is, where a state has Python flags that it asks."""
+
+    def plain(gradient, state, params):
+        return stepped(tx, gradient, state, params)
+
+    compiled = jax.jit(plain)
+
+    def step(gradient, state, params):
+        try:
+            return compiled(gradient, state, params)
+        except Exception:  # whatever is in the way of compiling; what is wrong anyway is said next
+            return plain(gradient, state, params)
+
+    return step
 
 
 def initial(tx: Any, params: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ... import _validate
-from .replay import name_of, replay
+from .replay import Step, name_of, replay, step_of
 
 _ENTRIES = 3
 _TOLERANCE = 1e-6  # an int32 step count makes a schedule of Optax float32: 3e-8
@@ -41,8 +41,9 @@ def step_matrix(tx: Any, n: int, *, read: Callable | None = None) -> np.ndarray:
     ```
     """
     _validate.steps(n=n)
-    path, state = replay(tx, np.eye(n), np.zeros(n))
-    _refuse_unless_superposed(tx, path)
+    step = step_of(tx)
+    path, state = replay(tx, np.eye(n), np.zeros(n), step)
+    _refuse_unless_superposed(tx, path, step)
     if read is not None:
         path[-1] = read(tx, state, path[-1])
     return path
@@ -80,9 +81,10 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
     if size == 0:
         raise ValueError("size must not be 0: without a gradient there is nothing to answer.")
     gradients = np.zeros((at + steps, 1))
-    idle, _ = replay(tx, gradients, np.zeros(1))
+    step = step_of(tx)
+    idle, _ = replay(tx, gradients, np.zeros(1), step)
     gradients[at] = size
-    moved, _ = replay(tx, gradients, np.zeros(1))
+    moved, _ = replay(tx, gradients, np.zeros(1), step)
     updates = np.diff(moved - idle, axis=0)[at:, 0] / size
     if not np.isfinite(updates).all():
         raise ValueError(
@@ -92,13 +94,13 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
     return updates
 
 
-def _refuse_unless_superposed(tx: Any, matrix: np.ndarray) -> None:
+def _refuse_unless_superposed(tx: Any, matrix: np.ndarray, step: Step) -> None:
     """`ValueError` that says which of the four assumptions does not hold."""
     rng, n = np.random.default_rng(0), matrix.shape[1]
     a, b = rng.normal(size=(2, n, _ENTRIES))
 
     def moved(gradients, start=0.0):
-        return replay(tx, gradients, np.full(_ENTRIES, start))[0] - start
+        return replay(tx, gradients, np.full(_ENTRIES, start), step)[0] - start
 
     path = moved(a)
     if np.any(moved(0 * a)):
