@@ -36,6 +36,8 @@ from .optimizers import (
     adamw as adamw,
     amsgrad as amsgrad,
     nadam as nadam,
+    nesterov_tuning as nesterov_tuning,
+    polyak_tuning as polyak_tuning,
     rmsprop as rmsprop,
     sgd as sgd,
 )

@@ -21,3 +21,8 @@ from .adam import (
 )
 from .rmsprop import rmsprop as rmsprop
 from .sgd import sgd as sgd
+from .tuning import (
+    Tuning as Tuning,
+    nesterov_tuning as nesterov_tuning,
+    polyak_tuning as polyak_tuning,
+)

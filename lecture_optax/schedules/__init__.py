@@ -12,7 +12,12 @@ from .decay import cosine as cosine, linear as linear, polynomial as polynomial
 from .exponential import exponential as exponential
 from .inverse_time import inverse_time as inverse_time
 from .join import clip as clip, join as join, scale as scale
-from .momentum import momentum_nesterov as momentum_nesterov, silver as silver
+from .momentum import (
+    momentum_constant as momentum_constant,
+    momentum_fista as momentum_fista,
+    momentum_nesterov as momentum_nesterov,
+    silver as silver,
+)
 from .one_cycle import one_cycle as one_cycle
 from .show import plot as plot, tabulate as tabulate
 from .step import constant as constant, step as step
