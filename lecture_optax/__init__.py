@@ -26,7 +26,9 @@ from ._nesterov import (
     nesterov_first_moment as nesterov_first_moment,
     nesterov_trace as nesterov_trace,
 )
+from ._optimized import optimized_trace as optimized_trace
 from ._precondition import precondition as precondition
+from ._restart import restart as restart
 from ._trace import trace as trace
 from ._variance import variance as variance
 from .optimizers import (

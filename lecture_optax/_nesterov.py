@@ -144,7 +144,8 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
     **Arguments**
 
-    - `tx`: one of the two chains above, or `sgd(..., nesterov=True)`.
+    - `tx`: one of the two chains above, or `sgd(..., nesterov=True)`; also with the velocity in a
+      `restart`.
     - `state`, `params`: what the loop holds after a step (or at the start, where x = θ).
 
     **Returns** a tree like `params`.
@@ -163,12 +164,12 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
     ```
     """
-    names = [member.name for member in describe(tx).members]
-    if names == ["nesterov_trace", "scale_by_learning_rate"]:
-        nesterov, rate = state
+    names, states = _stages(tx, state)
+    if names == ("nesterov_trace", "scale_by_learning_rate"):
+        nesterov, rate = states
         ahead = scale(rate.learning_rate * nesterov.momentum, nesterov.trace)
-    elif names == ["scale_by_learning_rate", "nesterov_trace"]:
-        nesterov = state[1]
+    elif names == ("scale_by_learning_rate", "nesterov_trace"):
+        _, nesterov = states
         ahead = scale(-nesterov.momentum, nesterov.trace)
     else:
         raise ValueError(
@@ -176,3 +177,12 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
             f"other order, got {describe(tx)}: its look-ahead is not known."
         )
     return cast_like(jax.tree.map(jnp.add, widen(params), widen(ahead)), params)
+
+
+def _stages(tx: optax.GradientTransformation, state: Any) -> tuple[tuple, tuple]:
+    """The names of a chain's stages, and their states; a velocity in a `restart` as itself."""
+    stages = [
+        (member.members[0].name, own.velocity) if member.name == "restart" else (member.name, own)
+        for member, own in zip(describe(tx).members, state, strict=False)
+    ]
+    return tuple(name for name, _ in stages), tuple(own for _, own in stages)

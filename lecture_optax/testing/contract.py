@@ -21,7 +21,9 @@ from .._inverse_root import inverse, inverse_root
 from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import infinity_moment, running_max, second_moment, sum_of_squares
 from .._nesterov import nesterov_first_moment, nesterov_trace
+from .._optimized import optimized_trace
 from .._precondition import precondition
+from .._restart import restart
 from .._trace import trace
 from .._types import Scalar, Schedule, Transformation
 from .._variance import variance
@@ -60,6 +62,22 @@ def scaled(decay: Scalar, eps: Scalar) -> Transformation:
     return precondition(trace(decay), by=chain(second_moment(decay), inverse_root(eps)))
 
 
+def restarted(decay: Scalar | Schedule) -> Transformation:
+    """A velocity that starts again where it leads uphill."""
+    return restart(nesterov_trace(decay))
+
+
+def restarted_by_value(decay: Scalar | Schedule) -> Transformation:
+    """A velocity that starts again where the loss has gone up."""
+    return restart(nesterov_trace(decay), on="value")
+
+
+def squared_norm(params: Any) -> dict[str, jax.Array]:
+    """|θ|², for who looks at a value."""
+    squares = [jnp.sum(jnp.abs(jnp.asarray(x)) ** 2, dtype=float) for x in jax.tree.leaves(params)]
+    return {"value": sum(squares, jnp.zeros(()))}
+
+
 CONTRACT: dict[str, Subject] = {
     "block": Subject(centred, reference=references.centred),
     "chain": Subject(
@@ -87,6 +105,25 @@ CONTRACT: dict[str, Subject] = {
         accumulators=_TRACE,
         reference=references.nesterov_trace,
         peer=partial(optax.trace, nesterov=True),
+    ),
+    "optimized_trace": Subject(
+        optimized_trace,
+        arguments={"total_steps": 3},
+        accumulators=_TRACE,
+        reference=partial(references.optimized_trace, total_steps=3),
+    ),
+    "restart": Subject(
+        restarted,
+        hyperparameters={"decay": _MOMENTUM},
+        around=restart,
+        reference=references.restarted,
+    ),
+    "restart, by value": Subject(
+        restarted_by_value,
+        hyperparameters={"decay": _MOMENTUM},
+        extra_args=squared_norm,
+        around=partial(restart, on="value"),
+        reference=references.restarted_by_value,
     ),
     "first_moment": Subject(
         first_moment,

@@ -43,6 +43,37 @@ def nesterov_trace(g, params=None, *, decay):
     return g + mu * _recursion(lambda v, mu, g: mu * v + g, 0, mu_before, g)
 
 
+def optimized_trace(g, params=None, *, total_steps):
+    """The steps of OGM at L = 1, as it is written: y(k+1) = x(k) - g(k), x(k+1) of y, y and x."""
+    t, x, y, steps = 1, 0, 0, []
+    for k, gradient in enumerate(g, start=1):
+        t_next = (1 + np.sqrt(1 + (8 if k == total_steps else 4) * t**2)) / 2
+        y_next = x - gradient
+        x_next = y_next + (t - 1) / t_next * (y_next - y) + t / t_next * (y_next - x)
+        steps.append(x - x_next)
+        t, x, y = (1 + np.sqrt(1 + 4 * t**2)) / 2, x_next, y_next
+    return np.array(steps)
+
+
+def restarted(g, params=None, *, decay):
+    """Nesterov's v, which begins again with the g that it leads uphill against."""
+    start, steps = 0, []
+    for k in range(len(g)):
+        if g[k] @ _last_nesterov(g[start : k + 1], decay) < 0:
+            start = k
+        steps.append(_last_nesterov(g[start : k + 1], decay))
+    return np.array(steps)
+
+
+def restarted_by_value(g, params, *, decay):
+    """Nesterov's v, which begins again with every g at which |θ|² has risen."""
+    value, start, steps = np.sum(params**2, axis=1), 0, []
+    for k in range(len(g)):
+        start = k if k > 0 and value[k] > value[k - 1] else start
+        steps.append(_last_nesterov(g[start : k + 1], decay))
+    return np.array(steps)
+
+
 def first_moment(g, params=None, *, decay):
     """m(k) = β m(k-1) + (1 - β) g(k)."""
     return _recursion(lambda m, g: decay * m + (1 - decay) * g, 0, g)
@@ -241,6 +272,10 @@ def literal_adam(
             d = 1 / np.sqrt(c + eps) if eps_inside else 1 / (np.sqrt(c) + eps)
             updates.append(-learning_rate * d * v)
     return np.array(updates)
+
+
+def _last_nesterov(g: np.ndarray, decay: Any) -> np.ndarray:
+    return nesterov_trace(g, decay=decay)[-1]
 
 
 def _recursion(step: Callable, start: Any, *columns: np.ndarray) -> np.ndarray:
