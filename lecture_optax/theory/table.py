@@ -14,6 +14,12 @@ GROUPS: tuple[str, ...] = (
     "ode_limit",
     "bessel_solution",
     "stochastic_moments",
+    "annealing",
+    "adam_steps",
+    "adaptive_convergence",
+    "symmetry",
+    "conjugate_directions",
+    "hypergradients",
 )
 """The modules of statements, in the order in which they are told."""
 
