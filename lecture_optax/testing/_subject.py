@@ -102,10 +102,10 @@ class Subject:
 
     @functools.cached_property
     def compiled(self) -> tuple[Callable, list]:
-        """A jitted step, hyperparameters as data and the state donated, and its traces."""
+        """A jitted step, hyperparameters as data and all of the state donated, and its traces."""
         traces: list[None] = []
 
-        @functools.partial(jax.jit, donate_argnums=2)
+        @functools.partial(jax.jit, donate_argnums=2, keep_unused=True)
         def step(values, gradients, state, params):
             traces.append(None)
             return self.update(self.build(**values), gradients, state, params)

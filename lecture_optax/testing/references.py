@@ -294,8 +294,8 @@ def _counted(g: np.ndarray) -> np.ndarray:
 
 def _column(value: Any, g: np.ndarray) -> np.ndarray:
     """A number, or a function of k = 0, 1, ..., at every step."""
-    steps = range(len(g))
-    return np.array([[float(value(k) if callable(value) else value)] for k in steps])
+    moving: Callable[[int], Any] = value if callable(value) else lambda k: value
+    return np.array([[float(moving(k))] for k in range(len(g))])
 
 
 def _one_over(x: np.ndarray) -> np.ndarray:

@@ -49,6 +49,7 @@ from .trees import (
     a_complex_zero_is_safe,
     a_leaf_without_gradient_is_refused_by_path,
     a_missing_gradient_is_refused_by_path,
+    a_turned_gradient_gives_a_turned_update,
     any_tree_is_a_tree_of_parameters,
 )
 
@@ -82,6 +83,7 @@ _ALL = (
     a_state_is_sharded_as_its_parameter,
     any_tree_is_a_tree_of_parameters,
     a_complex_leaf_follows_the_conjugate,
+    a_turned_gradient_gives_a_turned_update,
     a_complex_zero_is_safe,
     a_leaf_without_gradient_is_refused_by_path,
     a_missing_gradient_is_refused_by_path,

@@ -58,6 +58,26 @@ def a_complex_leaf_follows_the_conjugate(subject: Subject) -> None:
 
 
 @law(6)
+def a_turned_gradient_gives_a_turned_update(subject: Subject) -> None:
+    """Turned by one angle in the complex plane, everything gives the update turned likewise.
+
+    Real and imaginary part are two axes like any others; a magnitude or a matrix D stays.
+    """
+    if subject.takes == "magnitude":
+        return
+    tx, (params, gradients) = subject.build(), one(subject)
+    turn = jnp.complex64(0.6 + 0.8j)
+    with jax.numpy_dtype_promotion("standard"):
+        plain = [x + 1j * x[::-1] for x in (params, *gradients)]
+        turned = [x * turn for x in plain]
+        expected, _ = subject.run(tx, plain[0], plain[1:])
+        actual, _ = subject.run(tx, turned[0], turned[1:])
+        if subject.gives == "update":
+            expected = [u * turn for u in expected]
+        same_values(actual, expected, "an update, turned", ulps=16)
+
+
+@law(6)
 def a_complex_zero_is_safe(subject: Subject) -> None:
     """At a complex zero the update and its derivative by the gradient are finite too."""
     params, gradients = one(subject, "complex64")
@@ -93,7 +113,8 @@ def a_missing_gradient_is_refused_by_path(subject: Subject) -> None:
     tx = subject.build()
     state = tx.init(params)
     words = _refusal(ValueError, lambda: subject.update(tx, missing, state, params))
-    expect("['inside'][1]" in words, f"the refusal does not name ['inside'][1]: {words!r}")
+    for part in ("gradient", "['inside'][1]"):
+        expect(part in words, f"the refusal does not say {part}: {words!r}")
 
 
 def _refusal(kind, attempt) -> str:
