@@ -5,9 +5,11 @@ from importlib import import_module
 from .statement import STATEMENTS, Statement
 
 GROUPS: tuple[str, ...] = (
+    "literal_slides",
     "nesterov_form",
     "worst_cases",
     "certificates",
+    "acceleration",
     "quadratic_rates",
     "stability_limits",
     "heavy_ball_fails",

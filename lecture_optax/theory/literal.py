@@ -1,0 +1,147 @@
+"""What would the slides do, read verbatim?
+
+Six readings, each a transformation: one word of the slide taken literally, the rest as it is meant.
+None is exported at the top. `literal_slides` shows what becomes of them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+import lecture_optax as lo
+
+from .._dtypes import scale, zeros_like
+from .._numerics import abs_squared, one_minus_power
+from .._types import Scalar, Schedule, Transformation
+
+
+def adam_minus(
+    learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
+) -> Transformation:
+    """Adam with the slide's minus sign before the gradient: it climbs.
+
+        slide:  v(k+1) = b1 v(k) - (1 - b1) g(k)
+        meant:  v(k+1) = b1 v(k) + (1 - b1) g(k)
+
+    The slide before it, where nothing is corrected yet, has the plus sign.
+    """
+    velocity = lo.chain(optax.scale(-1.0), lo.first_moment(b1), lo.bias_correction(b1))
+    magnitude = lo.chain(lo.second_moment(b2), lo.bias_correction(b2))
+    return _adam(learning_rate, velocity, magnitude, eps)
+
+
+def adam_fed_back(
+    learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
+) -> Transformation:
+    """Adam with corrected averages in their own recursions: c overflows, and nothing moves.
+
+        slide:  v(k) = (b1 v(k-1) + (1 - b1) g(k)) / (1 - b1^k)
+        meant:  m(k) =  b1 m(k-1) + (1 - b1) g(k),                 v(k) = m(k) / (1 - b1^k)
+
+    and c likewise, of g². What has been divided is divided again: the old c counts more at every
+    step, not less, up to k = 6904.
+    """
+    magnitude = lo.chain(optax.stateless(_squared), fed_back(b2))
+    return _adam(learning_rate, fed_back(b1), magnitude, eps)
+
+
+def adam_from_zero(
+    learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
+) -> Transformation:
+    """Adam with the exponent k of the slide, which counts from 0: 1/0 at once, and NaN.
+
+    slide:  v(k+1) = m(k+1) / (1 - b1^k),        k = 0, 1, ...
+    meant:  v(k+1) = m(k+1) / (1 - b1^(k+1))
+    """
+    velocity = lo.chain(lo.first_moment(b1), _correction_from_zero(b1))
+    magnitude = lo.chain(lo.second_moment(b2), _correction_from_zero(b2))
+    return _adam(learning_rate, velocity, magnitude, eps)
+
+
+def adam_eps_inside(
+    learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
+) -> Transformation:
+    """Adam with the slide's ε inside the root, where 1e-8 acts like 1e-4 outside.
+
+    slide:  D = (c + ε)^(-1/2)
+    usual:  D = 1 / (√c + ε)
+    """
+    return lo.adam(learning_rate, b1, b2, eps=0.0, eps_root=eps)
+
+
+def nesterov_rate_inside(learning_rate: Scalar | Schedule, decay: Scalar = 0.9) -> Transformation:
+    """SGD + Nesterov with the slide's τ inside v: an old gradient keeps the rate of its time.
+
+    slide:  v(k+1) = α v(k) - τ(k) g(k),    θ(k+1) = θ(k) - τ(k) g(k) + α v(k+1)
+    usual:  v(k+1) = α v(k) + g(k),         θ(k+1) = θ(k) - τ(k) (g(k) + α v(k+1))
+    """
+    return lo.chain(lo.scale_by_learning_rate(learning_rate), lo.nesterov_trace(decay))
+
+
+def nesterov_one_momentum(learning_rate: Scalar | Schedule, momentum: Schedule) -> Transformation:
+    """SGD + Nesterov with μ(k) for both of the slide's α: another method.
+
+    read:   v(k+1) = μ(k)   v(k) + g(k),    θ(k+1) = θ(k) - τ (g(k) + μ(k) v(k+1))
+    meant:  v(k+1) = μ(k-1) v(k) + g(k),    θ(k+1) = θ(k) - τ (g(k) + μ(k) v(k+1))
+    """
+
+    def equation(g, v, k):
+        v = jax.tree.map(jnp.add, scale(momentum(k), v), g)
+        return jax.tree.map(jnp.add, scale(momentum(k), v), g), v
+
+    return lo.chain(_remembering(equation), lo.scale_by_learning_rate(learning_rate))
+
+
+def fed_back(decay: Scalar) -> Transformation:
+    """An average that keeps what was corrected: the v, and the c, of `adam_fed_back`.
+
+    x(k) = (decay x(k-1) + (1 - decay) y(k)) / (1 - decay^k),    k = 1, 2, ...
+    """
+
+    def equation(y, x, k):
+        mixed = jax.tree.map(lambda x, y: decay * x + (1 - decay) * y, x, y)
+        corrected = scale(1 / one_minus_power(decay, k + 1), mixed)
+        return corrected, corrected
+
+    return _remembering(equation)
+
+
+class _MemoryState(NamedTuple):
+    """The number of gradients so far, k, and what is remembered of them."""
+
+    count: ArrayLike
+    memory: optax.Updates
+
+
+def _remembering(equation: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Transformation:
+    """A block of an equation `(g, memory, k) -> (update, memory)`, k = 0, 1, ..."""
+
+    def init_fn(params):
+        return _MemoryState(jnp.zeros((), jnp.int32), zeros_like(params))
+
+    def update_fn(updates, state, params=None, **extra_args):
+        update, memory = equation(updates, state.memory, state.count)
+        return update, _MemoryState(optax.safe_increment(state.count), memory)
+
+    return lo.block(init_fn, update_fn)
+
+
+def _adam(
+    learning_rate: Any, velocity: Transformation, magnitude: Transformation, eps: Any
+) -> Transformation:
+    """θ ← θ - τ D v, for a v and a c of the slide's."""
+    by = lo.chain(magnitude, lo.inverse_root(eps))
+    return lo.chain(lo.precondition(velocity, by=by), lo.scale_by_learning_rate(learning_rate))
+
+
+def _correction_from_zero(decay: Scalar) -> optax.GradientTransformation:
+    """x(k) / (1 - decay^k), k = 0, 1, ..."""
+    return optax.scale_by_schedule(lambda k: 1 / one_minus_power(decay, k))
+
+
+def _squared(g: Any, params: Any = None) -> Any:
+    return jax.tree.map(abs_squared, g)
