@@ -7,6 +7,11 @@ theory says; `python -m lecture_optax.theory` runs all statements and prints a t
 from importlib import import_module as _import_module
 from typing import Any
 
+from .gauge import (
+    CurvatureWatch as CurvatureWatch,
+    Gauge as Gauge,
+    curvature_gauge as curvature_gauge,
+)
 from .probes import (
     contraction as contraction,
     iteration_matrix as iteration_matrix,

@@ -22,6 +22,7 @@ GROUPS: tuple[str, ...] = (
     "symmetry",
     "conjugate_directions",
     "hypergradients",
+    "live_edge",
 )
 """The modules of statements, in the order in which they are told."""
 

@@ -17,13 +17,12 @@ _FEW_STEPS, _SINGLE_STEPS, _COMPILED_STEPS = 8, 2**8, 2**16
 class Loop(NamedTuple):
     """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it.
 
-    `step` is the map that was linearised, `state` the whole state at that time.
+    `state` is the whole state at the time of the linearisation.
     """
 
     transition: np.ndarray
     gain: np.ndarray
-    state: Any
-    step: Callable[[Any, Any], Any]
+    state: Any = None
 
     def closed(self, hessian: np.ndarray) -> np.ndarray:
         """The iteration matrix, for the gradient g = H θ."""
@@ -50,13 +49,13 @@ def settled_loop(tx: Any, size: int) -> Loop:
     θ = jnp.asarray(np.random.default_rng(1).normal(size=size))
     advance = _advance(tx)
     point = advance(_Point(0, θ, initial(tx, θ)), 2)
-    loop = _loop_at(tx, point)
-    _refuse_unless_linear(tx, loop)
+    loop, step = _loop_at(tx, point)
+    _refuse_unless_linear(tx, loop, step)
     while True:
         soon = advance(point, point.k + 1)
         late = advance(soon, 2 * point.k)
-        later = _loop_at(tx, late)
-        gap = max(_distance(loop, later), _distance(loop, _loop_at(tx, soon)))
+        next_one, later = (_loop_at(tx, other)[0] for other in (soon, late))
+        gap = max(_distance(loop, next_one), _distance(loop, later))
         if gap <= _SETTLED:
             return loop
         if late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
@@ -92,8 +91,8 @@ def _advance(tx: Any) -> Callable[[_Point, int], _Point]:
     return advance
 
 
-def _loop_at(tx: Any, point: _Point) -> Loop:
-    """Linearise a step at `point`, and keep what is in the loop."""
+def _loop_at(tx: Any, point: _Point) -> tuple[Loop, Callable[[Any, Any], Any]]:
+    """Linearise a step at `point`: what is in the loop, and the step within it."""
     size = len(point.params)
     flat, unflatten = _numbers_of(point.state)
 
@@ -104,9 +103,9 @@ def _loop_at(tx: Any, point: _Point) -> Loop:
     z = jnp.concatenate([point.params, flat])
     gradient = jnp.asarray(np.random.default_rng(2).normal(size=size))
     transition, gain = (np.asarray(x) for x in jax.jacfwd(step, (0, 1))(z, gradient))
-    inside = _feeds_back(transition, gain, size)
-    inner = jax.jit(lambda x, g: step(z.at[inside].set(x), g)[inside])
-    return Loop(transition[np.ix_(inside, inside)], gain[inside], point.state, inner)
+    inside = feeds_back(transition, gain, size)
+    within = jax.jit(lambda x, g: step(z.at[inside].set(x), g)[inside])
+    return Loop(transition[np.ix_(inside, inside)], gain[inside], point.state), within
 
 
 def _numbers_of(state: Any) -> tuple[jax.Array, Any]:
@@ -134,7 +133,7 @@ def _is_real(leaf: Any) -> bool:
     return bool(jnp.issubdtype(dtype, jnp.floating))
 
 
-def _feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
+def feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
     """The indices of θ, and of all that θ reaches and that reaches θ."""
     edges = (transition != 0).astype(int)
     edges[:, :size] |= (gain != 0).astype(int)  # the gradient is a function of θ
@@ -145,14 +144,14 @@ def _feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarr
     return np.flatnonzero((from_θ & to_θ) | (np.arange(len(edges)) < size))
 
 
-def _refuse_unless_linear(tx: Any, loop: Loop) -> None:
+def _refuse_unless_linear(tx: Any, loop: Loop, step: Callable[[Any, Any], Any]) -> None:
     """Large and small, each with both signs of the gradient: |θ| g/|g| looks linear from one."""
     rng = np.random.default_rng(3)
     entries, size = loop.gain.shape
     for scale in (1.0, -1.0, 1e6, -1e6, 1e-6, -1e-6):
         z, gradient = abs(scale) * rng.normal(size=entries), scale * np.ones(size)
         expected = loop.transition @ z + loop.gain @ gradient
-        off = np.abs(np.asarray(loop.step(z, gradient)) - expected).max()
+        off = np.abs(np.asarray(step(z, gradient)) - expected).max()
         if not off <= _TOLERANCE * np.abs(expected).max():
             raise ValueError(
                 f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and "

@@ -1,0 +1,169 @@
+"""How far is my rate from the edge?"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from .. import _validate
+from .._current import current
+from .lanczos import largest_eigenvalue
+from .probes.frozen import frozen
+from .probes.replay import name_of
+
+
+class Gauge(NamedTuple):
+    """The curvature of a loss, the largest that the method stands, and what follows.
+
+    - `curvature`: the largest eigenvalue of D^½ H D^½ (D = 1 where the method has none).
+    - `edge`: the largest curvature that is stable at the rate in force: 2/τ for gradient descent,
+      38/τ for Adam.
+    - `ratio`: curvature / edge. Above 1 the steepest direction grows at every step.
+    - `error`: of the ratio: how much of it Lanczos may have missed.
+    - `learning_rate`: τ in force, NaN where the state does not name one.
+    - `largest_learning_rate`: the largest stable τ here, NaN where τ is.
+    """
+
+    curvature: float
+    edge: float
+    ratio: float
+    error: float
+    learning_rate: float
+    largest_learning_rate: float
+
+    @property
+    def colour(self) -> str:
+        """Green below half of the edge, amber below the edge, red beyond."""
+        return "green" if self.ratio < 0.5 else "amber" if self.ratio < 1 else "red"
+
+    def __str__(self) -> str:
+        rate = f"τ = {self.learning_rate:.3g} of at most {self.largest_learning_rate:.3g}, "
+        return (
+            f"{self.colour}: {'' if np.isnan(self.learning_rate) else rate}"
+            f"curvature {self.curvature:.3g} of at most {self.edge:.3g} ({self.ratio:.0%})"
+        )
+
+
+def curvature_gauge(
+    loss: Any, params: Any, tx: Any, state: Any, *args: Any, iterations: int = 20
+) -> Gauge:
+    """Measure the steepest curvature where a training stands, against what its method stands.
+
+        λ_max(D^½ ∇²E(θ) D^½)  against  the edge of this method, with its D as it is now
+
+    λ_max by Lanczos on Hessian-vector products; the edge from the transformation itself, linearised
+    at a gradient of 0, where the D of Adam and its kin rests. (D is then that of the next step: by
+    1/√b2 above the last one's, 0.05 % at 0.999.) It explains; it does not choose: full-batch
+    training drifts to its edge and stays there (Cohen et al.), noise moves edges down.
+
+    **Arguments**
+
+    - `loss`: `(params, *args) -> loss`, or a pair that begins with it; or an object that has such
+      a `.loss`.
+    - `params`, `state`: what the loop holds.
+    - `tx`: the gradient transformation; a method without D, or with a diagonal one.
+    - `args`: passed on to the loss: the batch.
+    - `iterations`: Hessian-vector products to take, >= 1.
+
+    **Raises** `ValueError` for a method that mixes entries or does not react to a small gradient
+    (a sign), and for an adaptive one before its first step.
+
+    Source: Cohen et al. (2021), (2022), "(Adaptive) gradient descent at the edge of stability".
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo
+    >>> steep = lambda θ: (4 * θ[0] ** 2 + θ[1] ** 2) / 2
+    >>> tx, θ = lo.sgd(0.1), jnp.ones(2)
+    >>> print(lo.theory.curvature_gauge(steep, θ, tx, tx.init(θ)))
+    green: τ = 0.1 of at most 0.5, curvature 4 of at most 20 (20%)
+
+    ```
+    """
+    _validate.steps(iterations=iterations)
+    with jax.numpy_dtype_promotion("standard"):  # a method's business, not its user's
+        method = frozen(tx, params, state)
+    rate = _rate(state)
+    if not method.is_linear and _steps(state) == 0:
+        raise ValueError(
+            f"the D of {name_of(tx)} has seen no gradient yet, it is 1/ε: take a few steps first."
+        )
+    product, like = _scaled_hessian(loss, params, args, method.stable)
+    share = largest_eigenvalue(product, like, iterations)
+    edge = _edge(method, 1.0 if np.isnan(rate) else rate)
+    ratio = share.value
+    largest = rate / ratio if ratio > 0 else np.inf * rate
+    return Gauge(ratio * edge, edge, ratio, share.error, rate, largest)
+
+
+class CurvatureWatch:
+    """A hook of `lo.fit` that gauges the curvature now and then.
+
+    Called with what has a `run` (whose `carry` has `params` and `opt_state`) and a `step`. It
+    reads, and keeps a gauge per step; the training is not changed.
+
+    **Arguments**
+
+    - `loss`: `params -> loss`, on data that are fixed: gauges are then comparable.
+    - `tx`: the transformation that is being run.
+    - `every`: gauge at most every so many steps, >= 1.
+
+    **Attributes**: `gauges`, `{step: Gauge}`.
+    """
+
+    def __init__(self, loss: Callable[[Any], Any], tx: Any, *, every: int = 1) -> None:
+        _validate.steps(every=every)
+        self.loss, self.tx, self.every = loss, tx, every
+        self.gauges: dict[int, Gauge] = {}
+
+    def __call__(self, moment: Any) -> None:
+        last = max(self.gauges, default=-self.every)
+        if moment.step - last >= self.every:
+            carry = moment.run.carry
+            gauge = curvature_gauge(self.loss, carry.params, self.tx, carry.opt_state)
+            self.gauges[int(moment.step)] = gauge
+
+
+def _scaled_hessian(loss: Any, params: Any, args: Any, stable: np.ndarray) -> Any:
+    """`v -> S^½ H S^½ v` with S = 1/stable, whose eigenvalue 1 is the edge; and an array like v."""
+    function = getattr(loss, "loss", loss)
+    flat, unravel = ravel_pytree(params)
+    root = jnp.asarray(1 / np.sqrt(stable), flat.dtype)
+
+    def value(vector):
+        found = function(unravel(vector), *args)
+        return found[0] if isinstance(found, tuple) else found
+
+    @jax.jit
+    def product(v):
+        return root * jax.jvp(jax.grad(value), (flat,), (root * v,))[1]
+
+    return product, flat
+
+
+def _edge(method: Any, rate: float) -> float:
+    """In units of the curvature D^½ H D^½: with D τ = what a constant gradient does in the end."""
+    moving = np.flatnonzero(np.isfinite(method.stable))
+    i = moving[np.argsort(method.stable[moving])[len(moving) // 2]]
+    return float(
+        method.stable[i] if method.is_linear else method.stable[i] * method.long_run[i] / rate
+    )
+
+
+def _rate(state: Any) -> float:
+    """The rate that the state names, if it is one."""
+    try:
+        rates = list(current(state).learning_rates.values())
+    except ValueError:
+        return np.nan
+    return float(np.asarray(rates[0])) if len(rates) == 1 else np.nan
+
+
+def _steps(state: Any) -> int | None:
+    """How many updates a state has seen, where something counts."""
+    try:
+        return int(np.asarray(current(state).count))
+    except ValueError:
+        return None
