@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _validate
+from .._axes import new_axes
 from .._describe import as_python
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
     """
     counts = _evenly(steps, 2001)
     if ax is None:
-        ax = _new_axes()
+        ax = new_axes()
     label = textwrap.shorten(as_python(schedule), 60, placeholder=" …")
     ax.plot(counts, _values(schedule, counts), label=label)
     ax.set(xlabel="step k", ylabel="learning rate τ(k)")
@@ -103,11 +104,3 @@ def _evenly(steps: Any, most: int) -> np.ndarray:
 
 def _values(schedule: Callable, counts: np.ndarray) -> np.ndarray:
     return np.asarray(jax.vmap(schedule)(jnp.asarray(counts, jnp.int32)))
-
-
-def _new_axes() -> "Axes":
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plots need Matplotlib: pip install "lecture_optax[plot]".') from error
-    return pyplot.subplots()[1]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
 from ... import _validate
-from .iteration import contraction, largest_stable
+from .iteration import largest_stable
 from .loop import settled_loop
 from .replay import name_of
 
@@ -40,12 +40,11 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
     _validate.positive(curvature=curvature)
     _validate.non_negative(noise=noise)
     loop = settled_loop(tx, 1)
-    if (factor := contraction(tx, curvature)) >= 1:
+    matrix = loop.closed(np.array([[curvature]]))
+    if (factor := np.abs(np.linalg.eigvals(matrix)).max()) >= 1:
         raise ValueError(
             f"{name_of(tx)} settles to no variance at curvature {curvature}: a step multiplies by "
             f"{factor:.6g}. It is stable below curvature {largest_stable(loop):.6g}."
         )
-    spread = solve_discrete_lyapunov(
-        loop.closed(np.array([[curvature]])), noise * loop.gain @ loop.gain.T
-    )
+    spread = solve_discrete_lyapunov(matrix, noise * loop.gain @ loop.gain.T)
     return float(spread[0, 0])

@@ -1,0 +1,152 @@
+"""How fast is each method, in the worst case and under noise?"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import lecture_optax as lo
+
+from ..probes import step_matrix, worst_case
+from ..probes.replay import float64
+from .look import REFERENCE, axes_for, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def worst_cases(
+    methods: Mapping[str, Any] | None = None,
+    *,
+    steps: int = 31,
+    certify: bool = False,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the largest loss that each method can leave on a convex loss, on logarithmic axes.
+
+    Beside the laws 1/(4N + 2) and 2/(N + 1)², and the 3/(32 (N + 1)²) that no method can beat.
+
+    **Arguments**
+
+    - `methods`: names, and transformations for L = 1 or functions `N -> transformation`.
+    - `steps`: the last N. Measured are N = 1, 3, 7, 15, ..., where silver steps are complete.
+    - `certify`: True asks for proofs, from PEPit; otherwise for the worst of parabolas and Huber's
+      functions, which for the methods by default is the same.
+    - `ax`: axes to draw on; new ones when not given.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> ax = lo.theory.pictures.worst_cases({"gradient descent": lo.sgd(1.0)}, steps=3)
+    >>> ax.lines[0].get_ydata().round(6).tolist()  # 1/(4N + 2)
+    [0.166667, 0.071429]
+
+    ```
+    """
+    methods = methods or {
+        "gradient descent, τ = 1/L": lo.sgd(1.0),
+        "silver steps": lo.sgd(lo.schedules.silver()),
+        "Nesterov, k/(k+3)": lo.sgd(1.0, lo.schedules.momentum_nesterov(), nesterov=True),
+        "optimized for N": lambda n: lo.chain(
+            lo.optimized_trace(n), lo.scale_by_learning_rate(1.0)
+        ),
+    }
+    numbers = 2 ** np.arange(1, int(np.log2(steps + 1)) + 1) - 1
+    words = {"xlabel": "number of gradients N", "ylabel": "largest f(θ(N)) - f*, in L R²"}
+    ax = axes_for(ax, title="worst cases", **words)
+    for i, (name, method) in enumerate(methods.items()):
+        left = [worst_case(H, certify=certify) for H in _step_matrices(method, numbers)]
+        ax.plot(numbers, left, label=name, clip_on=False, **look(i))
+    laws = {
+        "1/(4N + 2)": 1 / (4 * numbers + 2),
+        "2/(N + 1)²": 2 / (numbers + 1) ** 2,
+        "3/(32 (N + 1)²)": 3 / (32 * (numbers + 1) ** 2),
+    }
+    for law, values in laws.items():
+        ax.plot(numbers, values, **REFERENCE)
+        end = (numbers[-1], values[-1])
+        ax.annotate(law, end, (6, 0), textcoords="offset points", color="0.4", va="center")
+    ax.set(xscale="log", yscale="log", xlim=(numbers[0], numbers[-1]))
+    ax.set_xticks(numbers, [str(n) for n in numbers], minor=False)
+    ax.minorticks_off()
+    ax.legend(loc="lower left")
+    return ax
+
+
+@float64()
+def annealing(
+    methods: Mapping[str, optax.GradientTransformation] | None = None,
+    *,
+    steps: int = 10_000,
+    runs: int = 500,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw what a wrong constant of τ = c/k costs, and what an average does without one.
+
+    On θ²/2 with noise of variance 1, from θ(0) = 1: the mean of θ(k)² over many runs. 1/k (grey)
+    is the best that there is, reached for c = 1; c = 0.1 has k^-0.2. A constant τ stops falling,
+    but the average of its iterates goes on, whatever τ is.
+
+    **Arguments**
+
+    - `methods`: names and transformations; read is what `averaged` gives where one is kept.
+    - `steps`, `runs`: how far, and how many, with the same noise for every method.
+    - `ax`: axes to draw on; new ones when not given.
+
+    Source: Bottou, Curtis and Nocedal (2018), theorem 4.7; Polyak and Juditsky (1992).
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> ax = lo.theory.pictures.annealing({"SGD": lo.sgd(0.1)}, steps=100, runs=10)
+    >>> ax.get_ylabel()
+    'mean of θ(k)²'
+
+    ```
+    """
+    falling = lo.schedules.inverse_time
+    methods = methods or {
+        "τ = 0.1/k": lo.sgd(falling(0.1)),
+        "τ = 0.25/k": lo.sgd(falling(0.25)),
+        "τ = 1/k": lo.sgd(falling(1.0)),
+        "τ = 0.3": lo.sgd(0.3),
+        "τ = 0.3, averaged": lo.chain(lo.sgd(0.3), lo.average_iterates()),
+    }
+    ax = axes_for(ax, xlabel="step k", ylabel="mean of θ(k)²", title="annealing, or an average")
+    seen = np.unique(np.geomspace(1, steps, 60).astype(int))
+    for i, (name, tx) in enumerate(methods.items()):
+        ax.plot(seen, _mean_square(tx, steps, runs)[seen - 1], label=name, **look(i, marked=False))
+    ax.plot(seen, 1 / seen, **REFERENCE)
+    ax.set(xscale="log", yscale="log")
+    ax.legend(loc="lower left")
+    return ax
+
+
+def _step_matrices(method: Any, numbers: np.ndarray) -> list[np.ndarray]:
+    """Of a method that knows N, each by itself; of any other, the beginnings of the last."""
+    if callable(method):
+        return [step_matrix(method(int(n)), int(n)) for n in numbers]
+    H = step_matrix(method, int(numbers[-1]))
+    return [H[: n + 1, :n] for n in numbers]
+
+
+def _mean_square(tx: optax.GradientTransformation, steps: int, runs: int) -> np.ndarray:
+    def body(carry, key):
+        θ, state = carry
+        gradient = θ + jax.random.normal(key, (runs,))
+        update, state = tx.update(gradient, state, θ)
+        θ = optax.apply_updates(θ, update)
+        return (θ, state), jnp.mean(jnp.asarray(_averaged_or_last(state, θ)) ** 2)
+
+    start = jnp.ones(runs)
+    keys = jax.random.split(jax.random.key(0), steps)
+    _, path = jax.jit(lambda θ: jax.lax.scan(body, (θ, tx.init(θ)), keys))(start)
+    return np.asarray(path)
+
+
+def _averaged_or_last(state: Any, params: Any) -> Any:
+    try:
+        return lo.averaged(state, params)
+    except ValueError:  # it keeps no average
+        return params
