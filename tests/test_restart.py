@@ -55,9 +55,9 @@ def test_from_a_restart_on_it_is_a_run_that_starts_there(on):
     k = int(np.argmax(states[0].restarts == 1))  # at the gradient of θ(k)
     assert 0 < k < 2000
     plain, _ = descend(lo.chain(lo.nesterov_trace(MOMENTUM), RATE), k)
-    np.testing.assert_array_equal(path[:k], plain)
+    np.testing.assert_allclose(path[:k], plain, rtol=0, atol=1e-12)
     again, _ = descend(restarted(on), 2000 - k, path[k - 1])
-    np.testing.assert_array_equal(path[k:], again)
+    np.testing.assert_allclose(path[k:], again, rtol=0, atol=1e-12)
     assert int(states[0].velocity.count[k]) == 1
 
 
