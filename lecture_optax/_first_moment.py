@@ -9,6 +9,7 @@ from . import _validate
 from ._block import block
 from ._describe import described
 from ._dtypes import zeros_like
+from ._numerics import fade
 from ._types import DTypeLike, Scalar, Transformation
 
 
@@ -52,7 +53,7 @@ def first_moment(decay: Scalar, *, accumulator_dtype: DTypeLike | None = None) -
         return FirstMomentState(mu=zeros_like(params, accumulator_dtype))
 
     def update_fn(updates, state, params=None, **extra_args):
-        mu = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.mu, updates)
+        mu = jax.tree.map(lambda m, g: fade(decay, m) + (1 - decay) * g, state.mu, updates)
         return mu, FirstMomentState(mu)
 
     return block(init_fn, update_fn)

@@ -20,7 +20,7 @@ from . import _validate
 from ._block import block
 from ._describe import described
 from ._dtypes import full_like_magnitude
-from ._numerics import abs_squared, magnitude
+from ._numerics import abs_squared, fade, magnitude
 from ._types import Scalar, Transformation
 
 
@@ -62,7 +62,7 @@ def second_moment(decay: Scalar, *, initial: Scalar = 0.0) -> Transformation:
     """
     _validate.decay(decay=decay)
     _validate.non_negative(initial=initial)
-    return _running(lambda c, g: decay * c + (1 - decay) * abs_squared(g), initial)
+    return _running(lambda c, g: fade(decay, c) + (1 - decay) * abs_squared(g), initial)
 
 
 @described
@@ -122,7 +122,7 @@ def infinity_moment(decay: Scalar, *, eps: Scalar = 1e-8) -> Transformation:
     """
     _validate.decay(decay=decay)
     _validate.non_negative(eps=eps)
-    return _running(lambda c, g: jnp.maximum(decay * c, magnitude(g) + eps), 0.0)
+    return _running(lambda c, g: jnp.maximum(fade(decay, c), magnitude(g) + eps), 0.0)
 
 
 @described

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 from . import _validate
 from ._block import block
 from ._describe import described
-from ._dtypes import scale, zeros_like
+from ._dtypes import zeros_like
+from ._numerics import faded
 from ._types import DTypeLike, Scalar, Schedule, Transformation
 
 
@@ -72,7 +73,7 @@ def trace(
 
     def update_fn(updates, state, params=None, **extra_args):
         alpha = decay(state.count) if callable(decay) else decay
-        velocity = jax.tree.map(jnp.add, scale(alpha, state.trace), updates)
+        velocity = jax.tree.map(jnp.add, faded(alpha, state.trace), updates)
         return velocity, TraceState(optax.safe_increment(state.count), velocity)
 
     return block(init_fn, update_fn)

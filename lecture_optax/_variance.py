@@ -11,7 +11,7 @@ from . import _validate
 from ._block import block
 from ._describe import described
 from ._dtypes import default_float, full_like_magnitude, scale, zeros_like
-from ._numerics import abs_squared, one_minus_power, reciprocal
+from ._numerics import abs_squared, fade, one_minus_power, reciprocal
 from ._types import Scalar, Transformation
 
 
@@ -73,8 +73,8 @@ def variance(
         mean = scale(reciprocal(before), state.mu)
         apart = jax.tree.map(lambda g, m: abs_squared(g - m), updates, mean)
         new = scale(before / now, apart)
-        nu = jax.tree.map(lambda x, a: decay * (x + (1 - decay) * a), state.nu, new)
-        mu = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.mu, updates)
+        nu = jax.tree.map(lambda x, a: fade(decay, x + (1 - decay) * a), state.nu, new)
+        mu = jax.tree.map(lambda m, g: fade(decay, m) + (1 - decay) * g, state.mu, updates)
         return scale(reciprocal(now), nu), VarianceState(k, mu, nu)
 
     return block(init_fn, update_fn)

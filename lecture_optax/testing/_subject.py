@@ -75,6 +75,11 @@ class Subject:
         return {name: float(np.float32(h.value)) for name, h in self.hyperparameters.items()}
 
     @property
+    def typed(self) -> dict[str, float]:
+        """The value to try of each hyperparameter, as it was typed: 0.999, not float32's."""
+        return {name: h.value for name, h in self.hyperparameters.items()}
+
+    @property
     def lowest(self) -> dict[str, float]:
         """The smallest value allowed of each hyperparameter: β = 0, ε = 0, τ = 0."""
         return {name: h.lowest for name, h in self.hyperparameters.items()}

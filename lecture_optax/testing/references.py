@@ -111,18 +111,18 @@ def running_max(x, params=None):
 
 
 def variance(g, params=None, *, decay, initial=0.0, bias_correction=False):
-    """β^k c(0) + the weighted mean of (g(j) - m(k))², a zero among the g with weight β^k.
+    """The weighted mean of (g(j) - m(k))², weights β^(k-j), and what is left of c(0).
 
-    With its bias corrected, without the zero, and over 1 - β^k.
+    A zero at the start, with the weight of all that was before, unless the bias is corrected.
     """
-    m = first_moment(g, decay=decay) / (1 - decay ** _counted(g) if bias_correction else 1)
     variances = []
-    for k, m_now in enumerate(m, start=1):
-        weights = (1 - decay) * decay ** np.arange(k - 1, -1, -1)
-        spread = weights @ (g[:k] - m_now) ** 2 + decay**k * initial
-        variances.append(
-            spread / (1 - decay**k) if bias_correction else spread + decay**k * m_now**2
-        )
+    for k in range(1, len(g) + 1):
+        before = 0 if bias_correction else decay**k / (1 - decay)
+        weights = np.append(before, decay ** np.arange(k - 1, -1, -1))
+        seen = np.concatenate([np.zeros_like(g[:1]), g[:k]])
+        m = np.average(seen, axis=0, weights=weights)
+        left = decay**k * initial / (1 - decay**k if bias_correction else 1)
+        variances.append(np.average((seen - m) ** 2, axis=0, weights=weights) + left)
     return np.array(variances)
 
 

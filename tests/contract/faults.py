@@ -124,6 +124,13 @@ FAULTS = {
         "bias_correction",
         f"the_number_of_steps_is_exact {_FORMULA}",
     ),
+    "a decay that float32 rounds": Fault(
+        "_numerics.py",
+        "return x - (1 - float(decay)) * x",
+        "return decay * x",
+        "adamax",
+        _FORMULA,
+    ),
     "a counter that wraps": Fault(
         "_trace.py",
         "optax.safe_increment(state.count)",
@@ -134,8 +141,8 @@ FAULTS = {
     # Law 3: hyperparameters are data.
     "a decay fixed when it is traced": Fault(
         "_first_moment.py",
-        "decay * m +",
-        "float(decay) * m +",
+        "fade(decay, m) +",
+        "fade(float(decay), m) +",
         "first_moment",
         "one_compiled_step_serves_every_value vmap_over_values_is_separate_runs",
     ),
@@ -321,8 +328,8 @@ FAULTS = {
     ),
     "one momentum for memory and look-ahead": Fault(
         "_nesterov.py",
-        "scale(state.momentum, state.trace)",
-        "scale(mu, state.trace)",
+        "before = state.momentum if callable(decay) else decay",
+        "before = mu",
         "sgd, Nesterov",
         _MOVING,
     ),
@@ -349,8 +356,8 @@ FAULTS = {
     ),
     "ε outside the maximum": Fault(
         "_magnitudes.py",
-        "jnp.maximum(decay * c, magnitude(g) + eps)",
-        "jnp.maximum(decay * c, magnitude(g)) + eps",
+        "jnp.maximum(fade(decay, c), magnitude(g) + eps)",
+        "jnp.maximum(fade(decay, c), magnitude(g)) + eps",
         "adamax",
         _FORMULA,
     ),
