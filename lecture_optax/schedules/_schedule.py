@@ -63,7 +63,8 @@ class Schedule:
     @property
     def horizon(self) -> Any:
         """The step from which on the value stays the same; None for an endless schedule."""
-        end = self.ends(**jax.tree.map(_as_number, dict(self.arguments), is_leaf=_is_schedule))
+        known = jax.tree.map(_as_number, dict(self.arguments), is_leaf=_is_schedule)
+        end = _as_number(self.ends(**known))
         return int(end) if isinstance(end, int | float) else end
 
     def __repr__(self) -> str:

@@ -72,7 +72,9 @@ def _exponential(
         if end_value is None:
             return rate
         end = to_float(end_value)
-        return jnp.where(to_float(decay_rate) > 1, jnp.minimum(rate, end), jnp.maximum(rate, end))
+        over = jnp.where(to_float(decay_rate) > 1, rate >= end, rate <= end)
+        safe = jnp.where(over, 0, exponent)  # what overflows has no slope
+        return jnp.where(over, end, to_float(init_value) * power(decay_rate, rounded_off, safe))
 
     rate, peak = rate_at(elapsed(k, warmup_steps)), rate_at(jnp.zeros_like(k))
     return climb_first(k, rate, warmup_steps=warmup_steps, peak=peak)

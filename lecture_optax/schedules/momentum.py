@@ -1,5 +1,6 @@
 """How large is Nesterov's momentum, and which steps beat 1/k without any?"""
 
+import math
 from typing import Any
 
 import jax
@@ -8,8 +9,10 @@ import jax.numpy as jnp
 from .. import _validate
 from .._sequence import nesterov_sequence, successor
 from .._types import Scalar
-from ._phase import to_float
+from ._phase import power, rounded_off, to_float
 from ._schedule import Schedule, factory
+
+_RHO = 1 + math.sqrt(2)  # the silver ratio
 
 
 @factory
@@ -126,7 +129,7 @@ def _silver(k: jax.Array, smoothness: Any) -> jax.Array:
     j = k.astype(jnp.uint32) + jnp.uint32(1)  # wide enough for the last count, 2^31 - 1
     lowest_bit = j & (~j + jnp.uint32(1))
     twos = to_float(jax.lax.population_count(lowest_bit - jnp.uint32(1)))
-    return (1 + (1 + jnp.sqrt(to_float(2))) ** (twos - 1)) / to_float(smoothness)
+    return (1 + power(_RHO, rounded_off(_RHO), twos - 1)) / to_float(smoothness)
 
 
 def _at_once(**arguments: Any) -> int:
