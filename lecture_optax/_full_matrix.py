@@ -1,5 +1,6 @@
 """A matrix D for small leaves: the inverse root of Σ g gᴴ, full-matrix AdaGrad."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ from ._block import block
 from ._describe import described
 from ._dtypes import as_array, full_like_magnitude, scale, zeros_like
 from ._entries import entries
-from ._numerics import abs_squared, reciprocal, sqrt
+from ._numerics import abs_squared, reciprocal, rounding, sqrt
 from ._types import Scalar, Transformation
 
 
@@ -69,16 +70,20 @@ def full_matrix(
     _validate.non_negative(eps=eps, eps_root=eps_root, initial=initial)
     _validate.sizes(diagonal_above=diagonal_above)
 
+    def is_large(leaf):
+        return math.prod(jnp.shape(leaf)) > diagonal_above
+
     def start(p):
-        if p.size > diagonal_above:
+        if is_large(p):
             return full_like_magnitude(p, initial)
-        return scale(initial, jnp.eye(p.size, dtype=zeros_like(p).dtype))
+        zero = zeros_like(p)
+        return scale(initial, jnp.eye(zero.size, dtype=zero.dtype))
 
     def squares(g):
-        return abs_squared(g) if g.size > diagonal_above else outer_square(entries(g))
+        return abs_squared(g) if is_large(g) else outer_square(entries(g))
 
     def inverse_root(c, g):
-        if g.size > diagonal_above:
+        if is_large(g):
             return reciprocal(sqrt(c + eps_root) + eps)
         return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
 
@@ -130,7 +135,7 @@ def _derivative(primals, tangents):
 def _spectrum(m: jax.Array, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """√λ, 1/(√λ + ε) and the eigenvectors. Rounding counts as 0; NaN stays NaN."""
     values, vectors = jnp.linalg.eigh(m)
-    noise = 10 * jnp.finfo(values.dtype).eps * jnp.max(values, initial=0)
+    noise = rounding(jnp.max(values, initial=0))
     root = jnp.sqrt(jnp.where(values <= noise, 0, values))
     is_zero = root + eps <= jnp.sqrt(noise)
     return root, jnp.where(is_zero, 0, 1 / jnp.where(is_zero, 1, root + eps)), vectors
