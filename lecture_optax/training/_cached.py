@@ -1,4 +1,4 @@
-"""What is compiled once: the same functions for the same arguments, so that JAX finds its program."""
+"""What is compiled once: the same functions for the same arguments: JAX finds its program."""
 
 import functools
 from collections.abc import Callable

@@ -40,7 +40,7 @@ class Problem:
 
     @property
     def loss(self) -> Callable[..., Any]:
-        """`loss(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`."""
+        """`(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`."""
         return self.functions.loss
 
     @staticmethod

@@ -1,11 +1,10 @@
 """What does a run leave? The trained model, and everything that was seen on the way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import numpy as np
 
 from .history import History
 from .loop import Run

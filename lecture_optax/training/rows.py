@@ -60,7 +60,7 @@ def _round_keys(key: jax.Array, epoch: jax.Array) -> jax.Array:
 
 
 def _permute(positions: jax.Array, words: jax.Array, rows: int) -> jax.Array:
-    """A bijection of 0 ... rows - 1: on the smallest rectangle that holds them, walked until inside.
+    """A bijection of 0 ... rows - 1: on the smallest rectangle of them, walked until inside.
 
     At most √rows places of the rectangle lie outside, so a second walk is rare.
     """
