@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -97,7 +97,7 @@ def newton(
         return NewtonState(*none, steps=jnp.zeros((), jnp.int32))
 
     def update_fn(updates, state, params=None, value_fn=None, **extra_args):
-        _refuse_missing(params, value_fn)
+        loss = _given(params, value_fn)
         dtype = precision((updates, params))
         θ, v, least = (
             vector_of(params, params, dtype),
@@ -106,7 +106,7 @@ def newton(
         )
         if not v.size:
             return updates, state
-        product = _products_with_hessian(_loss_of_vector(value_fn, extra_args, params), θ)
+        product = _products_with_hessian(_loss_of_vector(loss, extra_args, params), θ)
         if v.size > iterative_above:
             way = _by_conjugate_gradients(product, v, least, tolerance, max_steps)
         else:
@@ -161,7 +161,7 @@ def _by_conjugate_gradients(
 
     def solve(a, b):
         is_done = jnp.all(b == v)  # a derivative has another right-hand side, and the same δ
-        x, _ = cg(a, jnp.where(is_done, 0, b), tol=enough, maxiter=max_steps)
+        x, _ = cg(a, jnp.where(is_done, 0, b), tol=cast(float, enough), maxiter=max_steps)
         return jnp.where(is_done, walk.x, x)
 
     left = jnp.where(norm(walk.left) <= enough * norm(v), 0, walk.left)
@@ -185,10 +185,12 @@ def _loss_of_vector(value_fn: Callable, extra_args: dict[str, Any], params: Any)
     return lambda vector: value_fn(cast_like(tree_of(vector, params), params), **named)
 
 
-def _refuse_missing(params: Any, value_fn: Any) -> None:
+def _given(params: Any, value_fn: Any) -> Callable:
+    """The loss, if it and the parameters were given."""
     way_out = "call tx.update(gradient, state, params, value_fn=loss), with loss(params) a scalar."
     if params is None:
         raise ValueError(f"newton needs the parameters, got params=None: {way_out}")
     if not callable(value_fn):
         kind = ValueError if value_fn is None else TypeError
         raise kind(f"newton needs the loss as a function, got value_fn={value_fn!r}: {way_out}")
+    return value_fn

@@ -45,7 +45,7 @@ def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
     return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
-def fade(decay: Scalar, x: jax.Array) -> jax.Array:
+def fade(decay: Scalar, x: jax.Array) -> Any:
     """decay · x, for a decay near 1 that was typed: float32 rounds 0.999 up by 1.3e-8.
 
     In a memory of 1,000 steps that is 1.3e-5 of an average, whose weights then add up to more than
@@ -56,7 +56,7 @@ def fade(decay: Scalar, x: jax.Array) -> jax.Array:
     return decay * x
 
 
-def faded(decay: Scalar, tree: Any) -> Any:
+def faded(decay: ArrayLike, tree: Any) -> Any:
     """Every leaf times decay, in the leaf's own precision."""
     if isinstance(decay, float):
         return jax.tree.map(lambda x: fade(decay, x), tree)

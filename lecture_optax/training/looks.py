@@ -75,8 +75,8 @@ def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | No
     """The best so far, with the candidates of this step: copies, as the loop donates its own."""
     for params, model_state, loss, is_average in candidates:
         if np.isfinite(loss) and (best is None or loss < best.loss):
-            kept = jax.tree.map(jnp.array, (params, model_state))
-            best = Best(*kept, loss, step, is_average)
+            params, model_state = jax.tree.map(jnp.array, (params, model_state))
+            best = Best(params, model_state, loss, step, is_average)
     return best
 
 

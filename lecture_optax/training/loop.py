@@ -34,7 +34,7 @@ class Run:
 
     @property
     def step(self) -> int:
-        return int(self.carry.step)
+        return int(np.asarray(self.carry.step))
 
     @property
     def has_looked(self) -> bool:

@@ -147,8 +147,10 @@ class Program:
     def init(self, seed: int = 0) -> Carry:
         """The carry before the first step. The model's `init` is given `jax.random.key(seed)`."""
         key, (params, model_state) = jax.random.key(seed), self.problem.start
+        init = self.problem.functions.init
         if params is None or model_state is None:
-            first = self.problem.functions.init(key, _some_rows(self.problem.train))
+            assert init is not None  # a problem that cannot start by itself is given a start
+            first = init(key, _some_rows(self.problem.train))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         params, model_state = _copied((params, model_state))
