@@ -1,6 +1,7 @@
 """One step to the bottom of a quadratic, from all of H or from products with it; downhill else."""
 
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -127,7 +128,7 @@ def test_newtons_iteration_squares_the_error_of_a_convex_loss():
         update, _ = direction(tx, loss, θ)
         θ = optax.apply_updates(θ, update)
         errors.append(float(abs(θ[0] - np.log(2))))
-    assert all(new < 0.6 * old**2 + 1e-15 for old, new in zip(errors, errors[1:], strict=False))
+    assert all(new < 0.6 * old**2 + 1e-15 for old, new in pairwise(errors))
 
 
 @both_ways

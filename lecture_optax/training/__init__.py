@@ -25,7 +25,8 @@ after every chunk (a quarter of a second) and once before the first:
 A checkpoint saves `run.carry`, `run.best`, `run.history` (`carry` is donated by the next chunk:
 copy what you keep), and resumes by writing them back before `loop.go_on(run, source, hooks=...)`;
 what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and logs read
-`moment.records` and `moment.look`. `poll` is called between the batches of an evaluation, and may raise too.
+`moment.records` and `moment.look`.
+`poll` is called between the batches of an evaluation, and may raise too.
 """
 
 from .fit import fit as fit
