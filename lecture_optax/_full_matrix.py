@@ -1,6 +1,5 @@
 """A matrix D for small leaves: the inverse root of Σ g gᴴ, full-matrix AdaGrad."""
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -70,25 +69,24 @@ def full_matrix(
     _validate.non_negative(eps=eps, eps_root=eps_root, initial=initial)
     _validate.sizes(diagonal_above=diagonal_above)
 
-    def is_large(leaf):
-        return math.prod(jnp.shape(leaf)) > diagonal_above
+    def has_matrix(leaf):
+        return 0 < leaf.size <= diagonal_above
 
-    def start(p):
-        if is_large(p):
-            return full_like_magnitude(p, initial)
-        zero = zeros_like(p)
-        return scale(initial, jnp.eye(zero.size, dtype=zero.dtype))
+    def start(zero):
+        if has_matrix(zero):
+            return scale(initial, jnp.eye(zero.size, dtype=zero.dtype))
+        return full_like_magnitude(zero, initial)
 
     def squares(g):
-        return abs_squared(g) if is_large(g) else outer_square(entries(g))
+        return outer_square(entries(g)) if has_matrix(g) else abs_squared(g)
 
     def inverse_root(c, g):
-        if is_large(g):
-            return reciprocal(sqrt(c + eps_root) + eps)
-        return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
+        if has_matrix(g):
+            return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
+        return reciprocal(sqrt(c + eps_root) + eps)
 
     def init_fn(params):
-        return FullMatrixState(jax.tree.map(start, params))
+        return FullMatrixState(jax.tree.map(start, zeros_like(params)))
 
     def update_fn(updates, state, params=None, **extra_args):
         nu = jax.tree.map(lambda c, g: c + squares(g), state.nu, updates)

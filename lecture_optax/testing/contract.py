@@ -190,7 +190,7 @@ CONTRACT: dict[str, Subject] = {
     ),
     "full_matrix": Subject(
         full_matrix,
-        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": _SMALL},
+        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": (1.0,)},
         gives="matrix",
         reference=references.full_matrix,
         exceptions=_CONDITION,
@@ -212,7 +212,7 @@ CONTRACT: dict[str, Subject] = {
     ),
     "precondition, full matrix": Subject(
         turned,
-        hyperparameters={"eps": _SMALL, "initial": _SMALL},
+        hyperparameters={"eps": _SMALL, "initial": (1.0,)},
         reference=references.turned,
         exceptions=_CONDITION,
     ),

@@ -142,12 +142,14 @@ def scaled(g, params=None, *, decay, eps):
 
 
 def full_matrix(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0):
-    """((G(k) + eps_root I)^(1/2) + eps I)^(-1), G(k) the sum of g gᵀ."""
-    start = initial * np.eye(g.shape[1])
-    sums = _recursion(lambda c, g: c + np.outer(g, g), start, g)
-    values, vectors = np.linalg.eigh(sums + eps_root * np.eye(g.shape[1]))
-    values[values < 1e-14 * values[:, -1:]] = 0  # rounding, where gradients leave G singular
-    return np.einsum("kij,kj,klj->kil", vectors, _one_over(np.sqrt(values) + eps), vectors)
+    """((G(k) + eps_root I)^(1/2) + eps I)^(-1), G(k) the sum of g gᵀ; rounding counts as 0."""
+    one = np.eye(g.shape[1])
+    sums = _recursion(lambda c, g: c + np.outer(g, g), initial * one, g)
+    values, vectors = np.linalg.eigh(sums + eps_root * one)
+    noise = 10 * np.finfo(float).eps * values[:, -1:]
+    root = np.sqrt(np.where(values <= noise, 0, values))
+    d = _one_over(np.where(root + eps <= np.sqrt(noise), 0, root + eps))
+    return np.einsum("kij,kj,klj->kil", vectors, d, vectors)
 
 
 def turned(g, params=None, *, eps=0.0, initial=0.0):
