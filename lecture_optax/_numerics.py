@@ -1,4 +1,4 @@
-"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², their slopes, and noise."""
+"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², and their slopes."""
 
 import math
 import sys
@@ -45,7 +45,7 @@ def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
     return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
-def fade(decay: Scalar, x: jax.Array) -> Any:
+def fade(decay: ArrayLike, x: jax.Array) -> jax.Array:
     """decay · x, for a decay near 1 that was typed: float32 rounds 0.999 up by 1.3e-8.
 
     In a memory of 1,000 steps that is 1.3e-5 of an average, whose weights then add up to more than
@@ -53,7 +53,7 @@ def fade(decay: Scalar, x: jax.Array) -> Any:
     """
     if isinstance(decay, float) and decay >= 0.5:
         return x - (1 - float(decay)) * x
-    return decay * x
+    return jnp.multiply(decay, x)
 
 
 def faded(decay: ArrayLike, tree: Any) -> Any:
@@ -61,11 +61,6 @@ def faded(decay: ArrayLike, tree: Any) -> Any:
     if isinstance(decay, float):
         return jax.tree.map(lambda x: fade(decay, x), tree)
     return scale(decay, tree)
-
-
-def rounding(largest: jax.Array) -> jax.Array:
-    """What rounding leaves of a 0 beside a number of this size: 10 ulp."""
-    return 10 * jnp.finfo(largest.dtype).eps * largest
 
 
 def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:

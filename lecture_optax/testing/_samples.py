@@ -26,6 +26,11 @@ def dtypes() -> list[str]:
     return ["float16", "bfloat16", "float32", *wide]
 
 
+def complex_dtypes() -> list[str]:
+    """The complex precisions there are."""
+    return ["complex64", "complex128"][: len(dtypes()) - 2]
+
+
 def pairs() -> list[tuple[str, str]]:
     """Every pair of a parameter's dtype and its gradient's."""
     return [(p, g) for p in dtypes() for g in dtypes()]

@@ -25,7 +25,8 @@ def rotation(size: int, seed: int) -> np.ndarray:
 
 def gap(tx, there, back) -> float:
     """How far T⁻¹(updates(T(g))) is from updates(g), as a part of the largest update."""
-    plain, changed = map(np.asarray, updates_along(tx, gradients(), there(gradients())))
+    plain = np.asarray(updates_along(tx, gradients()))
+    changed = np.asarray(updates_along(tx, there(gradients())))
     return float(np.abs(back(changed) - plain).max() / np.abs(plain).max())
 
 

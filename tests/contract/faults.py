@@ -110,6 +110,13 @@ FAULTS = {
         "inverse_root",
         "a_zero_gradient_gives_a_finite_update derivatives_by_a_hyperparameter_are_finite",
     ),
+    "a NaN that is hidden": Fault(
+        "_numerics.py",
+        "f(jnp.where(positive, x, 1))",
+        "f(x) * x / x",
+        "adamax",
+        "a_zero_gradient_makes_no_nan_on_the_way",
+    ),
     "the slope of a root at 0": Fault(
         "_numerics.py",
         "f(jnp.where(positive, x, 1))",
@@ -251,7 +258,7 @@ FAULTS = {
         "jnp.zeros_like(p, dtype or _wide(dtype_of(p)))",
         "jnp.zeros(jnp.shape(p), dtype or _wide(dtype_of(p)))",
         "adam",
-        "a_state_is_sharded_as_its_parameter",
+        "a_state_is_sharded_as_its_parameter a_compiled_step_leaves_its_state_where_it_lies",
     ),
     # Law 6: any tree.
     "a square in place of |g|²": Fault(
@@ -311,6 +318,20 @@ FAULTS = {
         "lambda x: 1 / jnp.sqrt(x + eps), c + eps_root",
         "adam",
         f"{_FORMULA} in_float64_it_is_the_peer",
+    ),
+    "a D without ε where nothing has moved": Fault(
+        "_inverse_root.py",
+        "at_zero = reciprocal(eps)",
+        "at_zero = 0.0",
+        "inverse_root",
+        "it_is_the_formula_at_the_lowest_values",
+    ),
+    "another default": Fault(
+        "optimizers/rmsprop.py",
+        "decay: Scalar = 0.9,",
+        "decay: Scalar = 0.99,",
+        "rmsprop",
+        "what_is_left_out_is_what_the_peer_leaves_out",
     ),
     "uphill": Fault(
         "_learning_rate.py",

@@ -3,7 +3,9 @@
 from .equality import (
     in_float64_it_is_the_peer,
     it_is_the_formula,
+    it_is_the_formula_at_the_lowest_values,
     it_is_the_formula_while_a_hyperparameter_moves,
+    what_is_left_out_is_what_the_peer_leaves_out,
 )
 from .extra_args import extra_arguments_are_accepted, extra_arguments_are_passed_on
 from .hyperparameters import (
@@ -17,6 +19,7 @@ from .hyperparameters import (
     vmap_over_values_is_separate_runs,
 )
 from .isolation import (
+    a_compiled_step_leaves_its_state_where_it_lies,
     a_state_is_sharded_as_its_parameter,
     donating_the_state_costs_nobody_else,
     init_aliases_nothing,
@@ -32,6 +35,7 @@ from .learning_rate import (
 from .precision import (
     a_state_is_at_least_float32,
     a_zero_gradient_gives_a_finite_update,
+    a_zero_gradient_makes_no_nan_on_the_way,
     an_accumulator_has_the_dtype_it_was_told,
     an_update_has_the_wider_precision,
     half_precision_is_float32_rounded_once,
@@ -62,6 +66,7 @@ _ALL = (
     an_accumulator_has_the_dtype_it_was_told,
     half_precision_is_float32_rounded_once,
     a_zero_gradient_gives_a_finite_update,
+    a_zero_gradient_makes_no_nan_on_the_way,
     the_derivative_at_a_zero_gradient_is_finite,
     the_number_of_steps_is_exact,
     a_narrow_array_is_widened_or_refused,
@@ -80,6 +85,7 @@ _ALL = (
     init_aliases_nothing,
     donating_the_state_costs_nobody_else,
     init_works_without_numbers,
+    a_compiled_step_leaves_its_state_where_it_lies,
     a_state_is_sharded_as_its_parameter,
     any_tree_is_a_tree_of_parameters,
     a_complex_leaf_follows_the_conjugate,
@@ -91,8 +97,10 @@ _ALL = (
     extra_arguments_are_passed_on,
     a_restored_run_goes_on_bitwise,
     it_is_the_formula,
+    it_is_the_formula_at_the_lowest_values,
     it_is_the_formula_while_a_hyperparameter_moves,
     in_float64_it_is_the_peer,
+    what_is_left_out_is_what_the_peer_leaves_out,
 )
 
 LAWS = {law.name: law for law in _ALL}

@@ -1,5 +1,6 @@
 """Law 9. Equal to the reference: the formula in float64 NumPy decides, Optax confirms under x64."""
 
+import inspect
 from collections.abc import Callable
 
 import jax
@@ -14,16 +15,23 @@ _STEPS, _ENTRIES, _AT_REST = 300, 7, 5
 
 @law(9)
 def it_is_the_formula(subject: Subject) -> None:
-    """In float32, 300 steps are those of the float64 formula to 1e-6 of the largest entry.
+    """In float32, 300 steps are those of the float64 formula to 1e-6 of the largest entry."""
+    if subject.reference is not None:
+        _is_the_formula(subject, subject.reference, subject.typed, subject.typed)
 
-    Also with β = 0 and ε = 0, where a denominator may be 0.
-    """
+
+@law(9)
+def it_is_the_formula_at_the_lowest_values(subject: Subject) -> None:
+    """It is the formula with β = 0, ε = 0, each by itself and all: a denominator may be 0."""
     if subject.reference is None:
         return
-    rate = {name: value for name, value in subject.typed.items() if name == "learning_rate"}
-    for values in (subject.typed, {**subject.lowest, **rate}):
-        with naming(f"with {values}"):
-            _is_the_formula(subject, subject.reference, values, values)
+    run = jax.jit(lambda values, *given: _updates(subject, subject.build(**values), *given))
+    for values in _at_their_lowest(subject):
+        params, gradients = _trajectory(subject)
+        expected = subject.reference(gradients, params, **values)
+        with jax.enable_x64(False), naming(f"traced, with {values}"):
+            traced = {name: jnp.float32(value) for name, value in values.items()}
+            same_values(list(run(traced, gradients, params)), list(expected), "step", 1e-6)
 
 
 @law(9)
@@ -45,19 +53,42 @@ def in_float64_it_is_the_peer(subject: Subject) -> None:
     """In float64, 300 steps are those of another implementation to 1e-12 of the largest entry."""
     if subject.peer is None:
         return
+    _is_the_peer(subject, subject.peer, subject.typed)
+
+
+@law(9)
+def what_is_left_out_is_what_the_peer_leaves_out(subject: Subject) -> None:
+    """In float64, without the arguments that have a default, it is the other implementation too."""
+    if subject.peer is None:
+        return
+    default = {n: p.default for n, p in inspect.signature(subject.make).parameters.items()}
+    without = (inspect.Parameter.empty, None)  # with None it would be another method
+    needed = {name: value for name, value in subject.typed.items() if default[name] in without}
+    _is_the_peer(subject, subject.peer, needed)
+
+
+def _is_the_peer(subject: Subject, peer: Callable, values: dict) -> None:
     params, gradients = _trajectory(subject)
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        expected = _updates(subject, subject.peer(**subject.typed), gradients, params)
-        actual = _updates(subject, subject.build(**subject.typed), gradients, params)
-        same_values(actual, expected, "step", 1e-12)
+        expected = _updates(subject, peer(**values), gradients, params)
+        tx = subject.make(**{**subject.arguments, **values})
+        actual = _updates(subject, tx, gradients, params)
+        same_values(list(actual), list(expected), "step", 1e-12)
 
 
 def _is_the_formula(subject: Subject, formula: Callable, ours: dict, formulas: dict) -> None:
     params, gradients = _trajectory(subject)
-    expected = list(formula(gradients, params, **formulas))
+    expected = formula(gradients, params, **formulas)
     with jax.enable_x64(False):
         actual = _updates(subject, subject.build(**ours), gradients, params)
-        same_values(actual, expected, "step", 1e-6)
+        same_values(list(actual), list(expected), "step", 1e-6)
+
+
+def _at_their_lowest(subject: Subject) -> list[dict[str, float]]:
+    """All values as low as allowed but the learning rate's, and each of them by itself."""
+    low = {name: h for name, h in subject.lowest.items() if name != "learning_rate"}
+    alone = [{name: value} for name, value in low.items()]
+    return [{**subject.values, **some} for some in (low, *alone)]
 
 
 def _moving(last: float, xp):
@@ -74,7 +105,7 @@ def _trajectory(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     return walk.astype("float32").astype(float), gradients.astype("float32").astype(float)
 
 
-def _updates(subject, tx, gradients, params) -> list[jax.Array]:
+def _updates(subject, tx, gradients, params) -> jax.Array:
     """What leaves `tx`, step by step."""
     given = jnp.asarray(params, float), jnp.asarray(gradients, float)
 
@@ -82,4 +113,4 @@ def _updates(subject, tx, gradients, params) -> list[jax.Array]:
         update, state = subject.update(tx, now[1], state, now[0])
         return state, update
 
-    return list(jax.lax.scan(body, tx.init(given[0][0]), given)[1])
+    return jax.lax.scan(body, tx.init(given[0][0]), given)[1]

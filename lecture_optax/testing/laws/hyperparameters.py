@@ -6,7 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from ..._types import Schedule
+from ...schedules import constant
 from .._law import entry, expect, finite, law, naming, same_avals, same_values
 from .._samples import one, still
 from .._subject import Subject
@@ -26,10 +29,10 @@ def a_number_an_array_and_a_schedule_are_the_same(subject: Subject) -> None:
             same_avals(actual, expected, "the run")
             same_values(actual, expected, "the run", ulps=16)
     for name, hyperparameter in subject.hyperparameters.items():
-        if hyperparameter.schedule:
-            with naming(f"with a schedule for {name}"):
-                tx = subject.build(**{name: lambda count, name=name: subject.values[name]})
-                updates, _ = subject.run(tx, params, gradients)
+        schedules = _staying_at(subject.values[name]) if hyperparameter.schedule else {}
+        for kind, schedule in schedules.items():
+            with naming(f"with {kind} for {name}"):
+                updates, _ = subject.run(subject.build(**{name: schedule}), params, gradients)
                 same_values(updates, expected[0], "the updates", ulps=16)
 
 
@@ -136,6 +139,14 @@ def a_tracer_is_let_through(subject: Subject) -> None:
     expected = jax.eval_shape(subject.build().init, params)
     state = jax.eval_shape(lambda v: subject.build(**v).init(params), bad)
     same_avals(state, expected, "the state of a traced build")
+
+
+def _staying_at(value: float) -> dict[str, Schedule]:
+    return {
+        "a Python function": lambda count: value,
+        "one of Optax's schedules": optax.constant_schedule(value),
+        "one of ours": constant(value),
+    }
 
 
 def _members(subject: Subject) -> list[dict[str, float]]:

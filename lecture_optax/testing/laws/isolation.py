@@ -39,13 +39,16 @@ def donating_the_state_costs_nobody_else(subject: Subject) -> None:
 
 @law(5)
 def init_works_without_numbers(subject: Subject) -> None:
-    """`init` gives the same tree for arrays, for their descriptions, and under `eval_shape`."""
+    """`init` gives one tree: for arrays, their descriptions, under `eval_shape`, compiled."""
     params, _ = paired(subject)
     tx = subject.build()
     described = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)
     expected = tx.init(params)
     same_avals(tx.init(described), expected, "the state for a ShapeDtypeStruct")
     same_avals(jax.eval_shape(tx.init, described), expected, "the state under eval_shape")
+    compiled = jax.jit(tx.init)(params)
+    same_avals(compiled, expected, "the state of a compiled init")
+    same_values(compiled, expected, "the state of a compiled init")
 
 
 @law(5)
@@ -70,6 +73,25 @@ def a_state_is_sharded_as_its_parameter(subject: Subject) -> None:
         ):
             with naming(f"after {name}"):
                 _same_layout(after, state)
+
+
+@law(5)
+def a_compiled_step_leaves_its_state_where_it_lies(subject: Subject) -> None:
+    """On arrays over all devices a compiled step does what it does on one, and moves nothing."""
+    number = len(jax.devices())
+    leaf, gradients = (jnp.ones((number, 2)), jnp.linspace(0.5, 1, 2 * number).reshape(number, 2))
+    rows = NamedSharding(jax.make_mesh((number,), ("x",), (AxisType.Auto,)), PartitionSpec("x"))
+    tx = subject.build()
+    step = jax.jit(lambda g, state, p: subject.update(tx, g, state, p))
+    spread = jax.device_put((gradients, leaf), rows)
+    state = tx.init(spread[1])
+    after = step(spread[0], state, spread[1])
+    same_values(after, step(gradients, tx.init(leaf), leaf), "a step over all devices", ulps=16)
+    for (path, x), (_, before) in zip(leaves(after[1]), leaves(state), strict=True):
+        stays = x.sharding.is_equivalent_to(before.sharding, x.ndim)
+        expect(
+            stays or not x.ndim, f"the state at {path} went from {before.sharding} to {x.sharding}"
+        )
 
 
 def _same_layout(actual, expected):

@@ -102,6 +102,15 @@ def a_zero_gradient_gives_a_finite_update(subject: Subject) -> None:
 
 
 @law(2)
+def a_zero_gradient_makes_no_nan_on_the_way(subject: Subject) -> None:
+    """A step at a zero gradient, ε = 0 included, passes where `jax_debug_nans` looks at it."""
+    params, gradients = one(subject)
+    for values in ({}, subject.lowest):
+        with naming(f"with {values or 'the values to try'}"), jax.debug_nans(True):
+            subject.run(subject.build(**values), params, still(gradients))
+
+
+@law(2)
 def the_derivative_at_a_zero_gradient_is_finite(subject: Subject) -> None:
     """d(update)/d(gradient) is finite at a zero gradient, through several steps, ε = 0 included.
 

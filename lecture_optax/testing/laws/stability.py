@@ -16,7 +16,7 @@ from .._law import (
     same_values,
     with_and_without_x64,
 )
-from .._samples import name_of, paired, pairs
+from .._samples import complex_dtypes, name_of, paired, pairs
 from .._subject import Subject
 
 
@@ -25,8 +25,8 @@ from .._subject import Subject
 def a_step_returns_what_it_was_given(subject: Subject) -> None:
     """Tree, shapes, dtypes and weak types of the state stay; the update has the gradient's tree.
 
-    For every pair of dtypes by itself, and all of them in one tree; with the parameters and, where
-    the author does not say that they are needed, without.
+    For every pair of dtypes by itself, and all of them in one tree; for complex leaves; with the
+    parameters and, where the author does not say that they are needed, without.
     """
     _returns_what_it_was_given(subject, *paired(subject))
     for p, g in pairs():
@@ -39,6 +39,10 @@ def a_step_returns_what_it_was_given(subject: Subject) -> None:
                 for dtype in (p, g)
             )
             _returns_what_it_was_given(subject, params, [gradient])
+    for dtype in complex_dtypes() if subject.takes == "gradient" else []:
+        with naming(dtype), jax.numpy_dtype_promotion("standard"):
+            leaf = jax.ShapeDtypeStruct((2, 3), dtype)
+            _returns_what_it_was_given(subject, leaf, [leaf])
 
 
 @law(1)
