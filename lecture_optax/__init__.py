@@ -26,6 +26,7 @@ from ._nesterov import (
     nesterov_first_moment as nesterov_first_moment,
     nesterov_trace as nesterov_trace,
 )
+from ._newton import newton as newton
 from ._optimized import optimized_trace as optimized_trace
 from ._precondition import precondition as precondition
 from ._restart import restart as restart

@@ -76,6 +76,12 @@ def default_float() -> Any:
     return jnp.result_type(float)
 
 
+def precision(tree: Any) -> Any:
+    """The real dtype that holds every inexact leaf, at least float32."""
+    found = [_real(_wide(dtype_of(x))) for x in jax.tree.leaves(tree)]
+    return max(found, key=lambda dtype: jnp.finfo(dtype).bits, default=jnp.dtype(jnp.float32))
+
+
 def as_array(x: Any, dtype: Any) -> jax.Array:
     """`x` as a strongly typed array of `dtype`; the array itself where it already is one."""
     strong = isinstance(x, jax.Array) and x.dtype == dtype and not x.weak_type

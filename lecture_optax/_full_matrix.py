@@ -11,7 +11,7 @@ from ._block import block
 from ._describe import described
 from ._dtypes import as_array, full_like_magnitude, scale, zeros_like
 from ._entries import entries
-from ._numerics import abs_squared, reciprocal, sqrt
+from ._numerics import abs_squared, reciprocal, rounding, sqrt
 from ._types import Scalar, Transformation
 
 
@@ -69,21 +69,24 @@ def full_matrix(
     _validate.non_negative(eps=eps, eps_root=eps_root, initial=initial)
     _validate.sizes(diagonal_above=diagonal_above)
 
-    def start(p):
-        if p.size > diagonal_above:
-            return full_like_magnitude(p, initial)
-        return scale(initial, jnp.eye(p.size, dtype=zeros_like(p).dtype))
+    def has_matrix(leaf):
+        return 0 < leaf.size <= diagonal_above
+
+    def start(zero):
+        if has_matrix(zero):
+            return scale(initial, jnp.eye(zero.size, dtype=zero.dtype))
+        return full_like_magnitude(zero, initial)
 
     def squares(g):
-        return abs_squared(g) if g.size > diagonal_above else outer_square(entries(g))
+        return outer_square(entries(g)) if has_matrix(g) else abs_squared(g)
 
     def inverse_root(c, g):
-        if g.size > diagonal_above:
-            return reciprocal(sqrt(c + eps_root) + eps)
-        return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
+        if has_matrix(g):
+            return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
+        return reciprocal(sqrt(c + eps_root) + eps)
 
     def init_fn(params):
-        return FullMatrixState(jax.tree.map(start, params))
+        return FullMatrixState(jax.tree.map(start, zeros_like(params)))
 
     def update_fn(updates, state, params=None, **extra_args):
         nu = jax.tree.map(lambda c, g: c + squares(g), state.nu, updates)
@@ -130,7 +133,7 @@ def _derivative(primals, tangents):
 def _spectrum(m: jax.Array, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """√λ, 1/(√λ + ε) and the eigenvectors. Rounding counts as 0; NaN stays NaN."""
     values, vectors = jnp.linalg.eigh(m)
-    noise = 10 * jnp.finfo(values.dtype).eps * jnp.max(values, initial=0)
+    noise = rounding(jnp.max(values, initial=0))
     root = jnp.sqrt(jnp.where(values <= noise, 0, values))
     is_zero = root + eps <= jnp.sqrt(noise)
     return root, jnp.where(is_zero, 0, 1 / jnp.where(is_zero, 1, root + eps)), vectors

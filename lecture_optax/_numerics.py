@@ -1,4 +1,4 @@
-"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², and their slopes."""
+"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², their slopes, and noise."""
 
 import math
 import sys
@@ -61,6 +61,11 @@ def faded(decay: ArrayLike, tree: Any) -> Any:
     if isinstance(decay, float):
         return jax.tree.map(lambda x: fade(decay, x), tree)
     return scale(decay, tree)
+
+
+def rounding(largest: jax.Array) -> jax.Array:
+    """What rounding leaves of a 0 beside a number of this size: 10 ulp."""
+    return 10 * jnp.finfo(largest.dtype).eps * largest
 
 
 def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:

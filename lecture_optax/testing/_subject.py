@@ -52,6 +52,7 @@ class Subject:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     needs_params: bool = False
+    has_loops: bool = False
     extra_args: Callable[[Any], Mapping[str, Any]] | None = None
     takes: Literal["gradient", "magnitude"] = "gradient"
     gives: Literal["update", "magnitude", "matrix"] = "update"
@@ -87,7 +88,10 @@ class Subject:
     def build(self, **values: Any) -> optax.GradientTransformationExtraArgs:
         """The transformation, for these hyperparameters and else those to try."""
         tx = self.make(**{**self.arguments, **self.values, **values})
-        return optax.with_extra_args_support(tx)
+        if not self.has_loops:
+            return optax.with_extra_args_support(tx)
+        update = functools.partial(self._whole_step, {**self.values, **values})
+        return optax.GradientTransformationExtraArgs(tx.init, update)
 
     def update(self, tx: Any, gradients: Any, state: Any, params: Any, **extra_args: Any) -> Any:
         """One step, with the extra arguments that the author says it needs."""
@@ -116,3 +120,14 @@ class Subject:
             return self.update(self.build(**values), gradients, state, params)
 
         return step, traces
+
+    @functools.cached_property
+    def _whole_step(self) -> Callable:
+        """A jitted step, compiled once for each tree: op by op, every loop is compiled anew."""
+
+        @functools.partial(jax.jit, static_argnames="value_fn")
+        def step(values, gradients, state, params=None, **extra_args):
+            tx = optax.with_extra_args_support(self.make(**self.arguments, **values))
+            return tx.update(gradients, state, params, **extra_args)
+
+        return step

@@ -17,10 +17,13 @@ from .._bias_correction import bias_correction
 from .._block import block
 from .._chain import chain
 from .._first_moment import first_moment
+from .._full_matrix import full_matrix
 from .._inverse_root import inverse, inverse_root
 from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import infinity_moment, running_max, second_moment, sum_of_squares
 from .._nesterov import nesterov_first_moment, nesterov_trace
+from .._newton import newton
+from .._numerics import abs_squared
 from .._optimized import optimized_trace
 from .._precondition import precondition
 from .._restart import restart
@@ -77,6 +80,30 @@ def squared_norm(params: Any) -> dict[str, jax.Array]:
     squares = [jnp.sum(jnp.abs(jnp.asarray(x)) ** 2, dtype=float) for x in jax.tree.leaves(params)]
     return {"value": sum(squares, jnp.zeros(()))}
 
+
+def turned(eps: Scalar, initial: Scalar) -> Transformation:
+    """AdaGrad's matrix D: a step that turns with the parameters."""
+    return precondition(optax.identity(), by=full_matrix(eps, initial=initial))
+
+
+def valley(params: Any) -> jax.Array:
+    """A loss as a user writes one, with a second derivative that turns with θ: it is flat along θ.
+
+    E = |θ|²/2 + 10 s,    ∇²E = I + 10 (I/s - θ θᵀ/s³),    s = sqrt(1 + |θ|²)
+    """
+    squares = sum((jnp.sum(abs_squared(p)) for p in jax.tree.leaves(params)), jnp.zeros(()))
+    return squares / 2 + 10 * jnp.sqrt(1 + squares)
+
+
+_NEWTON: dict[str, Any] = {
+    "needs_params": True,
+    "extra_args": lambda params: {"value_fn": valley},
+    "reference": references.newton_in_the_valley,
+}
+_CONDITION = {
+    "it_is_the_formula": "In float32 the inverse root of a G of condition κ is known to 1e-7 κ "
+    "only, and the first G are singular. In float64: `tests/test_full_matrix.py`."
+}
 
 CONTRACT: dict[str, Subject] = {
     "block": Subject(centred, reference=references.centred),
@@ -160,6 +187,34 @@ CONTRACT: dict[str, Subject] = {
         hyperparameters={"decay": _SLOWER, "eps": _SMALL},
         gives="magnitude",
         reference=references.infinity_moment,
+    ),
+    "full_matrix": Subject(
+        full_matrix,
+        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": (1.0,)},
+        gives="matrix",
+        reference=references.full_matrix,
+        exceptions=_CONDITION,
+    ),
+    "full_matrix, diagonal": Subject(
+        full_matrix,
+        arguments={"diagonal_above": 0},
+        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": _SMALL},
+        gives="magnitude",
+        reference=references.adagrads_diagonal,
+    ),
+    "newton": Subject(newton, hyperparameters={"damping": (0.5,)}, **_NEWTON),
+    "newton, conjugate gradients": Subject(
+        newton,
+        arguments={"iterative_above": 0},
+        hyperparameters={"damping": (0.5,), "tolerance": (1e-7,)},
+        has_loops=True,
+        **_NEWTON,
+    ),
+    "precondition, full matrix": Subject(
+        turned,
+        hyperparameters={"eps": _SMALL, "initial": (1.0,)},
+        reference=references.turned,
+        exceptions=_CONDITION,
     ),
     "running_max": Subject(
         running_max, takes="magnitude", gives="magnitude", reference=references.running_max

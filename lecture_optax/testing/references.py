@@ -141,6 +141,34 @@ def scaled(g, params=None, *, decay, eps):
     return trace(g, decay=decay) * _one_over(np.sqrt(second_moment(g, decay=decay)) + eps)
 
 
+def full_matrix(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0):
+    """((G(k) + eps_root I)^(1/2) + eps I)^(-1), G(k) the sum of g gᵀ; rounding counts as 0."""
+    one = np.eye(g.shape[1])
+    sums = _recursion(lambda c, g: c + np.outer(g, g), initial * one, g)
+    values, vectors = np.linalg.eigh(sums + eps_root * one)
+    noise = 10 * np.finfo(float).eps * values[:, -1:]
+    root = np.sqrt(np.where(values <= noise, 0, values))
+    d = _one_over(np.where(root + eps <= np.sqrt(noise), 0, root + eps))
+    return np.einsum("kij,kj,klj->kil", vectors, d, vectors)
+
+
+def turned(g, params=None, *, eps=0.0, initial=0.0):
+    """D(k) g(k), with AdaGrad's matrix."""
+    return np.einsum("kij,kj->ki", full_matrix(g, eps=eps, initial=initial), g)
+
+
+def adagrads_diagonal(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0, diagonal_above=0):
+    """AdaGrad's D with the diagonal of G alone."""
+    return inverse_root(sum_of_squares(g, initial=initial), eps=eps, eps_root=eps_root)
+
+
+def newton_in_the_valley(g, params, *, damping=0.0, **solver):
+    """(H + damping I)^(-1) g, where H = I + 10 (I/s - θ θᵀ/s³) and s² = 1 + |θ|²."""
+    one, s = np.eye(g.shape[1]), np.sqrt(1 + np.sum(params**2, axis=1))[:, None, None]
+    h = one + 10 * (one / s - params[:, :, None] * params[:, None, :] / s**3)
+    return np.linalg.solve(h + damping * one, g[..., None])[..., 0]
+
+
 def scale_by_learning_rate(x, params=None, *, learning_rate, flip_sign=True):
     """-τ(k) x(k)."""
     return (-1 if flip_sign else 1) * _column(learning_rate, x) * x

@@ -126,17 +126,20 @@ def where_epsilon_stands(adam=lo.adam):
 
 @statement(
     "amsgrad-never-forgets",
-    claim="After a spike AMSGrad's D stays down, Adam's comes back",
+    claim="After a spike AMSGrad's D stays down, Adam's and AdaMax's come back",
     slide="Adam",
-    source="Reddi, Kale and Kumar (2018), algorithm 2",
+    source="Reddi, Kale and Kumar (2018), algorithm 2; Kingma and Ba (2015), algorithm 2",
 )
-def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad):
+def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad, adamax=lo.adamax):
     gradients = np.ones(400)
     gradients[0] = 100.0
     kept = -updates_along(amsgrad(1.0, 0.0, 0.9, eps=0.0), gradients)[-1]
     back = -updates_along(adam(1.0, 0.0, 0.9, eps=0.0), gradients)[-1]
     yield Finding(kept, 0.01, 1e-12, what="AMSGrad's last step")
     yield Finding(back, 1.0, 1e-9, what="Adam's last step")
+    largest = -updates_along(adamax(1.0, 0.0, 0.9, eps=0.0), gradients)
+    expected = 1 / np.maximum(100 * 0.9 ** np.arange(400), 1)
+    yield Finding(np.abs(largest[1:] - expected[1:]).max(), 0, 1e-12, what="AdaMax: off its law")
 
 
 @statement(

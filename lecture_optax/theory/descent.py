@@ -36,14 +36,19 @@ def descend(
     return jax.jit(run)(jax.tree.map(lambda x: jnp.asarray(x, float), start))
 
 
-def updates_along(tx: optax.GradientTransformation, gradients: Any) -> Any:
-    """The updates for given gradients, with θ = 0 where the method asks for it."""
+def updates_along(tx: optax.GradientTransformation, *runs: Any) -> Any:
+    """The updates for given gradients, with θ = 0 where the method asks for it.
+
+    For several runs of the same shape, compiled once, the updates of each.
+    """
 
     def body(state, gradient):
         update, state = tx.update(gradient, state, jnp.zeros_like(gradient))
         return state, update
 
+    @jax.jit
     def run(gradients):
         return jax.lax.scan(body, tx.init(jnp.zeros_like(gradients[0])), gradients)[1]
 
-    return jax.jit(run)(jnp.asarray(gradients, float))
+    updates = [run(jnp.asarray(gradients, float)) for gradients in runs]
+    return updates[0] if len(runs) == 1 else updates

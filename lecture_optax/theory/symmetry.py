@@ -25,8 +25,7 @@ def rotation(size: int, seed: int) -> np.ndarray:
 
 def gap(tx, there, back) -> float:
     """How far T⁻¹(updates(T(g))) is from updates(g), as a part of the largest update."""
-    plain = np.asarray(updates_along(tx, gradients()))
-    changed = np.asarray(updates_along(tx, there(gradients())))
+    plain, changed = map(np.asarray, updates_along(tx, gradients(), there(gradients())))
     return float(np.abs(back(changed) - plain).max() / np.abs(plain).max())
 
 

@@ -1,0 +1,38 @@
+"""Training: a model as one contract, steps in compiled chunks, and what was seen on the way.
+
+    fit.py          one call: model and data in, a trained model out
+    problem.py      What is trained? One contract for all kinds of model
+      _linen.py _nnx.py _equinox.py _functions.py   the adapters; they hold no loop
+      _model.py     from a forward pass to the contract
+    losses.py       Which loss does a name stand for?
+    rows.py         In which order do the rows come?
+    step.py         What is compiled? `Carry`, `Record`, the pure step
+    program.py      What runs? The step of a problem and an optimizer, alone and in chunks
+    loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
+    looks.py        What do held-out data say, of θ and of its average?
+    history.py      What was seen?
+    choice.py       Which optimizer, when nobody says?
+    result.py       What does a run leave?
+
+What is built around the loop needs no change of it. A hook is a function of one `Moment`, called
+after every chunk (a quarter of a second) and once before the first:
+
+    hook(moment)    moment.run      the `Run`: carry, steps, history, best, looks, stopped
+                    moment.step     steps done
+                    moment.records  {"loss": array, ...} of the steps since the last moment
+                    moment.look     {"step": ..., "valid_loss": ..., ...}, or None
+
+A checkpoint saves `run.carry`, `run.best`, `run.history` (`carry` is donated by the next chunk:
+copy what you keep), and resumes by writing them back before `loop.go_on(run, source, hooks=...)`;
+what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and logs read
+`moment.records` and `moment.look`.
+`poll` is called between the batches of an evaluation, and may raise too.
+"""
+
+from .fit import fit as fit
+from .history import History as History
+from .loop import Moment as Moment, NonFiniteError as NonFiniteError, Run as Run
+from .problem import Problem as Problem
+from .program import Program as Program
+from .result import Result as Result
+from .step import Carry as Carry, Record as Record

@@ -1,0 +1,148 @@
+"""One call: a model and data in, a trained model and its history out."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from .. import _validate
+from . import _equinox, _linen, _nnx
+from .choice import lecture_default
+from .looks import look_steps
+from .loop import Callback, Hook, Rows, Run, go_on
+from .problem import Problem
+from .program import Program
+from .result import Result, result_of
+
+
+def fit(
+    model: Any,
+    data: Any = None,
+    *,
+    loss: Any = None,
+    valid: Any = None,
+    tx: Any = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    hyperparams: Mapping[str, Any] | None = None,
+    budget: float | None = None,
+    params: Any = None,
+    apply: Callable[..., Any] | None = None,
+    metrics: Any = None,
+    weights: Any = None,
+    looks: int | Sequence[int] = 20,
+    keep: str | None = None,
+    accumulate: int = 1,
+    callbacks: Sequence[Callback] = (),
+    hooks: Sequence[Hook] = (),
+    mesh: Mesh | None = None,
+) -> Result:
+    """Train a model, and return it with what was seen on the way.
+
+    Steps run on the device in compiled chunks; the order of the rows is a pure function of `seed`
+    and the step; every batch is full. The model is not changed: linen and Equinox give a new
+    one, an nnx model is updated at the end, and not at all when the run fails.
+
+    **Arguments**
+
+    - `model`: a Flax linen module, a Flax nnx model, an Equinox module (or the pair of module and
+      state), or a `training.Problem`, which brings its own data and loss.
+    - `data`: (x, y), two trees of arrays with rows first.
+    - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
+      (prediction, target) that returns one number per example.
+    - `valid`: held-out (x, y), on which all `looks` are taken.
+    - `tx`: a gradient transformation. None: the library chooses, `result.choice` says how, and
+      another version may choose otherwise. With `hyperparams`, a function that builds one.
+    - `steps`, or `epochs`: how long, >= 1; an epoch is rows / batch_size steps, rounded up.
+    - `batch_size`: rows of a batch, min(64, rows) by default.
+    - `seed`: the model's `init` is given `jax.random.key(seed)`; the order of rows and dropout use
+      keys folded from it.
+    - `hyperparams`: numbers for `tx(**hyperparams)`, as data: all values share one program.
+    - `budget`: how much may be spent on choosing, in runs; with `tx=None` only.
+    - `params`: parameters to start from.
+    - `apply`: how the model is called, where the default does not fit (`Problem.from_linen`, ...).
+    - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for held-out data.
+    - `weights`: one number >= 0 per row of `data`.
+    - `looks`: how many times held-out data are evaluated, evenly spaced, or at which steps.
+    - `keep`: "best": the parameters, or their average, with the lowest held-out loss of all looks;
+      "last". By default the best where there are held-out data.
+    - `accumulate`: so many batches make one update.
+    - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
+    - `hooks`: functions of a `Moment`, called once a chunk.
+    - `mesh`: devices that share every batch.
+
+    **Raises** `ValueError` or `TypeError` for what does not fit together, and `NonFiniteError` when
+    the loss is no longer a number.
+
+    ```python
+    >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
+    >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
+    >>> result = lo.fit(nn.Dense(1), (x, 3 * x), loss="mse", tx=lo.sgd(0.3), steps=200)
+    >>> print(f"{result.params['kernel'].item():.3f}")
+    3.000
+
+    ```
+    """
+    problem = problem_of(model, data, loss, valid, params, apply, metrics)
+    train = _on_device(problem.train)
+    rows = jax.tree.leaves(train)[0].shape[0]
+    size = batch_size or min(64, rows)
+    total = _steps(steps, epochs, rows, size * accumulate)
+    why, cost = "given", 1.0
+    if tx is None:
+        tx, hyperparams, why, cost = lecture_default(total)
+    program = Program.of(
+        problem,
+        tx,
+        batch_size=size,
+        accumulate=accumulate,
+        hyperparams=hyperparams,
+        mesh=mesh,
+    )
+    held_out = _on_device(problem.valid)
+    run = Run(program, program.init(seed), total, look_steps(looks, total), held_out)
+    go_on(run, Rows(train, _on_device(weights)), callbacks=callbacks, hooks=hooks)
+    keep = keep or ("last" if held_out is None else "best")
+    return result_of(run, keep, why, cost)
+
+
+def problem_of(
+    model: Any, data: Any, loss: Any, valid: Any, params: Any, apply: Any, metrics: Any
+) -> Problem:
+    """The problem that a model and data make, by the library that the model comes from."""
+    if isinstance(model, Problem):
+        return model
+    keywords = {"loss": loss, "valid": valid, "params": params, "apply": apply, "metrics": metrics}
+    if "flax.linen" in sys.modules and _linen.is_linen(model):
+        return Problem.from_linen(model, data, **keywords)
+    if "flax.nnx" in sys.modules and _nnx.is_nnx(model):
+        return Problem.from_nnx(model, data, **keywords)
+    if "equinox" in sys.modules and _equinox.is_equinox(model):
+        return Problem.from_equinox(model, data, **keywords)
+    raise TypeError(
+        f"model must be a linen module, an nnx model, an Equinox module or a training.Problem, got "
+        f"{model!r}. For plain functions, build training.Problem.from_functions."
+    )
+
+
+def _steps(steps: int | None, epochs: int | None, rows: int, batch: int) -> int:
+    if (steps is None) == (epochs is None):
+        raise ValueError(
+            f"give either steps or epochs, got steps={steps!r} and epochs={epochs!r}: how long a "
+            "run should be is yours to say."
+        )
+    if steps is not None:
+        _validate.steps(steps=steps)
+        return int(steps)
+    _validate.positive(epochs=epochs)
+    return max(1, -int(-epochs * rows // batch))  # type: ignore[operator]
+
+
+def _on_device(data: Any) -> Any:
+    """The arrays on the device; what the person holds stays theirs."""
+    return jax.tree.map(jnp.asarray, data)

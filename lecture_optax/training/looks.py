@@ -1,0 +1,109 @@
+"""What do held-out data say? Exact means over all rows, of θ and of its average."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .._average import AverageIteratesState, averaged
+from .._energy import energy
+from ._cached import cached
+from .step import Carry
+
+ROWS = 1024
+"""Rows that are evaluated at a time."""
+
+
+class Best(NamedTuple):
+    """The weights with the lowest held-out loss so far, and where they were found."""
+
+    params: Any
+    model_state: Any
+    loss: float
+    step: int
+    is_average: bool
+
+
+def look_steps(looks: int | Sequence[int], steps: int) -> tuple[int, ...]:
+    """The steps after which held-out data are evaluated: so many, evenly, or those given."""
+    if isinstance(looks, Sequence):
+        inside = {int(step) for step in looks if 0 <= step <= steps}
+    else:
+        inside = {round(steps * i / looks) for i in range(1, looks + 1)} if looks else set()
+    return tuple(sorted(inside | {steps}))
+
+
+def evaluate(
+    examples: Callable[..., Any],
+    params: Any,
+    model_state: Any,
+    data: Any,
+    poll: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """The means of `examples(params, model_state, batch)` over all rows of `data`."""
+    rows, sums = jax.tree.leaves(data)[0].shape[0], []
+    parts_of = _parts(examples)
+    for first in range(0, rows, ROWS):
+        sums.append(parts_of(params, model_state, data, first, min(ROWS, rows - first)))
+        poll()
+    totals = jax.tree.map(lambda *x: np.sum(np.asarray(x, np.float64)), *jax.device_get(sums))
+    return {name: float(total / weight) for name, (total, weight) in totals.items()}
+
+
+def look(
+    examples: Callable[..., Any],
+    carry: Carry,
+    data: Any,
+    poll: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, float], list[tuple[Any, Any, float, bool]]]:
+    """The line of a look, and the candidates for the best weights: raw, and averaged if kept."""
+    raw = evaluate(examples, carry.params, carry.model_state, data, poll)
+    line = {f"valid_{name}": value for name, value in raw.items()}
+    candidates = [(carry.params, carry.model_state, raw["loss"], False)]
+    if keeps_average(carry.opt_state):
+        params = averaged(carry.opt_state, carry.params)
+        smooth = evaluate(examples, params, carry.model_state, data, poll)
+        line |= {f"averaged_{name}": value for name, value in smooth.items()}
+        candidates.append((params, carry.model_state, smooth["loss"], True))
+    return line, candidates
+
+
+def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:
+    """The best so far, with the candidates of this step: copies, as the loop donates its own."""
+    for params, model_state, loss, is_average in candidates:
+        if np.isfinite(loss) and (best is None or loss < best.loss):
+            params, model_state = jax.tree.map(jnp.array, (params, model_state))
+            best = Best(params, model_state, loss, step, is_average)
+    return best
+
+
+def keeps_average(opt_state: optax.OptState) -> bool:
+    """Whether an `average_iterates` is in the state."""
+
+    def is_average(x):
+        return isinstance(x, AverageIteratesState)
+
+    return any(map(is_average, jax.tree.leaves(opt_state, is_leaf=is_average)))
+
+
+@cached
+def _parts(examples: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:
+    """Per name, (Σ ℓ, the number of examples) over the rows from `first` on."""
+
+    def parts(params, model_state, data, first, rows):
+        def cut(x):
+            return jax.lax.dynamic_slice_in_dim(x, first, rows)
+
+        found = examples(params, model_state, jax.tree.map(cut, data))
+        return {name: _sum_and_weight(values, rows) for name, values in found.items()}
+
+    return jax.jit(parts, static_argnums=4)
+
+
+def _sum_and_weight(values: jax.Array, rows: int) -> tuple[Any, Any]:
+    if jnp.ndim(values) == 0:  # a mean over the rows
+        return values * rows, rows
+    return energy(lambda params, batch: values)(None, None, return_parts=True)

@@ -1,0 +1,102 @@
+"""Which loss does a name stand for? Each gives one loss per example."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from .._dtypes import as_array, dtype_of
+
+PerExample = Callable[..., Any]
+"""(prediction, target) -> one number per example, the examples along the first axis."""
+
+
+def cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """-log softmax(prediction)[target]; the target is a class, or a distribution over classes."""
+    if jnp.issubdtype(dtype_of(target), jnp.integer):
+        _same_shape("cross_entropy", prediction.shape[:-1], target, "one class per row of logits")
+        return optax.losses.softmax_cross_entropy_with_integer_labels(prediction, target)
+    _same_shape("cross_entropy", prediction.shape, target, "a distribution, or integer classes")
+    return optax.losses.softmax_cross_entropy(prediction, as_array(target, prediction.dtype))
+
+
+def binary_cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """-log of the probability, by a sigmoid of `prediction`, of a target in {0, 1} or between."""
+    _same_shape("binary_cross_entropy", prediction.shape, target, "a target per logit")
+    target = as_array(target, prediction.dtype)
+    return optax.losses.sigmoid_binary_cross_entropy(prediction, target)
+
+
+def mse(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """(prediction - target)², without a half."""
+    _same_shape("mse", prediction.shape, target, "a target per prediction")
+    return optax.losses.squared_error(prediction, as_array(target, prediction.dtype))
+
+
+def mae(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """|prediction - target|."""
+    _same_shape("mae", prediction.shape, target, "a target per prediction")
+    return jnp.abs(prediction - as_array(target, prediction.dtype))
+
+
+def huber(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """(prediction - target)²/2 within 1 of the target, and linear beyond."""
+    _same_shape("huber", prediction.shape, target, "a target per prediction")
+    return optax.losses.huber_loss(prediction, as_array(target, prediction.dtype))
+
+
+def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """1 where the prediction is right: the largest logit, or the sign of the only one."""
+    if prediction.shape == target.shape and jnp.issubdtype(dtype_of(target), jnp.floating):
+        right = (prediction > 0) == (target > 0.5)
+    elif prediction.shape == target.shape:
+        right = (prediction > 0) == (target > 0)
+    else:
+        right = jnp.argmax(prediction, -1) == target
+    return as_array(right, jnp.float32)
+
+
+LOSSES: Mapping[str, PerExample] = {
+    f.__name__: f for f in (cross_entropy, mse, mae, huber, binary_cross_entropy)
+}
+METRICS: Mapping[str, PerExample] = {**LOSSES, "accuracy": accuracy}
+
+
+def loss_named(loss: Any) -> PerExample:
+    """The per-example loss: a function as it is, or the one of that name."""
+    return loss if callable(loss) else _named("loss", loss, LOSSES)
+
+
+def metrics_named(metrics: Any, loss: Any) -> tuple[tuple[str, PerExample], ...]:
+    """Pairs of a name and a function; by default the accuracy where the loss is of classes."""
+    if metrics is None:
+        metrics = ("accuracy",) if loss in ("cross_entropy", "binary_cross_entropy") else ()
+    if isinstance(metrics, Mapping):
+        return tuple(metrics.items())
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
+        raise TypeError(
+            f"metrics must be a list of names or a dict of functions, got {metrics!r}. "
+            'One metric is ["accuracy"], one of your own {"name": function}.'
+        )
+    return tuple((name, _named("metrics", name, METRICS)) for name in metrics)
+
+
+def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExample:
+    words = ", ".join(repr(word) for word in table)
+    advice = f"one of {words}, or a function of (prediction, target), one number per example"
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be {advice}, got {name!r}.")
+    if name not in table:
+        raise ValueError(f"{argument} must be {advice}, got {name!r}.")
+    return table[name]
+
+
+def _same_shape(loss: str, expected: tuple[int, ...], target: Any, what: str) -> None:
+    """Broadcasting (n, 1) against (n,) would compare every row with every other."""
+    if jnp.shape(target) != expected:
+        raise ValueError(
+            f"{loss} needs {what}, of shape {expected}, got a target of shape {jnp.shape(target)} "
+            f"({dtype_of(target)}): reshape y, or change the last layer of the model."
+        )

@@ -1,0 +1,177 @@
+"""What is trained? A model, or plain functions, as one contract.
+
+    loss(params, model_state, batch, key) -> (loss, (model_state, metrics))
+
+Whatever the model is made with, the loop sees this function and a tree of numbers. An adapter
+(`_linen.py`, `_nnx.py`, `_equinox.py`, `_functions.py`) says how to get there, and holds no loop.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import _equinox, _functions, _linen, _model, _nnx
+from .losses import loss_named, metrics_named
+
+if TYPE_CHECKING:
+    from .program import Program
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised, from where, and over which rows.
+
+    Build one by `from_linen`, `from_nnx`, `from_equinox` or `from_functions`.
+
+    **Attributes**
+
+    - `functions`: `init`, `loss`, `examples`, `predict`, all pure (`_model.Functions`).
+    - `train`, `valid`: trees of arrays, rows first; `train` may be an iterable of batches.
+    - `start`: `(params, model_state)` to start from; a part that is None is left to `init`.
+    - `export`: `(params, model_state) -> model`, of the kind that was given.
+    """
+
+    functions: _model.Functions
+    train: Any = field(repr=False)
+    valid: Any = field(repr=False, default=None)
+    start: tuple[Any, Any] = field(repr=False, default=(None, None))
+    export: Callable[[Any, Any], Any] = _functions.export
+    kind: str = "functions"
+
+    @property
+    def loss(self) -> Callable[..., Any]:
+        """`(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`."""
+        return self.functions.loss
+
+    @staticmethod
+    def from_linen(
+        module: Any,
+        train: Any,
+        *,
+        loss: Any,
+        valid: Any = None,
+        params: Any = None,
+        apply: Callable[..., Any] | None = None,
+        metrics: Any = None,
+    ) -> "Problem":
+        """A Flax linen module, called as `module.apply(variables, x)`.
+
+        **Arguments**
+
+        - `train`, `valid`: (x, y), two trees of arrays with rows first.
+        - `loss`: a name of `losses.LOSSES`, or a function of (prediction, target) that returns one
+          number per example.
+        - `params`: parameters to start from, alone or with all that `module.init` returned.
+        - `apply`: called as `apply(variables, x, train=, rngs=, mutable=)` in place of the module.
+          By default the keywords `train`, `training`, `is_training`, `deterministic` and
+          `use_running_average` of its `__call__` are set.
+        - `metrics`: names of `losses.METRICS`, or `{"name": function}`, for held-out data.
+        """
+        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
+        forward = _linen.forward_of(module, apply)
+        functions = _model.functions_of(_linen.init_of(module), forward, per_example, judged)
+        start = _linen.start_of(params)
+        return Problem(functions, train, valid, start, _linen.export_of(module), "linen")
+
+    @staticmethod
+    def from_nnx(
+        model: Any,
+        train: Any,
+        *,
+        loss: Any,
+        valid: Any = None,
+        params: Any = None,
+        apply: Callable[..., Any] | None = None,
+        metrics: Any = None,
+    ) -> "Problem":
+        """A Flax nnx model, called as `model(x)`. It is updated by `export`, and by nothing else.
+
+        **Arguments** as for `from_linen`, and
+
+        - `params`: an `nnx.State` to start from in place of the model's own.
+        - `apply`: called as `apply(model, x, train=)`; the model is in that mode already.
+        """
+        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
+        parts = _nnx.split(model)
+        forward = _nnx.forward_of(
+            parts.training, parts.evaluating, parts.streams, _nnx.call_names(model), apply
+        )
+        functions = _model.functions_of(None, forward, per_example, judged)
+        start = _nnx.start_of(parts, params)
+        return Problem(functions, train, valid, start, _nnx.export_of(model), "nnx")
+
+    @staticmethod
+    def from_equinox(
+        model: Any,
+        train: Any,
+        *,
+        loss: Any,
+        valid: Any = None,
+        params: Any = None,
+        apply: Callable[..., Any] | None = None,
+        metrics: Any = None,
+    ) -> "Problem":
+        """An Equinox module, or (module, state), mapped over the examples of a batch.
+
+        `key` and `state` are passed where its `__call__` names them.
+
+        **Arguments** as for `from_linen`, and
+
+        - `params`: a module whose inexact arrays are the start.
+        - `apply`: called on a whole batch, as `apply(module, x, key=, train=)`; with a state as
+          `apply(module, x, state, key=, train=)`, which returns the new state too.
+        """
+        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
+        parts = _equinox.split(model)
+        forward = _equinox.forward_of(parts.skeleton, parts.model_state[1] is not None, apply)
+        functions = _model.functions_of(None, forward, per_example, judged)
+        given = parts.params if params is None else _equinox.split(params).params
+        start = (given, parts.model_state)
+        export = _equinox.export_of(parts.skeleton)
+        return Problem(functions, train, valid, start, export, "equinox")
+
+    @staticmethod
+    def from_functions(
+        *,
+        init: Callable[..., Any],
+        loss: Callable[..., Any],
+        train: Any,
+        valid: Any = None,
+        params: Any = None,
+        predict: Callable[..., Any] | None = None,
+        metrics: Any = None,
+    ) -> "Problem":
+        """Plain functions of a tree of parameters.
+
+        **Arguments**
+
+        - `init`: `key -> params`.
+        - `loss`: `(params, batch) -> loss`, the mean over the rows of a batch, or one number per
+          row. `batch` is rows of `train`, in the same tree. It may name `key`, and a mode (`train`,
+          `deterministic`, ...); if it names `model_state`, it returns `(loss, model_state)`, `init`
+          returns `(params, model_state)`, and `predict` takes `(params, model_state, x)`.
+        - `predict`: `(params, x) -> prediction`.
+        - `metrics`: `{"name": (params, batch) -> numbers}`, per row or their mean.
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from lecture_optax.training import Problem
+        >>> problem = Problem.from_functions(
+        ...     init=lambda key: jnp.zeros(2),
+        ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
+        ...     train={"x": jnp.eye(2), "y": jnp.ones(2)},
+        ... )
+        >>> value, (model_state, metrics) = problem.loss(jnp.zeros(2), {}, problem.train, None)
+        >>> float(value)
+        1.0
+
+        ```
+        """
+        functions = _functions.functions_of(init, loss, predict, _functions.metrics_of(metrics))
+        return Problem(functions, train, valid, (params, None), _functions.export, "functions")
+
+    def program(self, tx: Any, **options: Any) -> "Program":
+        """The pure step of this problem, for a loop of one's own: see `program.Program`."""
+        from .program import Program
+
+        return Program.of(self, tx, **options)

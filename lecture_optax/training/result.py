@@ -1,0 +1,74 @@
+"""What does a run leave? The trained model, and everything that was seen on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from .history import History
+from .loop import Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model, and how it was trained.
+
+    **Attributes**
+
+    - `model`: the linen module bound to its variables, the nnx model itself, updated; the new
+      Equinox module; for plain functions the parameters.
+    - `params`: the trainable arrays (linen's `params`, nnx's `nnx.Param`); `model_state`: the rest.
+    - `optimizer`: the transformation, for a loop of one's own; `opt_state`: its last state.
+    - `history`: every step, every look (`History`).
+    - `choice`: how the optimizer was chosen, in words; `cost`: gradient evaluations spent, in units
+      of one run.
+    - `steps`: how many were made; `kept`: from which of them the parameters are, and whether they
+      are an average.
+    """
+
+    model: Any = field(repr=False)
+    params: Any = field(repr=False)
+    model_state: Any = field(repr=False)
+    optimizer: Any
+    opt_state: Any = field(repr=False)
+    history: History = field(repr=False)
+    choice: str
+    cost: float
+    steps: int
+    kept: str
+    predictor: Callable[..., Any] | None = field(repr=False, default=None)
+
+    def predict(self, x: Any) -> Any:
+        """The model's output for rows `x`, in evaluation mode, with the parameters kept."""
+        if self.predictor is None:
+            raise TypeError(
+                "predict needs to know how plain functions predict: give Problem.from_functions a "
+                "predict=, a function of (params, x)."
+            )
+        return self.predictor(self.params, self.model_state, x)
+
+
+def result_of(run: Run, keep: str, choice: str, cost: float) -> Result:
+    """Read a finished run: the best weights of all looks, or the last."""
+    problem, best = run.program.problem, run.best
+    if keep == "best" and best is not None:
+        params, model_state = best.params, best.model_state
+        kept = f"step {best.step}{', averaged' if best.is_average else ''}"
+    else:
+        params, model_state = run.carry.params, run.carry.model_state
+        kept = f"step {run.step}"
+    predict = problem.functions.predict
+    return Result(
+        model=problem.export(params, model_state),
+        params=params,
+        model_state=model_state,
+        optimizer=run.program.optimizer,
+        opt_state=run.carry.opt_state,
+        history=run.history,
+        choice=choice,
+        cost=cost,
+        steps=run.step,
+        kept=kept,
+        predictor=predict and jax.jit(predict),
+    )

@@ -1,0 +1,42 @@
+"""The statements bite: a mistake of one line fails the one that speaks of it."""
+
+import doctest
+from pathlib import Path
+
+import jax
+import pytest
+
+from .mutants import mutated, outcome
+from .mutations import MUTATIONS
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+def test_a_mistake_is_caught_by_the_statement_that_speaks_of_it(mutation):
+    pytest.importorskip("PEPit") if mutation.caught_by.startswith("certified") else None
+    try:
+        findings = outcome(mutation)
+    except ValueError:  # a probe refuses the mutant
+        return
+    assert not all(finding.holds for finding in findings), mutation
+
+
+def test_a_mutant_leaves_no_trace():
+    import lecture_optax as lo
+
+    before = lo.trace
+    with mutated(next(m for m in MUTATIONS if m.module == "_trace")):
+        assert lo.trace is not before
+    assert lo.trace is before
+
+
+def test_the_documentation_shows_this_table():
+    page = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
+    rows = [f"| {m.what} | `{m.module}` | `{m.caught_by}` |" for m in MUTATIONS]
+    assert "\n".join(rows) in page
+
+
+def test_the_documentations_examples_run():
+    page = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
+    example = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "theory", None, 0)
+    with jax.numpy_dtype_promotion("standard"):
+        assert doctest.DocTestRunner().run(example).failed == 0

@@ -1,0 +1,95 @@
+"""Chunks are single steps, bitwise; what is not finite stops the run before it does damage."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lecture_optax as lo
+from lecture_optax.training import NonFiniteError, Problem
+
+from .models import PROBLEMS, TRAIN, VALID, LinenNet, noisy
+
+ADAM = lo.adam(1e-2)
+
+
+def noisy_problem(kind):
+    build = getattr(Problem, f"from_{kind}")
+    return build(noisy(kind), TRAIN, loss="cross_entropy")
+
+
+@pytest.mark.parametrize("kind", ["linen", "nnx", "equinox"])
+def test_chunks_are_jitted_single_steps_bitwise(kind):
+    result = lo.fit(noisy_problem(kind), tx=ADAM, steps=40, batch_size=16, seed=5)
+    program = noisy_problem(kind).program(ADAM, batch_size=16)
+    step = jax.jit(lambda carry: program.step(carry, program.batch(carry)))
+    carry, losses = program.init(seed=5), []
+    for _ in range(40):
+        carry, record = step(carry)
+        losses.append(record.loss)
+    np.testing.assert_array_equal(result.history["loss"], np.stack(losses))
+    chex_equal((result.params, result.model_state), (carry.params, carry.model_state))
+
+
+def chex_equal(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_the_step_scans_in_a_loop_of_ones_own():
+    program = PROBLEMS["linen"]().program(ADAM, batch_size=16)
+
+    def body(carry, _):
+        return program.step(carry, program.batch(carry))
+
+    carry, record = jax.jit(lambda c: jax.lax.scan(body, c, length=50))(program.init(seed=0))
+    result = lo.fit(PROBLEMS["linen"](), tx=ADAM, steps=50, batch_size=16, keep="last")
+    np.testing.assert_allclose(record.loss, result.history["loss"], rtol=1e-5)
+    assert int(carry.step) == 50
+
+
+def test_a_step_that_is_not_finite_changes_nothing_and_is_named():
+    def loss(params, batch):
+        return jnp.where(params > 3.5, jnp.inf, -params) * jnp.ones(batch.shape[0])
+
+    problem = Problem.from_functions(
+        init=lambda key: jnp.float32(0.0), loss=loss, train=np.zeros(8, np.float32)
+    )
+    with pytest.raises(
+        NonFiniteError, match=r"loss .* step 4 at learning rate 1 .*loss: -3\)"
+    ) as e:
+        lo.fit(problem, tx=lo.sgd(1.0), steps=100)
+    assert float(e.value.run.carry.params) == 4.0
+    assert e.value.run.step == 4
+
+
+def test_hooks_see_every_record_once_and_every_look():
+    seen, looks = [], []
+
+    def hook(moment):
+        seen.extend(moment.records.get("loss", ()))
+        looks.extend([moment.look["step"]] if moment.look else [])
+        assert len(moment.run.history) == moment.step
+
+    result = lo.fit(PROBLEMS["linen"](), tx=ADAM, steps=37, looks=[10, 20], hooks=[hook])
+    np.testing.assert_array_equal(seen, result.history["loss"])
+    assert looks == [10, 20, 37]
+
+
+def test_a_callback_that_returns_true_ends_the_run_at_its_look():
+    result = lo.fit(
+        LinenNet(),
+        TRAIN,
+        loss="cross_entropy",
+        tx=ADAM,
+        steps=100,
+        looks=10,
+        callbacks=[lambda record: record["step"] >= 30],
+    )
+    assert result.steps == 30
+
+
+def test_the_best_of_all_looks_is_kept_and_evaluates_to_what_was_seen():
+    result = lo.fit(PROBLEMS["linen"](), tx=lo.sgd(1.0), steps=200, batch_size=8, looks=40)
+    again = lo.training.losses.cross_entropy(result.predict(VALID[0]), jnp.asarray(VALID[1]))
+    assert float(again.mean()) == pytest.approx(result.history["valid_loss"].min(), rel=1e-5)
