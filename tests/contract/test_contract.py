@@ -127,11 +127,7 @@ BROKEN = {
     "it_is_the_formula": (
         shifty,
         {"reference": lambda g, params: -g},
-<<<<<<< HEAD
         ["law 9", "step at [0] is [", "expected [", "] to "],
-=======
-        ["law 9", "step at [0] is [", "expected [", "e-06\n"],
->>>>>>> 1682146 (Ask the laws)
     ),
 }
 
