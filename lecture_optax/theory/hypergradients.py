@@ -55,7 +55,7 @@ def learned_rates_are_chebyshevs(adam=lo.adam):
 
     rates = jnp.linspace(0.05, 1.0, steps)
     for p in (8, 32, 128):
-        tx = adam(lo.schedules.cosine(1e-2, total_steps=2000))
+        tx = adam(lo.schedules.cosine(1e-2, total_steps=2000), b2=0.99)
         norm = jax.grad(lambda rates, p=p: jnp.log((left(rates) ** p).mean()) / p)
         rates = descend(tx, norm, rates, 2000)[-1]
     middle, half = 21 / 2, 19 / 2
