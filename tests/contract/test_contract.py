@@ -37,6 +37,10 @@ def without_a_row():
     return public_transformations() - {row.split(",")[0] for row in CONTRACT}
 
 
+def test_every_public_transformation_has_a_row():
+    assert not without_a_row(), "give them a row in lecture_optax/testing/contract.py"
+
+
 def test_a_new_public_transformation_is_missed(monkeypatch):
     def surprise() -> lo._types.Transformation:
         return lo.trace(0.9)
