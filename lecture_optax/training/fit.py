@@ -91,7 +91,7 @@ def fit(
     problem = problem_of(model, data, loss, valid, params, apply, metrics)
     train = _on_device(problem.train)
     rows = jax.tree.leaves(train)[0].shape[0]
-    size = batch_size or min(64, rows)
+    size = _batch_size(batch_size, accumulate, rows)
     total = _steps(steps, epochs, rows, size * accumulate)
     why, cost = "given", 1.0
     if tx is None:
@@ -128,6 +128,20 @@ def problem_of(
         f"model must be a linen module, an nnx model, an Equinox module or a training.Problem, got "
         f"{model!r}. For plain functions, build training.Problem.from_functions."
     )
+
+
+def _batch_size(batch_size: int | None, accumulate: int, rows: int) -> int:
+    """The rows of a batch; an update may not need more of them than there are."""
+    _validate.steps(accumulate=accumulate)
+    size = min(64, rows // accumulate) if batch_size is None else batch_size
+    if batch_size is not None:
+        _validate.steps(batch_size=batch_size)
+    if size * accumulate > rows or size == 0:
+        raise ValueError(
+            f"one update takes batch_size * accumulate rows, {size} * {accumulate}, of {rows} "
+            "that there are: every batch is full and holds no row twice. Take a smaller batch_size."
+        )
+    return size
 
 
 def _steps(steps: int | None, epochs: int | None, rows: int, batch: int) -> int:

@@ -42,6 +42,8 @@ def _first_position(step: jax.Array, rows: int, batch: int) -> tuple[jax.Array, 
     Steps and epochs come into line again after rows/gcd steps: only the steps since then are
     multiplied by the batch.
     """
+    if not 0 < batch <= rows:
+        raise ValueError(f"a batch must have 1 to {rows} rows, all that there are, got {batch}.")
     common = math.gcd(rows, batch)
     lap = rows // common
     if lap * batch >= 2**32:

@@ -147,3 +147,17 @@ def test_how_long_must_be_said_once():
 def test_a_model_of_no_known_kind_is_refused_with_a_way_out():
     with pytest.raises(TypeError, match=r"model must be a linen module.*from_functions"):
         lo.fit(lambda x: x, TRAIN, loss="mse", tx=ADAM, steps=1)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(73, 1), (40, 2), (None, 73)])
+def test_more_rows_an_update_than_there_are_are_refused(batch_size, accumulate):
+    with pytest.raises(ValueError, match=rf"\* {accumulate}, of 72 .* smaller batch_size"):
+        lo.fit(
+            LinenNet(),
+            TRAIN,
+            loss="cross_entropy",
+            tx=ADAM,
+            steps=1,
+            batch_size=batch_size,
+            accumulate=accumulate,
+        )

@@ -5,16 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lecture_optax.training.rows import permutation, rows_at
+from lecture_optax.training import rows as order
 
 KEY = jax.random.key(3)
+permutation = jax.jit(order.permutation, static_argnums=2)
+rows_at = jax.jit(order.rows_at, static_argnums=(2, 3))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 97, 1437, 4096])
 def test_an_epoch_is_a_permutation(rows):
-    for epoch in (0, 1, 2**31):
-        order = np.asarray(permutation(KEY, epoch, rows))
-        np.testing.assert_array_equal(np.sort(order), np.arange(rows))
+    for epoch in (0, 1, 2**31 - 1):
+        shuffled = np.asarray(permutation(KEY, epoch, rows))
+        np.testing.assert_array_equal(np.sort(shuffled), np.arange(rows))
 
 
 @pytest.mark.parametrize(("rows", "batch"), [(10, 4), (7, 7), (64, 16), (9, 5), (1, 1)])
@@ -28,8 +30,8 @@ def test_batches_are_full_and_cut_the_epochs_one_after_the_other(rows, batch):
 def test_steps_beyond_32_bits_of_rows_are_counted_exactly():
     rows, batch, step = 1437, 64, 2**31 - 1
     epoch, position = divmod(step * batch, rows)
-    order = np.asarray(permutation(KEY, epoch, rows))
-    expected = order[position : position + batch]
+    shuffled = np.asarray(permutation(KEY, epoch, rows))
+    expected = shuffled[position : position + batch]
     got = rows_at(KEY, jnp.int32(step), rows, batch)
     np.testing.assert_array_equal(got[: len(expected)], expected)
 
@@ -54,3 +56,9 @@ def test_all_orders_of_four_rows_come_equally_often():
 def test_what_needs_more_than_32_bits_is_refused_with_a_way_out():
     with pytest.raises(ValueError, match=r"100000007 rows in batches of 64 .* iterable of batches"):
         rows_at(KEY, jnp.int32(0), 100_000_007, 64)
+
+
+@pytest.mark.parametrize("batch", [0, 11])
+def test_a_batch_of_more_rows_than_there_are_is_refused(batch):
+    with pytest.raises(ValueError, match=f"a batch must have 1 to 10 rows, .* got {batch}"):
+        rows_at(KEY, jnp.int32(0), 10, batch)
