@@ -69,7 +69,7 @@ def conjugate_gradients(
         onwards = _choose(abs(above) <= noise, walk._replace(is_flat=yes), _step(walk, image))
         return _choose(above < -noise, steeper, onwards)
 
-    zero, yes, no = jnp.zeros_like(v), jnp.array(True), jnp.array(False)
+    zero, yes, no = 0 * v, jnp.array(True), jnp.array(False)  # NaN where v is NaN
     none = jnp.zeros_like(shift)
     start = Walk(zero, v, v, shift, none, none, none, jnp.zeros((), jnp.int32), yes, no)
     return jax.lax.while_loop(goes_on, look, start)

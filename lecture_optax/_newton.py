@@ -159,8 +159,8 @@ def _by_conjugate_gradients(
     )
     shift = jnp.where(walk.shift > damping, walk.shift, damping)
 
-    def solve(a, b):
-        is_done = jnp.all(b == v)  # a derivative has another right-hand side, and the same δ
+    def solve(a, b):  # a derivative has another right-hand side, and the same δ
+        is_done = jnp.array_equal(b, v, equal_nan=True)
         x, _ = cg(a, jnp.where(is_done, 0, b), tol=cast(float, enough), maxiter=max_steps)
         return jnp.where(is_done, walk.x, x)
 
