@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ._phase import to_float
+from ._phase import before, to_float
+
+_LONGEST = 2.0**31 - 2**7  # the last float32 that an int32 holds
+_NO_OVERFLOW = 2.0**31 - 2**21  # where a float32 that is off in its last digit is safe too
 
 
 class Cycle(NamedTuple):
@@ -25,7 +28,7 @@ def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = No
     first = jnp.asarray(period).astype(k.dtype)
     factor = jax.lax.stop_gradient(to_float(period_factor))
     limit = jnp.iinfo(jnp.int32).max if cycles is None else jnp.asarray(cycles).astype(jnp.int32)
-    longest = to_float(2**31 - 2**7)  # of the floats below 2^31 the last in float32
+    is_whole = factor == jnp.floor(factor)
 
     def may_be_later(carry):
         number, start, length, _ = carry
@@ -33,8 +36,11 @@ def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = No
 
     def next_cycle(carry):
         number, start, length, exact = carry
-        exact = jnp.minimum(exact * factor, longest)
-        return number + 1, start + length, jnp.round(exact).astype(k.dtype), exact
+        exact = jnp.minimum(exact * factor, _LONGEST)
+        in_integers = is_whole & (exact < _NO_OVERFLOW)  # float32 rounds beyond 2^24
+        rounded = jnp.round(exact).astype(k.dtype)
+        grown = jnp.where(in_integers, length * factor.astype(k.dtype), rounded)
+        return number + 1, start + length, grown, exact
 
     number = jnp.where(factor > 1, 0, jnp.minimum((k // first).astype(jnp.int32), limit))
     carry = number, number.astype(k.dtype) * first, first, jax.lax.stop_gradient(to_float(period))
@@ -42,8 +48,9 @@ def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = No
     return Cycle(number, k - start, length)
 
 
+@jax.jit
 def end_of(period: Any, period_factor: Any, cycles: Any) -> jax.Array:
     """The first step after the last cycle; the last step there is, where that is earlier."""
     last = jnp.asarray(jnp.iinfo(jnp.int32).max)
     cycle = cycle_at(last, period, period_factor, cycles)
-    return jnp.where(cycle.number < cycles, last, last - cycle.step)
+    return jnp.where(before(cycle.number, cycles), last, last - cycle.step)

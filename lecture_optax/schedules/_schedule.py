@@ -30,7 +30,7 @@ class Schedule:
     it is made of) are data: it can be an argument of a compiled function, which then serves every
     value; `jax.vmap` maps over them, `jax.grad` differentiates by them. A step is counted in
     integers and the value computed in float32, or in float64 where x64 is enabled: everywhere by
-    the same instructions, so that it has the same bits eagerly, compiled, mapped and scanned.
+    the same instructions, so that a step has the same bits eagerly, compiled, mapped and scanned.
 
     **Attributes**
 

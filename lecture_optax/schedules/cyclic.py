@@ -51,5 +51,6 @@ def _cyclic(
     n, j, length = cycle_at(k, period)
     low, rest, each = to_float(init_value), length - j, 1 / to_float(length)
     part = Part(2 * to_float(jnp.minimum(j, rest)) * each, to_float(jnp.abs(rest - j)) * each)
-    height = (to_float(peak_value) - low) * power(peak_factor, rounded_off, n)
-    return between(low, low + height, part)
+    kept = power(peak_factor, rounded_off, n)
+    peak = (1 - kept) * low + kept * to_float(peak_value)  # exact where all is kept
+    return between(low, peak, part)

@@ -112,10 +112,11 @@ def _check_fall(init_value: Any, end_value: Any, total_steps: Any, warmup_steps:
 def _polynomial(
     k: jax.Array, init_value: Any, total_steps: Any, end_value: Any, power: Any, warmup_steps: Any
 ) -> jax.Array:
-    left = progress(k, warmup_steps, total_steps).left
-    some = jnp.where(left > 0, left, 1)  # 0^power has no slope where power is data
-    left = jnp.where(left > 0, some ** to_float(power), 0)
-    rate = between(init_value, end_value, Part(1 - left, left))
+    part = progress(k, warmup_steps, total_steps)
+    some = jnp.where(part.left > 0, part.left, 1)  # 0^power has no slope where power is data
+    left = jnp.where(part.left > 0, some ** to_float(power), 0)
+    done = jnp.where(part.done > 0, 1 - left, 0)
+    rate = between(init_value, end_value, Part(done, left))
     return climb_first(k, rate, warmup_steps=warmup_steps, peak=init_value)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from .. import _validate
 from .._axes import new_axes
@@ -27,7 +28,7 @@ class Table(NamedTuple):
         return "\n".join(["      step  rate", *(f"{k:>10d}  {rate:.6g}" for k, rate in pairs)])
 
 
-def tabulate(schedule: Callable, steps: int | Sequence[int] | np.ndarray) -> Table:
+def tabulate(schedule: Callable, steps: Sequence[int] | ArrayLike) -> Table:
     """The values of a schedule, as a table that prints.
 
     **Arguments**

@@ -45,13 +45,16 @@ def warm_restarts(
 
     **Arguments**
 
-    - `peak_value`, `end_value`: rates >= 0.
-    - `period`: steps of the first cycle, >= 1.
-    - `period_factor`: >= 1. SGDR's T_mult.
-    - `peak_factor`: > 0.
-    - `cycles`: how many, >= 1; None: for ever.
-    - `warmup_steps`: at the start of each cycle climb linearly from `init_value` to its peak; they
-      belong to the cycle.
+    - `peak_value`, `end_value`: rates >= 0. torch's `eta_min` and timm's `lr_min` are `end_value`;
+      Keras's `alpha` is a part of the peak.
+    - `period`: steps of the first cycle, >= 1. `T_0`, `first_decay_steps`, `t_initial` elsewhere.
+    - `period_factor`: >= 1. `T_mult`, `t_mul`, `cycle_mul` elsewhere.
+    - `peak_factor`: > 0. Keras's `m_mul`, timm's `cycle_decay`.
+    - `cycles`: how many, >= 1; None: for ever. timm's `cycle_limit`.
+    - `warmup_steps`: >= 0; at the start of each cycle climb along a line from `init_value` to its
+      peak, in at most `period`: they belong to the cycle. For a climb at the very start only, put
+      `warmup` in front.
+    - `init_value`: where each climb starts, >= 0.
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.
 

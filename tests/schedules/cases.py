@@ -88,6 +88,7 @@ CASES = [
     case("wsd", 0.1, decay_start=3, decay_steps=4, warmup_steps=6, turns=(3, 7)),
     case("wsd", 0.1, decay_start=2**24, decay_steps=2, turns=(2**24 + 2,)),
     case("momentum_nesterov"),
+    case("momentum_constant", 9.0),
     case("silver", 4.0, turns=(2**20 - 1,)),
 ]
 """Zero-length phases and odd kinds of numbers have tests of their own."""

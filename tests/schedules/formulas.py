@@ -165,6 +165,11 @@ def momentum_nesterov():
     return lambda k: Wide(k) / (k + 3)
 
 
+def momentum_constant(condition_number):
+    root = np.sqrt(Wide(condition_number))
+    return lambda k: (root - 1) / (root + 1)
+
+
 def silver(smoothness=1.0):
     def rate(k):
         twos = ((k + 1) & -(k + 1)).bit_length() - 1
