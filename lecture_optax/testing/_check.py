@@ -31,8 +31,8 @@ def check(
       try above 0 and an interval as one writes it, `"[0, 1)"` or `"[0, inf)"` (the default). A
       third entry True says that a schedule may be given too.
     - `needs_params`: the update cannot do without the parameters.
-    - `has_loops`: a step has loops inside, which op by op are compiled anew each time. The laws
-      then run it compiled.
+    - `run_compiled`: op by op a step is slow (loops inside are compiled anew each time), so the
+      laws run it compiled.
     - `extra_args`: `params -> dict`, the extra arguments that the update cannot do without.
     - `takes`: `"magnitude"` if it acts on magnitudes, which are real and at least 0.
     - `gives`: `"magnitude"` if what leaves it is real, also where gradients are complex;

@@ -52,7 +52,7 @@ class Subject:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     needs_params: bool = False
-    has_loops: bool = False
+    run_compiled: bool = False
     extra_args: Callable[[Any], Mapping[str, Any]] | None = None
     takes: Literal["gradient", "magnitude"] = "gradient"
     gives: Literal["update", "magnitude", "matrix"] = "update"
@@ -88,7 +88,7 @@ class Subject:
     def build(self, **values: Any) -> optax.GradientTransformationExtraArgs:
         """The transformation, for these hyperparameters and else those to try."""
         tx = self.make(**{**self.arguments, **self.values, **values})
-        if not self.has_loops:
+        if not self.run_compiled:
             return optax.with_extra_args_support(tx)
         update = functools.partial(self._whole_step, {**self.values, **values})
         return optax.GradientTransformationExtraArgs(tx.init, update)

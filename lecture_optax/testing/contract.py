@@ -207,12 +207,12 @@ CONTRACT: dict[str, Subject] = {
         gives="magnitude",
         reference=references.adagrads_diagonal,
     ),
-    "newton": Subject(newton, hyperparameters={"damping": (0.5,)}, **_NEWTON),
+    "newton": Subject(newton, hyperparameters={"damping": (0.5,)}, run_compiled=True, **_NEWTON),
     "newton, conjugate gradients": Subject(
         newton,
         arguments={"iterative_above": 0},
         hyperparameters={"damping": (0.5,), "tolerance": (1e-7,)},
-        has_loops=True,
+        run_compiled=True,
         **_NEWTON,
     ),
     "precondition, full matrix": Subject(
