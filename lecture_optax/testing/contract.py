@@ -211,7 +211,8 @@ CONTRACT: dict[str, Subject] = {
     "newton, conjugate gradients": Subject(
         newton,
         arguments={"iterative_above": 0},
-        hyperparameters={"damping": (0.5,), "tolerance": (1e-7,)},
+        # not near 1 ulp, where rounding says after how many directions the residual is small
+        hyperparameters={"damping": (0.5,), "tolerance": (1e-5,)},
         run_compiled=True,
         **_NEWTON,
     ),
