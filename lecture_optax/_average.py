@@ -90,8 +90,7 @@ def averaged(state: optax.OptState, params: Any) -> Any:
     **Raises** `ValueError` if `state` holds no average, or one of another tree (as under
     `optax.flatten`).
     """
-    kinds = jax.tree.leaves(state, is_leaf=_is_average)
-    found = [kind for kind in kinds if _is_average(kind)]
+    found = averages_in(state)
     if not found:
         raise ValueError(
             f"this {type(state).__name__} keeps no average: put average_iterates() last in the "
@@ -101,6 +100,12 @@ def averaged(state: optax.OptState, params: Any) -> Any:
     for each in found:
         result = _fill(each, result, params)
     return cast_like(jax.tree.map(jnp.array, result), params)
+
+
+def averages_in(state: optax.OptState) -> list[AverageIteratesState]:
+    """Every `average_iterates` in a state, wherever it is."""
+    nodes = jax.tree.leaves(state, is_leaf=_is_average)
+    return [node for node in nodes if _is_average(node)]
 
 
 def _include(state: AverageIteratesState, params: Any) -> Any:

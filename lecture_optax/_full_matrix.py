@@ -11,7 +11,8 @@ from ._block import block
 from ._describe import described
 from ._dtypes import as_array, full_like_magnitude, scale, zeros_like
 from ._entries import entries
-from ._numerics import abs_squared, reciprocal, rounding, sqrt
+from ._inverse_root import diagonal
+from ._numerics import abs_squared, reciprocal, rounding
 from ._types import Scalar, Transformation
 
 
@@ -83,7 +84,7 @@ def full_matrix(
     def inverse_root(c, g):
         if has_matrix(g):
             return matrix_inverse_root(c + scale(eps_root, jnp.eye(g.size, dtype=c.dtype)), eps)
-        return reciprocal(sqrt(c + eps_root) + eps)
+        return diagonal(c, eps, eps_root)
 
     def init_fn(params):
         return FullMatrixState(jax.tree.map(start, zeros_like(params)))

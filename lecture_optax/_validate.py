@@ -53,12 +53,6 @@ def finite(**hyperparameters: Any) -> None:
         _number(name, value, math.isfinite, "a finite number")
 
 
-def fraction(**hyperparameters: Any) -> None:
-    """Parts of a whole, in [0, 1]."""
-    for name, value in hyperparameters.items():
-        _number(name, value, lambda x: 0 <= x <= 1, "in [0, 1]")
-
-
 def rate(**hyperparameters: Any) -> None:
     """Finite and at least 0, or a schedule: a function of the step that returns such a number."""
     for name, value in hyperparameters.items():

@@ -75,11 +75,11 @@ def certified_silver_steps(sgd=lo.sgd, silver=lo.schedules.silver):
 def certified_strongly_convex(sgd=lo.sgd):
     kappa = 25.0
     mu, root = 1 / kappa, kappa**0.5
-    tx = sgd(1.0, momentum=(root - 1) / (root + 1), nesterov=True)
+    tx = sgd(1.0, lo.schedules.momentum_constant(kappa), nesterov=True)
     x = worst_case(step_matrix(tx, N, read=lo.lookahead_readout), mu=mu)
     yield _equal(x, 0.021607, "Nesterov, x(N)")
     yield Finding(x, (1 - 1 / root) ** N * (1 + mu) / 2, relation="<=", what="its bound")
-    polyak = sgd(4 / (1 + mu**0.5) ** 2, momentum=((root - 1) / (root + 1)) ** 2)
+    polyak = sgd(*lo.polyak_tuning(1.0, mu))
     yield Finding(worst_case(polyak, N, mu=mu), 4.5, relation=">=", what="heavy ball grows from .5")
 
 

@@ -24,10 +24,10 @@ def best_rates(sgd=lo.sgd):
     smallest, ratio = 1 / KAPPA, (KAPPA - 1) / (KAPPA + 1)
     methods = {
         "gradient descent, τ = 2/(L + μ)": (sgd(2 / (1 + smallest)), ratio),
-        "heavy ball": (sgd(4 / (1 + 1 / root) ** 2, best**2), best),
+        "heavy ball": (sgd(*lo.polyak_tuning(1.0, smallest)), best),
         "Nesterov, τ = 1/L": (sgd(1.0, best, True), 1 - 1 / root),
         "Nesterov, τ = 4/(3L + μ)": (
-            sgd(4 / (3 + smallest), (wide - 2) / (wide + 2), True),
+            sgd(*lo.nesterov_tuning(1.0, smallest), True),
             1 - 2 / wide,
         ),
     }
@@ -80,7 +80,7 @@ def momentum_amplifies_first(sgd=lo.sgd):
     """
     for kappa in (1e2, 1e3, 1e4):
         q = (kappa**0.5 - 1) / (kappa**0.5 + 1)
-        tx = sgd(4 / (1 + kappa**-0.5) ** 2, momentum=q**2)
+        tx = sgd(*lo.polyak_tuning(1.0, 1 / kappa))
         steps = int(2 * kappa**0.5)
         largest = np.abs(descend(tx, lambda θ: θ, 1.0, steps)).max()
         k = np.arange(steps + 1)

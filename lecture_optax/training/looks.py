@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from .._average import AverageIteratesState, averaged
+from .._average import averaged, averages_in
 from .._energy import energy
 from ._cached import cached
 from .step import Carry
@@ -63,7 +62,7 @@ def look(
     raw = evaluate(examples, carry.params, carry.model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(carry.params, carry.model_state, raw["loss"], False)]
-    if keeps_average(carry.opt_state):
+    if averages_in(carry.opt_state):
         params = averaged(carry.opt_state, carry.params)
         smooth = evaluate(examples, params, carry.model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
@@ -78,15 +77,6 @@ def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | No
             params, model_state = jax.tree.map(jnp.array, (params, model_state))
             best = Best(params, model_state, loss, step, is_average)
     return best
-
-
-def keeps_average(opt_state: optax.OptState) -> bool:
-    """Whether an `average_iterates` is in the state."""
-
-    def is_average(x):
-        return isinstance(x, AverageIteratesState)
-
-    return any(map(is_average, jax.tree.leaves(opt_state, is_leaf=is_average)))
 
 
 @cached
