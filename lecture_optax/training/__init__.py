@@ -8,6 +8,7 @@
     rows.py         In which order do the rows come?
     step.py         What is compiled? `Carry`, `Record`, the pure step
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
+    convolutions.py  Is the compiled loop slow for this step?
     loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
     looks.py        What do held-out data say, of θ and of its average?
     history.py      What was seen?

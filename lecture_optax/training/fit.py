@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from .. import _validate
 from . import _equinox, _linen, _nnx
 from .choice import lecture_default
+from .convolutions import slow_in_a_loop
 from .looks import look_steps
 from .loop import Callback, Hook, Rows, Run, go_on
 from .problem import Problem
@@ -106,7 +107,9 @@ def fit(
     )
     held_out = _on_device(problem.valid)
     run = Run(program, program.init(seed), total, look_steps(looks, total), held_out)
-    go_on(run, Rows(train, _on_device(weights)), callbacks=callbacks, hooks=hooks)
+    weights = _on_device(weights)
+    one_by_one = slow_in_a_loop(program, run.carry, train, weights)
+    go_on(run, Rows(train, weights, one_by_one), callbacks=callbacks, hooks=hooks)
     keep = keep or ("last" if held_out is None else "best")
     return result_of(run, keep, why, cost)
 

@@ -42,7 +42,7 @@ class Compiled(NamedTuple):
     start: Callable[..., Any]
     step: Callable[..., Any]
     take: Callable[..., Any]
-    chunk: Callable[..., Any]
+    chunk: jax.stages.Wrapped
     once: Callable[..., Any]
     given: Callable[..., Any]
 

@@ -1,5 +1,7 @@
 """Chunks are single steps, bitwise; what is not finite stops the run before it does damage."""
 
+import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training.convolutions import slow_in_a_loop
+from lecture_optax.training.loop import Rows
 
 from .models import PROBLEMS, TRAIN, VALID, LinenNet, noisy
 
@@ -93,3 +97,23 @@ def test_the_best_of_all_looks_is_kept_and_evaluates_to_what_was_seen():
     result = lo.fit(PROBLEMS["linen"](), tx=lo.sgd(1.0), steps=200, batch_size=8, looks=40)
     again = lo.training.losses.cross_entropy(result.predict(VALID[0]), jnp.asarray(VALID[1]))
     assert float(again.mean()) == pytest.approx(result.history["valid_loss"].min(), rel=1e-5)
+
+
+class Convolves(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.remat(nn.Conv)(3, (2,))(x[..., None])  # seen through a call, too
+        return nn.Dense(2)(x.reshape(len(x), -1))
+
+
+@pytest.mark.parametrize(("model", "slow"), [(Convolves(), True), (LinenNet(), False)])
+def test_a_convolution_on_a_cpu_leaves_the_compiled_loop_and_gives_the_same(model, slow):
+    program = Problem.from_linen(model, TRAIN, loss="cross_entropy").program(ADAM, batch_size=16)
+    data = jax.tree.map(jnp.asarray, TRAIN)
+    assert slow_in_a_loop(program, program.init(), data) == slow
+    single, table, finite, _ = Rows(data, one_by_one=True).advance(program, program.init(), 5)
+    chunk, records, *_ = Rows(data).advance(program, program.init(), 5)
+    assert finite
+    assert int(single.step) == 5
+    np.testing.assert_allclose(table[:5], records[:5], rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(single.params, chunk.params, rtol=1e-5, atol=1e-6)
