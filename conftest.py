@@ -50,6 +50,14 @@ def examples_are_a_users_code(request):
 
 
 @pytest.fixture
+def untyped():
+    """Without beartype, as a user runs it: the refusal is ours."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
 def x64():
     """Compute in float64, where two oracles can agree to 1e-12."""
     with jax.enable_x64(True):

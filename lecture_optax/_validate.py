@@ -81,12 +81,12 @@ def ascending(**hyperparameters: Any) -> None:
             raise ValueError(f"{low} must be at most {high}, got {x!r} > {y!r}.")
 
 
-def steps(*, least: int = 1, **hyperparameters: Any) -> None:
+def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
     """Numbers of steps: whole, at least `least`, and within the reach of a counter."""
     for name, value in hyperparameters.items():
-        allowed = f"a whole number of steps >= {least}"
+        allowed = f"a whole number of {of} >= {least}"
         _number(name, value, lambda x: x >= least and x.is_integer(), allowed)
-        _number(name, value, lambda x: x < 2**31, "below 2**31, where counters of steps end")
+        _number(name, value, lambda x: x < 2**31, f"below 2**31, where counters of {of} end")
 
 
 def switch(**arguments: Any) -> None:

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import optax
 import pytest
 
@@ -36,14 +35,6 @@ KIND = [
     (lambda: lo.adam(1e-3, b1=0.9j), "b1 must be", "got 0.9j"),
     (lambda: lo.first_moment(jnp.bfloat16(0.9)), "decay must be at least float32", "bfloat16"),
 ]
-
-
-@pytest.fixture
-def untyped():
-    """Without beartype, as a user runs it: the refusal is ours."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize(

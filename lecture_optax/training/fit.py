@@ -10,6 +10,12 @@ from jax.sharding import Mesh
 
 from .. import _validate
 from . import _equinox, _linen, _nnx
+from .arguments import (
+    check_kept,
+    check_optimizer_arguments,
+    check_seed,
+    refuse_beside_a_problem,
+)
 from .choice import lecture_default
 from .convolutions import slow_in_a_loop
 from .looks import look_steps
@@ -64,7 +70,7 @@ def fit(
     - `seed`: the model's `init` is given `jax.random.key(seed)`; the order of rows and dropout use
       keys folded from it.
     - `hyperparams`: numbers for `tx(**hyperparams)`, as data: all values share one program.
-    - `budget`: how much may be spent on choosing, in runs; with `tx=None` only.
+    - `budget`: how much may be spent on choosing, in runs, >= 0.5; with `tx=None` only.
     - `params`: parameters to start from.
     - `apply`: how the model is called, where the default does not fit (`Problem.from_linen`, ...).
     - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for held-out data.
@@ -89,11 +95,14 @@ def fit(
 
     ```
     """
+    check_optimizer_arguments(tx, hyperparams, budget)
+    check_seed(seed)
     problem = problem_of(model, data, loss, valid, params, apply, metrics)
+    check_kept(keep, problem.valid)
     train = _on_device(problem.train)
     rows = jax.tree.leaves(train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
-    total = _steps(steps, epochs, rows, size * accumulate)
+    total = _steps(steps, epochs, rows, size * int(accumulate))
     why, cost = "given", 1.0
     if tx is None:
         tx, hyperparams, why, cost = lecture_default(total)
@@ -101,7 +110,7 @@ def fit(
         problem,
         tx,
         batch_size=size,
-        accumulate=accumulate,
+        accumulate=int(accumulate),
         hyperparams=hyperparams,
         mesh=mesh,
     )
@@ -118,9 +127,15 @@ def problem_of(
     model: Any, data: Any, loss: Any, valid: Any, params: Any, apply: Any, metrics: Any
 ) -> Problem:
     """The problem that a model and data make, by the library that the model comes from."""
-    if isinstance(model, Problem):
-        return model
     keywords = {"loss": loss, "valid": valid, "params": params, "apply": apply, "metrics": metrics}
+    if isinstance(model, Problem):
+        refuse_beside_a_problem(data=data, **keywords)
+        return model
+    if isinstance(model, type):
+        raise TypeError(
+            f"model must be an instance, got the class {model.__name__}: call it, with what its "
+            "fields or its __init__ need."
+        )
     if "flax.linen" in sys.modules and _linen.is_linen(model):
         return Problem.from_linen(model, data, **keywords)
     if "flax.nnx" in sys.modules and _nnx.is_nnx(model):
@@ -135,10 +150,10 @@ def problem_of(
 
 def _batch_size(batch_size: int | None, accumulate: int, rows: int) -> int:
     """The rows of a batch; an update may not need more of them than there are."""
-    _validate.steps(accumulate=accumulate)
-    size = min(64, rows // accumulate) if batch_size is None else batch_size
+    _validate.steps(of="batches", accumulate=accumulate)
     if batch_size is not None:
-        _validate.steps(batch_size=batch_size)
+        _validate.steps(of="rows", batch_size=batch_size)
+    size = min(64, rows // int(accumulate)) if batch_size is None else int(batch_size)
     if size * accumulate > rows or size == 0:
         raise ValueError(
             f"one update takes batch_size * accumulate rows, {size} * {accumulate}, of {rows} "

@@ -28,11 +28,20 @@ class Best(NamedTuple):
 
 def look_steps(looks: int | Sequence[int], steps: int) -> tuple[int, ...]:
     """The steps after which held-out data are evaluated: so many, evenly, or those given."""
-    if isinstance(looks, Sequence):
-        inside = {int(step) for step in looks if 0 <= step <= steps}
-    else:
-        inside = {round(steps * i / looks) for i in range(1, looks + 1)} if looks else set()
-    return tuple(sorted(inside | {steps}))
+    given = np.asarray(looks) if np.size(looks) else np.zeros(0, int)
+    if given.dtype.kind not in "iu" or given.ndim > 1:
+        raise TypeError(
+            "looks must be a whole number >= 0, how often held-out data are evaluated, or a list "
+            f"of the steps at which they are, got {looks!r}."
+        )
+    last = steps if given.ndim else np.inf
+    if given.size and not (given.min() >= 0 and given.max() <= last):
+        raise ValueError(
+            f"looks must be >= 0, and as a list of steps within the run's {steps}, got {looks!r}."
+        )
+    many = range(1, int(given) + 1) if given.ndim == 0 else ()
+    evenly = {round(steps * i / len(many)) for i in many}
+    return tuple(sorted(evenly | set(given.reshape(-1).tolist() if given.ndim else ()) | {steps}))
 
 
 def evaluate(

@@ -1,0 +1,72 @@
+"""Which arguments of `fit` do not fit together? Refused before anything runs."""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from .. import _validate
+
+
+def refuse_beside_a_problem(**given: Any) -> None:
+    """A `Problem` brings its own data and loss; second ones would be ignored."""
+    beside = [name for name, value in given.items() if value is not None]
+    if beside:
+        raise ValueError(
+            f"a Problem brings its own data and loss, got {_and(beside)} beside it, which would be "
+            f"ignored: give {'it' if len(beside) == 1 else 'them'} to Problem.from_linen, "
+            "from_nnx, from_equinox or from_functions, where the problem is built."
+        )
+
+
+def check_optimizer_arguments(
+    tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None
+) -> None:
+    """A transformation; or a function with its numbers; or None, and then what it may cost."""
+    if budget is not None:
+        _validate.at_least(0.5, budget=budget)
+    if tx is not None and budget is not None:
+        raise ValueError(
+            "budget is what may be spent on choosing an optimizer, and goes with tx=None only, got "
+            f"budget={budget!r} and tx={tx!r}: leave out one of them."
+        )
+    if hyperparams is None:
+        return
+    if not isinstance(hyperparams, Mapping):
+        raise TypeError(
+            "hyperparams must be a dict of numbers by name, as {'learning_rate': 1e-3}, got "
+            f"{hyperparams!r}."
+        )
+    if not callable(tx) or isinstance(tx, optax.GradientTransformation):
+        raise TypeError(
+            "hyperparams are the arguments of tx, which must then be a function that builds an "
+            f"optimizer, got tx={tx!r}: pass tx=lo.adam, hyperparams={{'learning_rate': 1e-3}}, or "
+            "leave hyperparams out."
+        )
+
+
+def check_kept(keep: Any, valid: Any) -> None:
+    """What is best is decided on held-out data."""
+    if keep is None:
+        return
+    _validate.one_of("best", "last", keep=keep)
+    if keep == "best" and valid is None:
+        raise ValueError(
+            'keep="best" needs held-out data to know what is best, got valid=None: give '
+            'valid=(x, y), or keep="last".'
+        )
+
+
+def check_seed(seed: Any) -> None:
+    """A run is a function of one whole number."""
+    try:
+        operator.index(seed)
+    except TypeError:
+        raise TypeError(
+            f"seed must be a whole number, got {seed!r}: fit makes jax.random.key(seed) of it."
+        ) from None
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
