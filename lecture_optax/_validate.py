@@ -6,6 +6,7 @@ kind, `ValueError` for a wrong value. A tracer is let through: its value is not 
 program runs.
 """
 
+import difflib
 import itertools
 import math
 from collections.abc import Callable
@@ -110,11 +111,23 @@ def sizes(**arguments: Any) -> None:
 
 
 def one_of(*choices: Any, **arguments: Any) -> None:
-    """One of a few words."""
+    """One of a few words. For one that is nearly right, the message names the right one."""
     for name, value in arguments.items():
         if value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
-            raise ValueError(f"{name} must be one of {words}, got {value!r}.")
+            near = _nearest(str(value), [str(choice) for choice in choices])
+            guess = f" Did you mean {near!r}?" if near else ""
+            raise ValueError(f"{name} must be one of {words}, got {value!r}.{guess}")
+
+
+def _nearest(word: str, words: list[str]) -> str | None:
+    """The word that was probably meant: "adma" is "adam" with two letters swapped, not "adamax"."""
+
+    def likeness(other: str) -> float:
+        pairs = (word, other), (sorted(word), sorted(other))
+        return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    return max(difflib.get_close_matches(word, words), key=likeness, default=None)
 
 
 def _wide_enough(name: str, value: Any) -> None:
