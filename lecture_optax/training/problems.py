@@ -1,0 +1,239 @@
+"""On what can I try it? The built-in problems: small, real, and there without a network.
+
+Each is a function that returns a `Problem`, with the rows held out on which a run is judged:
+"valid", which choices may look at, or "test", for one last look at what was chosen.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _validate
+from .losses import cross_entropy
+from .problem import Problem
+
+SEED = 42
+"""Of the splits and of what is drawn: a part of a problem, not of a run."""
+
+
+class BuiltIn(NamedTuple):
+    """A built-in problem, and how long and in which batches it is usually trained."""
+
+    build: Callable[..., Problem]
+    steps: int
+    batch_size: int | None
+
+    @property
+    def about(self) -> str:
+        """What it is, in one line."""
+        return (self.build.__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def problem_named(name: str) -> BuiltIn:
+    """The built-in problem of that name.
+
+    **Raises** `ValueError` for another name, with the nearest one.
+
+    ```python
+    >>> from lecture_optax.training.problems import problem_named
+    >>> print(problem_named("quadratic_deep").about)
+    A noisy quadratic in 100 dimensions, a tenth of them steep
+
+    ```
+    """
+    _validate.one_of(*PROBLEMS, problem=name)
+    return PROBLEMS[name]
+
+
+def quadratic_deep(held_out: str = "valid") -> Problem:
+    """A noisy quadratic in 100 dimensions, a tenth of them steep.
+
+        ℓ(θ, x) = (θ - x)ᵀ H (θ - x) / 2,    x ~ N(0, 0.6² I),    θ(1) = (1, ..., 1)
+
+    90 eigenvalues of H are from U(0, 1), 10 from U(30, 60), turned by a random rotation. The loss
+    cannot fall below the noise, 0.18 tr H, which is about 90.
+
+    Source: Schneider, Balles and Hennig (2019), "DeepOBS", problem `quadratic_deep`.
+    """
+    x = 0.6 * np.random.default_rng(SEED).normal(size=(3000, 100))
+    train, valid = _split(held_out, x.astype(np.float32))
+    return Problem.from_functions(init=_ones, loss=_bowl, train=train[0], valid=valid[0])
+
+
+def logistic(held_out: str = "valid") -> Problem:
+    """Logistic regression on breast-cancer: 30 measurements, 2 classes."""
+    return _classifier("breast_cancer", (_dense(2),), held_out)
+
+
+def softmax(held_out: str = "valid") -> Problem:
+    """Softmax regression on digits: 64 pixels, 10 classes."""
+    return _classifier("digits", (_dense(10),), held_out)
+
+
+def mlp_digits(held_out: str = "valid") -> Problem:
+    """A network with 64 hidden units on digits."""
+    return _classifier("digits", (_dense(64), jax.nn.relu, _dense(10)), held_out)
+
+
+def cnn_digits(held_out: str = "valid") -> Problem:
+    """Two convolutions, 3 × 3 with 8 and 16 features, on digits."""
+    convolutions = (patches, _dense(8), jax.nn.relu, _pool, patches, _dense(16), jax.nn.relu, _pool)
+    return _classifier("digits", (_image, *convolutions, _flat, _dense(10)), held_out)
+
+
+def mlp_diabetes(held_out: str = "valid") -> Problem:
+    """Regression with 32 hidden units on diabetes; it overfits."""
+    x, y = _bundled("diabetes")
+    y = ((y - y.mean()) / y.std()).astype(np.float32)[:, None]
+    train, valid = _standardised(*_split(held_out, x, y))
+    model = _sequential(_dense(32), jax.nn.relu, _dense(1))
+    return Problem.from_linen(model, train, loss=_squared_error, valid=valid)
+
+
+def char_rnn(held_out: str = "valid") -> Problem:
+    """The next character of Python's own documentation, by a GRU with 64 units."""
+    from flax import linen as nn
+
+    text = _text()[: 33 * 6000].reshape(-1, 33)
+    (train,), (valid,) = _split(held_out, text)
+    model = _sequential(_one_hot, nn.RNN(nn.GRUCell(64)), _dense(CHARACTERS))
+    pairs = [(rows[:, :-1], rows[:, 1:]) for rows in (train, valid)]
+    return Problem.from_linen(model, pairs[0], loss=_mean_over_sequence, valid=pairs[1])
+
+
+PROBLEMS: dict[str, BuiltIn] = {
+    built_in.build.__name__: built_in
+    for built_in in (
+        BuiltIn(quadratic_deep, 600, 128),
+        BuiltIn(logistic, 600, 32),
+        BuiltIn(softmax, 600, 64),
+        BuiltIn(mlp_digits, 2400, 64),
+        BuiltIn(cnn_digits, 600, 64),
+        BuiltIn(mlp_diabetes, 600, 32),
+        BuiltIn(char_rnn, 800, 32),
+    )
+}
+"""Every built-in problem by name."""
+
+
+def patches(x: jax.Array) -> jax.Array:
+    """The 3 × 3 neighbourhood of every pixel of (rows, height, width, features), zero outside.
+
+    A convolution is then one matrix product, which a compiled loop on a CPU runs at full speed;
+    `lax.conv` runs there at a tenth of it (jax#12868).
+    """
+    height, width = x.shape[1:3]
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifts = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return jnp.concatenate(shifts, -1)
+
+
+def _pool(x: jax.Array) -> jax.Array:
+    """The largest of 2 × 2 pixels."""
+    rows, height, width, features = x.shape
+    return x.reshape(rows, height // 2, 2, width // 2, 2, features).max((2, 4))
+
+
+def _image(x: jax.Array) -> jax.Array:
+    return x.reshape(-1, 8, 8, 1)
+
+
+def _flat(x: jax.Array) -> jax.Array:
+    return x.reshape(len(x), -1)
+
+
+def _dense(features: int) -> Any:
+    from flax import linen as nn
+
+    return nn.Dense(features)
+
+
+def _sequential(*layers: Any) -> Any:
+    """The layers one after the other: a tuple has a hash, so that equal models share a program."""
+    from flax import linen as nn
+
+    return nn.Sequential(layers)
+
+
+def _classifier(data: str, layers: tuple[Any, ...], held_out: str) -> Problem:
+    x, y = _bundled(data)
+    train, valid = _standardised(*_split(held_out, x, y.astype(np.int32)))
+    return Problem.from_linen(_sequential(*layers), train, loss="cross_entropy", valid=valid)
+
+
+def _ones(key: jax.Array) -> jax.Array:
+    return jnp.ones(100)
+
+
+def _bowl(params: jax.Array, batch: jax.Array) -> jax.Array:
+    d = params - batch
+    return 0.5 * jnp.sum((d @ jnp.asarray(_hessian())) * d, -1)
+
+
+def _squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    return jnp.sum((prediction - target) ** 2, -1)
+
+
+def _mean_over_sequence(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    return jnp.mean(cross_entropy(prediction, target), -1)
+
+
+def _one_hot(x: jax.Array) -> jax.Array:
+    return jax.nn.one_hot(x, CHARACTERS)
+
+
+@functools.cache
+def _hessian() -> np.ndarray:
+    """Rᵀ diag(λ) R, with R a rotation."""
+    random = np.random.default_rng(SEED)
+    eigenvalues = np.concatenate([random.uniform(0, 1, 90), random.uniform(30, 60, 10)])
+    rotation = np.linalg.qr(random.normal(size=(100, 100)))[0]
+    return (rotation.T * eigenvalues @ rotation).astype(np.float32)
+
+
+CHARACTERS = 96
+"""The end of a line, and ASCII from the blank to the tilde; whatever else is a blank."""
+
+
+@functools.cache
+def _text() -> np.ndarray:
+    """What `help("lambda")` and its like print, as numbers below `CHARACTERS`."""
+    from pydoc_data.topics import topics
+
+    text = "\n".join(topics[name] for name in sorted(topics)).encode("ascii", "replace")
+    code = np.frombuffer(text, np.uint8).astype(np.int32) - 31
+    return np.where(code == ord("\n") - 31, 0, np.where(code > 0, code, 1))
+
+
+def _bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        raise ImportError(
+            'the data come with scikit-learn: pip install "lecture_optax[train]".'
+        ) from error
+    return getattr(datasets, f"load_{name}")(return_X_y=True)
+
+
+def _split(held_out: str, *arrays: np.ndarray) -> Any:
+    """Rows to train on, and those held out: of the same 70, 15 and 15 in a hundred, always."""
+    _validate.one_of("valid", "test", held_out=held_out)
+    rows = np.random.default_rng(SEED).permutation(len(arrays[0]))
+    first, second = int(0.7 * len(rows)), int(0.85 * len(rows))
+    chosen = rows[first:second] if held_out == "valid" else rows[second:]
+    return tuple(x[rows[:first]] for x in arrays), tuple(x[chosen] for x in arrays)
+
+
+def _standardised(train: Any, held_out: Any) -> Any:
+    """Inputs of mean 0 and deviation 1 over the training rows; what never varies becomes 0."""
+    center, scale = train[0].mean(0), train[0].std(0)
+    scale[scale == 0] = 1
+
+    def standardise(data):
+        return ((data[0] - center) / scale).astype(np.float32), *data[1:]
+
+    return standardise(train), standardise(held_out)
