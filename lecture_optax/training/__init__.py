@@ -14,6 +14,12 @@
     history.py      What was seen?
     choice.py       Which optimizer, when nobody says?
     result.py       What does a run leave?
+    callbacks.py    When does a run end early?
+    progress.py     How does a person follow a run?
+    log.py          Where is it written down?
+    report.py       What came of it, in words?
+    plot.py         What does it look like?
+    problems.py     On what can I try it? The only home of problems
 
 What is built around the loop needs no change of it. A hook is a function of one `Moment`, called
 after every chunk (a quarter of a second) and once before the first:

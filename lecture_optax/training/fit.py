@@ -1,5 +1,6 @@
 """One call: a model and data in, a trained model and its history out."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,10 +19,12 @@ from .arguments import (
 )
 from .choice import lecture_default
 from .convolutions import slow_in_a_loop
+from .log import Write, log_to
 from .looks import look_steps
 from .loop import Callback, Hook, Rows, Run, go_on
 from .problem import Problem
 from .program import Program
+from .progress import watch
 from .result import Result, result_of
 
 
@@ -48,6 +51,8 @@ def fit(
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
     mesh: Mesh | None = None,
+    progress: bool | None = None,
+    log: Write | str | os.PathLike[str] | None = None,
 ) -> Result:
     """Train a model, and return it with what was seen on the way.
 
@@ -82,6 +87,10 @@ def fit(
     - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
     - `hooks`: functions of a `Moment`, called once a chunk.
     - `mesh`: devices that share every batch.
+    - `progress`: None shows the run on a terminal, in a notebook, or as lines, and nothing under
+      CI; True shows it there too; False shows nothing.
+    - `log`: a function of (step, {"loss": ...}), a path ending in `.jsonl`, or a folder for
+      TensorBoard.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together, and `NonFiniteError` when
     the loss is no longer a number.
@@ -117,8 +126,9 @@ def fit(
     held_out = _on_device(problem.valid)
     run = Run(program, program.init(seed), total, look_steps(looks, total), held_out)
     weights = _on_device(weights)
-    one_by_one = slow_in_a_loop(program, run.carry, train, weights)
-    go_on(run, Rows(train, weights, one_by_one), callbacks=callbacks, hooks=hooks)
+    source = Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
+    with watch(progress) as shown, log_to(log) as written:
+        go_on(run, source, callbacks=callbacks, hooks=[*shown, *written, *hooks])
     keep = keep or ("last" if held_out is None else "best")
     return result_of(run, keep, why, cost)
 

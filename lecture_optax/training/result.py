@@ -23,6 +23,7 @@ class Result:
     - `history`: every step, every look (`History`).
     - `choice`: how the optimizer was chosen, in words; `cost`: gradient evaluations spent, in units
       of one run.
+    - `stopped`: the callback that ended the run, or None.
     - `steps`: how many were made; `kept`: from which of them the parameters are, and whether they
       are an average.
     """
@@ -37,6 +38,7 @@ class Result:
     cost: float
     steps: int
     kept: str
+    stopped: str | None = None
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
 
     def predict(self, x: Any) -> Any:
@@ -47,6 +49,23 @@ class Result:
                 "predict=, a function of (params, x)."
             )
         return self.predictor(self.params, self.model_state, x)
+
+    def report(self) -> str:
+        """A summary to read, as plain text: see `report.py`."""
+        from .report import report
+
+        return report(self)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw losses, rate and update/weight ratios, and return the axes: see `plot.py`.
+
+        **Arguments**
+
+        - `ax`: one `Axes`, for the losses alone; or three. A new figure when not given.
+        """
+        from .plot import plot
+
+        return plot(self.history, ax)
 
 
 def result_of(run: Run, keep: str, choice: str, cost: float) -> Result:
@@ -70,5 +89,6 @@ def result_of(run: Run, keep: str, choice: str, cost: float) -> Result:
         cost=cost,
         steps=run.step,
         kept=kept,
+        stopped=run.stopped,
         predictor=predict and jax.jit(predict),
     )
