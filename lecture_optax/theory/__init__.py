@@ -1,7 +1,7 @@
 """Theory that runs: the lecture's claims, put to the test on the very transforms that are shipped.
 
 Probes measure any Optax transformation; a statement compares what a probe measures with what the
-theory says; `python -m lecture_optax.theory` runs all statements and prints a table.
+theory says; `lecture-optax theory` runs all statements and prints a table.
 """
 
 from importlib import import_module as _import_module

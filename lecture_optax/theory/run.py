@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .. import _validate
 from .statement import Finding, Statement
 from .table import statements
 
@@ -53,7 +54,7 @@ def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
         else [each for name, each in table.items() if name.startswith(only or "")]
     )
     if only and not chosen:
-        raise ValueError(f"only must be a name out of {', '.join(table)}; got {only!r}.")
+        _validate.one_of(*table, only=only)
     return map(_decide, chosen)
 
 

@@ -1,0 +1,177 @@
+"""Compare several optimizers on one problem: a table and a picture."""
+
+import json as json_module
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from .. import _validate
+from .train import check_picture, number, record_of
+from .words import OPTIMIZERS, MistypedError, one_of, optimizer_of, problem_of, typed
+
+if TYPE_CHECKING:
+    from ..training import Result
+
+
+class Entry(NamedTuple):
+    """An optimizer as it was typed, its rate, and its run; or why there is none."""
+
+    name: str
+    rate: float
+    result: "Result | None"
+    because: str
+    seconds: float
+
+    @property
+    def held_out(self) -> float:
+        """The lowest held-out loss, or training loss where nothing is held out; or infinity."""
+        if self.result is None:
+            return np.inf
+        looks = self.result.history.looks
+        return float(np.nanmin(looks.get("valid_loss", looks["train_loss"])))
+
+
+@dataclass
+class Compare:
+    """Train a problem by several optimizers, from the same start and on the same batches."""
+
+    problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
+    """A built-in problem, or module:function."""
+    optimizers: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME[=RATE]] ...")] = (
+        "nesterov",
+        "rmsprop",
+        "adam",
+    )
+    """Names, each with a rate of its own if you like: adam=1e-3 adam=1e-2 nesterov=0.1."""
+    schedule: str | None = None
+    """constant, linear, cosine, inverse_time, one_cycle or wsd; linear by default."""
+    warmup: int = 0
+    """Steps in which the rate climbs from 0."""
+    steps: int | None = None
+    """How many steps each; by default what is usual for the problem."""
+    batch_size: int | None = None
+    """The rows of a batch; by default what is usual for the problem."""
+    seed: int = 0
+    """Of the initial parameters and the order of the rows."""
+    picture: Path | None = Path("compare.png")
+    """Draw the runs into this file; None for no picture."""
+    json: bool = False
+    """One JSON object a line in place of the table."""
+
+    def run(self) -> int:
+        problem = problem_of(self.problem)
+        steps = problem.steps if self.steps is None else self.steps
+        size = problem.batch_size if self.batch_size is None else self.batch_size
+        with typed():
+            _validate.steps(steps=steps, **({} if size is None else {"batch_size": size}))
+            _validate.steps(least=0, warmup=self.warmup)
+            check_picture(self.picture)
+        named = [_name_and_rate(word) for word in self.optimizers]
+        built = [
+            optimizer_of(name, rate, self.schedule, steps, self.warmup) for name, rate in named
+        ]
+        task = problem.build()
+        options = {"steps": steps, "batch_size": size, "seed": self.seed}
+        entries = [
+            _entry(word, rate, task, tx, options)
+            for word, (_, rate), tx in zip(self.optimizers, named, built, strict=True)
+        ]
+        if self.json:
+            for entry in entries:
+                print(json_module.dumps({"problem": self.problem, **_record(entry)}))
+        else:
+            print(table(entries))
+        ran = [entry for entry in entries if entry.result is not None]
+        if self.picture is not None and ran:
+            draw(ran, self.problem, self.picture)
+            if not self.json:
+                print(self.picture)
+        return 0 if ran else 1
+
+
+def _name_and_rate(word: str) -> tuple[str, float]:
+    name, equals, rate = word.partition("=")
+    method = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
+    try:
+        return name, float(rate) if equals else method.rate
+    except ValueError:
+        raise MistypedError(
+            f"the rate in {word!r} must be a number, as in {name}={method.rate:g}."
+        ) from None
+
+
+def _entry(word: str, rate: float, task: Any, tx: Any, options: dict[str, Any]) -> Entry:
+    from ..training import NonFiniteError, fit
+
+    began = time.perf_counter()
+    try:
+        result, because = fit(task, tx=tx, **options), ""
+    except NonFiniteError as error:
+        result, because = None, f"exploded in step {error.run.step + 1:,}"
+    return Entry(word.partition("=")[0], rate, result, because, time.perf_counter() - began)
+
+
+def table(entries: list[Entry]) -> str:
+    """A line for each optimizer; the lowest held-out loss is marked."""
+    best = min(entries, key=lambda entry: entry.held_out)
+    metrics = _metrics(entries)
+    heads = ["optimizer", "rate", *(name.replace("_", " ") for name in metrics), "at step"]
+    rows = [[*heads, "training loss", "time", ""]]
+    for entry in entries:
+        mark = "← best" if entry is best and entry.result is not None else entry.because
+        rows.append([entry.name, f"{entry.rate:g}", *_cells(entry, metrics)])
+        rows[-1] += [f"{entry.seconds:.1f} s", mark]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _cells(entry: Entry, metrics: list[str]) -> list[str]:
+    """What held-out data said at the best look, its step, and the training loss at the end."""
+    if entry.result is None:
+        return [""] * (len(metrics) + 2)
+    looks = entry.result.history.looks
+    at = int(np.nanargmin(looks.get("valid_loss", looks["train_loss"])))
+    held_out = [f"{looks[name][at]:.4g}" for name in metrics]
+    return [*held_out, f"{int(looks['step'][at]):,}", f"{looks['train_loss'][-1]:.4g}"]
+
+
+def _metrics(entries: list[Entry]) -> list[str]:
+    ran = [entry.result.history.looks for entry in entries if entry.result is not None]
+    names = {name for looks in ran for name in looks if name.startswith("valid_")}
+    return sorted(names, key=lambda name: (name != "valid_loss", name))
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    ran = {"because": entry.because} if entry.result is None else record_of(entry.result)
+    return {"name": entry.name, "rate": entry.rate, "best": number(entry.held_out), **ran}
+
+
+def draw(entries: list[Entry], title: str, path: Path) -> None:
+    """All losses above, all rates below."""
+    from matplotlib.figure import Figure
+
+    from ..training.plot import draw_losses, draw_rate
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    for i, entry in enumerate(entries):
+        if entry.result is not None:
+            draw_losses(entry.result.history, above, f"{entry.name}, τ = {entry.rate:g}", i)
+            draw_rate(entry.result.history, below, i)
+    below.set_yscale("log")  # the rates that are usual for two methods lie decades apart
+    below.set_ylim(bottom=max(1e-4 * below.get_ylim()[1], below.get_ylim()[0]))
+    above.set(title=f"{title}: held out (marks) and training (faint)")
+    above.get_legend().remove()
+    figure.legend(*above.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    below.set_xlabel("step")
+    figure.savefig(path, dpi=120)
