@@ -10,6 +10,13 @@
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?
     loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
+    saves.py        When is a run saved, and how does it go on?
+      checkpoint.py What must be saved to go on bitwise?
+      restore.py    What fits, by name?
+      identity.py   Is it the same run?
+      folder.py     Where do checkpoints lie, and what if the disk says no? (Orbax)
+      seal.py       Are the files of a checkpoint as they were written?
+      signals.py    Who asks a run to stop?
     looks.py        What do held-out data say, of θ and of its average?
     history.py      What was seen?
     choice.py       Which optimizer, when nobody says?
@@ -32,8 +39,8 @@ after every chunk (a quarter of a second) and once before the first:
 A checkpoint saves `run.carry`, `run.best`, `run.history` (`carry` is donated by the next chunk:
 copy what you keep), and resumes by writing them back before `loop.go_on(run, source, hooks=...)`;
 what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and logs read
-`moment.records` and `moment.look`.
-`poll` is called between the batches of an evaluation, and may raise too.
+`moment.records` and `moment.look`. `poll` is called between the batches of an evaluation, and may
+raise too.
 """
 
 from .fit import fit as fit

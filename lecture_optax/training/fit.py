@@ -21,11 +21,12 @@ from .choice import lecture_default
 from .convolutions import slow_in_a_loop
 from .log import Write, log_to
 from .looks import look_steps
-from .loop import Callback, Hook, Rows, Run, go_on
+from .loop import Callback, Hook, Rows, Run
 from .problem import Problem
 from .program import Program
 from .progress import watch
 from .result import Result, result_of
+from .saves import go_on_saved
 
 
 def fit(
@@ -53,6 +54,8 @@ def fit(
     mesh: Mesh | None = None,
     progress: bool | None = None,
     log: Write | str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    strict: bool = False,
 ) -> Result:
     """Train a model, and return it with what was seen on the way.
 
@@ -91,6 +94,11 @@ def fit(
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path ending in `.jsonl`, or a folder for
       TensorBoard.
+    - `checkpoint`: a folder into which the run is saved on the way, and from which it goes on,
+      bitwise, when it was killed. SIGTERM saves and raises `SystemExit(143)`; Ctrl-C saves and
+      raises `KeyboardInterrupt`, a second one leaves at once. A finished run returns its result.
+    - `strict`: refuse a checkpoint that does not fit whole. By default what fits by name is
+      restored, after a change of the optimizer say, and a table tells the rest.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together, and `NonFiniteError` when
     the loss is no longer a number.
@@ -127,8 +135,10 @@ def fit(
     run = Run(program, program.init(seed), total, look_steps(looks, total), held_out)
     weights = _on_device(weights)
     source = Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
+    saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}
     with watch(progress) as shown, log_to(log) as written:
-        go_on(run, source, callbacks=callbacks, hooks=[*shown, *written, *hooks])
+        every = [*shown, *written, *hooks]
+        go_on_saved(run, source, **saving, callbacks=callbacks, hooks=every)
     keep = keep or ("last" if held_out is None else "best")
     return result_of(run, keep, why, cost)
 

@@ -1,0 +1,189 @@
+"""What must be saved to go on bitwise?
+
+    carry      parameters, model state, optimizer state, step. The key is that of the seed, and the
+               rows follow from it and the step.
+    best       the weights with the lowest held-out loss, and where they were found
+    history    every record and every look, as the result will show them
+    source     where an iterator of batches stands, if there is one
+
+Orbax writes it (`folder.py`), by path and name (`restore.py`), when `saves.py` says so.
+"""
+
+import json
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from .._describe import describe
+from .folder import Saved
+from .history import History
+from .looks import Best
+from .loop import Run
+from .restore import Leaf, as_saved, leaves_of, restored, state_leaves_of, table
+from .step import Carry
+
+
+class Stateful(NamedTuple):
+    """Read and write where a source of batches stands; nothing for rows that are on the device."""
+
+    source: Any
+
+    def get(self) -> Any:
+        state = self.source.get_state() if hasattr(self.source, "get_state") else None
+        return {"bytes": state.decode("latin-1")} if isinstance(state, bytes) else state
+
+    def set(self, state: Any) -> None:
+        if state is not None:
+            is_bytes = isinstance(state, dict) and set(state) == {"bytes"}
+            self.source.set_state(state["bytes"].encode("latin-1") if is_bytes else state)
+
+
+def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
+    """Copy what must be saved to the host: the next chunk is given the arrays themselves."""
+    leaves = carry_leaves(run.carry)
+    arrays = {leaf.path: _on_host(leaf.value) for leaf in leaves}
+    best: Any = None
+    if run.best is not None:
+        arrays |= {leaf.path: _on_host(leaf.value) for leaf in best_leaves(run.best)}
+        best = {name: getattr(run.best, name) for name in ("loss", "step", "is_average")}
+    notes = {
+        "identity": identity,
+        "optimizer": optimizer_of(run),
+        "names": {leaf.path: leaf.name for leaf in leaves if leaf.value.size},
+        "best": best,
+        "looks": run.history.lines,
+        "columns": list(run.history.steps),
+        "source": Stateful(source).get(),
+        "step": run.step,
+        "steps": run.steps,
+        "stopped": run.stopped,
+    }
+    arrays |= _history_arrays(run.history)
+    written = {path: x for path, x in arrays.items() if x.size}  # Orbax refuses what is empty
+    return Saved(written, json.loads(json.dumps(notes)))  # a copy, as the history grows
+
+
+def put_back(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> None:
+    """Let a new run stand where the saved one stood.
+
+    **Warns** with a table of what did not fit by name.
+
+    **Raises** `ValueError` with it, if `strict`.
+    """
+    arrays, notes = saved
+    wanted = carry_leaves(run.carry)
+    present = [leaf for leaf in wanted if leaf.value.size]
+    found = restored(arrays, notes["names"], present, notes["step"])
+    values = dict(zip((leaf.path for leaf in present), found.values, strict=True))
+    carry = _unflatten(run.carry, [values.get(leaf.path, leaf.value) for leaf in wanted])
+    best, misfits = _best(carry, saved, run.valid is not None)
+    _report(run, notes, found.misfits + misfits, strict, where)
+    run.carry, run.best, run.stopped = carry, best, notes["stopped"]
+    run.history = _history(saved)
+    Stateful(source).set(notes["source"])
+
+
+def carry_leaves(carry: Carry) -> list[Leaf]:
+    """All leaves but the key, in the order of `_unflatten`."""
+    return [
+        *leaves_of(carry.params, "params"),
+        *leaves_of(carry.model_state, "model_state"),
+        *state_leaves_of(carry.opt_state, carry.params, "opt_state"),
+        Leaf("step", "step", carry.step),
+    ]
+
+
+def best_leaves(best: Best) -> list[Leaf]:
+    return [
+        *leaves_of(best.params, "best.params"),
+        *leaves_of(best.model_state, "best.model_state"),
+    ]
+
+
+def _unflatten(carry: Carry, values: list[Any]) -> Carry:
+    parts = (carry.params, carry.model_state, carry.opt_state, carry.step)
+    params, model_state, opt_state, step = jax.tree.unflatten(jax.tree.structure(parts), values)
+    return Carry(params, model_state, opt_state, carry.key, step)
+
+
+def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[tuple[str, str]]]:
+    """The best weights so far, unless another model's."""
+    if saved.notes["best"] is None or not wanted:
+        return None, []
+    best = Best(carry.params, carry.model_state, **saved.notes["best"])
+    leaves = [leaf for leaf in best_leaves(best) if leaf.value.size]
+    names = {path: path for path in saved.arrays if path.startswith("best.")}
+    found = restored(saved.arrays, names, leaves, 0)
+    if any("converted" not in words for _, words in found.misfits):
+        return None, [("best", "of another model: left out")]
+    values = dict(zip((leaf.path for leaf in leaves), found.values, strict=True))
+    filled = [values.get(leaf.path, leaf.value) for leaf in best_leaves(best)]
+    trees = jax.tree.structure((best.params, best.model_state))
+    params, model_state = jax.tree.unflatten(trees, filled)
+    return best._replace(params=params, model_state=model_state), found.misfits
+
+
+def _report(
+    run: Run, notes: dict[str, Any], misfits: list[tuple[str, str]], strict: bool, where: str
+) -> None:
+    now, before = optimizer_of(run), notes["optimizer"]
+    changed = [] if now == before else [("the optimizer", f"is {now}"), ("", f"was {before}")]
+    if strict and misfits:
+        raise ValueError(
+            table(f"the checkpoint in {where!r} does not fit, and strict=True:", changed + misfits)
+            + "\nGo on as it was saved, or pass strict=False to restore what fits."
+        )
+    if is_finished(notes):
+        _report_finished(where, now, before, misfits)
+    elif misfits:
+        header = f"the checkpoint in {where!r} fits in part; everything else was restored:"
+        warnings.warn(table(header, changed + misfits), stacklevel=6)
+
+
+def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str, str]]) -> None:
+    """Nothing will be trained: another optimizer is left unused, another model has no result."""
+    model = [(path, words) for path, words in misfits if not path.startswith("opt_state")]
+    if model:
+        raise ValueError(
+            table(f"the run in {where!r} is finished, and its model is another one:", model)
+            + "\nGive another folder to train this one."
+        )
+    if now != before:
+        warnings.warn(
+            f"the run in {where!r} is finished: this is the result of {before}, and {now} was not "
+            "used. Give another folder to train with it.",
+            stacklevel=7,
+        )
+
+
+def is_finished(notes: dict[str, Any]) -> bool:
+    """Whether the run had come to its end, or been ended by a callback."""
+    return notes["step"] >= notes["steps"] or notes["stopped"] is not None
+
+
+def optimizer_of(run: Run) -> str:
+    """What the optimizer says of itself, on one line."""
+    text = " ".join(str(describe(run.program.optimizer)).split())
+    return text.replace("( ", "(").replace(", )", ")").replace(",)", ")")
+
+
+def _on_host(x: Any) -> np.ndarray:
+    return np.array(as_saved(x))  # a copy: on a CPU, `asarray` would be the donated memory itself
+
+
+def _history_arrays(history: History) -> dict[str, np.ndarray]:
+    arrays = {f"history.{name}": x for name, x in history.steps.items()}
+    if history.ratios:
+        steps, ratios = zip(*history.ratios, strict=True)
+        arrays["ratios.steps"], arrays["ratios"] = np.array(steps), np.stack(ratios)
+    return arrays
+
+
+def _history(saved: Saved) -> History:
+    arrays, notes = saved
+    block = {name: arrays[f"history.{name}"] for name in notes["columns"]}
+    pairs = zip(arrays.get("ratios.steps", ()), arrays.get("ratios", ()), strict=True)
+    ratios = [(int(step), ratio) for step, ratio in pairs]
+    return History([block] if block else [], list(notes["looks"]), ratios)

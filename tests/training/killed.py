@@ -1,0 +1,108 @@
+"""A run to be killed: `python -m tests.training.killed KIND STEPS FOLDER OUT [--eager]`.
+
+It prints a line when it trains, and at its end writes all that it has learned to OUT.npz. `--eager`
+saves all the time, so that a kill falls into a save.
+"""
+
+import sys
+
+import flax.linen as nn
+import jax
+import numpy as np
+from flax import nnx
+
+import lecture_optax as lo
+from lecture_optax.training import Problem, Program, Run, saves
+from lecture_optax.training.looks import look_steps
+from lecture_optax.training.program import empty_table
+from lecture_optax.training.result import result_of
+
+
+class LinenNet(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.Dense(32)(x)
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+        return nn.Dense(10)(nn.Dropout(0.2, deterministic=not train)(x))
+
+
+class NnxNet(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden, self.norm = nnx.Linear(64, 32, rngs=rngs), nnx.BatchNorm(32, rngs=rngs)
+        self.dropout, self.out = nnx.Dropout(0.2, rngs=rngs), nnx.Linear(32, 10, rngs=rngs)
+
+    def __call__(self, x):
+        return self.out(self.dropout(nnx.relu(self.norm(self.hidden(x)))))
+
+
+class GrainBatches:
+    """Batches of a Grain pipeline, shuffled and repeated, whose place is part of a checkpoint."""
+
+    def __init__(self, x, y, size=64):
+        import grain  # a second, which the other kinds need not wait
+
+        rows = grain.MapDataset.source(list(zip(x, y, strict=True))).shuffle(seed=1).repeat()
+        self.batches = iter(rows.batch(size).to_iter_dataset())
+        self.get_state, self.set_state = self.batches.get_state, self.batches.set_state
+
+    def advance(self, program, carry, steps):
+        table, finite, ratios = empty_table(), True, None
+        for i in range(steps):
+            batch = jax.tree.map(jax.numpy.asarray, next(self.batches))
+            carry, table, finite, ratios = program.compiled.given(
+                carry, table, np.int32(i), batch, None, program.hyperparams
+            )
+        return carry, table, finite, ratios
+
+
+def data():
+    """The size of scikit-learn's digits, without the second that it takes to load."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 10, 1797).astype(np.int32)
+    x = random.normal(size=(10, 64))[y] + 2 * random.normal(size=(1797, 64))
+    x = x.astype(np.float32)
+    return (x[:1437], y[:1437]), (x[1437:], y[1437:])
+
+
+def optimizer(steps):
+    return lo.adam(lo.schedules.linear(1e-3, steps))
+
+
+def trained(kind, steps, folder, *hooks):
+    train, valid = data()
+    options = {"loss": "cross_entropy", "valid": valid}
+    if kind == "grain":
+        problem = Problem.from_linen(LinenNet(), train, **options)
+        program = Program.of(problem, optimizer(steps), batch_size=64)
+        run = Run(program, program.init(0), steps, look_steps(20, steps), valid)
+        saves.go_on_saved(run, GrainBatches(*train), checkpoint=folder, seed=0, hooks=hooks)
+        return result_of(run, "last", "", 1.0)
+    model = LinenNet() if kind == "linen" else NnxNet(nnx.Rngs(0))
+    options |= {"tx": optimizer(steps), "steps": steps, "hooks": hooks, "keep": "last"}
+    return lo.fit(model, train, checkpoint=folder, **options)
+
+
+def main(kind, steps, folder, out, *flags):
+    if "--eager" in flags:
+        saves.FIRST, saves.SHARE = 0.0, 1e9
+    told = []
+
+    def tell(moment):
+        if moment.records and not told:
+            told.append(print("training", flush=True))
+
+    result = trained(kind, int(steps), folder, tell)
+    np.savez(out, *learned(result))
+
+
+def learned(result):
+    """All numbers that a run has left."""
+    trees = result.params, result.model_state, result.opt_state
+    looks = result.history.looks.values()
+    return [
+        np.asarray(x) for x in (*jax.tree.leaves(trees), *looks, *result.history.steps.values())
+    ]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
