@@ -1,4 +1,4 @@
-"""Kill a run, again and again, at any moment, until it has come to its end."""
+"""Kill a run, again and again, at any moment."""
 
 import os
 import random
@@ -7,18 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-
-
-class Course(NamedTuple):
-    """What happened: the exit codes of the processes, the last one's too; what it left."""
-
-    codes: list[int]
-    learned: list[np.ndarray]
 
 
 def child(kind, steps, folder, *flags):
@@ -38,43 +30,39 @@ def child(kind, steps, folder, *flags):
     return process, out
 
 
-def undisturbed(kind, steps, folder):
+def finished(kind, steps, folder):
+    """Let the run come to its end, in a process of its own: what it has learned."""
     process, out = child(kind, steps, folder)
-    return _end(process, out, [])
+    _end(process)
+    with np.load(out) as arrays:
+        return [arrays[name] for name in arrays.files]
 
 
 def killed(kind, steps, folder, numbers, seed=0, seconds=1.0):
-    """Send it these signals, one a process.
+    """Send it these signals, one a process: the exit codes, a last 0 where it came to its end.
 
     Every second process saves all the time; every fifth may still be starting.
-
-    It may come to its end before: then it was killed less often.
     """
     chance, codes = random.Random(seed), []
     for i, number in enumerate(numbers):
-        process, out = child(kind, steps, folder, *["--eager"][: (i + 1) % 2])
+        process, _ = child(kind, steps, folder, *["--eager"][: (i + 1) % 2])
         if i % 5 != 4:
             process.stdout.readline()  # it trains
             time.sleep(chance.uniform(0, seconds))
         else:
             time.sleep(chance.uniform(0, 5.0))
-        if process.poll() is not None:
-            return _end(process, out, codes)
-        process.send_signal(number)
-        _, errors = process.communicate()
-        if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, 0):
-            raise RuntimeError(f"exit code {process.returncode} after {codes}:\n{errors}")
-        codes.append(process.returncode)
-    process, out = child(kind, steps, folder)
-    return _end(process, out, codes)
+        process.send_signal(number)  # nothing, to one that has ended
+        codes.append(_end(process, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM))
+        if codes[-1] == 0:
+            break
+    return codes
 
 
-def _end(process, out, codes):
+def _end(process, *allowed):
     _, errors = process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(f"exit code {process.returncode} after {codes}:\n{errors}")
-    with np.load(out) as arrays:
-        return Course([*codes, 0], [arrays[name] for name in arrays.files])
+    if process.returncode not in (0, *allowed):
+        raise RuntimeError(f"exit code {process.returncode}:\n{errors}")
+    return process.returncode
 
 
 def same_bits(one, other):

@@ -15,11 +15,12 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Run, saves
+from lecture_optax.training.checkpoint import put_back, snapshot
 from lecture_optax.training.folder import Folder, Saved
 from lecture_optax.training.result import result_of
 
 from . import killed as a_run
-from .kills import killed, same_bits
+from .kills import finished, killed, same_bits
 
 _random = np.random.default_rng(0)
 X = _random.normal(size=(96, 3)).astype(np.float32)
@@ -113,15 +114,15 @@ class TestKilled:
         [
             ("nnx", [signal.SIGKILL, signal.SIGTERM]),
             pytest.param("linen", [signal.SIGKILL] * 2, marks=pytest.mark.slow),
+            pytest.param("grain", [signal.SIGKILL] * 2, marks=pytest.mark.slow),
         ],
     )
     def test_a_run_killed_at_any_moment_learns_the_same_bits(self, tmp_path, kind, numbers):
         steps = 8_000
-        truth = a_run.learned(a_run.trained(kind, steps, tmp_path / "whole"))
-        course = killed(kind, steps, tmp_path / "killed", numbers, seconds=0.1)
-        wanted = {signal.SIGKILL: -9, signal.SIGTERM: 143}
-        assert course.codes == [*(wanted[number] for number in numbers), 0]
-        assert same_bits(course.learned, truth)
+        codes = killed(kind, steps, tmp_path / "killed", numbers, seconds=0.1)
+        assert codes == [{signal.SIGKILL: -9, signal.SIGTERM: 143}[number] for number in numbers]
+        learned = finished(kind, steps, tmp_path / "killed")
+        assert same_bits(learned, finished(kind, steps, tmp_path / "whole"))
 
     def test_a_grain_pipeline_goes_on_where_it_stood(self, tmp_path):
         def trained(folder, *hooks):
@@ -237,67 +238,69 @@ class TestGoingOn:
         assert all(np.isfinite(x).all() for x in saved.arrays.values())
 
 
-def scheduled(tx):
-    return tx(optax.linear_schedule(0.01, 0.0, 40))
+def run_of(tx):
+    program = PROBLEM.program(tx, batch_size=16)
+    return Run(program, program.init(0), 40, (40,))
 
 
 class TestByName:
-    def resumed(self, folder, before, after, strict=False, **options):
-        """What the first moment of the second process sees, and what was warned of."""
-        interrupt(folder, tx=before)
-        step, saved = Folder(folder).newest()
-        seen = []
-
-        def look(moment):
-            seen.append(jax.tree.map(jnp.array, moment.run.carry))
-            terminate()
-
-        with warnings.catch_warnings(record=True) as caught, pytest.raises(SystemExit):
+    def moved(self, before, after, strict=False):
+        """A run, saved at step 10 with numbers that can be told apart, as another takes it up."""
+        run = run_of(before)
+        leaves, structure = jax.tree.flatten(run.carry.opt_state)
+        numbers = [jnp.full_like(x, 100 + i) for i, x in enumerate(leaves)]
+        state = structure.unflatten(numbers)
+        run.carry = run.carry._replace(opt_state=state, step=jnp.array(10, jnp.int32))
+        saved, other = snapshot(run, None, {}), run_of(after)
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            fit(folder, tx=after, hooks=[look], strict=strict, **options)
-        return step, saved.arrays, seen[0], "\n".join(str(x.message) for x in caught)
+            put_back(other, None, saved, strict, "here")
+        return saved.arrays, other.carry.opt_state, "\n".join(str(x.message) for x in caught)
 
-    def test_a_number_becomes_a_schedule_without_a_word(self, tmp_path):
-        step, saved, carry, told = self.resumed(
-            tmp_path, TX, lo.sgd(lo.schedules.linear(0.01, 40), momentum=0.9), True
+    def test_a_number_becomes_a_schedule_without_a_word(self):
+        saved, state, told = self.moved(
+            TX, lo.sgd(lo.schedules.linear(0.01, 40), momentum=0.9), strict=True
         )
         assert told == ""
-        assert int(lo.current(carry.opt_state).count) == step
-        chex.assert_trees_all_equal(carry.opt_state[0].trace["w"], saved["opt_state[0].trace['w']"])
+        assert lo.current(state).count == saved["opt_state[1].count"]
+        chex.assert_trees_all_equal(state[0].trace["w"], saved["opt_state[0].trace['w']"])
 
-    def test_a_schedule_that_is_new_goes_on_from_the_updates_made(self, tmp_path):
-        step, saved, carry, told = self.resumed(
-            tmp_path, optax.sgd(0.01, momentum=0.9), scheduled(lambda s: optax.sgd(s, momentum=0.9))
+    def test_a_schedule_that_is_new_goes_on_from_the_updates_made(self):
+        falling = optax.linear_schedule(0.01, 0.0, 40)
+        saved, state, told = self.moved(
+            optax.sgd(0.01, momentum=0.9), optax.sgd(falling, momentum=0.9)
         )
-        assert f"not in the checkpoint: {step}, the updates made" in told
-        assert int(carry.opt_state[1].count) == step
-        chex.assert_trees_all_equal(carry.opt_state[0].trace["w"], saved["opt_state[0].trace['w']"])
+        assert "not in the checkpoint: 10, the updates made" in told
+        assert state[1].count == 10
+        chex.assert_trees_all_equal(state[0].trace["w"], saved["opt_state[0].trace['w']"])
 
-    def test_a_clip_in_front_and_another_order_lose_nothing(self, tmp_path):
-        adam = lo.adam(0.01)
-        members = (lo.scale_by_learning_rate(0.01), lo.trace(0.9), lo.average_iterates())
-        reversed_members = (members[1], members[0], members[2])
-        for i, (one, other) in enumerate(
-            [
-                (adam, optax.chain(optax.clip_by_global_norm(1.0), adam)),
-                (lo.chain(*members), lo.chain(*reversed_members)),
-                (adam, lo.adamw(0.01)),
-            ]
-        ):
-            _, saved, carry, told = self.resumed(tmp_path / str(i), one, other, strict=True)
-            kept = sorted((np.asarray(x) for x in jax.tree.leaves(carry.opt_state)), key=_order)
-            wanted = sorted((x for p, x in saved.items() if p.startswith("opt_state")), key=_order)
-            chex.assert_trees_all_equal(kept, wanted)
-            assert told == ""
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (lo.adam(0.01), optax.chain(optax.clip_by_global_norm(1.0), lo.adam(0.01))),
+            (
+                lo.chain(lo.scale_by_learning_rate(0.01), lo.trace(0.9), lo.average_iterates()),
+                lo.chain(lo.trace(0.9), lo.scale_by_learning_rate(0.01), lo.average_iterates()),
+            ),
+            (lo.adam(0.01), lo.adamw(0.01)),
+        ],
+        ids=["clip", "order", "decay"],
+    )
+    def test_a_clip_in_front_another_order_and_decay_lose_nothing(self, one, other):
+        saved, state, told = self.moved(one, other, strict=True)
+        kept = sorted((np.asarray(x) for x in jax.tree.leaves(state)), key=_order)
+        wanted = sorted((x for p, x in saved.items() if p.startswith("opt_state")), key=_order)
+        chex.assert_trees_all_equal(kept, wanted)
+        assert told == ""
 
-    def test_another_optimizer_starts_anew_and_the_table_says_so(self, tmp_path):
-        _, _, carry, told = self.resumed(tmp_path, TX, lo.adam(0.01))
+    def test_another_optimizer_starts_anew_and_the_table_says_so(self):
+        _, state, told = self.moved(TX, lo.adam(0.01))
         assert "fits in part; everything else was restored" in told
         assert "was chain(trace(0.9), scale_by_learning_rate(0.01))" in told
         assert "(2 leaves) not in the checkpoint: starts anew" in told
         assert "opt_state[0].trace" in told
         assert "only in the checkpoint: left out" in told
-        counts = [int(x) for x in jax.tree.leaves(carry.opt_state) if x.dtype == jnp.int32]
+        counts = [int(x) for x in jax.tree.leaves(state) if x.dtype == jnp.int32]
         assert counts[:2] == [0, 0]  # an average that is new must be corrected from its beginning
 
     def test_strict_refuses_with_the_path_that_does_not_fit(self, tmp_path):
