@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -202,7 +202,8 @@ class Lines:
 
     def show(self, status: Status) -> None:
         if status.ended or np.isfinite(status.loss):
-            print(status, file=self.stream, flush=True)
+            with suppress(OSError):  # a full disk, a closed pipe: the run is worth more
+                print(status, file=self.stream, flush=True)
 
     def close(self) -> None:
         pass

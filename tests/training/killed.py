@@ -79,6 +79,7 @@ def trained(kind, steps, folder, *hooks):
         return result_of(run, "last", "", 1.0)
     model = LinenNet() if kind == "linen" else NnxNet(nnx.Rngs(0))
     options |= {"tx": optimizer(steps), "steps": steps, "hooks": hooks, "keep": "last"}
+    options["progress"] = False
     return lo.fit(model, train, checkpoint=folder, **options)
 
 

@@ -44,7 +44,7 @@ def noisy_loss(params, batch, key, model_state):
 
 PROBLEM = Problem.from_functions(init=start, loss=noisy_loss, train=(X, Y), valid=VALID)
 TX = lo.sgd(0.01, momentum=0.9)
-OPTIONS = {"tx": TX, "steps": 40, "batch_size": 16, "looks": 8}
+OPTIONS = {"tx": TX, "steps": 40, "batch_size": 16, "looks": 8, "progress": False}
 
 
 def fit(folder=None, problem=PROBLEM, **options):

@@ -80,6 +80,17 @@ def test_a_run_writes_a_line_at_its_end_where_there_is_no_terminal(monkeypatch, 
     assert "\x1b" not in err
 
 
+def test_a_line_that_cannot_be_written_does_not_end_the_run():
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    watch = progress.Watch(progress.Lines(Full()))
+    for moment in moments(0, 50, 100):
+        watch(moment)
+    assert watch.held_out == {"valid_loss": 0.7}
+
+
 def test_a_terminal_gets_one_line_that_is_drawn_anew(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
