@@ -20,6 +20,13 @@
     looks.py        What do held-out data say, of θ and of its average?
     history.py      What was seen?
     choice.py       Which optimizer, when nobody says?
+    arguments.py    Which arguments do not fit together?
+    data_checks.py  Are these rows that a model can be trained on?
+    target_checks.py     Are the targets what the loss takes?
+    optimizer_checks.py  Does the optimizer fit the parameters, at one rate, as long as the run?
+    doubts.py       What is allowed, and most often a mistake?
+      overlap.py    Which held-out rows are trained on?
+      mean_check.py Is the loss a mean, or a sum?
     result.py       What does a run leave?
     callbacks.py    When does a run end early?
     progress.py     How does a person follow a run?

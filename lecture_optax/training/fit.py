@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from .arguments import (
 )
 from .choice import lecture_default
 from .convolutions import slow_in_a_loop
+from .data_checks import check_rows
+from .doubts import doubts
 from .log import Write, log_to
 from .looks import look_steps
 from .loop import Callback, Hook, Rows, Run
@@ -27,6 +30,7 @@ from .program import Program
 from .progress import watch
 from .result import Result, result_of
 from .saves import go_on_saved
+from .target_checks import check_targets
 
 
 def fit(
@@ -116,6 +120,7 @@ def fit(
     check_seed(seed)
     problem = problem_of(model, data, loss, valid, params, apply, metrics)
     check_kept(keep, problem.valid)
+    check_rows(problem.train, problem.valid, weights, pairs=problem.kind != "functions")
     train = _on_device(problem.train)
     rows = jax.tree.leaves(train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
@@ -131,8 +136,12 @@ def fit(
         hyperparams=hyperparams,
         mesh=mesh,
     )
+    carry = program.init(seed)
+    check_targets(problem, carry.params, carry.model_state)
+    for doubt in doubts(program, carry, total):
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     held_out = _on_device(problem.valid)
-    run = Run(program, program.init(seed), total, look_steps(looks, total), held_out)
+    run = Run(program, carry, total, look_steps(looks, total), held_out)
     weights = _on_device(weights)
     source = Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
     saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}

@@ -29,6 +29,7 @@ class Problem:
     - `train`, `valid`: trees of arrays, rows first; `train` may be an iterable of batches.
     - `start`: `(params, model_state)` to start from; a part that is None is left to `init`.
     - `export`: `(params, model_state) -> model`, of the kind that was given.
+    - `per_example`: the loss of (prediction, target), where there is a model.
     """
 
     functions: _model.Functions
@@ -37,6 +38,7 @@ class Problem:
     start: tuple[Any, Any] = field(repr=False, default=(None, None))
     export: Callable[[Any, Any], Any] = _functions.export
     kind: str = "functions"
+    per_example: Callable[..., Any] | None = field(repr=False, default=None)
 
     @property
     def loss(self) -> Callable[..., Any]:
@@ -71,7 +73,8 @@ class Problem:
         forward = _linen.forward_of(module, apply)
         functions = _model.functions_of(_linen.init_of(module), forward, per_example, judged)
         start = _linen.start_of(params)
-        return Problem(functions, train, valid, start, _linen.export_of(module), "linen")
+        export = _linen.export_of(module)
+        return Problem(functions, train, valid, start, export, "linen", per_example)
 
     @staticmethod
     def from_nnx(
@@ -98,7 +101,8 @@ class Problem:
         )
         functions = _model.functions_of(None, forward, per_example, judged)
         start = _nnx.start_of(parts, params)
-        return Problem(functions, train, valid, start, _nnx.export_of(model), "nnx")
+        export = _nnx.export_of(model)
+        return Problem(functions, train, valid, start, export, "nnx", per_example)
 
     @staticmethod
     def from_equinox(
@@ -128,7 +132,7 @@ class Problem:
         given = parts.params if params is None else _equinox.split(params).params
         start = (given, parts.model_state)
         export = _equinox.export_of(parts.skeleton)
-        return Problem(functions, train, valid, start, export, "equinox")
+        return Problem(functions, train, valid, start, export, "equinox", per_example)
 
     @staticmethod
     def from_functions(

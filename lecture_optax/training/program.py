@@ -15,6 +15,7 @@ from .._describe import describe
 from .._dtypes import default_float
 from ._cached import cached
 from ._model import Functions
+from .optimizer_checks import start_optimizer
 from .problem import Problem
 from .rows import rows_at
 from .step import Carry, Record, keys_of, step_of
@@ -154,7 +155,8 @@ class Program:
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         params, model_state = _copied((params, model_state))
-        opt_state = self.compiled.start(params, self.hyperparams)
+        start, numbers = self.compiled.start, self.hyperparams
+        opt_state = start_optimizer(start, self.optimizer, params, numbers)
         return Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
