@@ -17,6 +17,7 @@
       folder.py     Where do checkpoints lie, and what if the disk says no? (Orbax)
       seal.py       Are the files of a checkpoint as they were written?
       signals.py    Who asks a run to stop?
+    finite.py       What is said when a number is not finite?
     looks.py        What do held-out data say, of θ and of its average?
     history.py      What was seen?
     choice.py       Which optimizer, when nobody says?
@@ -50,9 +51,10 @@ what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and
 raise too.
 """
 
+from .finite import NonFiniteError as NonFiniteError
 from .fit import fit as fit
 from .history import History as History
-from .loop import Moment as Moment, NonFiniteError as NonFiniteError, Run as Run
+from .loop import Moment as Moment, Run as Run
 from .problem import Problem as Problem
 from .program import Program as Program
 from .result import Result as Result

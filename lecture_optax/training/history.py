@@ -55,3 +55,15 @@ class History:
             found.append(block["loss"][-wanted:])
             wanted -= len(found[-1])
         return np.concatenate(found[::-1]) if found else np.zeros(0)
+
+    def cut(self, step: int) -> None:
+        """Forget what came after a step."""
+        excess = len(self) - step
+        while excess > 0:
+            block = self.blocks.pop()
+            rest = len(block["loss"]) - excess
+            if rest > 0:
+                self.blocks.append({name: x[:rest] for name, x in block.items()})
+            excess = -rest
+        self.lines[:] = [line for line in self.lines if line["step"] <= step]
+        self.ratios[:] = [pair for pair in self.ratios if pair[0] <= step]

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from .finite import NonFiniteError, what_was_not_finite
 from .history import History
 from .looks import Best, better, look
 from .program import CHUNK, Program, empty_table, table_of
@@ -14,6 +17,9 @@ from .step import Carry
 
 SECONDS = 0.25
 """How long a chunk should take: how often a person hears of it, and how fast it can be stopped."""
+
+KEEP = 2.0
+"""Every so many seconds a copy of the carry is kept, to go back to when a step is not finite."""
 
 
 @dataclass
@@ -69,14 +75,6 @@ class Source(Protocol):
     def advance(self, program: Program, carry: Carry, steps: int) -> Any: ...
 
 
-class NonFiniteError(FloatingPointError):
-    """A loss, a gradient or an update was not finite. `run` is the run before that step."""
-
-    def __init__(self, message: str, run: Run):
-        super().__init__(message)
-        self.run = run
-
-
 @dataclass(frozen=True)
 class Rows:
     """Data that are on the device. `one_by_one` leaves the compiled loop: see `convolutions.py`."""
@@ -116,7 +114,7 @@ def go_on(
 
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
-    length, records = 1, {}
+    length, records, kept = 1, {}, _Kept.of(run)
     while True:
         line = _look(run, poll) if not run.has_looked else None
         run.stopped = _stopped(run, callbacks)
@@ -125,41 +123,61 @@ def go_on(
         if run.step >= run.steps or run.stopped:
             return run
         steps = min([length, CHUNK, run.steps - run.step, *_until_look(run)])
+        if kept.is_old:
+            kept = _Kept.of(run)
         began = time.perf_counter()
-        records = _chunk(run, source, steps)
+        records = _chunk(run, source, steps, kept)
         taken = time.perf_counter() - began
         length = _next_length(steps, length, taken)
 
 
-def _chunk(run: Run, source: Source, steps: int) -> dict[str, np.ndarray]:
+class _Kept(NamedTuple):
+    """A carry that no chunk has been given: what was donated is gone."""
+
+    carry: Carry
+    time: float
+
+    @staticmethod
+    def of(run: Run) -> "_Kept":
+        return _Kept(jax.tree.map(jnp.array, run.carry), time.perf_counter())
+
+    @property
+    def is_old(self) -> bool:
+        return time.perf_counter() - self.time > KEEP
+
+
+def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.ndarray]:
     """Take `steps` steps, and read what they did."""
     begin = run.step
     run.carry, table, finite, ratios = source.advance(run.program, run.carry, steps)
-    done = run.step - begin
-    records = table_of(np.asarray(table), min(done + 1, steps))
+    records = table_of(np.asarray(table), steps)
     if not bool(finite):
-        raise NonFiniteError(_what_was_not_finite(run, records), run)
-    del records["finite"]
-    run.history.blocks.append(records)
+        good = int(np.argmin(records["finite"]))  # so many, before the first that was not
+        what = what_was_not_finite(run.history, begin, records, good)
+        _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})
+        raise NonFiniteError(f"{what} The parameters are those of step {run.step}.", run)
+    _remember(run, records)
     run.history.ratios.append((run.step, np.asarray(ratios)))
     return records
 
 
-def _what_was_not_finite(run: Run, records: Mapping[str, np.ndarray]) -> str:
-    """Which number, at which step, and what to try."""
-    names = ("loss", "grad_norm", "update_norm")
-    bad = next((name for name in names if not np.isfinite(records[name][-1])), "update_norm")
-    losses = np.concatenate([run.history.since(run.step - 1), records["loss"]])
-    finite = losses[np.isfinite(losses)]
-    last = f"{finite[-1]:.4g}" if len(finite) else "none"
-    rate = records["learning_rate"][-1] if "learning_rate" in records else np.nan
-    at = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
-    return (
-        f"{bad} was not finite at step {run.step}{at} (last finite loss: {last}); the parameters "
-        "are those before that step. Try a learning rate a tenth of it, a warm-up, or "
-        "optax.clip_by_global_norm(1.0) in front; if it is the first step, look for inputs out of "
-        "scale and for log, sqrt or division at 0 in the loss."
-    )
+def _remember(run: Run, records: dict[str, np.ndarray]) -> None:
+    del records["finite"]
+    run.history.blocks.append(records)
+
+
+def _go_back(
+    run: Run, source: Source, kept: _Kept, begin: int, records: dict[str, np.ndarray]
+) -> None:
+    """Stand after the last good step. From the carry that was kept, rows can be taken again."""
+    run.carry, good = kept.carry, begin + len(records["loss"])
+    if not isinstance(source, Rows):
+        run.history.cut(run.step)
+        return
+    while run.step < good:
+        steps = min(CHUNK, good - run.step)
+        run.carry = source.advance(run.program, run.carry, steps)[0]
+    _remember(run, records)
 
 
 def _look(run: Run, poll: Callable[[], None]) -> dict[str, float]:

@@ -30,7 +30,8 @@ class Record(NamedTuple):
     - `grad_norm`, `update_norm`: |g| and |Δθ|.
     - `update_ratio`: |Δθ| / |θ|, of all parameters together; `leaf_ratios` leaf by leaf.
     - `learning_rate`: the first rate that the optimizer's state names; NaN where it names none.
-    - `finite`: whether loss, |g| and |Δθ| were. If not, the step has changed nothing.
+    - `finite`: whether loss, |g| and |Δθ| were. The step is taken all the same: to choose between
+      new and old parameters, leaf by leaf, takes as long as the optimizer's own work.
     - `metrics`: what the loss returned beside its value.
     """
 
@@ -67,11 +68,8 @@ def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumula
             gradient, carry.opt_state, carry.params, value=value, grad=gradient, value_fn=value_fn
         )
         record = _record(value, gradient, updates, carry.params, opt_state, metrics)
-        moved = _move(carry.params, updates), model_state, opt_state
-        kept = carry.params, carry.model_state, carry.opt_state
-        params, model_state, opt_state = _either(record.finite, moved, kept)
-        done = carry.step + as_array(record.finite, jnp.int32)
-        return Carry(params, model_state, opt_state, carry.key, done), record
+        params = _move(carry.params, updates)
+        return Carry(params, model_state, opt_state, carry.key, carry.step + 1), record
 
     return step
 
@@ -147,7 +145,3 @@ def _move(params: Any, updates: Any) -> Any:
         return as_array(as_array(p, u.dtype) + u, dtype_of(p))
 
     return jax.tree.map(leaf, params, updates)
-
-
-def _either(condition: jax.Array, one: Any, other: Any) -> Any:
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), one, other)

@@ -1,5 +1,7 @@
 """Chunks are single steps, bitwise; what is not finite stops the run before it does damage."""
 
+from typing import NamedTuple
+
 import chex
 import flax.linen as nn
 import jax
@@ -8,9 +10,9 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training import History, NonFiniteError, Problem, Run
 from lecture_optax.training.convolutions import slow_in_a_loop
-from lecture_optax.training.loop import Rows
+from lecture_optax.training.loop import Rows, go_on
 
 from .models import PROBLEMS, TRAIN, VALID, LinenNet, noisy
 
@@ -52,19 +54,51 @@ def test_the_step_scans_in_a_loop_of_ones_own():
     assert int(carry.step) == 50
 
 
-def test_a_step_that_is_not_finite_changes_nothing_and_is_named():
-    def loss(params, batch):
-        return jnp.where(params > 3.5, jnp.inf, -params) * jnp.ones(batch.shape[0])
+def climbing(edge):
+    """A loss that is infinite beyond `edge`; with rate 1 every step adds 1."""
 
-    problem = Problem.from_functions(
+    def loss(params, batch):
+        return jnp.where(params > edge, jnp.inf, -params) * jnp.ones(batch.shape[0])
+
+    return Problem.from_functions(
         init=lambda key: jnp.float32(0.0), loss=loss, train=np.zeros(8, np.float32)
     )
-    with pytest.raises(
-        NonFiniteError, match=r"loss .* step 4 at learning rate 1 .*loss: -3\)"
-    ) as e:
-        lo.fit(problem, tx=lo.sgd(1.0), steps=100)
-    assert float(e.value.run.carry.params) == 4.0
-    assert e.value.run.step == 4
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize("steps_before", [0, 3, 5])
+def test_a_step_that_is_not_finite_is_named_and_undone(one_by_one, steps_before):
+    program = climbing(5.5).program(lo.sgd(1.0), batch_size=8)
+    run = Run(program, program.init(), 100, (steps_before, 100))
+    rows = Rows(jnp.zeros(8), one_by_one=one_by_one)
+    words = r"loss .* step 6 at learning rate 1 \(last finite loss: -5\).* those of step 6\."
+    with pytest.raises(NonFiniteError, match=words) as e:
+        go_on(run, rows)
+    assert e.value.run is run
+    assert float(run.carry.params) == run.step == len(run.history) == 6
+
+
+def test_where_batches_cannot_be_had_again_the_run_goes_back_to_what_was_kept():
+    class Stream(NamedTuple):
+        rows: Rows
+
+        def advance(self, program, carry, steps):
+            return self.rows.advance(program, carry, steps)
+
+    program = climbing(5.5).program(lo.sgd(1.0), batch_size=8)
+    run = Run(program, program.init(), 100, (3, 100))
+    with pytest.raises(NonFiniteError, match=r"step 6 .* those of step 0\."):
+        go_on(run, Stream(Rows(jnp.zeros(8))))
+    assert float(run.carry.params) == run.step == len(run.history) == len(run.history.lines) == 0
+
+
+@pytest.mark.parametrize("step", [0, 1, 3, 4, 9])
+def test_a_history_is_cut_at_a_step(step):
+    blocks = [{"loss": np.arange(3.0)}, {"loss": np.arange(3.0, 7.0)}]
+    history = History(blocks, [{"step": 3}, {"step": 7}], [(3, np.ones(1)), (7, np.ones(1))])
+    history.cut(step)
+    np.testing.assert_array_equal(history.since(0), np.arange(float(min(step, 7))))
+    assert all(line["step"] <= step for line in history.lines)
 
 
 def test_hooks_see_every_record_once_and_every_look():
