@@ -19,6 +19,8 @@
       signals.py    Who asks a run to stop?
     finite.py       What is said when a number is not finite?
     looks.py        What do held-out data say, of θ and of its average?
+    settle.py       Which model state belongs to averaged weights?
+    average.py      How is an average asked for?
     history.py      What was seen?
     choice.py       Which optimizer, when nobody says?
     arguments.py    Which arguments do not fit together?

@@ -18,13 +18,14 @@ from .arguments import (
     check_seed,
     refuse_beside_a_problem,
 )
+from .average import with_average
 from .choice import lecture_default
 from .convolutions import slow_in_a_loop
 from .data_checks import check_rows
 from .doubts import doubts
 from .log import Write, log_to
 from .looks import look_steps
-from .loop import Callback, Hook, Rows, Run
+from .loop import Callback, Hook, Rows, Run, settle_by
 from .problem import Problem
 from .program import Program
 from .progress import watch
@@ -52,6 +53,7 @@ def fit(
     weights: Any = None,
     looks: int | Sequence[int] = 20,
     keep: str | None = None,
+    average: Any = None,
     accumulate: int = 1,
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
@@ -89,7 +91,10 @@ def fit(
     - `weights`: one number >= 0 per row of `data`.
     - `looks`: how many times held-out data are evaluated, evenly spaced, or at which steps.
     - `keep`: "best": the parameters, or their average, with the lowest held-out loss of all looks;
-      "last". By default the best where there are held-out data.
+      "last": those of the last step. By default the best where there are held-out data.
+    - `average`: True, or `average_iterates(eta)`: the weights are averaged while they are trained.
+      At every look the average is evaluated beside them, with BatchNorm's statistics estimated
+      anew for it; with `keep="last"` it is what is kept. An average in `tx` is evaluated too.
     - `accumulate`: so many batches make one update.
     - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
     - `hooks`: functions of a `Moment`, called once a chunk.
@@ -128,6 +133,7 @@ def fit(
     why, cost = "given", 1.0
     if tx is None:
         tx, hyperparams, why, cost = lecture_default(total)
+    tx = with_average(tx, hyperparams, average)
     program = Program.of(
         problem,
         tx,
@@ -149,7 +155,7 @@ def fit(
         every = [*shown, *written, *hooks]
         go_on_saved(run, source, **saving, callbacks=callbacks, hooks=every)
     keep = keep or ("last" if held_out is None else "best")
-    return result_of(run, keep, why, cost)
+    return result_of(run, keep, why, cost, settle_by(run, source) if average else None)
 
 
 def problem_of(

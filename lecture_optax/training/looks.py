@@ -65,17 +65,22 @@ def look(
     examples: Callable[..., Any],
     carry: Carry,
     data: Any,
+    settle: Callable[[Any], Any],
     poll: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, float], list[tuple[Any, Any, float, bool]]]:
-    """The line of a look, and the candidates for the best weights: raw, and averaged if kept."""
+    """The line of a look, and the candidates for the best weights: raw, and averaged if kept.
+
+    `settle`: the model state that belongs to averaged parameters.
+    """
     raw = evaluate(examples, carry.params, carry.model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(carry.params, carry.model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
         params = averaged(carry.opt_state, carry.params)
-        smooth = evaluate(examples, params, carry.model_state, data, poll)
+        model_state = settle(params)
+        smooth = evaluate(examples, params, model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
-        candidates.append((params, carry.model_state, smooth["loss"], True))
+        candidates.append((params, model_state, smooth["loss"], True))
     return line, candidates
 
 

@@ -13,6 +13,7 @@ from .finite import NonFiniteError, what_was_not_finite
 from .history import History
 from .looks import Best, better, look
 from .program import CHUNK, Program, empty_table, table_of
+from .settle import settled
 from .step import Carry
 
 SECONDS = 0.25
@@ -116,7 +117,7 @@ def go_on(
     """
     length, records, kept = 1, {}, _Kept.of(run)
     while True:
-        line = _look(run, poll) if not run.has_looked else None
+        line = _look(run, source, poll) if not run.has_looked else None
         run.stopped = _stopped(run, callbacks)
         for hook in hooks:
             hook(Moment(run, run.step, records, line))
@@ -180,7 +181,7 @@ def _go_back(
     _remember(run, records)
 
 
-def _look(run: Run, poll: Callable[[], None]) -> dict[str, float]:
+def _look(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:
     """Evaluate, where there are held-out data; a line in the history in any case."""
     since = int(run.history.lines[-1]["step"]) if run.history.lines else 0
     losses = run.history.since(since)
@@ -189,11 +190,24 @@ def _look(run: Run, poll: Callable[[], None]) -> dict[str, float]:
         line["train_loss"] = float(np.mean(losses, dtype=np.float64))
     if run.valid is not None:
         examples = run.program.problem.functions.examples
-        seen, candidates = look(examples, run.carry, run.valid, poll)
+        seen, candidates = look(examples, run.carry, run.valid, settle_by(run, source, poll), poll)
         line |= seen
         run.best = better(run.best, candidates, run.step)
     run.history.lines.append(line)
     return line
+
+
+def settle_by(
+    run: Run, source: Source, poll: Callable[[], None] = lambda: None
+) -> Callable[[Any], Any]:
+    """The model state of given parameters: settled on rows at hand, or else as it is."""
+
+    def settle(params):
+        if not isinstance(source, Rows):
+            return run.carry.model_state
+        return settled(run.program, run.carry, params, source.data, poll)
+
+    return settle
 
 
 def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from .._average import averaged
 from .history import History
 from .loop import Run
 
@@ -68,12 +69,24 @@ class Result:
         return plot(self.history, ax)
 
 
-def result_of(run: Run, keep: str, choice: str, cost: float) -> Result:
-    """Read a finished run: the best weights of all looks, or the last."""
+def result_of(
+    run: Run,
+    keep: str,
+    choice: str,
+    cost: float,
+    settle: Callable[[Any], Any] | None = None,
+) -> Result:
+    """Read a finished run: the best weights of all looks, or the last.
+
+    `settle`, the model state that belongs to averaged weights, makes an average of the last.
+    """
     problem, best = run.program.problem, run.best
     if keep == "best" and best is not None:
         params, model_state = best.params, best.model_state
         kept = f"step {best.step}{', averaged' if best.is_average else ''}"
+    elif settle is not None:
+        params = averaged(run.carry.opt_state, run.carry.params)
+        model_state, kept = settle(params), f"step {run.step}, averaged"
     else:
         params, model_state = run.carry.params, run.carry.model_state
         kept = f"step {run.step}"
