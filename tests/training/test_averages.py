@@ -109,7 +109,7 @@ def test_statistics_do_not_depend_on_those_before(kind):
 
 
 def test_what_is_no_average_is_refused(untyped):
-    with pytest.raises(TypeError, match="average must be True, False or an average_.* got 0.99"):
+    with pytest.raises(TypeError, match=r"average must be True, False or an average_.* got 0.99"):
         fit(average=0.99)
     with pytest.raises(TypeError, match=r"average must be .*got chain\("):
         fit(average=lo.sgd(0.1))
