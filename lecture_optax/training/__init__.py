@@ -6,6 +6,8 @@
       _model.py     from a forward pass to the contract
     losses.py       Which loss does a name stand for?
     rows.py         In which order do the rows come?
+    stream.py       How do batches come from an iterable?
+      place.py      Where does an iterator stand?
     step.py         What is compiled? `Carry`, `Record`, the pure step
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?

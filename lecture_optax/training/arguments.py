@@ -1,12 +1,14 @@
 """Which arguments of `fit` do not fit together? Refused before anything runs."""
 
 import operator
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import optax
 
 from .. import _validate
+from .stream import ANEW
 
 
 def refuse_beside_a_problem(**given: Any) -> None:
@@ -55,6 +57,29 @@ def check_kept(keep: Any, valid: Any) -> None:
         raise ValueError(
             'keep="best" needs held-out data to know what is best, got valid=None: give '
             'valid=(x, y), or keep="last".'
+        )
+
+
+def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any) -> None:
+    """What an iterable of batches decides by itself, or does not know.
+
+    **Warns** where a checkpoint could not be gone on with.
+    """
+    if steps is None:
+        raise ValueError(
+            "an iterable does not say how many batches an epoch has: give steps, got "
+            f"steps=None and epochs={given['epochs']!r}."
+        )
+    if beside := [name for name in ("batch_size", "weights") if given[name] is not None]:
+        raise ValueError(
+            f"{_and(beside)} is for arrays, of whose rows fit makes batches; an iterable has its "
+            "own: build them as they should be, and weigh rows in a loss of your own."
+        )
+    if checkpoint is not None and not stream.can_go_on:
+        warnings.warn(
+            "data are an iterator that cannot be put back to where it stood: this run is saved, "
+            f"but cannot go on when it was interrupted; {ANEW}",
+            stacklevel=3,
         )
 
 

@@ -11,7 +11,7 @@ Orbax writes it (`folder.py`), by path and name (`restore.py`), when `saves.py` 
 
 import json
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,21 +23,6 @@ from .looks import Best
 from .loop import Run
 from .restore import Leaf, as_saved, leaves_of, restored, state_leaves_of, table
 from .step import Carry
-
-
-class Stateful(NamedTuple):
-    """Read and write where a source of batches stands; nothing for rows that are on the device."""
-
-    source: Any
-
-    def get(self) -> Any:
-        state = self.source.get_state() if hasattr(self.source, "get_state") else None
-        return {"bytes": state.decode("latin-1")} if isinstance(state, bytes) else state
-
-    def set(self, state: Any) -> None:
-        if state is not None:
-            is_bytes = isinstance(state, dict) and set(state) == {"bytes"}
-            self.source.set_state(state["bytes"].encode("latin-1") if is_bytes else state)
 
 
 def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
@@ -55,7 +40,7 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
         "best": best,
         "looks": run.history.lines,
         "columns": list(run.history.steps),
-        "source": Stateful(source).get(),
+        "source": source.get_state() if hasattr(source, "get_state") else None,
         "step": run.step,
         "steps": run.steps,
         "stopped": run.stopped,
@@ -82,7 +67,8 @@ def put_back(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> N
     _report(run, notes, found.misfits + misfits, strict, where)
     run.carry, run.best, run.stopped = carry, best, notes["stopped"]
     run.history = _history(saved)
-    Stateful(source).set(notes["source"])
+    if notes["source"] is not None and not is_finished(notes):
+        source.set_state(notes["source"])
 
 
 def carry_leaves(carry: Carry) -> list[Leaf]:

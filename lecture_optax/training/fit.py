@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jax.sharding import Mesh
 from .. import _validate
 from . import _equinox, _linen, _nnx
 from .arguments import (
+    check_beside_a_stream,
     check_kept,
     check_optimizer_arguments,
     check_seed,
@@ -31,6 +33,7 @@ from .program import Program
 from .progress import watch
 from .result import Result, result_of
 from .saves import go_on_saved
+from .stream import Stream, is_stream
 from .target_checks import check_targets
 
 
@@ -73,7 +76,8 @@ def fit(
 
     - `model`: a Flax linen module, a Flax nnx model, an Equinox module (or the pair of module and
       state), or a `training.Problem`, which brings its own data and loss.
-    - `data`: (x, y), two trees of arrays with rows first.
+    - `data`: (x, y), two trees of arrays with rows first; or, where they do not fit, an iterable of
+      such batches, all of one shape: a generator, a data loader, a Grain dataset (`stream.py`).
     - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
       (prediction, target) that returns one number per example.
     - `valid`: held-out (x, y), on which all `looks` are taken.
@@ -125,7 +129,15 @@ def fit(
     check_seed(seed)
     problem = problem_of(model, data, loss, valid, params, apply, metrics)
     check_kept(keep, problem.valid)
+    stream = None
+    if is_stream(problem.train):
+        _validate.steps(of="batches", accumulate=accumulate)
+        stream = Stream(problem.train, int(accumulate))
+        beside = {"epochs": epochs, "batch_size": batch_size, "weights": weights}
+        check_beside_a_stream(stream, steps, checkpoint, **beside)
+        problem = replace(problem, train=stream.first)
     check_rows(problem.train, problem.valid, weights, pairs=problem.kind != "functions")
+    batch_size = stream.batch_size if stream else batch_size
     train = _on_device(problem.train)
     rows = jax.tree.leaves(train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
@@ -149,7 +161,7 @@ def fit(
     held_out = _on_device(problem.valid)
     run = Run(program, carry, total, look_steps(looks, total), held_out)
     weights = _on_device(weights)
-    source = Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
+    source = stream or Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
     saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}
     with watch(progress) as shown, log_to(log) as written:
         every = [*shown, *written, *hooks]

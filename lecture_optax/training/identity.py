@@ -19,6 +19,7 @@ def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
         "steps": int(run.steps),
         "batch_size": run.program.batch_size,
         "accumulate": run.program.accumulate,
+        **getattr(source, "kinds", {}),
         **dict(_arrays({**arrays, "valid": run.valid})),
     }
 

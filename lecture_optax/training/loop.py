@@ -71,7 +71,10 @@ Callback = Callable[[Mapping[str, Any]], Any]
 
 @runtime_checkable
 class Source(Protocol):
-    """Where batches come from: takes so many steps, and gives (carry, table, finite, ratios)."""
+    """Where batches come from: takes so many steps, and gives (carry, table, finite, ratios).
+
+    Fewer where no more batches come; it raises at the next call, when all before is recorded.
+    """
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any: ...
 
@@ -150,9 +153,9 @@ class _Kept(NamedTuple):
 def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.ndarray]:
     """Take `steps` steps, and read what they did."""
     begin = run.step
-    run.carry, table, finite, ratios = source.advance(run.program, run.carry, steps)
-    records = table_of(np.asarray(table), steps)
-    if not bool(finite):
+    run.carry, table, _, ratios = source.advance(run.program, run.carry, steps)
+    records = table_of(np.asarray(table), run.step - begin)
+    if not records["finite"].all():
         good = int(np.argmin(records["finite"]))  # so many, before the first that was not
         what = what_was_not_finite(run.history, begin, records, good)
         _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})

@@ -12,10 +12,7 @@ import numpy as np
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.training import Problem, Program, Run, saves
-from lecture_optax.training.looks import look_steps
-from lecture_optax.training.program import empty_table
-from lecture_optax.training.result import result_of
+from lecture_optax.training import saves
 
 
 class LinenNet(nn.Module):
@@ -35,24 +32,13 @@ class NnxNet(nnx.Module):
         return self.out(self.dropout(nnx.relu(self.norm(self.hidden(x)))))
 
 
-class GrainBatches:
-    """Batches of a Grain pipeline, shuffled and repeated, whose place is part of a checkpoint."""
+def grain_batches(x, y, size=64):
+    """A pipeline, shuffled and repeated, whose place is part of a checkpoint."""
+    import grain  # a second, which the other kinds need not wait
 
-    def __init__(self, x, y, size=64):
-        import grain  # a second, which the other kinds need not wait
-
-        rows = grain.MapDataset.source(list(zip(x, y, strict=True))).shuffle(seed=1).repeat()
-        self.batches = iter(rows.batch(size).to_iter_dataset())
-        self.get_state, self.set_state = self.batches.get_state, self.batches.set_state
-
-    def advance(self, program, carry, steps):
-        table, finite, ratios = empty_table(), True, None
-        for i in range(steps):
-            batch = jax.tree.map(jax.numpy.asarray, next(self.batches))
-            carry, table, finite, ratios = program.compiled.given(
-                carry, table, np.int32(i), batch, None, program.hyperparams
-            )
-        return carry, table, finite, ratios
+    rows = grain.MapDataset.source(list(zip(x, y, strict=True))).shuffle(seed=1).repeat()
+    ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=8)
+    return rows.batch(size, drop_remainder=True).to_iter_dataset(ahead)
 
 
 def data():
@@ -64,23 +50,21 @@ def data():
     return (x[:1437], y[:1437]), (x[1437:], y[1437:])
 
 
-def optimizer(steps):
-    return lo.adam(lo.schedules.linear(1e-3, steps))
-
-
 def trained(kind, steps, folder, *hooks):
     train, valid = data()
-    options = {"loss": "cross_entropy", "valid": valid}
-    if kind == "grain":
-        problem = Problem.from_linen(LinenNet(), train, **options)
-        program = Program.of(problem, optimizer(steps), batch_size=64)
-        run = Run(program, program.init(0), steps, look_steps(20, steps), valid)
-        saves.go_on_saved(run, GrainBatches(*train), checkpoint=folder, seed=0, hooks=hooks)
-        return result_of(run, "last", "", 1.0)
-    model = LinenNet() if kind == "linen" else NnxNet(nnx.Rngs(0))
-    options |= {"tx": optimizer(steps), "steps": steps, "hooks": hooks, "keep": "last"}
-    options["progress"] = False
-    return lo.fit(model, train, checkpoint=folder, **options)
+    model = NnxNet(nnx.Rngs(0)) if kind == "nnx" else LinenNet()
+    return lo.fit(
+        model,
+        grain_batches(*train) if kind == "grain" else train,
+        loss="cross_entropy",
+        valid=valid,
+        tx=lo.adam(lo.schedules.linear(1e-3, steps)),
+        steps=steps,
+        keep="last",
+        hooks=hooks,
+        checkpoint=folder,
+        progress=False,
+    )
 
 
 def main(kind, steps, folder, out, *flags):

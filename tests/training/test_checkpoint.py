@@ -17,9 +17,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Run, saves
 from lecture_optax.training.checkpoint import put_back, snapshot
 from lecture_optax.training.folder import Folder, Saved
-from lecture_optax.training.result import result_of
 
-from . import killed as a_run
 from .kills import finished, killed, same_bits
 
 _random = np.random.default_rng(0)
@@ -123,18 +121,6 @@ class TestKilled:
         assert codes == [{signal.SIGKILL: -9, signal.SIGTERM: 143}[number] for number in numbers]
         learned = finished(kind, steps, tmp_path / "killed")
         assert same_bits(learned, finished(kind, steps, tmp_path / "whole"))
-
-    def test_a_grain_pipeline_goes_on_where_it_stood(self, tmp_path):
-        def trained(folder, *hooks):
-            program = PROBLEM.program(TX, batch_size=16)
-            run, source = Run(program, program.init(0), 40, (40,)), a_run.GrainBatches(X, Y, 16)
-            saves.go_on_saved(run, source, checkpoint=folder, seed=0, hooks=hooks)
-            return learned(result_of(run, "last", "", 1.0))
-
-        truth = trained(tmp_path / "whole")
-        with pytest.raises(SystemExit):
-            trained(tmp_path / "killed", when(10, terminate))
-        chex.assert_trees_all_equal(trained(tmp_path / "killed"), truth)
 
 
 class TestAskedToStop:
