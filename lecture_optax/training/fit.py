@@ -58,6 +58,7 @@ def fit(
     keep: str | None = None,
     average: Any = None,
     accumulate: int = 1,
+    dtype: Any = None,
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
     mesh: Mesh | None = None,
@@ -99,7 +100,10 @@ def fit(
     - `average`: True, or `average_iterates(eta)`: the weights are averaged while they are trained.
       At every look the average is evaluated beside them, with BatchNorm's statistics estimated
       anew for it; with `keep="last"` it is what is kept. An average in `tx` is evaluated too.
-    - `accumulate`: so many batches make one update.
+    - `accumulate`: so many batches make one update, as one batch of all their rows would.
+    - `dtype`: what the model computes in, as jnp.bfloat16: parameters and x are cast to it, forward
+      and backward. What is trained, its gradients, the optimizer, BatchNorm's statistics, y and the
+      loss stay as they are.
     - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
     - `hooks`: functions of a `Moment`, called once a chunk.
     - `mesh`: devices that share every batch.
@@ -127,7 +131,16 @@ def fit(
     """
     check_optimizer_arguments(tx, hyperparams, budget)
     check_seed(seed)
-    problem = problem_of(model, data, loss, valid, params, apply, metrics)
+    problem = problem_of(
+        model,
+        data,
+        loss=loss,
+        valid=valid,
+        params=params,
+        apply=apply,
+        metrics=metrics,
+        dtype=dtype,
+    )
     check_kept(keep, problem.valid)
     stream = None
     if is_stream(problem.train):
@@ -170,11 +183,8 @@ def fit(
     return result_of(run, keep, why, cost, settle_by(run, source) if average else None)
 
 
-def problem_of(
-    model: Any, data: Any, loss: Any, valid: Any, params: Any, apply: Any, metrics: Any
-) -> Problem:
+def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:
     """The problem that a model and data make, by the library that the model comes from."""
-    keywords = {"loss": loss, "valid": valid, "params": params, "apply": apply, "metrics": metrics}
     if isinstance(model, Problem):
         refuse_beside_a_problem(data=data, **keywords)
         return model

@@ -46,15 +46,14 @@ def _horizon_message(schedule: Schedule, steps: int) -> str | None:
     if end > steps:
         return (
             f"the run ends at step {steps}, its learning rate {schedule!r} at step {end}: it stops "
-            f"at a rate of {float(schedule(steps - 1)):.3g}, before the end that was planned. "
-            f"Make the schedule for {steps} steps, or the run as long."
+            f"before the end that was planned. Make the schedule for {steps} steps, or the run as "
+            "long."
         )
     if not {"total_steps", "decay_start"} & schedule.arguments.keys():
         return None  # a warm-up is over, and the rate stays on purpose
     return (
         f"the learning rate {schedule!r} ends at step {end}, the run at step {steps}: the last "
-        f"{steps - end} steps are made at its end value, {float(schedule(end)):.3g}. Make the "
-        f"schedule for {steps} steps."
+        f"{steps - end} steps are made at its end value. Make the schedule for {steps} steps."
     )
 
 

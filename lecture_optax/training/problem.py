@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _equinox, _functions, _linen, _model, _nnx
 from .losses import loss_named, metrics_named
+from .precision import computing_in
 
 if TYPE_CHECKING:
     from .program import Program
@@ -55,6 +56,7 @@ class Problem:
         params: Any = None,
         apply: Callable[..., Any] | None = None,
         metrics: Any = None,
+        dtype: Any = None,
     ) -> "Problem":
         """A Flax linen module, called as `module.apply(variables, x)`.
 
@@ -68,9 +70,12 @@ class Problem:
           By default the keywords `train`, `training`, `is_training`, `deterministic` and
           `use_running_average` of its `__call__` are set.
         - `metrics`: names of `losses.METRICS`, or `{"name": function}`, for held-out data.
+        - `dtype`: what parameters and x are cast to for the forward and the backward pass, as
+          jnp.bfloat16. The parameters that are trained, their gradients, the optimizer, the model
+          state, y and the loss stay as they are.
         """
         per_example, judged = loss_named(loss), metrics_named(metrics, loss)
-        forward = _linen.forward_of(module, apply)
+        forward = computing_in(_linen.forward_of(module, apply), dtype)
         functions = _model.functions_of(_linen.init_of(module), forward, per_example, judged)
         start = _linen.start_of(params)
         export = _linen.export_of(module)
@@ -86,6 +91,7 @@ class Problem:
         params: Any = None,
         apply: Callable[..., Any] | None = None,
         metrics: Any = None,
+        dtype: Any = None,
     ) -> "Problem":
         """A Flax nnx model, called as `model(x)`. It is updated by `export`, and by nothing else.
 
@@ -99,6 +105,7 @@ class Problem:
         forward = _nnx.forward_of(
             parts.training, parts.evaluating, parts.streams, _nnx.call_names(model), apply
         )
+        forward = computing_in(forward, dtype)
         functions = _model.functions_of(None, forward, per_example, judged)
         start = _nnx.start_of(parts, params)
         export = _nnx.export_of(model)
@@ -114,6 +121,7 @@ class Problem:
         params: Any = None,
         apply: Callable[..., Any] | None = None,
         metrics: Any = None,
+        dtype: Any = None,
     ) -> "Problem":
         """An Equinox module, or (module, state), mapped over the examples of a batch.
 
@@ -128,6 +136,7 @@ class Problem:
         per_example, judged = loss_named(loss), metrics_named(metrics, loss)
         parts = _equinox.split(model)
         forward = _equinox.forward_of(parts.skeleton, parts.model_state[1] is not None, apply)
+        forward = computing_in(forward, dtype)
         functions = _model.functions_of(None, forward, per_example, judged)
         given = parts.params if params is None else _equinox.split(params).params
         start = (given, parts.model_state)

@@ -40,6 +40,7 @@ def test_a_budget_is_at_least_half_a_run(budget):
         ("params", {}),
         ("apply", print),
         ("metrics", ["accuracy"]),
+        ("dtype", "bfloat16"),
     ],
 )
 def test_what_a_problem_brings_itself_is_refused_beside_it(name, value):
@@ -62,6 +63,9 @@ OTHERS = [
     ({"batch_size": [8]}, TypeError, "batch_size must be a whole number of rows"),
     ({"accumulate": None}, TypeError, "accumulate must be a whole number of batches"),
     ({"steps": "many"}, TypeError, "steps must be a whole number of steps >= 1, got 'many'"),
+    ({"dtype": "int8"}, TypeError, "dtype must be a real floating dtype .* got 'int8'"),
+    ({"dtype": "wide"}, TypeError, "dtype must be a real floating dtype .* got 'wide'"),
+    ({"dtype": "float64"}, ValueError, "dtype=float64 needs 64 bits: .*jax_enable_x64"),
     ({"seed": 1.5}, TypeError, "seed must be a whole number, got 1.5"),
     ({"keep": "lowest"}, ValueError, "keep must be one of 'best', 'last', got 'lowest'"),
     ({"keep": True}, ValueError, "keep must be one of 'best', 'last', got True"),
