@@ -10,6 +10,7 @@
     stream.py       How do batches come from an iterable?
       place.py      Where does an iterator stand?
     step.py         What is compiled? `Carry`, `Record`, the pure step
+    placement.py    Where do data and carry lie, when there are several devices?
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?
     loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks

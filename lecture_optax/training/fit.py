@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from .. import _validate
@@ -28,6 +27,7 @@ from .doubts import doubts
 from .log import Write, log_to
 from .looks import look_steps
 from .loop import Callback, Hook, Rows, Run, settle_by
+from .placement import placed
 from .problem import Problem
 from .program import Program
 from .progress import watch
@@ -106,7 +106,7 @@ def fit(
       loss stay as they are.
     - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
     - `hooks`: functions of a `Moment`, called once a chunk.
-    - `mesh`: devices that share every batch.
+    - `mesh`: devices that share every batch; by default those over which the data lie.
     - `progress`: None shows the run on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path ending in `.jsonl`, or a folder for
@@ -151,8 +151,7 @@ def fit(
         problem = replace(problem, train=stream.first)
     check_rows(problem.train, problem.valid, weights, pairs=problem.kind != "functions")
     batch_size = stream.batch_size if stream else batch_size
-    train = _on_device(problem.train)
-    rows = jax.tree.leaves(train)[0].shape[0]
+    rows = jax.tree.leaves(problem.train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
     total = _steps(steps, epochs, rows, size * int(accumulate))
     why, cost = "given", 1.0
@@ -171,9 +170,9 @@ def fit(
     check_targets(problem, carry.params, carry.model_state)
     for doubt in doubts(program, carry, total):
         warnings.warn(doubt, UserWarning, stacklevel=2)
-    held_out = _on_device(problem.valid)
+    own = (program.problem.train, problem.valid, weights)
+    train, held_out, weights = placed(own, program.mesh)
     run = Run(program, carry, total, look_steps(looks, total), held_out)
-    weights = _on_device(weights)
     source = stream or Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
     saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}
     with watch(progress) as shown, log_to(log) as written:
@@ -230,8 +229,3 @@ def _steps(steps: int | None, epochs: int | None, rows: int, batch: int) -> int:
         return int(steps)
     _validate.positive(epochs=epochs)
     return max(1, -int(-epochs * rows // batch))  # type: ignore[operator]
-
-
-def _on_device(data: Any) -> Any:
-    """The arrays on the device; what the person holds stays theirs."""
-    return jax.tree.map(jnp.asarray, data)

@@ -1,14 +1,14 @@
 """What runs? The step of a problem and an optimizer, alone and many at a time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from .. import _validate
 from .._describe import describe
@@ -16,6 +16,7 @@ from .._dtypes import default_float
 from ._cached import cached
 from ._model import Functions
 from .optimizer_checks import start_optimizer
+from .placement import automatic, mesh_of, placed, spread, with_automatic_axes
 from .problem import Problem
 from .rows import rows_at
 from .step import Carry, Record, keys_of, step_of
@@ -115,6 +116,7 @@ class Program:
     accumulate: int
     hyperparams: Any = field(default_factory=dict)
     optimizer: Any = None
+    mesh: Mesh | None = None
 
     @staticmethod
     def of(
@@ -134,16 +136,23 @@ class Program:
           `tx(**hyperparams)`. The numbers are then data, and one program serves all of them.
         - `batch_size`: the rows of a batch. min(64, rows) by default.
         - `accumulate`: so many batches make one update, the gradient of all their rows.
-        - `mesh`: the devices that share a batch, along all axes of the mesh.
+        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those over
+          which the data or the given parameters lie.
+
+        **Raises** `ValueError` where the devices of `mesh` cannot have equal parts of a batch.
         """
         optimizer = tx if hyperparams is None else tx(**hyperparams)
         describe(optimizer)  # refuses what is no transformation
         build = _given(tx) if hyperparams is None else tx
         size = batch_size or min(64, _rows(problem.train))
         _validate.sizes(batch_size=size, accumulate=accumulate)
-        compiled = compile_of(problem.functions, build, size, accumulate, mesh)
+        train, start = with_automatic_axes((problem.train, problem.start))
+        own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
+        shares = _shares(automatic(mesh), own, size * accumulate)
+        compiled = compile_of(problem.functions, build, size, accumulate, shares)
         numbers = jax.tree.map(_strong, dict(hyperparams or {}))
-        return Program(problem, compiled, size, accumulate, numbers, optimizer)
+        where = automatic(mesh) or own
+        return Program(problem, compiled, size, accumulate, numbers, optimizer, where)
 
     def init(self, seed: int = 0) -> Carry:
         """The carry before the first step. The model's `init` is given `jax.random.key(seed)`."""
@@ -154,10 +163,11 @@ class Program:
             first = init(key, _some_rows(self.problem.train))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
-        params, model_state = _copied((params, model_state))
+        params, model_state = placed(_copied((params, model_state)), self.mesh)
         start, numbers = self.compiled.start, self.hyperparams
         opt_state = start_optimizer(start, self.optimizer, params, numbers)
-        return Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
+        carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
+        return placed(carry, self.mesh)
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
         """One step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
@@ -188,10 +198,10 @@ def compile_of(
     def take(data, key, step):
         rows = jax.tree.leaves(data)[0].shape[0]
         chosen = rows_at(keys_of(key)[0], step, rows, batch_size * accumulate)
-        return _shared(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
+        return spread(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
 
     def given(carry, table, i, batch, weights, hyperparams):
-        carry, record = step(carry, _shared(batch, mesh), weights, hyperparams)
+        carry, record = step(carry, spread(batch, mesh), weights, hyperparams)
         table = jax.lax.dynamic_update_index_in_dim(table, _row(record), i, 0)
         return carry, table, record.finite, record.leaf_ratios
 
@@ -247,16 +257,19 @@ def _given(tx: optax.GradientTransformation) -> Callable[[], optax.GradientTrans
     return lambda: tx
 
 
-def _shared(batch: Any, mesh: Mesh | None) -> Any:
-    if mesh is None:
-        return batch
-    sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
-    return jax.lax.with_sharding_constraint(batch, sharding)
-
-
 def _strong(x: Any) -> Any:
     """A number as an array with a dtype of its own, so that every number finds the same program."""
     return jnp.array(x, jnp.result_type(x)) if not callable(x) else x
+
+
+def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
+    """The devices that share a batch; those of the data only where the parts are equal."""
+    if mesh is not None and rows % mesh.size:
+        raise ValueError(
+            f"the {mesh.size} devices of mesh cannot have equal parts of a batch of {rows} rows: "
+            f"take a batch_size that {mesh.size} divides."
+        )
+    return mesh or (own if own is not None and rows % own.size == 0 else None)
 
 
 def _copied(tree: Any) -> Any:

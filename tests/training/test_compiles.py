@@ -1,21 +1,11 @@
 """One compile serves every seed, length, rate, momentum and horizon; a second run has none."""
 
-import jax
 import pytest
 
 import lecture_optax as lo
 
+from .compiled import COMPILED
 from .models import PROBLEMS, TRAIN, VALID, noisy
-
-COMPILED: list[str] = []
-
-
-def _listen(event, seconds, **about):
-    if event == "/jax/core/compile/backend_compile_duration":
-        COMPILED.append(about.get("fun_name", "a program"))
-
-
-jax.monitoring.register_event_duration_secs_listener(_listen)
 
 TX = lo.sgd(lo.schedules.cosine(0.1, 7), momentum=0.9, nesterov=True)
 
