@@ -1,8 +1,6 @@
 """`python -m lecture_optax`: the command line, without an installed script."""
 
-import sys
-
-from .cli import main
+from .cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -1,14 +1,18 @@
 """From a shell: what is typed is done or refused in a sentence, and the exit status says which."""
 
+import inspect
 import json
 import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import lecture_optax as lo
+from lecture_optax import cli
 from lecture_optax.cli import main
 from lecture_optax.cli.words import OPTIMIZERS, SCHEDULES, optimizer_of
 
@@ -25,7 +29,7 @@ def bowl():
         init=lambda key: jnp.ones(3),
         loss=lambda params, batch: jnp.sum((params - batch) ** 2, -1),
         train=jnp.zeros((40, 3)),
-        valid=jnp.zeros((8, 3)),
+        valid=jnp.full((8, 3), 1e-20),  # no row of train
     )
 
 
@@ -153,6 +157,22 @@ def test_ctrl_c_is_a_line_and_status_130(capsys):
     assert capsys.readouterr().err == "lecture-optax: interrupted.\n"
 
 
+def test_ctrl_c_in_a_run_with_a_folder_says_that_it_goes_on(capsys, monkeypatch):
+    from lecture_optax.training import fit
+
+    def ctrl_c(moment):
+        if moment.step:
+            signal.raise_signal(signal.SIGINT)
+
+    typed = ["train", "mine:bowl", *SHORT, "--checkpoint", "folder"]
+    with monkeypatch.context() as patch:
+        patch.setattr("lecture_optax.training.fit", partial(fit, hooks=[ctrl_c]))
+        assert exit_status(*typed) == 130
+    assert "interrupted; step 1 is saved in '" in capsys.readouterr().err
+    assert exit_status(*typed) == 0
+    assert "20; the parameters are of step" in capsys.readouterr().out
+
+
 def test_sigterm_is_status_143_and_its_handler_is_put_back():
     before = signal.getsignal(signal.SIGTERM)
     assert exit_status("train", "mine:terminated") == 143
@@ -192,6 +212,21 @@ def test_theory_runs_the_statements(capsys):
 def test_every_optimizer_goes_with_every_schedule(name, schedule):
     for warmup in (0, 10):
         assert "learning_rate" in str(optimizer_of(name, None, schedule, 100, warmup))
+
+
+def test_help_names_every_optimizer_and_schedule(capsys):
+    assert exit_status("train", "--help") == 0
+    page = capsys.readouterr().out
+    assert [word for word in [*OPTIMIZERS, *SCHEDULES] if word not in page] == []
+
+
+def test_what_is_raised_where_garbage_is_collected_is_raised_again():
+    def _xla_gc_callback(*args):  # JAX's, where an exception is printed and lost
+        cli._leave(signal.SIGINT, inspect.currentframe())
+
+    _xla_gc_callback()
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(30)
 
 
 def test_without_tyro_a_sentence_names_the_extra(monkeypatch, capsys):

@@ -10,13 +10,17 @@ A verb is a dataclass: its fields are the arguments, and `run` returns the exit 
     0 done    1 failed    2 mistyped    130 Ctrl-C    143 terminated
 """
 
+import _thread
 import contextlib
+import os
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from .. import _validate
 from .words import MistypedError, typed
@@ -35,16 +39,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ```
     """
     try:
-        with _ended_by_sigterm():
+        with _ended_by_signals(), _warnings_in_a_sentence():
             return _verb_of(list(sys.argv[1:] if arguments is None else arguments)).run()
     except MistypedError as error:
         return _say(str(error), 2)
-    except KeyboardInterrupt:
-        return _say("interrupted.", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        saved = f"; {interrupt}, and the same command goes on from it" if str(interrupt) else ""
+        return _say(f"interrupted{saved}.", INTERRUPTED)
     except (ValueError, OSError, ArithmeticError, ImportError) as error:
         if not _is_ours(error):
             raise
         return _say(str(error), 1)
+
+
+def script() -> NoReturn:
+    """`main` as a program of its own."""
+    try:
+        status = main()
+    except SystemExit as end:
+        status = end.code
+    if status in (INTERRUPTED, TERMINATED):
+        sys.stdout.flush()
+        os._exit(status)  # JAX, stopped while it compiled, may crash as Python ends: status 139
+    sys.exit(status)
 
 
 def _verb_of(words: list[str]) -> Any:
@@ -87,17 +104,34 @@ def _is_ours(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def _warnings_in_a_sentence() -> Iterator[None]:
+    """Without the file and the line of the library in front."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *more, **others: print(
+            f"lecture-optax: {message}", file=sys.stderr
+        )
+        yield
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
     """Leave by an exception, so that files are closed and the terminal is put back."""
-
-    def leave(*signal_and_frame: Any) -> None:
-        raise SystemExit(TERMINATED)
-
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    if frame is not None and frame.f_code.co_name == "_xla_gc_callback":
+        # what is raised while garbage is collected is printed and lost: a moment later, again
+        threading.Timer(0.05, _thread.interrupt_main, (number,)).start()
+    elif number == signal.SIGTERM:
+        raise SystemExit(TERMINATED)
+    else:
+        raise KeyboardInterrupt

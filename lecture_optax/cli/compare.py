@@ -67,7 +67,9 @@ class Compare:
         steps = problem.steps if self.steps is None else self.steps
         size = problem.batch_size if self.batch_size is None else self.batch_size
         with typed():
-            _validate.steps(steps=steps, **({} if size is None else {"batch_size": size}))
+            _validate.steps(steps=steps)
+            if size is not None:
+                _validate.steps(of="rows", batch_size=size)
             _validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         named = [_name_and_rate(word) for word in self.optimizers]

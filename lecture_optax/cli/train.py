@@ -36,6 +36,8 @@ class Train:
     """The rows of a batch; by default what is usual for the problem."""
     seed: int = 0
     """Of the initial parameters and the order of the rows."""
+    checkpoint: Path | None = None
+    """A folder to save the run in. The same command goes on from it when it was killed."""
     log: str | None = None
     """A path ending in .jsonl, or a folder for TensorBoard."""
     picture: Path | None = None
@@ -50,7 +52,9 @@ class Train:
         steps = problem.steps if self.steps is None else self.steps
         size = problem.batch_size if self.batch_size is None else self.batch_size
         with typed():
-            _validate.steps(steps=steps, **({} if size is None else {"batch_size": size}))
+            _validate.steps(steps=steps)
+            if size is not None:
+                _validate.steps(of="rows", batch_size=size)
             _validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         result = fit(
@@ -60,6 +64,7 @@ class Train:
             batch_size=size,
             seed=self.seed,
             log=self.log,
+            checkpoint=self.checkpoint,
         )
         if self.picture is not None:
             result.plot()[0].figure.savefig(self.picture, dpi=120)

@@ -112,13 +112,14 @@ def fit(
     - `log`: a function of (step, {"loss": ...}), a path ending in `.jsonl`, or a folder for
       TensorBoard.
     - `checkpoint`: a folder into which the run is saved on the way, and from which it goes on,
-      bitwise, when it was killed. SIGTERM saves and raises `SystemExit(143)`; Ctrl-C saves and
-      raises `KeyboardInterrupt`, a second one leaves at once. A finished run returns its result.
+      bitwise, when it was killed. A finished run returns its result.
     - `strict`: refuse a checkpoint that does not fit whole. By default what fits by name is
       restored, after a change of the optimizer say, and a table tells the rest.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together, and `NonFiniteError` when
-    the loss is no longer a number.
+    the loss is no longer a number. After the running chunk, a quarter of a second, and a save, if
+    there is a folder for it: `SystemExit(143)` for SIGTERM, `KeyboardInterrupt` for Ctrl-C; a
+    second Ctrl-C leaves at once.
 
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo

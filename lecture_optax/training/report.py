@@ -80,13 +80,16 @@ def _rates(rates: np.ndarray) -> str:
 
 def _ratios(result: "Result") -> str:
     """How far a step goes, in sizes of what it moves: of all, and of single arrays."""
-    words = f"{np.median(result.history.steps['update_ratio']):.1e}, the median of all steps"
-    names = leaf_names(result.params)
-    if len(names) < 2 or not result.history.ratios:
+    ratios = result.history.steps["update_ratio"]
+    words = f"{np.median(ratios):.1e}, the median of all steps"
+    names, seen = leaf_names(result.params), result.history.ratios
+    if len(names) < 2 or not seen:
         return words
-    medians = np.median([ratios for _, ratios in result.history.ratios], axis=0)
-    far, near = int(medians.argmax()), int(medians.argmin())
-    return f"{words}; {names[far]} {medians[far]:.1e}, {names[near]} {medians[near]:.1e}"
+    with np.errstate(divide="ignore", invalid="ignore"):  # a rate that ends at 0 moves nothing
+        parts = np.array([leaves / ratios[step - 1] for step, leaves in seen])
+    times = np.nanmedian(parts, axis=0)
+    far, near = int(times.argmax()), int(times.argmin())
+    return f"{words}; {names[far]} {times[far]:.2g} times that, {names[near]} {times[near]:.2g}"
 
 
 def leaf_names(params: Any) -> list[str]:

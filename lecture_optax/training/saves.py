@@ -40,7 +40,9 @@ def go_on_saved(
     `KeyboardInterrupt` after a Ctrl-C, when the run has been saved.
     """
     if checkpoint is None:
-        return go_on(run, source, callbacks=callbacks, hooks=hooks)
+        with Interruptions() as interruptions:
+            every = [*hooks, lambda moment: interruptions.obey()]
+            return go_on(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
     folder = Folder(checkpoint)
     saves = Saves(run, source, folder, identity_of(run, source, seed))
     try:
@@ -95,7 +97,8 @@ class Saves:
         """Called between chunks and within an evaluation: obey who asked the run to stop."""
         if self.interruptions.asked is not None:
             self._save_now()
-            raise self.interruptions.exception()
+            saved = f"step {self.run.step:,} is saved in {str(self.folder.path)!r}"
+            self.interruptions.obey(saved if self._saved_at == self.run.step else "")
 
     def finish(self) -> None:
         """Let what is being written come to its end, unless somebody will not wait."""

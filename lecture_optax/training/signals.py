@@ -1,4 +1,8 @@
-"""Who asks a run to stop? A scheduler by SIGTERM, a person by Ctrl-C: noted, and obeyed later."""
+"""Who asks a run to stop? A scheduler by SIGTERM, a person by Ctrl-C: noted, and obeyed later.
+
+An exception in the middle of a chunk would do worse: JAX swallows it where it collects garbage, and
+what still computes when Python ends takes the exit code with it (a segmentation fault).
+"""
 
 import signal
 import threading
@@ -35,11 +39,12 @@ class Interruptions:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def exception(self) -> BaseException:
-        """What the request means to the caller: exit code 128 + 15, or `KeyboardInterrupt`."""
+    def obey(self, words: str = "") -> None:
+        """Leave, if that was asked: with exit code 128 + 15, or `KeyboardInterrupt(words)`."""
         if self.asked == signal.SIGTERM:
-            return SystemExit(128 + signal.SIGTERM)
-        return KeyboardInterrupt()
+            raise SystemExit(128 + signal.SIGTERM)
+        if self.asked is not None:
+            raise KeyboardInterrupt(words)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         # a scheduler repeats its SIGTERM; a person who presses Ctrl-C again does not want to wait
