@@ -9,20 +9,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
-def automatic(mesh: Mesh | None) -> Mesh | None:
+def automatic(mesh: Mesh) -> Mesh:
     """The same devices, by the same names, with automatic axes."""
-    if mesh is None or AxisType.Explicit not in mesh.axis_types:
-        return mesh
-    return Mesh(mesh.devices, mesh.axis_names)
+    is_explicit = AxisType.Explicit in mesh.axis_types
+    return Mesh(mesh.devices, mesh.axis_names) if is_explicit else mesh
 
 
 def mesh_of(tree: Any) -> Mesh | None:
     """The mesh over which arrays of a tree lie, if they do."""
-    found = (x.sharding.mesh for x in jax.tree.leaves(tree) if _is_spread(x))
-    return automatic(next(found, None))
+    found = (automatic(x.sharding.mesh) for x in jax.tree.leaves(tree) if _is_spread(x))
+    return next(found, None)
 
 
 def with_automatic_axes(tree: Any) -> Any:
@@ -55,6 +55,6 @@ def spread(batch: Any, mesh: Mesh | None) -> Any:
 
 
 def _is_spread(x: Any) -> bool:
-    if not isinstance(x, jax.Array) or isinstance(x, jax.core.Tracer):
+    if not isinstance(x, jax.Array) or isinstance(x, Tracer):
         return False
     return isinstance(x.sharding, NamedSharding) and x.sharding.mesh.size > 1

@@ -148,10 +148,11 @@ class Program:
         _validate.sizes(batch_size=size, accumulate=accumulate)
         train, start = with_automatic_axes((problem.train, problem.start))
         own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
-        shares = _shares(automatic(mesh), own, size * accumulate)
+        mesh = None if mesh is None else automatic(mesh)
+        shares = _shares(mesh, own, size * accumulate)
         compiled = compile_of(problem.functions, build, size, accumulate, shares)
         numbers = jax.tree.map(_strong, dict(hyperparams or {}))
-        where = automatic(mesh) or own
+        where = own if mesh is None else mesh
         return Program(problem, compiled, size, accumulate, numbers, optimizer, where)
 
     def init(self, seed: int = 0) -> Carry:
