@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from itertools import pairwise
 
 from tests.training.kills import finished, killed, same_bits
 
@@ -23,13 +24,16 @@ from tests.training.kills import finished, killed, same_bits
 def stress(kind: str, steps: int, kills: int, number: int, folder: str, truth: list) -> bool:
     """Spend the kills on as many runs as it takes; whether each learned the same bits."""
     codes: collections.Counter[int] = collections.Counter()
-    began, runs, same = time.perf_counter(), 0, 0
+    began, runs, same, steps_kept = time.perf_counter(), 0, 0, []
     while codes.total() - codes[0] < kills:
         place, left = f"{folder}/{kind}-{number}-{runs}", kills - codes.total() + codes[0]
-        codes.update(killed(kind, steps, place, [number] * left, 1000 * number + runs, seconds=0.5))
+        course = killed(kind, steps, place, [number] * left, 1000 * number + runs, seconds=0.5)
+        codes.update(course.codes)
+        steps_kept += [late - early for early, late in pairwise(course.begun)]
         runs, same = runs + 1, same + same_bits(finished(kind, steps, place), truth)
     print(
         f"{kind:6} {signal.Signals(number).name}: {kills} kills, {same} of {runs} runs bitwise, "
+        f"{min(steps_kept)} to {max(steps_kept)} steps gained by a process, "
         f"exit codes {dict(codes)}, {time.perf_counter() - began:.0f} s",
         flush=True,
     )

@@ -21,6 +21,7 @@
       folder.py     Where do checkpoints lie, and what if the disk says no? (Orbax)
       seal.py       Are the files of a checkpoint as they were written?
       signals.py    Who asks a run to stop?
+      _warn.py      Whose line does a warning name?
     finite.py       What is said when a number is not finite?
     looks.py        What do held-out data say, of θ and of its average?
     settle.py       Which model state belongs to averaged weights?

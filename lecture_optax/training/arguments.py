@@ -1,13 +1,13 @@
 """Which arguments of `fit` do not fit together? Refused before anything runs."""
 
 import operator
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import optax
 
 from .. import _validate
+from ._warn import warn
 from .stream import ANEW
 
 
@@ -76,10 +76,9 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
             "own: build them as they should be, and weigh rows in a loss of your own."
         )
     if checkpoint is not None and not stream.can_go_on:
-        warnings.warn(
+        warn(
             "data are an iterator that cannot be put back to where it stood: this run is saved, "
-            f"but cannot go on when it was interrupted; {ANEW}",
-            stacklevel=3,
+            f"but cannot go on when it was interrupted; {ANEW}"
         )
 
 

@@ -10,13 +10,13 @@ Orbax writes it (`folder.py`), by path and name (`restore.py`), when `saves.py` 
 """
 
 import json
-import warnings
 from typing import Any
 
 import jax
 import numpy as np
 
 from .._describe import describe
+from ._warn import warn
 from .folder import Saved
 from .history import History
 from .looks import Best
@@ -28,11 +28,10 @@ from .step import Carry
 def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
     """Copy what must be saved to the host: the next chunk is given the arrays themselves."""
     leaves = carry_leaves(run.carry)
-    arrays = {leaf.path: _on_host(leaf.value) for leaf in leaves}
     best: Any = None
     if run.best is not None:
-        arrays |= {leaf.path: _on_host(leaf.value) for leaf in best_leaves(run.best)}
         best = {name: getattr(run.best, name) for name in ("loss", "step", "is_average")}
+    arrays = _on_host([*leaves, *(best_leaves(run.best) if run.best is not None else [])])
     notes = {
         "identity": identity,
         "optimizer": optimizer_of(run),
@@ -125,7 +124,7 @@ def _report(
         _report_finished(where, now, before, misfits)
     elif misfits:
         header = f"the checkpoint in {where!r} fits in part; everything else was restored:"
-        warnings.warn(table(header, changed + misfits), stacklevel=6)
+        warn(table(header, changed + misfits))
 
 
 def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str, str]]) -> None:
@@ -137,10 +136,9 @@ def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str,
             + "\nGive another folder to train this one."
         )
     if now != before:
-        warnings.warn(
+        warn(
             f"the run in {where!r} is finished: this is the result of {before}, and {now} was not "
-            "used. Give another folder to train with it.",
-            stacklevel=7,
+            "used. Give another folder to train with it."
         )
 
 
@@ -155,8 +153,10 @@ def optimizer_of(run: Run) -> str:
     return text.replace("( ", "(").replace(", )", ")").replace(",)", ")")
 
 
-def _on_host(x: Any) -> np.ndarray:
-    return np.array(as_saved(x))  # a copy: on a CPU, `asarray` would be the donated memory itself
+def _on_host(leaves: list[Leaf]) -> dict[str, np.ndarray]:
+    """Copies, all on their way at once; on a CPU, what is got is the donated memory itself."""
+    values = jax.device_get([as_saved(leaf.value) for leaf in leaves])
+    return {leaf.path: np.array(x) for leaf, x in zip(leaves, values, strict=True)}
 
 
 def _history_arrays(history: History) -> dict[str, np.ndarray]:

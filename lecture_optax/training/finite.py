@@ -28,7 +28,7 @@ def what_was_not_finite(
 ) -> str:
     """Which number of step `begin + good`, the last finite loss, the rate, and what to try."""
     names = ("loss", "grad_norm", "update_norm")
-    bad = next((name for name in names if not np.isfinite(records[name][good])), "update_norm")
+    bad = next((name for name in names if not np.isfinite(records[name][good])), "a parameter")
     losses = np.concatenate([history.since(begin - 1), records["loss"][: good + 1]])
     finite = losses[np.isfinite(losses)]
     last = f"{finite[-1]:.4g}" if len(finite) else "none"

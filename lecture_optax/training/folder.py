@@ -7,7 +7,6 @@ beside its final name and then renamed, so that a kill leaves a whole one or non
 import logging
 import os
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._warn import warn
 from .seal import check_seal, seal
 
 KEPT = 2
@@ -41,6 +41,7 @@ class Folder:
     def __init__(self, path: Any):
         _import_orbax()
         self.path = Path(path).absolute()
+        # Python waits for it when it ends; cut off within Orbax, it would take the process with it
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None
         self._damaged: dict[int, Exception] = {}
@@ -126,10 +127,9 @@ class Folder:
 
     def _warn_of_damage(self, step: int) -> None:
         for number, error in self._damaged.items():
-            warnings.warn(
+            warn(
                 f"the checkpoint of step {number} in {str(self.path)!r} is damaged "
-                f"({sentence(error)}): going on from the one before it, of step {step}.",
-                stacklevel=6,
+                f"({sentence(error)}): going on from the one before it, of step {step}."
             )
 
 

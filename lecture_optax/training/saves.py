@@ -1,12 +1,12 @@
 """When is a run saved, and how does it go on? By time, at the end, and when it is asked to stop."""
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
+from ._warn import warn
 from .checkpoint import is_finished, put_back, snapshot
 from .folder import Folder, sentence
 from .identity import difference, identity_of
@@ -147,8 +147,7 @@ class Saves:
             then = "the run ends with its result all the same"
         else:
             then = "the run goes on, and saving is tried again later"
-        warnings.warn(
+        warn(
             f"step {self.run.step} could not be saved in {str(self.folder.path)!r} "
-            f"({sentence(error)}): {then}.",
-            stacklevel=4,
+            f"({sentence(error)}): {then}."
         )

@@ -30,8 +30,9 @@ class Record(NamedTuple):
     - `grad_norm`, `update_norm`: |g| and |Δθ|.
     - `update_ratio`: |Δθ| / |θ|, of all parameters together; `leaf_ratios` leaf by leaf.
     - `learning_rate`: the first rate that the optimizer's state names; NaN where it names none.
-    - `finite`: whether loss, |g| and |Δθ| were. The step is taken all the same: to choose between
-      new and old parameters, leaf by leaf, takes as long as the optimizer's own work.
+    - `finite`: whether loss, |g| and |Δθ| were, and θ + Δθ in float16. The step is taken all the
+      same: to choose between new and old parameters, leaf by leaf, takes as long as the optimizer's
+      own work.
     - `metrics`: what the loss returned beside its value.
     """
 
@@ -69,6 +70,7 @@ def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumula
         )
         record = _record(value, gradient, updates, carry.params, opt_state, metrics)
         params = _move(carry.params, updates)
+        record = record._replace(finite=record.finite & _has_room(params))
         return Carry(params, model_state, opt_state, carry.key, carry.step + 1), record
 
     return step
@@ -136,6 +138,12 @@ def _squares(tree: Any) -> list[jax.Array]:
 
 def _ratio(move: jax.Array, length: jax.Array) -> jax.Array:
     return jnp.sqrt(move * reciprocal(length))
+
+
+def _has_room(params: Any) -> jax.Array:
+    """Whether no sum went over the range of its dtype, where that is less than float32's."""
+    narrow = [x for x in jax.tree.leaves(params) if float(jnp.finfo(dtype_of(x)).max) < 1e38]
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in narrow], bool))
 
 
 def _move(params: Any, updates: Any) -> Any:

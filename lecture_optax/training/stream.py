@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .identity import kind_of
 from .place import checksum_of, place_of, put_at
@@ -68,10 +69,10 @@ class Stream:
         """Take so many steps, or fewer where no batch comes: the next call says why."""
         given, numbers = program.compiled.given, program.hyperparams
         table, finite, ratios, before = empty_table(), True, None, None
-        batch = self._take()
+        batch = self._take(program.mesh)
         for i in range(steps):
             carry, table, finite, ratios = given(carry, table, np.int32(i), batch, None, numbers)
-            batch = self._take_ahead() if i + 1 < steps else None
+            batch = self._take_ahead(program.mesh) if i + 1 < steps else None
             if batch is None:
                 break
             if before is not None:  # a fast reader would fill the device with batches
@@ -108,7 +109,7 @@ class Stream:
 
     def _skip(self, taken: int, last: int | None) -> None:
         for _ in range(taken):
-            self._take()
+            self._next_update()
         if checksum_of(self._last) != last:
             raise ValueError(
                 f"batch {taken} of data is not what it was when this run was saved, so that it "
@@ -116,21 +117,27 @@ class Stream:
                 "use a Grain dataset."
             )
 
-    def _take_ahead(self) -> Any:
+    def _take_ahead(self, mesh: Mesh | None) -> Any:
         """The next batch; or None, for the steps before it to be recorded before its error."""
         try:
-            return self._take()
+            return self._take(mesh)
         except Exception as error:  # whatever reads the data may say
             self._error = error
             return None
 
-    def _take(self) -> Any:
-        """The batch of the next update, on its way to the device."""
+    def _take(self, mesh: Mesh | None) -> Any:
+        """The batch of the next update, on its way to the device, or in parts to all of a mesh."""
         if self._error is not None:
             raise self._error
+        batch = self._next_update()
+        if mesh is None:
+            return jax.device_put(batch)
+        return jax.device_put(batch, NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
+
+    def _next_update(self) -> Any:
         self._last = self._fetch() if self._waiting is None else self._waiting
         self._waiting, self._taken = None, self._taken + 1
-        return jax.device_put(self._last)
+        return self._last
 
     def _fetch(self) -> Any:
         parts = [self._checked(self._next()) for _ in range(self._accumulate)]

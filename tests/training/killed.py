@@ -1,7 +1,7 @@
 """A run to be killed: `python -m tests.training.killed KIND STEPS FOLDER OUT [--eager]`.
 
-It prints a line when it trains, and at its end writes all that it has learned to OUT.npz. `--eager`
-saves all the time, so that a kill falls into a save.
+When it trains, it prints the step from which it does, and at its end writes all that it has learned
+to OUT.npz. `--eager` saves all the time, so that a kill falls into a save.
 """
 
 import sys
@@ -70,11 +70,12 @@ def trained(kind, steps, folder, *hooks):
 def main(kind, steps, folder, out, *flags):
     if "--eager" in flags:
         saves.FIRST, saves.SHARE = 0.0, 1e9
-    told = []
+    began = []
 
     def tell(moment):
-        if moment.records and not told:
-            told.append(print("training", flush=True))
+        began.append(moment.step)
+        if len(began) == 2:
+            print(began[0], flush=True)
 
     result = trained(kind, int(steps), folder, tell)
     np.savez(out, *learned(result))

@@ -117,8 +117,10 @@ class TestKilled:
     )
     def test_a_run_killed_at_any_moment_learns_the_same_bits(self, tmp_path, kind, numbers):
         steps = 8_000
-        codes = killed(kind, steps, tmp_path / "killed", numbers, seconds=0.1)
-        assert codes == [{signal.SIGKILL: -9, signal.SIGTERM: 143}[number] for number in numbers]
+        course = killed(kind, steps, tmp_path / "killed", numbers, seconds=0.1)
+        assert course.codes == [
+            {signal.SIGKILL: -9, signal.SIGTERM: 143}[number] for number in numbers
+        ]
         learned = finished(kind, steps, tmp_path / "killed")
         assert same_bits(learned, finished(kind, steps, tmp_path / "whole"))
 
@@ -126,8 +128,11 @@ class TestKilled:
 class TestAskedToStop:
     def test_sigterm_saves_and_exits_by_143_and_the_run_goes_on_bitwise(self, tmp_path, whole):
         assert interrupt(tmp_path) == 143
-        assert 10 <= steps_in(tmp_path)[-1] < 40
-        chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
+        (saved,), begun = steps_in(tmp_path), []
+        assert 10 <= saved < 40
+        result = fit(tmp_path, hooks=[lambda moment: begun.append(moment.step)])
+        assert begun[0] == saved
+        chex.assert_trees_all_equal(learned(result), whole)
 
     def test_ctrl_c_saves_and_is_raised_again(self, tmp_path, whole):
         press = when(10, lambda: signal.raise_signal(signal.SIGINT))
@@ -222,6 +227,18 @@ class TestGoingOn:
             fit(tmp_path, tx=lo.sgd(1e9), steps=200)
         _, saved = Folder(tmp_path).newest()
         assert all(np.isfinite(x).all() for x in saved.arrays.values())
+
+    def test_a_sum_beyond_float16_is_never_saved(self, tmp_path, eager):
+        """Loss, gradient and update are finite at 7e4, and float16 ends at 65504."""
+        steady = Problem.from_functions(
+            init=lambda key: jnp.zeros(1, jnp.float16),
+            loss=lambda w, batch: -1e4 * w[0].astype(jnp.float32) + 0 * batch,
+            train=X[:, 0],
+        )
+        with pytest.raises(NonFiniteError, match="a parameter was not finite at step 6 "):
+            fit(tmp_path, steady, tx=optax.sgd(1.0))
+        _, saved = Folder(tmp_path).newest()
+        assert np.isfinite(saved.arrays["params"]).all()
 
 
 def run_of(tx):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Run, loop
@@ -112,8 +113,8 @@ def interrupted(folder, data, step=10):
 class TestNumbers:
     def test_batches_of_an_iterable_are_rows_on_the_device(self):
         order = keys_of(jax.random.key(0))[0]
-        rows = [np.asarray(rows_at(order, jnp.array(i), 48, SIZE)) for i in range(STEPS)]
-        streamed = fit((X[i], Y[i]) for i in rows)
+        rows = jax.jit(jax.vmap(lambda step: rows_at(order, step, 48, SIZE)))(jnp.arange(STEPS))
+        streamed = fit((X[i], Y[i]) for i in np.asarray(rows))
         held = fit((X, Y), batch_size=SIZE)
         chex.assert_trees_all_close(learned(streamed), learned(held), rtol=1e-5, atol=1e-6)
         assert len(streamed.history) == STEPS
@@ -129,6 +130,12 @@ class TestNumbers:
 
         two, one = fit(halves(), accumulate=2), fit(forever())
         chex.assert_trees_all_close(learned(two), learned(one), rtol=1e-5, atol=1e-6)
+
+    def test_the_devices_of_a_mesh_share_every_batch(self):
+        mesh = Mesh(np.array(jax.devices()), ("rows",))
+        shared, alone = fit(Epochs(), mesh=mesh), fit(Epochs())
+        assert shared.params["w"].sharding.mesh.size == 8
+        chex.assert_trees_all_close(learned(shared), learned(alone), rtol=1e-5, atol=1e-6)
 
     def test_a_reader_may_fill_the_same_memory_again(self):
         def refilled():
@@ -222,9 +229,8 @@ class TestOrder:
                 events.append(f"fetch {i}")
                 yield batch
 
-        program = types.SimpleNamespace(
-            compiled=types.SimpleNamespace(given=given), hyperparams={}, spec=None
-        )
+        compiled = types.SimpleNamespace(given=given)
+        program = types.SimpleNamespace(compiled=compiled, hyperparams={}, mesh=None)
         stream = Stream(fetched())
         _advance(stream, program, 4)
         assert events == [
