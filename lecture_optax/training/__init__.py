@@ -14,6 +14,7 @@
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?
     loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
+      blame.py      Of which row is the loss no number, or of which parameter the gradient?
     saves.py        When is a run saved, and how does it go on?
       checkpoint.py What must be saved to go on bitwise?
       restore.py    What fits, by name?

@@ -3,13 +3,14 @@
 import re
 import warnings
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.data_checks import check_rows
 from lecture_optax.training.mean_check import sum_message
 from lecture_optax.training.overlap import shared_rows
@@ -318,3 +319,33 @@ def test_a_schedule_of_another_length_than_the_run_is_doubted(schedule, says):
 )
 def test_other_schedules_are_not(rate):
     assert lo.training.optimizer_checks.horizon_messages(lo.adam(rate), 2) == []
+
+
+def test_the_rows_whose_loss_is_no_number_are_named():
+    def loss(θ, batch):
+        return θ[0] ** 2 - jnp.log(batch["x"][:, 0])
+
+    rows = {"x": with_entry(np.abs(X[:8]) + 1, ([2, 5], 0), -1.0)}
+    problem = Problem.from_functions(init=lambda key: jnp.ones(4), loss=loss, train=rows)
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=8)
+    says = str(raised.value)
+    assert re.search(r"loss was not finite at step 0 at learning rate 0.1 \(last .*: none\)", says)
+    assert re.search(r"the loss of row [25], row [25] of the data, 2 of the 8 in the batch", says)
+
+
+def test_the_leaf_whose_gradient_is_no_number_is_named():
+    def init(key):
+        return {"fine": jnp.ones(2), "layer": [{"kernel": jnp.array([[0.0, 1.0]])}]}
+
+    def loss(θ, batch):  # finite, with no slope at 0
+        return jnp.sqrt(θ["layer"][0]["kernel"] ** 2).sum() + batch["x"] @ θ["fine"]
+
+    problem = Problem.from_functions(init=init, loss=loss, train={"x": X[:8, :2]})
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=4)
+    says = str(raised.value)
+    assert "grad_norm was not finite at step 0" in says
+    assert "It is the gradient of ['layer'][0]['kernel'] (1 of 2 entries)." in says
+    assert "Try a learning rate a tenth" in says
+    chex.assert_trees_all_equal(raised.value.run.carry.params, init(None))
