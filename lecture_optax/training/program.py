@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from .. import _validate
 from .._describe import describe
-from .._dtypes import default_float
+from .._dtypes import default_float, dtype_of
 from ._cached import cached
 from ._model import Functions
 from .optimizer_checks import start_optimizer
@@ -274,7 +274,8 @@ def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
 
 
 def _copied(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.array(x), tree)
+    """Fresh arrays, none of a weak type: the first step would compile once more."""
+    return jax.tree.map(lambda x: jnp.array(x, dtype_of(x)), tree)
 
 
 def _rows(data: Any) -> int:
