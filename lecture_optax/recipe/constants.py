@@ -31,15 +31,20 @@ LOOK_SHARE, FORWARD = 0.1, 1 / 3
 EARLY, EARLY_ROWS = 0.09, (32, 128)
 """Before 9 % of T only the average is looked at, on a fixed part of the rows."""
 
-STILL, MOVED, WORSE = 0.002, 0.0002, 0.1
-"""A change of the held-out loss below .002 of its spread is no news, and on a plateau neither is
-getting worse by up to .1: every arm that moves does. Below .0002 an arm stands still."""
+STILL, MOVED = 0.002, 0.01
+"""A change of the held-out loss below .002 of the unit is no news. An arm whose rows move by less
+than .01 of it stands still."""
+
+BETTER, WORSE = 0.1, 0.4
+"""The mean change over rows is news beside their mean absolute change: all better is -1, all worse
+1, to and fro 0. A tenth is the error of a hundred rows; on plateaus arms get worse by up to .3, too
+large rates by .8 and more."""
 
 SLOPE, SLOPE_FROM = 0.5, 0.08
 """From the second rung on, an arm that still falls is credited half of its last fall."""
 
 HEDGE = 0.1
-"""While nothing gained a tenth of the spread, Adam at 1e-2 keeps its place."""
+"""While nothing gained a tenth of the unit, Adam at 1e-2 keeps its place."""
 
 SMALLER = 0.02
 """At the last rung, a half decade more must be better by 2 % of the progress: rates that are best

@@ -112,7 +112,8 @@ def _sure(e: Explanation) -> str:
     origin = "kept back from the training rows" if e.kept_back else "given"
     head = f"{e.rows} held-out rows ({origin}) chose it"
     if np.isnan(e.error):
-        return f"{head}; how sure that is cannot be said from {'one row' if e.rows < 2 else 'them'}."
+        why = "from one row" if e.rows < 2 else "from a loss that is no mean over rows"
+        return f"{head}; how sure that is cannot be said {why}."
     gain = e.start - e.loss
     rule = "" if e.rule == "lowest" else f" ({e.rule})"
     return f"{head}{rule}; the gain is {gain:.4g} ± {e.error:.2g} (one standard error over rows)."
@@ -135,7 +136,8 @@ def _beside(e: Explanation, sign: int) -> str:
     nearest = min(side, key=lambda a: abs(np.log10(a.rate / e.winner.rate)))
     how = "larger" if sign > 0 else "smaller"
     if nearest.failed:
-        return f"The next {how} rate, {nearest.rate:.2g}, was not finite at step {nearest.failed[0]}."
+        what = f"was not finite at step {nearest.failed[0]}"
+        return f"The next {how} rate, {nearest.rate:.2g}, {what}."
     if nearest.change == INF:
         return ""
     loss = e.start + nearest.change
@@ -166,6 +168,7 @@ def _name(record: ArmRecord) -> str:
 
 
 def _record(families: Sequence[str], arm: Arm, curve: Curve) -> ArmRecord:
-    looks = [(x.averaged if np.isnan(x.raw) else min(x.raw, x.averaged), x.step) for x in curve.looks]
+    looks = [(float(np.nanmin([x.raw, x.averaged])), x.step) for x in curve.looks]
     change, at = min(looks, default=(INF, 0))
-    return ArmRecord(families[arm.family], arm.rate, arm.fall, curve.step, change, at, curve.failed)
+    name = families[arm.family]
+    return ArmRecord(name, arm.rate, arm.fall, curve.step, change, at, curve.failed)

@@ -56,24 +56,33 @@ class HeldOut:
     **Attributes**
 
     - `start`: the loss of the start, over the early, the late and all rows.
-    - `spread`: the standard deviation over rows of the loss at the start: the unit in which a
-      change is small, which neither a constant nor a factor of the loss disturbs.
+    - `spread`: how far rows are from their mean loss at the start, in the mean: the unit in which
+      a change is small, whatever constant or factor the loss has. (Not the standard deviation,
+      which a few rare rows decide.)
     - `asked`: the rows that were evaluated.
     """
 
-    def __init__(self, examples: Callable[..., Any], data: Any, plan: Plan, params: Any, state: Any):
+    def __init__(
+        self, examples: Callable[..., Any], data: Any, plan: Plan, params: Any, state: Any
+    ):
         self.examples, self.plan, self.asked = examples, plan, 0
         order = np.random.default_rng(0).permutation(count(data))
         self.all = jax.tree.map(jax.numpy.asarray, data)
         self.late = self.all if plan.late == count(data) else _rows(data, order[: plan.late])
         self.early = _rows(data, order[: plan.early])
         self.start = {n: self._loss(params, state, d) for n, d in self._sets().items()}
-        self.spread = self._spread(params, state)
+        self.first = self._by_row(params, state)
+        self.spread = _size(self.first - np.mean(self.first)) if self.first is not None else 0.0
 
     def change(self, params: Any, model_state: Any, rows: str) -> float:
         """How far the loss is from the start's; infinite where it is not a number."""
         value = self._loss(params, model_state, self._sets()[rows])
         return value - self.start[rows] if abs(value) < HUGE else np.inf
+
+    def movement(self, params: Any, model_state: Any) -> float:
+        """By how much the losses of the early rows changed, up or down, in the mean."""
+        now = self._by_row(params, model_state) if self.first is not None else None
+        return _size(now - self.first) if now is not None else 0.0
 
     def losses(self, params: Any, model_state: Any) -> np.ndarray | None:
         """The loss of every held-out row, in float64; None where it is no mean over rows."""
@@ -87,12 +96,10 @@ class HeldOut:
     def _sets(self) -> dict[str, Any]:
         return {"early": self.early, "late": self.late, "all": self.all}
 
-    def _spread(self, params: Any, model_state: Any) -> float:
-        found = losses_of(self.examples, params, model_state, self.early)
+    def _by_row(self, params: Any, model_state: Any) -> np.ndarray | None:
         self.asked += count(self.early)
-        if found is None or not np.isfinite(found).all():
-            return 0.0
-        return float(np.std(found))
+        found = losses_of(self.examples, params, model_state, self.early)
+        return found if found is not None and np.isfinite(found).all() else None
 
 
 def losses_of(
@@ -105,6 +112,10 @@ def losses_of(
     if rows is None or not np.isclose(np.mean(rows), whole, rtol=1e-3, atol=1e-6):
         return None
     return np.asarray(rows, np.float64)
+
+
+def _size(x: np.ndarray) -> float:
+    return float(np.mean(np.abs(x)))
 
 
 def count(data: Any) -> int:

@@ -29,6 +29,9 @@ def _nesterov(rate: Any) -> Transformation:
     return sgd(rate, momentum=0.9, nesterov=True)
 
 
+_nesterov.gain = 10.0  # type: ignore[attr-defined]
+
+
 FAMILIES: Mapping[str, Family] = {"adam": _adam, "nesterov": _nesterov}
 """The lecture's two, in the order in which they are tried."""
 
@@ -75,6 +78,12 @@ def arms(families: Mapping[str, Family] | None = None, around: Any = None) -> Bu
     if families is None and around is None:
         return arm
     return _built(tuple((families or FAMILIES).items()), around)
+
+
+def gain_of(family: Family) -> float | None:
+    """How far a step goes for a unit of rate and gradient, its attribute `gain`: 1/(1 - μ) for SGD
+    with momentum. None where the gradient's size does not matter, as for Adam."""
+    return getattr(family, "gain", None)
 
 
 def plain(family: Family, around: Any, rate: Any) -> Transformation:

@@ -130,4 +130,5 @@ def _dtype(x: Any) -> Any:
 
 def _not_finite(records: dict[str, np.ndarray]) -> str:
     names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
-    return next((word for name, word in names.items() if not np.isfinite(records[name][-1])), "update")
+    bad = [word for name, word in names.items() if not np.isfinite(records[name][-1])]
+    return bad[0] if bad else "update"

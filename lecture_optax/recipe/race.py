@@ -30,7 +30,7 @@ class Found(NamedTuple):
 class Race:
     """The arms on their way, in fractions of a run of T steps.
 
-    `found` are the lowest looks so far: of raw weights, of averages, and, where late looks do not
+    `unit` is the size of a change of the loss that is not small (`plateau.py`). `found` are the lowest looks so far: of raw weights, of averages, and, where late looks do not
     see all rows, a few more.
     """
 
@@ -39,6 +39,10 @@ class Race:
     budget: float
     found: list[Found] = field(default_factory=list)
     half_looks: dict[tuple[Arm, int], float] = field(default_factory=dict)
+    unit: float = 0.0
+
+    def __post_init__(self):
+        self.unit = self.held_out.spread
 
     @property
     def steps(self) -> int:
@@ -48,10 +52,6 @@ class Race:
     def left(self) -> float:
         """Runs that can still be paid for."""
         return (self.population.limit - self.population.spent) / self.steps
-
-    @property
-    def spread(self) -> float:
-        return self.held_out.spread
 
     @property
     def progress(self) -> float:
@@ -67,7 +67,7 @@ class Race:
     def lowest(self, arm: Arm) -> float:
         """The lowest late look of an arm and of the branches that fell from it."""
         curves = [m.curve for a, m in self.population.members.items() if a[:2] == arm[:2]]
-        return min((low for curve in curves for x in curve.looks if (low := _both(x)) < INF), default=INF)
+        return min((_both(look) for curve in curves for look in curve.looks), default=INF)
 
     def now(self, arm: Arm) -> float:
         """The lower of raw and averaged at the last late look."""
@@ -77,6 +77,11 @@ class Race:
     def at(self, arm: Arm, fraction: float) -> float:
         member = self.population.members.get(arm)
         return member.curve.at(self._step(fraction)) if member else INF
+
+    def movement(self, arm: Arm) -> float:
+        """How much the rows' losses have moved to and fro under the average of an arm."""
+        carry = self.population.members[arm].carry
+        return self.held_out.movement(average_of(carry), carry.model_state)
 
     def last_fall(self, arm: Arm, fraction: float) -> float:
         """By how much the average fell over the last half of its steps."""

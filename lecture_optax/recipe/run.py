@@ -17,7 +17,7 @@ from .choose import Choice, choose
 from .code import code_of
 from .explanation import explanation_of
 from .held_out import HeldOut, count, plan_of
-from .optimizer import FAMILIES, Family, arms, plain
+from .optimizer import FAMILIES, Family, arms, gain_of, plain
 from .population import Arm, Population
 from .race import Race
 from .result import Result
@@ -89,7 +89,7 @@ def run(
     program = Program.of(problem, build, batch_size=size, hyperparams=first)
     race = _race(problem, program, steps, size, seed, budget)
     names = list(families or FAMILIES)
-    search(race, len(names))
+    search(race, [gain_of(family) for family in (families or FAMILIES).values()])
     choice = choose(race)
     why = explanation_of(race, choice, names, size, count(race.held_out.all), kept_back)
     code = code_of(choice, steps, size, seed, kept_back, families is not None, around is not None)

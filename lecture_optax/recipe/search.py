@@ -18,8 +18,8 @@ from .spend import Spending, spend
 from .walk import walk
 
 
-def search(race: Race, families: int) -> None:
-    """Spend the budget of `race`; what was found is in it."""
+def search(race: Race, gains: list[float | None]) -> None:
+    """Spend the budget of `race`; what was found is in it. One gain a family (`gain_of`)."""
     truncated = race.budget < c.TRUNCATED
     reserve = c.LEADER_SHARE * race.budget if truncated else 1.0
     starts = tuple(Arm(0, quarter) for quarter in c.STARTS)
@@ -30,5 +30,5 @@ def search(race: Race, families: int) -> None:
     leader = lead(race, ranked, tried)
     if leader is None or (race.done(leader) < 0.99 and race.left < 0.1):
         return
-    others = [tuple(Arm(i, q + c.DECADE) for q in c.STARTS) for i in range(1, families)]
+    others = list(enumerate(gains))[1:]
     spend(Spending(race, ranked, scores, tried, others))

@@ -1,5 +1,6 @@
 """Step 4: what is left buys neighbours, a fall of the rate, the other family, in this order."""
 
+import math
 from dataclasses import dataclass, field
 
 from . import constants as c
@@ -17,7 +18,7 @@ class Spending:
     ranked: list[Arm]
     scores: dict[Arm, float]
     tried: dict[Arm, float]
-    others: list[tuple[Arm, ...]]
+    others: list[tuple[int, float | None]]
     given_up: set[Arm] = field(default_factory=set)
     fallen: set[Arm] = field(default_factory=set)
 
@@ -67,7 +68,7 @@ def _other_family(state: Spending) -> bool:
     """The next family: a walk, two rungs, and its best against ours."""
     if not state.others or state.race.left < c.NESTEROV_FROM:
         return False
-    starts = state.others.pop(0)
+    starts = starts_of(state.race, state.best, *state.others.pop(0))
     scores = walk(state.race, starts, 0.0)
     if scores:
         home = starts[-1].quarter
@@ -75,6 +76,18 @@ def _other_family(state: Spending) -> bool:
         state.scores.update(scores)
         _challenge(state, ranked[0])
     return True
+
+
+def starts_of(race: Race, best: Arm, family: int, gain: float | None) -> tuple[Arm, Arm]:
+    """Where a family starts: where it first moves as far as the best arm did, and a decade below.
+
+    So its rates follow the scale of the loss. A family that has no `gain` starts where Adam did.
+    """
+    curve = race.population.members[best].curve
+    home = c.STARTS[-1]
+    if gain is not None and curve.gradient > 0 and curve.update > 0:
+        home = round(4 * math.log10(curve.update / (gain * curve.gradient)))
+    return Arm(family, home - c.DECADE), Arm(family, home)
 
 
 def _quarter(state: Spending) -> bool:

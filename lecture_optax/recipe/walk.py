@@ -1,7 +1,7 @@
 """Step 1: where is the valley? Decades, until the best has both neighbours. No bounds."""
 
 from . import constants as c
-from .plateau import worth
+from .plateau import look_at_home, worth
 from .population import Arm
 from .race import INF, Race
 
@@ -18,7 +18,7 @@ def walk(race: Race, starts: tuple[Arm, ...], reserve: float) -> dict[Arm, float
     """The scores of all arms that were tried, keeping `reserve` runs for later."""
     scores: dict[Arm, float] = {}
     home = starts[-1].quarter
-    for arm in starts:
+    for arm in starts[::-1]:
         _try(race, arm, scores, home, reserve)
     while scores:
         known, best = len(scores), min(scores, key=lambda arm: scores[arm])
@@ -37,4 +37,7 @@ def _try(race: Race, arm: Arm, scores: dict[Arm, float], home: int, reserve: flo
     fraction = first_look(race)
     in_reach = SLOWEST <= arm.quarter <= FASTEST
     if arm not in scores and in_reach and race.affords(fraction + reserve):
-        scores[arm] = worth(race, arm, race.run(arm, fraction), home)
+        change = race.run(arm, fraction)
+        if arm.quarter == home and change < INF:
+            look_at_home(race, arm, change)
+        scores[arm] = worth(race, arm, change, home)
