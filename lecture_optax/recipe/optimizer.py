@@ -1,5 +1,6 @@
 """What does an arm run? All families as one transformation whose numbers are data."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -95,7 +96,7 @@ def plain(family: Family, around: Any, rate: Any) -> Transformation:
 def _built(families: tuple[tuple[str, Family], ...], around: Any) -> Build:
     def build(family, learning_rate, decay_start, decay_steps):
         rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
-        members = [_around(make(rate), around) for _, make in families]
+        members = {name: _around(make(rate), around) for name, make in families}
         return chain(_one_of(members, family), average_iterates(ETA))
 
     return build
@@ -105,19 +106,19 @@ def _around(tx: optax.GradientTransformation, around: Any) -> optax.GradientTran
     return tx if around is None else around(tx)
 
 
-def _one_of(members: list[optax.GradientTransformation], which: Any) -> Transformation:
+def _one_of(members: Mapping[str, optax.GradientTransformation], which: Any) -> Transformation:
     """The member of that number; the states of the others wait."""
-    inner = [optax.with_extra_args_support(tx) for tx in members]
+    inner = {name: optax.with_extra_args_support(tx) for name, tx in members.items()}
 
     def init_fn(params):
-        return tuple(tx.init(params) for tx in inner)
+        return {name: tx.init(params) for name, tx in inner.items()}
 
     def update_fn(updates, state, params=None, **extra_args):
-        def branch(i):
-            update, own = inner[i].update(updates, state[i], params, **extra_args)
-            return update, (*state[:i], own, *state[i + 1 :])
+        def branch(name):
+            update, own = inner[name].update(updates, state[name], params, **extra_args)
+            return update, {**state, name: own}
 
-        branches = [lambda i=i: branch(i) for i in range(len(inner))]
-        return jax.lax.switch(which, branches) if len(inner) > 1 else branch(0)
+        branches = [functools.partial(branch, name) for name in inner]
+        return jax.lax.switch(which, branches) if len(inner) > 1 else branches[0]()
 
     return block(init_fn, update_fn)

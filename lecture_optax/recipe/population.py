@@ -59,15 +59,12 @@ class Population:
 
     program: Program
     rows: Rows
+    start: Carry = field(repr=False)
     steps: int
-    seed: int
     limit: int
     spent: int = 0
     members: dict[Arm, Member] = field(default_factory=dict)
     saved: dict[tuple[Arm, int], Carry] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self):
-        self.start = self.program.init(self.seed)
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else 0
@@ -94,15 +91,17 @@ class Population:
         return child
 
     def _chunk(self, program: Program, member: Member, steps: int) -> None:
-        member.carry, table, finite, _ = self.rows.advance(program, member.carry, steps)
+        member.carry, table, *_ = self.rows.advance(program, member.carry, steps)
         done = int(member.carry.step) - member.curve.step
-        records = table_of(np.asarray(table), done)
-        member.curve.record(records["loss"], records["grad_norm"], records["update_norm"])
         self.spent += done
-        if not bool(finite):
-            self.spent += 1  # the gradient of the step that failed was computed too
-            failing = table_of(np.asarray(table), done + 1)
-            member.curve.failed = member.curve.step + 1, _not_finite(failing)
+        records = table_of(np.asarray(table), done)
+        finite = records["finite"].astype(bool)
+        good = done if finite.all() else int(np.argmin(finite))
+        names = ("loss", "grad_norm", "update_norm")
+        member.curve.record(*(records[name][:good] for name in names))
+        if good < done:
+            bad = [name for name in names if not np.isfinite(records[name][good])]
+            member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
 
     def _first(self, arm: Arm) -> Carry:
         params, model_state = copied((self.start.params, self.start.model_state))
@@ -126,9 +125,3 @@ def _copy() -> Callable[..., Any]:
 
 def _dtype(x: Any) -> Any:
     return jax.numpy.result_type(type(x))
-
-
-def _not_finite(records: dict[str, np.ndarray]) -> str:
-    names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
-    bad = [word for name, word in names.items() if not np.isfinite(records[name][-1])]
-    return bad[0] if bad else "update"

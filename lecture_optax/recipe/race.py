@@ -30,8 +30,9 @@ class Found(NamedTuple):
 class Race:
     """The arms on their way, in fractions of a run of T steps.
 
-    `unit` is the size of a change of the loss that is not small (`plateau.py`). `found` are the lowest looks so far: of raw weights, of averages, and, where late looks do not
-    see all rows, a few more.
+    `unit` is the size of a change of the loss that is not small (`plateau.py`). `found` are the
+    lowest looks so far: of raw weights, of averages, and, where late looks do not see all rows, a
+    few more.
     """
 
     population: Population

@@ -1,5 +1,6 @@
 """What does a search leave? The trained model, how to make it again, and why."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +17,7 @@ class Result:
 
     **Attributes**
 
-    - `model`: of the kind that was given, trained; `params`: the trainable arrays; `model_state`:
-      the rest.
+    - `params`: the trainable arrays; `model_state`: the rest.
     - `optimizer`: a plain transformation for a loop of one's own. It ends in an average:
       `lo.averaged(state, params)`.
     - `code`: Python that trains the same model without a search.
@@ -26,7 +26,7 @@ class Result:
     - `choice`: the look that was handed over, and how sure it is; `explanation`: why, as data.
     """
 
-    model: Any = field(repr=False)
+    export: Callable[[Any, Any], Any] = field(repr=False)
     params: Any = field(repr=False)
     model_state: Any = field(repr=False)
     optimizer: Any
@@ -37,6 +37,15 @@ class Result:
     choice: Choice = field(repr=False)
     explanation: Explanation = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The trained model, of the kind that was given.
+
+        A linen module bound to its variables, a new Equinox module, a clone of the nnx model that
+        was given; the nnx model of a `Problem.from_nnx` itself, updated when this is first read.
+        """
+        return self.export(self.params, self.model_state)
 
     def explain(self) -> str:
         """Why this optimizer, this rate, these weights: sentences, each with its numbers."""

@@ -1,7 +1,8 @@
 """One call: a problem in; the optimizer, its rate, the trained model and the reasons out."""
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -9,17 +10,20 @@ import numpy as np
 
 from .. import _validate
 from ..schedules import wsd
+from ..training import _nnx
+from ..training.convolutions import slow_in_a_loop
 from ..training.fit import problem_of
 from ..training.loop import Rows
 from ..training.problem import Problem
 from ..training.program import Program
+from ..training.settle import settled
 from .choose import Choice, choose
-from .code import code_of
+from .code import code_of, problem_as_code
 from .explanation import explanation_of
 from .held_out import HeldOut, count, plan_of
 from .optimizer import FAMILIES, Family, arms, gain_of, plain
 from .population import Arm, Population
-from .race import Race
+from .race import Found, Race
 from .result import Result
 from .search import search
 from .split import hold_back, rows_of
@@ -77,23 +81,23 @@ def run(
 
     ```
     """
-    given = problem_of(problem, data, loss, valid, None, None, None)
-    if valid is not None and given.valid is None:
-        raise ValueError("a training.Problem brings its own held-out rows: give it valid=.")
+    given = problem_of(_untouched(problem), data, loss, valid, None, None, None)
     _validate.steps(steps=steps)
     _validate.at_least(0.5, budget=budget)
-    problem, kept_back = hold_back(given, seed), given.valid is None
-    size = _batch_size(batch_size, rows_of(problem.train))
+    split, kept_back = hold_back(given, seed), given.valid is None
+    size = _batch_size(batch_size, rows_of(split.train))
     build = arms(families, around)
     first = Arm(0, 0).hyperparams(steps)
-    program = Program.of(problem, build, batch_size=size, hyperparams=first)
-    race = _race(problem, program, steps, size, seed, budget)
+    program = Program.of(split, build, batch_size=size, hyperparams=first)
+    race = _race(split, program, steps, size, seed, budget)
     names = list(families or FAMILIES)
     search(race, [gain_of(family) for family in (families or FAMILIES).values()])
-    choice = choose(race)
+    choice = choose(race, _settle_in(race))
     why = explanation_of(race, choice, names, size, count(race.held_out.all), kept_back)
-    code = code_of(choice, steps, size, seed, kept_back, families is not None, around is not None)
-    return _result(race, problem, choice, why, code, families or FAMILIES, around)
+    call = problem_as_code(problem, given, loss, valid)
+    own = [name for name, x in (("families", families), ("around", around)) if x is not None]
+    code = code_of(choice, call, steps, size, seed, kept_back, own)
+    return _result(race, split, choice, why, code, families or FAMILIES, around)
 
 
 def _race(
@@ -102,7 +106,9 @@ def _race(
     rows = rows_of(problem.valid)
     train = jax.tree.map(jax.numpy.asarray, problem.train)
     limit = max(1, math.floor(budget * steps + 1e-6))
-    population = Population(program, Rows(train), steps, seed, limit)
+    carry = program.init(seed)
+    source = Rows(train, None, slow_in_a_loop(program, carry, train))
+    population = Population(program, source, carry, steps, limit)
     start = population.start
     plan = plan_of(rows, steps, size, budget)
     held_out = HeldOut(
@@ -133,7 +139,7 @@ def _result(
     family = list(families.values())[arm.family]
     predict = problem.functions.predict
     return Result(
-        model=problem.export(params, model_state),
+        export=problem.export,
         params=params,
         model_state=model_state,
         optimizer=plain(family, around, _rate(arm)),
@@ -152,6 +158,28 @@ def _rate(arm: Arm) -> Any:
         return arm.rate
     start, end = arm.fall
     return wsd(arm.rate, decay_start=start, decay_steps=end - start)
+
+
+def _untouched(model: Any) -> Any:
+    """The person's nnx model is not the one that is trained."""
+    if "flax.nnx" in sys.modules and not isinstance(model, type) and _nnx.is_nnx(model):
+        from flax import nnx
+
+        return nnx.clone(model)
+    return model
+
+
+def _settle_in(race: Race) -> Callable[[Found], Found]:
+    """Averaged weights with the statistics that belong to them, as `lo.fit` hands them over."""
+    population = race.population
+
+    def settle(found: Found) -> Found:
+        step = jax.numpy.asarray(found.step, jax.numpy.int32)
+        carry = population.start._replace(model_state=found.model_state, step=step)
+        state = settled(population.program, carry, found.params, population.rows.data)
+        return found if state is found.model_state else found._replace(model_state=state)
+
+    return settle
 
 
 def _batch_size(batch_size: int | None, rows: int) -> int:
