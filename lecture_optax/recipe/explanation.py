@@ -111,6 +111,8 @@ def _handed_over(e: Explanation) -> str:
 def _sure(e: Explanation) -> str:
     origin = "kept back from the training rows" if e.kept_back else "given"
     head = f"{e.rows} held-out rows ({origin}) chose it"
+    if e.winner is None:
+        return f"{e.rows} held-out rows ({origin}) were looked at."
     if np.isnan(e.error):
         why = "from one row" if e.rows < 2 else "from a loss that is no mean over rows"
         return f"{head}; how sure that is cannot be said {why}."
@@ -129,19 +131,22 @@ def _neighbours(e: Explanation) -> str:
 
 def _beside(e: Explanation, sign: int) -> str:
     assert e.winner is not None
-    kin = [a for a in e.arms if a.family == e.winner.family and a.fall is None]
-    side = [a for a in kin if sign * np.log10(a.rate / e.winner.rate) > 0.1]
+    family, rate = e.winner.family, e.winner.rate
+    kin = [a for a in e.arms if a.family == family and a.fall is None]
+    side = [a for a in kin if sign * np.log10(a.rate / rate) > 0.1]
     if not side:
         return ""
-    nearest = min(side, key=lambda a: abs(np.log10(a.rate / e.winner.rate)))
+    nearest = min(side, key=lambda a: abs(np.log10(a.rate / rate)))
     how = "larger" if sign > 0 else "smaller"
     if nearest.failed:
         what = f"was not finite at step {nearest.failed[0]}"
         return f"The next {how} rate, {nearest.rate:.2g}, {what}."
     if nearest.change == INF:
         return ""
-    loss = e.start + nearest.change
-    return f"The next {how} rate, {nearest.rate:.2g}, reached {loss:.5g} by step {nearest.steps}."
+    return (
+        f"The next {how} rate, {nearest.rate:.2g}, gained {-nearest.change:.4g} by step "
+        f"{nearest.steps}, of the {-e.winner.change:.4g} of this arm."
+    )
 
 
 def _failures(e: Explanation) -> str:

@@ -58,8 +58,8 @@ def arm(
     >>> import jax.numpy as jnp, lecture_optax as lo, optax
     >>> tx = lo.recipe.arm(family=1, learning_rate=0.1, decay_start=10, decay_steps=5)
     >>> update, state = tx.update(jnp.ones(2), tx.init(jnp.zeros(2)), jnp.zeros(2))
-    >>> update.round(2).tolist()  # g + 0.9 v, times the rate
-    [-0.19, -0.19]
+    >>> print(update.round(2))  # g + 0.9 v, times the rate
+    [-0.19 -0.19]
 
     ```
     """

@@ -92,7 +92,7 @@ class Population:
 
     def _chunk(self, program: Program, member: Member, steps: int) -> None:
         member.carry, table, *_ = self.rows.advance(program, member.carry, steps)
-        done = int(member.carry.step) - member.curve.step
+        done = int(np.asarray(member.carry.step)) - member.curve.step
         self.spent += done
         records = table_of(np.asarray(table), done)
         finite = records["finite"].astype(bool)
