@@ -81,7 +81,7 @@ def run(
 
     ```
     """
-    given = problem_of(_untouched(problem), data, loss, valid, None, None, None)
+    given = problem_of(_untouched(problem), data, loss=loss, valid=valid)
     _validate.steps(steps=steps)
     _validate.at_least(0.5, budget=budget)
     split, kept_back = hold_back(given, seed), given.valid is None
