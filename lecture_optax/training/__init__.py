@@ -33,6 +33,7 @@
     data_checks.py  Are these rows that a model can be trained on?
     target_checks.py     Are the targets what the loss takes?
     optimizer_checks.py  Does the optimizer fit the parameters, at one rate, as long as the run?
+      closures.py   What is inside of a transformation that says nothing of itself?
     doubts.py       What is allowed, and most often a mistake?
       overlap.py    Which held-out rows are trained on?
       mean_check.py Is the loss a mean, or a sum?

@@ -6,6 +6,7 @@ Asked once, when a run has failed and stands before the step that did: that step
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .program import Program
@@ -22,15 +23,15 @@ def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
     The rows are looked at in evaluation mode: where only training fails, the leaves are named.
     """
     functions, order = program.problem.functions, keys_of(carry.key)
-    size = program.batch_size * program.accumulate
-    rows = np.asarray(rows_at(order[0], carry.step, len(jax.tree.leaves(data)[0]), size))
+    size, step = program.batch_size * program.accumulate, jnp.asarray(carry.step)
+    rows = np.asarray(rows_at(order[0], step, len(jax.tree.leaves(data)[0]), size))
     batch, own = jax.tree.map(lambda x: x[rows], (data, weights))
     losses = np.asarray(
         jax.jit(functions.examples)(carry.params, carry.model_state, batch)["loss"], np.float64
     )
     if losses.ndim and not np.isfinite(losses).all():
         return _of_rows(rows, losses.reshape(len(rows), -1).sum(1))
-    key = jax.random.fold_in(order[1], carry.step)
+    key = jax.random.fold_in(order[1], step)
     gradient = jax.jit(jax.grad(functions.loss, has_aux=True))(
         carry.params, carry.model_state, batch, key, own
     )[0]

@@ -6,11 +6,12 @@ import warnings
 import chex
 import jax.numpy as jnp
 import numpy as np
-import optax
+import optax.contrib
 import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training.closures import uphill_message
 from lecture_optax.training.data_checks import check_rows
 from lecture_optax.training.mean_check import sum_message
 from lecture_optax.training.overlap import shared_rows
@@ -193,6 +194,14 @@ OPTIMIZERS = {
         optax.chain(lo.adam(0.1), lo.sgd(0.5)),
         r"one learning rate, got \[0\]\[1\].learning_rate = 0.1 and \[1\]\[1?.*learning_rate = 0.5",
     ),
+    "two rates of Optax's": (
+        lo.chain(optax.adam(0.1), optax.chain(optax.clip(1.0), optax.sgd(lambda k: 0.5))),
+        r"got optax.scale_by_learning_rate\(0.1\) and optax.*\(<a schedule>\): .* minus signs",
+    ),
+    "a rate of ours and one of Optax's": (
+        optax.chain(lo.adam(0.1), optax.scale_by_learning_rate(0.5)),
+        r"got \[0\]\[1\].learning_rate = 0.1 and optax.scale_by_learning_rate\(0.5\)",
+    ),
     "an injected negative rate": (
         optax.inject_hyperparams(optax.adam)(-0.1),
         r"learning rate must be >= 0, got -0.1 at .hyperparams\['learning_rate'\] .*negate",
@@ -213,14 +222,42 @@ def test_labels_of_another_kind_of_tree_are_refused():
     )
 
 
-def test_two_rates_for_different_leaves_are_no_mistake():
+def test_two_rates_for_different_leaves_and_a_change_of_sign_are_no_mistake():
     def only(name):
         return {layer: layer == name for layer in LABELS}
 
     both = optax.chain(*(optax.masked(lo.sgd(0.1), only(name)) for name in LABELS))
     parts = optax.partition({"slow": lo.sgd(0.1), "fast": lo.sgd(0.1)}, LABELS)
-    for tx in (both, parts):
+    climbing = optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.sgd(0.1))
+    foreign = optax.chain(*(optax.masked(optax.sgd(0.1), only(name)) for name in LABELS))
+    for tx in (both, parts, climbing, foreign):
         PROBLEMS["functions"]().program(tx).init()
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [optax.adam(-0.1), optax.chain(optax.scale_by_adam(), optax.scale(0.1))],
+    ids=["a negative rate", "no minus sign"],
+)
+def test_an_optimizer_of_optax_that_climbs_is_doubted(tx):
+    says = uphill_message(tx.update)
+    assert "goes uphill: it multiplies by 0.1, and nothing in it has a minus sign" in says
+
+
+DOWNHILL = {
+    "sgd": optax.sgd(0.1, momentum=0.9),
+    "a schedule": optax.adam(lambda k: 0.1),
+    "clipped": optax.chain(optax.clip(1.0), optax.adamw(0.1)),
+    "weighed": lo.chain(optax.scale(0.5), lo.adam(0.1)),
+    "a sign of its own": optax.chain(optax.contrib.prodigy(), optax.scale(0.5)),
+    "a line search": optax.lbfgs(),
+    "moving apart": optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(lambda k: -0.1)),
+}
+
+
+@pytest.mark.parametrize("name", DOWNHILL)
+def test_one_that_does_not_is_not(name):
+    assert uphill_message(DOWNHILL[name].update) is None
 
 
 def test_parameters_that_have_no_gradient_are_refused_by_path():
