@@ -66,6 +66,11 @@ ROWS = {
     ),
     "valid lengths": ({"valid": (VALID[0], VALID[1][:9])}, ValueError, "valid's y has 9"),
     "no data": ({"data": None}, TypeError, r"data must be \(x, y\).* got NoneType"),
+    "a dict": (
+        {"data": {"image": x, "label": y}},
+        TypeError,
+        r"got a dict: pass \(data\['image'\], data\['label'\]\)",
+    ),
     "one array": ({"data": x}, TypeError, r"data must be \(x, y\).* got ndarray"),
     "three arrays": (
         {"data": (x, x, y)},
