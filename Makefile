@@ -8,7 +8,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint lock clean
+.PHONY: demo test test-all lint notebooks check-notebooks lock clean
 
 demo: $(READY)
 	@$(RUN) examples/demo.py
@@ -38,10 +38,17 @@ lint: $(READY)
 	$(RUN) -m pyright --pythonpath $(RUN)
 	$(VENV)/bin/lint-imports --no-logo
 
+notebooks: $(READY)
+	$(RUN) notebooks/build.py
+
+check-notebooks: $(READY)
+	$(RUN) notebooks/build.py --check
+
 # One file for both lines: its markers pick the versions. Needs uv.
 lock:
-	uv pip compile --upgrade --universal --python-version 3.11 --extra all --extra test \
-	    --no-annotate --custom-compile-command "make lock" --quiet \
+	uv pip compile --upgrade --universal --python-version 3.11 \
+	    --extra all --extra test --extra notebooks --no-annotate \
+	    --custom-compile-command "make lock" --quiet \
 	    pyproject.toml --output-file requirements.lock
 
 clean:

@@ -43,6 +43,7 @@ def plot(history: History, ax: Any = None) -> Any:
     ```
     """
     if ax is not None and not np.ndim(ax):
+        ax.set_xlabel("step")
         return draw_losses(history, ax)
     above, middle, below = axes = _new_axes() if ax is None else np.ravel(ax)
     draw_losses(history, above)
