@@ -14,6 +14,7 @@
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?
     loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
+      blame.py      Of which row is the loss no number, or of which parameter the gradient?
     saves.py        When is a run saved, and how does it go on?
       checkpoint.py What must be saved to go on bitwise?
       restore.py    What fits, by name?
@@ -32,6 +33,7 @@
     data_checks.py  Are these rows that a model can be trained on?
     target_checks.py     Are the targets what the loss takes?
     optimizer_checks.py  Does the optimizer fit the parameters, at one rate, as long as the run?
+      closures.py   What is inside of a transformation that says nothing of itself?
     doubts.py       What is allowed, and most often a mistake?
       overlap.py    Which held-out rows are trained on?
       mean_check.py Is the loss a mean, or a sum?

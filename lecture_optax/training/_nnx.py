@@ -63,15 +63,17 @@ def forward_of(
 ) -> Callable[..., Any]:
     from flax import nnx
 
-    def own_apply(model, x, *, train):
-        return model(x, **modes(call_names, train))
-
-    call = apply or own_apply
+    def call(model, x, key, train):
+        if apply is not None:
+            return apply(model, x, train=train)
+        own = jax.random.fold_in(key, len(streams[1]))
+        rngs = {"rngs": nnx.Rngs(own)} if "rngs" in call_names else {}
+        return model(x, **modes(call_names, train), **rngs)
 
     def forward(params, model_state, x, key, train):
         graph = training if train else evaluating
         model = nnx.merge(graph, params, model_state, _fresh_streams(streams, key))
-        prediction = call(model, x, train=train)
+        prediction = call(model, x, key, train)
         if not train:
             return prediction, model_state
         nnx.pop(model, nnx.Intermediate)

@@ -52,7 +52,7 @@ def check_kept(keep: Any, valid: Any) -> None:
     """What is best is decided on held-out data."""
     if keep is None:
         return
-    _validate.one_of("best", "last", keep=keep)
+    _validate.one_of("best", "last", "average", keep=keep)
     if keep == "best" and valid is None:
         raise ValueError(
             'keep="best" needs held-out data to know what is best, got valid=None: give '

@@ -1,5 +1,6 @@
 """Are these rows that a model can be trained on? What is wrong is said of the array it is in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -50,6 +51,12 @@ def on_host(array: Any) -> np.ndarray | None:
 
 
 def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
+    if isinstance(rows, Mapping) and len(rows) == 2:
+        first, second = (f"{name}[{key!r}]" for key in rows)
+        raise TypeError(
+            f"{name} must be (x, y), what the model is given and what it should predict, got a "
+            f"dict: pass ({first}, {second}), or the other way round."
+        )
     if not isinstance(rows, tuple | list) or len(rows) != 2:
         kind = f"{len(rows)} of them" if isinstance(rows, tuple | list) else type(rows).__name__
         raise TypeError(

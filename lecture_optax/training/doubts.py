@@ -2,6 +2,7 @@
 
 import jax
 
+from .closures import uphill_message
 from .mean_check import sum_message
 from .optimizer_checks import horizon_messages
 from .overlap import overlap_message, shared_rows
@@ -10,8 +11,10 @@ from .step import Carry
 
 
 def doubts(program: Program, carry: Carry, steps: int) -> list[str]:
-    """Held-out rows that are trained on, a schedule of another length, a loss that is a sum."""
+    """An optimizer that climbs, a schedule of another length, shared rows, a loss that is a sum."""
     problem, found = program.problem, horizon_messages(program.optimizer, steps)
+    climbs = uphill_message(program.optimizer.update)
+    found += [climbs] if climbs else []
     if problem.valid is not None:
         shared = shared_rows(problem.train, problem.valid)
         rows = len(jax.tree.leaves(problem.valid)[0])

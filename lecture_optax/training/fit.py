@@ -96,7 +96,8 @@ def fit(
     - `weights`: one number >= 0 per row of `data`.
     - `looks`: how many times held-out data are evaluated, evenly spaced, or at which steps.
     - `keep`: "best": the parameters, or their average, with the lowest held-out loss of all looks;
-      "last": those of the last step. By default the best where there are held-out data.
+      "last": those of the last step; "average": their average at the last step, where `tx` keeps
+      one. By default the best where there are held-out data.
     - `average`: True, or `average_iterates(eta)`: the weights are averaged while they are trained.
       At every look the average is evaluated beside them, with BatchNorm's statistics estimated
       anew for it; with `keep="last"` it is what is kept. An average in `tx` is evaluated too.
@@ -180,7 +181,8 @@ def fit(
         every = [*shown, *written, *hooks]
         go_on_saved(run, source, **saving, callbacks=callbacks, hooks=every)
     keep = keep or ("last" if held_out is None else "best")
-    return result_of(run, keep, why, cost, settle_by(run, source) if average else None)
+    averages = keep == "average" or bool(average)
+    return result_of(run, keep, why, cost, settle_by(run, source) if averages else None)
 
 
 def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:

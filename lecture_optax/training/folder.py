@@ -40,7 +40,7 @@ class Folder:
 
     def __init__(self, path: Any):
         _import_orbax()
-        self.path = Path(path).absolute()
+        self.path = Path(path).expanduser().absolute()
         # Python waits for it when it ends; cut off within Orbax, it would take the process with it
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None

@@ -76,12 +76,17 @@ def look(
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(carry.params, carry.model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
-        params = averaged(carry.opt_state, carry.params)
+        params = average_of(carry)
         model_state = settle(params)
         smooth = evaluate(examples, params, model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
         candidates.append((params, model_state, smooth["loss"], True))
     return line, candidates
+
+
+def average_of(carry: Carry) -> Any:
+    """The average that the optimizer's state keeps, compiled: the same bits wherever it is read."""
+    return _averager()(carry.opt_state, carry.params)
 
 
 def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:
@@ -91,6 +96,11 @@ def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | No
             params, model_state = jax.tree.map(jnp.array, (params, model_state))
             best = Best(params, model_state, loss, step, is_average)
     return best
+
+
+@cached
+def _averager() -> Callable[..., Any]:
+    return jax.jit(averaged)
 
 
 @cached

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .blame import blame
 from .finite import NonFiniteError, what_was_not_finite
 from .history import History
 from .looks import Best, better, look
@@ -159,6 +160,8 @@ def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.nd
         good = int(np.argmin(records["finite"]))  # so many, before the first that was not
         what = what_was_not_finite(run.history, begin, records, good)
         _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})
+        if isinstance(source, Rows):
+            what += blame(run.program, run.carry, source.data, source.weights)
         raise NonFiniteError(f"{what} The parameters are those of step {run.step}.", run)
     _remember(run, records)
     run.history.ratios.append((run.step, np.asarray(ratios)))

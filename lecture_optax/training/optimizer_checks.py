@@ -12,6 +12,7 @@ from .._current import current
 from .._describe import describe
 from .._learning_rate import LearningRateState
 from ..schedules import Schedule
+from .closures import optax_rates, parts_of
 
 
 def start_optimizer(
@@ -22,11 +23,12 @@ def start_optimizer(
     try:
         state = start(params, hyperparams)
     except (KeyError, TypeError, ValueError) as error:
-        problem = next(filter(None, map(_misfit(params), _parts(optimizer.init))), None)
+        built_with = (part.given for part in parts_of(optimizer.init))
+        problem = next(filter(None, map(_misfit(params), built_with)), None)
         if problem is None:
             raise
         raise ValueError(problem) from error
-    _refuse_two_rates(state)
+    _refuse_two_rates([*_rates_in_a_row(state, ""), *optax_rates(optimizer.update)])
     _refuse_negative_rates(state)
     return state
 
@@ -57,13 +59,12 @@ def _horizon_message(schedule: Schedule, steps: int) -> str | None:
     )
 
 
-def _refuse_two_rates(state: Any) -> None:
-    stages = list(_rates_in_a_row(state, ""))
+def _refuse_two_rates(stages: list[str]) -> None:
     if len(stages) > 1:
         raise ValueError(
-            f"a chain takes one learning rate, got {' and '.join(stages)} in the optimizer's "
-            "state: their product would be the rate, and with two minus signs it climbs. Keep one "
-            "of them; to weigh a part of the chain, use optax.scale."
+            f"a chain takes one learning rate, got {' and '.join(stages)}: their product would be "
+            "the rate, and with two minus signs it climbs. Keep one of them; to weigh a part of "
+            "the chain, use optax.scale."
         )
 
 
@@ -97,22 +98,6 @@ def _refuse_negative_rates(state: Any) -> None:
 
 def _number(rate: Any) -> str:
     return "<traced>" if isinstance(rate, Tracer) else str(np.asarray(rate))
-
-
-def _parts(init: Callable[..., Any]) -> Iterator[dict[str, Any]]:
-    """What the `init` of a transformation, and those of its members, are built from, by name."""
-    todo, seen = [init], set()
-    while todo:
-        function = getattr(todo[-1], "init", todo[-1])
-        todo.pop()
-        if id(function) in seen or not hasattr(function, "__closure__"):
-            continue
-        seen.add(id(function))
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        names = {name: cell.cell_contents for name, cell in cells.items()}
-        yield names
-        inner = jax.tree.leaves(list(names.values()), is_leaf=callable)
-        todo += [x for x in inner if callable(x)]
 
 
 def _misfit(params: Any) -> Callable[[dict[str, Any]], str | None]:

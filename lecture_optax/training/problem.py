@@ -95,6 +95,8 @@ class Problem:
     ) -> "Problem":
         """A Flax nnx model, called as `model(x)`. It is updated by `export`, and by nothing else.
 
+        `rngs` is passed where its `__call__` names it.
+
         **Arguments** as for `from_linen`, and
 
         - `params`: an `nnx.State` to start from in place of the model's own.

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from .. import _validate
 from .._describe import describe
-from .._dtypes import default_float
+from .._dtypes import default_float, dtype_of
 from ._cached import cached
 from ._model import Functions
 from .optimizer_checks import start_optimizer
@@ -164,7 +164,8 @@ class Program:
             first = init(key, _some_rows(self.problem.train))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
-        params, model_state = placed(_copied((params, model_state)), self.mesh)
+        copies = _strong_copies(params), jax.tree.map(jnp.array, model_state)
+        params, model_state = placed(copies, self.mesh)
         start, numbers = self.compiled.start, self.hyperparams
         opt_state = start_optimizer(start, self.optimizer, params, numbers)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
@@ -273,8 +274,9 @@ def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
     return mesh or (own if own is not None and rows % own.size == 0 else None)
 
 
-def _copied(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.array(x), tree)
+def _strong_copies(params: Any) -> Any:
+    """Fresh arrays, none of a weak type: a step returns strong ones, and would compile anew."""
+    return jax.tree.map(lambda x: jnp.array(x, dtype_of(x)), params)
 
 
 def _rows(data: Any) -> int:

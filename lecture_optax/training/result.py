@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
-from .._average import averaged
 from .history import History
+from .looks import average_of
 from .loop import Run
 
 
@@ -85,7 +85,7 @@ def result_of(
         params, model_state = best.params, best.model_state
         kept = f"step {best.step}{', averaged' if best.is_average else ''}"
     elif settle is not None:
-        params = averaged(run.carry.opt_state, run.carry.params)
+        params = average_of(run.carry)
         model_state, kept = settle(params), f"step {run.step}, averaged"
     else:
         params, model_state = run.carry.params, run.carry.model_state

@@ -3,13 +3,15 @@
 import re
 import warnings
 
+import chex
 import jax.numpy as jnp
 import numpy as np
-import optax
+import optax.contrib
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training.closures import uphill_message
 from lecture_optax.training.data_checks import check_rows
 from lecture_optax.training.mean_check import sum_message
 from lecture_optax.training.overlap import shared_rows
@@ -64,6 +66,11 @@ ROWS = {
     ),
     "valid lengths": ({"valid": (VALID[0], VALID[1][:9])}, ValueError, "valid's y has 9"),
     "no data": ({"data": None}, TypeError, r"data must be \(x, y\).* got NoneType"),
+    "a dict": (
+        {"data": {"image": x, "label": y}},
+        TypeError,
+        r"got a dict: pass \(data\['image'\], data\['label'\]\)",
+    ),
     "one array": ({"data": x}, TypeError, r"data must be \(x, y\).* got ndarray"),
     "three arrays": (
         {"data": (x, x, y)},
@@ -192,6 +199,14 @@ OPTIMIZERS = {
         optax.chain(lo.adam(0.1), lo.sgd(0.5)),
         r"one learning rate, got \[0\]\[1\].learning_rate = 0.1 and \[1\]\[1?.*learning_rate = 0.5",
     ),
+    "two rates of Optax's": (
+        lo.chain(optax.adam(0.1), optax.chain(optax.clip(1.0), optax.sgd(lambda k: 0.5))),
+        r"got optax.scale_by_learning_rate\(0.1\) and optax.*\(<a schedule>\): .* minus signs",
+    ),
+    "a rate of ours and one of Optax's": (
+        optax.chain(lo.adam(0.1), optax.scale_by_learning_rate(0.5)),
+        r"got \[0\]\[1\].learning_rate = 0.1 and optax.scale_by_learning_rate\(0.5\)",
+    ),
     "an injected negative rate": (
         optax.inject_hyperparams(optax.adam)(-0.1),
         r"learning rate must be >= 0, got -0.1 at .hyperparams\['learning_rate'\] .*negate",
@@ -212,14 +227,42 @@ def test_labels_of_another_kind_of_tree_are_refused():
     )
 
 
-def test_two_rates_for_different_leaves_are_no_mistake():
+def test_two_rates_for_different_leaves_and_a_change_of_sign_are_no_mistake():
     def only(name):
         return {layer: layer == name for layer in LABELS}
 
     both = optax.chain(*(optax.masked(lo.sgd(0.1), only(name)) for name in LABELS))
     parts = optax.partition({"slow": lo.sgd(0.1), "fast": lo.sgd(0.1)}, LABELS)
-    for tx in (both, parts):
+    climbing = optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.sgd(0.1))
+    foreign = optax.chain(*(optax.masked(optax.sgd(0.1), only(name)) for name in LABELS))
+    for tx in (both, parts, climbing, foreign):
         PROBLEMS["functions"]().program(tx).init()
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [optax.adam(-0.1), optax.chain(optax.scale_by_adam(), optax.scale(0.1))],
+    ids=["a negative rate", "no minus sign"],
+)
+def test_an_optimizer_of_optax_that_climbs_is_doubted(tx):
+    says = uphill_message(tx.update)
+    assert "goes uphill: it multiplies by 0.1, and nothing in it has a minus sign" in says
+
+
+DOWNHILL = {
+    "sgd": optax.sgd(0.1, momentum=0.9),
+    "a schedule": optax.adam(lambda k: 0.1),
+    "clipped": optax.chain(optax.clip(1.0), optax.adamw(0.1)),
+    "weighed": lo.chain(optax.scale(0.5), lo.adam(0.1)),
+    "a sign of its own": optax.chain(optax.contrib.prodigy(), optax.scale(0.5)),
+    "a line search": optax.lbfgs(),
+    "moving apart": optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(lambda k: -0.1)),
+}
+
+
+@pytest.mark.parametrize("name", DOWNHILL)
+def test_one_that_does_not_is_not(name):
+    assert uphill_message(DOWNHILL[name].update) is None
 
 
 def test_parameters_that_have_no_gradient_are_refused_by_path():
@@ -318,3 +361,33 @@ def test_a_schedule_of_another_length_than_the_run_is_doubted(schedule, says):
 )
 def test_other_schedules_are_not(rate):
     assert lo.training.optimizer_checks.horizon_messages(lo.adam(rate), 2) == []
+
+
+def test_the_rows_whose_loss_is_no_number_are_named():
+    def loss(θ, batch):
+        return θ[0] ** 2 - jnp.log(batch["x"][:, 0])
+
+    rows = {"x": with_entry(np.abs(X[:8]) + 1, ([2, 5], 0), -1.0)}
+    problem = Problem.from_functions(init=lambda key: jnp.ones(4), loss=loss, train=rows)
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=8)
+    says = str(raised.value)
+    assert re.search(r"loss was not finite at step 0 at learning rate 0.1 \(last .*: none\)", says)
+    assert re.search(r"the loss of row [25], row [25] of the data, 2 of the 8 in the batch", says)
+
+
+def test_the_leaf_whose_gradient_is_no_number_is_named():
+    def init(key):
+        return {"fine": jnp.ones(2), "layer": [{"kernel": jnp.array([[0.0, 1.0]])}]}
+
+    def loss(θ, batch):  # finite, with no slope at 0
+        return jnp.sqrt(θ["layer"][0]["kernel"] ** 2).sum() + batch["x"] @ θ["fine"]
+
+    problem = Problem.from_functions(init=init, loss=loss, train={"x": X[:8, :2]})
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=4)
+    says = str(raised.value)
+    assert "grad_norm was not finite at step 0" in says
+    assert "It is the gradient of ['layer'][0]['kernel'] (1 of 2 entries)." in says
+    assert "Try a learning rate a tenth" in says
+    chex.assert_trees_all_equal(raised.value.run.carry.params, init(None))

@@ -94,6 +94,27 @@ def test_dropout_and_batch_statistics_act_in_training_only(kind):
     np.testing.assert_array_equal(before, after)
 
 
+class NnxGiven(nnx.Module):
+    """Dropout that is given its random numbers with the call."""
+
+    def __init__(self):
+        self.dropout, self.layer = nnx.Dropout(0.5), nnx.Linear(4, 2, rngs=nnx.Rngs(0))
+
+    def __call__(self, x, rngs):
+        return self.layer(self.dropout(x, rngs=rngs))
+
+
+def test_random_numbers_are_passed_to_an_nnx_call_that_names_them():
+    problem = problem_of("nnx", NnxGiven())
+    params, state = problem.start
+    one, other = (problem.loss(params, state, DATA, jax.random.key(i))[0] for i in range(2))
+    assert one != other
+    expected = problem.export(params, state).layer(VALID[0])
+    np.testing.assert_allclose(
+        problem.functions.predict(params, state, VALID[0]), expected, rtol=1e-6
+    )
+
+
 @pytest.fixture(scope="module")
 def runs():
     """The models as they came back, and copies of what was passed."""

@@ -1,0 +1,28 @@
+"""The recipe: find the optimizer and the learning rate, explain the pick, hand over the model.
+
+run.py          one call
+search.py       Which arm goes on, which wins? The policy; its steps:
+  walk.py         1  Where is the valley?
+  plateau.py         Is a change of the loss news?
+  rungs.py        2  Which arms go on?
+  leader.py       3  How far does the best one run?
+  spend.py        4  What do the gradients buy that are left?
+  choose.py       5  Which weights are handed over, and how sure is that?
+race.py         How far is an arm to run, and what is it worth there?
+population.py   Which arms run, and how do they run as one compiled program?
+optimizer.py    What does an arm run?
+held_out.py     What may looks cost, and what do they say?
+curves.py       What does an arm record?
+split.py        Where do held-out rows come from, when none are given?
+constants.py    every number, with its reason
+explanation.py  Why, as data and in words
+code.py         Which Python trains the same model without a search?
+result.py       What does a search leave?
+"""
+
+from .explanation import ArmRecord as ArmRecord, Explanation as Explanation
+from .optimizer import FAMILIES as FAMILIES, arm as arm, arms as arms
+from .population import Arm as Arm
+from .result import Result as Result
+from .run import run as run
+from .split import hold_back as hold_back

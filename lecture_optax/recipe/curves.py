@@ -1,0 +1,74 @@
+"""What does an arm record, in memory that does not grow with its steps?"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCKS = 64
+"""Blocks of training losses that are kept; when they are full, pairs of them become one."""
+
+
+class Look(NamedTuple):
+    """What held-out rows say of an arm: how much its loss has changed since the start.
+
+    Negative is better. `raw` is NaN where only the average was looked at.
+    """
+
+    step: int
+    raw: float
+    averaged: float
+
+
+@dataclass
+class Curve:
+    """The record of one arm.
+
+    **Attributes**
+
+    - `step`: how far it is; `looks`: at held-out rows, in order.
+    - `width`, `means`, `lows`, `highs`: of the training loss, over blocks of `width` steps.
+    - `failed`: the step whose loss, gradient or update was not finite, and which of them.
+    - `gradient`, `update`: means of |g| and |Δθ| over the first steps that were recorded.
+    """
+
+    step: int = 0
+    looks: list[Look] = field(default_factory=list)
+    width: int = 1
+    means: list[float] = field(default_factory=list)
+    lows: list[float] = field(default_factory=list)
+    highs: list[float] = field(default_factory=list)
+    failed: tuple[int, str] | None = None
+    gradient: float = np.nan
+    update: float = np.nan
+    rest: list[np.ndarray] = field(default_factory=list, repr=False)
+
+    def record(self, losses: np.ndarray, gradients: np.ndarray, updates: np.ndarray) -> None:
+        """Add the steps of a chunk."""
+        if np.isnan(self.gradient) and len(losses):
+            self.gradient, self.update = float(np.mean(gradients)), float(np.mean(updates))
+        self.step += len(losses)
+        waiting = np.concatenate([*self.rest, losses])
+        while len(waiting) >= self.width:
+            whole = len(waiting) // self.width
+            room = min(whole, BLOCKS - len(self.means))
+            self._add(waiting[: room * self.width].reshape(room, self.width))
+            waiting = waiting[room * self.width :]
+            if len(self.means) == BLOCKS:
+                self._halve()
+        self.rest = [waiting]
+
+    def at(self, step: int) -> float:
+        """The averaged loss at a step that was looked at; infinite where it was not."""
+        return next((x.averaged for x in reversed(self.looks) if x.step == step), np.inf)
+
+    def _add(self, blocks: np.ndarray) -> None:
+        self.means += blocks.mean(1, dtype=np.float64).tolist()
+        self.lows += blocks.min(1).tolist()
+        self.highs += blocks.max(1).tolist()
+
+    def _halve(self) -> None:
+        self.width *= 2
+        pairs = [np.reshape(x, (-1, 2)) for x in (self.means, self.lows, self.highs)]
+        self.means = pairs[0].mean(1).tolist()
+        self.lows, self.highs = pairs[1].min(1).tolist(), pairs[2].max(1).tolist()

@@ -1,0 +1,124 @@
+"""What does an arm run? All families as one transformation whose numbers are data."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import optax
+
+from .._average import average_iterates
+from .._block import block
+from .._chain import chain
+from .._types import Scalar, Transformation
+from ..optimizers import adam, sgd
+from ..schedules import wsd
+from ..training._cached import cached
+from .constants import ETA
+
+Family = Callable[[Any], optax.GradientTransformation]
+"""From a rate, which is a schedule, to an optimizer."""
+
+Build = Callable[..., Transformation]
+
+
+def _adam(rate: Any) -> Transformation:
+    return adam(rate)
+
+
+def _nesterov(rate: Any) -> Transformation:
+    return sgd(rate, momentum=0.9, nesterov=True)
+
+
+_nesterov.gain = 10.0  # type: ignore[attr-defined]
+
+
+FAMILIES: Mapping[str, Family] = {"adam": _adam, "nesterov": _nesterov}
+"""The lecture's two, in the order in which they are tried."""
+
+
+def arm(
+    family: Scalar, learning_rate: Scalar, decay_start: Scalar, decay_steps: Scalar
+) -> Transformation:
+    """The optimizer of any arm of a search, as one program: every number of it is data.
+
+        τ(k) = learning_rate                      until decay_start
+        τ(k) = from there to 0 along a line       over decay_steps
+
+    with an average of the iterates, `average_iterates(8.0)`. Other programs round differently;
+    this one gives an arm's bits again: `lo.fit(..., tx=lo.recipe.arm, hyperparams={...})`.
+
+    **Arguments**
+
+    - `family`: 0 is Adam, 1 is SGD + Nesterov with momentum 0.9.
+    - `learning_rate`: τ, >= 0.
+    - `decay_start`, `decay_steps`: when the rate begins to fall, and for how long.
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo, optax
+    >>> tx = lo.recipe.arm(family=1, learning_rate=0.1, decay_start=10, decay_steps=5)
+    >>> update, state = tx.update(jnp.ones(2), tx.init(jnp.zeros(2)), jnp.zeros(2))
+    >>> print(update.round(2))  # g + 0.9 v, times the rate
+    [-0.19 -0.19]
+
+    ```
+    """
+    built = _built(tuple(FAMILIES.items()), None)
+    return built(family, learning_rate, decay_start, decay_steps)
+
+
+def arms(families: Mapping[str, Family] | None = None, around: Any = None) -> Build:
+    """The same for families of one's own, and with transformations around each of them.
+
+    **Arguments**
+
+    - `families`: `{"name": rate -> optimizer}`, in the order in which they are tried.
+    - `around`: `optimizer -> optimizer`, as
+      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+    """
+    if families is None and around is None:
+        return arm
+    return _built(tuple((families or FAMILIES).items()), around)
+
+
+def gain_of(family: Family) -> float | None:
+    """How far a step goes for a unit of rate and gradient, its attribute `gain`: 1/(1 - μ) for SGD
+    with momentum. None where the gradient's size does not matter, as for Adam."""
+    return getattr(family, "gain", None)
+
+
+def plain(family: Family, around: Any, rate: Any) -> Transformation:
+    """One arm by itself, for a loop of one's own."""
+    return chain(_around(family(rate), around), average_iterates(ETA))
+
+
+@cached
+def _built(families: tuple[tuple[str, Family], ...], around: Any) -> Build:
+    def build(family, learning_rate, decay_start, decay_steps):
+        rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
+        members = {name: _around(make(rate), around) for name, make in families}
+        return chain(_one_of(members, family), average_iterates(ETA))
+
+    return build
+
+
+def _around(tx: optax.GradientTransformation, around: Any) -> optax.GradientTransformation:
+    return tx if around is None else around(tx)
+
+
+def _one_of(members: Mapping[str, optax.GradientTransformation], which: Any) -> Transformation:
+    """The member of that number; the states of the others wait."""
+    inner = {name: optax.with_extra_args_support(tx) for name, tx in members.items()}
+
+    def init_fn(params):
+        return {name: tx.init(params) for name, tx in inner.items()}
+
+    def update_fn(updates, state, params=None, **extra_args):
+        def branch(name):
+            update, own = inner[name].update(updates, state[name], params, **extra_args)
+            return update, {**state, name: own}
+
+        branches = [functools.partial(branch, name) for name in inner]
+        return jax.lax.switch(which, branches) if len(inner) > 1 else branches[0]()
+
+    return block(init_fn, update_fn)

@@ -1,0 +1,127 @@
+"""Which arms run, and how do they run as one compiled program?
+
+All arms start from the same parameters and see the same rows in the same order with the same
+noise: they differ in numbers, and the numbers are data. So one program serves every arm, rung and
+length, and differences between arms are paired.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..training._cached import cached
+from ..training.loop import Rows
+from ..training.program import CHUNK, Program, table_of
+from ..training.step import Carry
+from .curves import Curve
+
+
+class Arm(NamedTuple):
+    """A family by number, a rate 10^(quarter/4), and from where to where the rate falls to 0."""
+
+    family: int
+    quarter: int
+    fall: tuple[int, int] | None = None
+
+    @property
+    def rate(self) -> float:
+        return 10.0 ** (self.quarter / 4)
+
+    def faster(self, quarters: int) -> "Arm":
+        return self._replace(quarter=self.quarter + quarters)
+
+    def hyperparams(self, steps: int) -> dict[str, Any]:
+        """Its numbers; a rate that never falls falls after the last step."""
+        start, end = self.fall or (steps, steps + 1)
+        numbers = {"family": self.family, "learning_rate": self.rate}
+        return {**numbers, "decay_start": start, "decay_steps": end - start}
+
+
+@dataclass
+class Member:
+    """An arm as it stands: all that its next step needs, and what it recorded."""
+
+    carry: Carry
+    curve: Curve = field(default_factory=Curve)
+
+    @property
+    def alive(self) -> bool:
+        return self.curve.failed is None
+
+
+@dataclass
+class Population:
+    """The members of a search, and the steps that all of them together have taken."""
+
+    program: Program
+    rows: Rows
+    start: Carry = field(repr=False)
+    steps: int
+    limit: int
+    spent: int = 0
+    members: dict[Arm, Member] = field(default_factory=dict)
+    saved: dict[tuple[Arm, int], Carry] = field(default_factory=dict, repr=False)
+
+    def step(self, arm: Arm) -> int:
+        return self.members[arm].curve.step if arm in self.members else 0
+
+    def advance(self, arm: Arm, until: int) -> bool:
+        """Take an arm to a step, as far as the gradients last. False if it is not finite."""
+        member = self.members.setdefault(arm, Member(self._first(arm)))
+        until = min(until, member.curve.step + self.limit - self.spent)
+        program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
+        while member.alive and member.curve.step < until:
+            self._chunk(program, member, min(CHUNK, until - member.curve.step))
+        return member.alive
+
+    def save(self, arm: Arm) -> None:
+        """Keep an arm as it is now, to branch from later."""
+        self.saved[arm, self.step(arm)] = copied(self.members[arm].carry)
+
+    def branch(self, arm: Arm, step: int, end: int) -> Arm:
+        """The arm whose rate falls to 0 from a step on; it has its parent's past."""
+        child = arm._replace(fall=(step, end))
+        if child not in self.members:
+            carry = self.saved.get((arm, step)) or self.members[arm].carry
+            self.members[child] = Member(copied(carry), Curve(step=step))
+        return child
+
+    def _chunk(self, program: Program, member: Member, steps: int) -> None:
+        member.carry, table, *_ = self.rows.advance(program, member.carry, steps)
+        done = int(np.asarray(member.carry.step)) - member.curve.step
+        self.spent += done
+        records = table_of(np.asarray(table), done)
+        finite = records["finite"].astype(bool)
+        good = done if finite.all() else int(np.argmin(finite))
+        names = ("loss", "grad_norm", "update_norm")
+        member.curve.record(*(records[name][:good] for name in names))
+        if good < done:
+            bad = [name for name in names if not np.isfinite(records[name][good])]
+            member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
+
+    def _first(self, arm: Arm) -> Carry:
+        params, model_state = copied((self.start.params, self.start.model_state))
+        opt_state = self.program.compiled.start(params, self._numbers(arm))
+        return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
+
+    def _numbers(self, arm: Arm) -> dict[str, Any]:
+        numbers = arm.hyperparams(self.steps)
+        return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
+
+
+def copied(tree: Any) -> Any:
+    """Its own arrays: the loop donates those that it is given."""
+    return _copy()(tree)
+
+
+@cached
+def _copy() -> Callable[..., Any]:
+    return jax.jit(lambda tree: jax.tree.map(jax.numpy.copy, tree))
+
+
+def _dtype(x: Any) -> Any:
+    return jax.numpy.result_type(type(x))

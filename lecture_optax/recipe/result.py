@@ -1,0 +1,61 @@
+"""What does a search leave? The trained model, how to make it again, and why."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .choose import Choice
+from .curves import Curve
+from .explanation import Explanation
+from .population import Arm
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model, chosen by its held-out loss, and the search that led to it.
+
+    **Attributes**
+
+    - `params`: the trainable arrays; `model_state`: the rest.
+    - `optimizer`: a plain transformation for a loop of one's own. It ends in an average:
+      `lo.averaged(state, params)`.
+    - `code`: Python that trains the same model without a search.
+    - `cost`: what was spent, in runs of `steps` gradients; `gradients`: as a number.
+    - `history`: a `Curve` for every arm: its looks, its training loss in blocks, how it failed.
+    - `choice`: the look that was handed over, and how sure it is; `explanation`: why, as data.
+    """
+
+    export: Callable[[Any, Any], Any] = field(repr=False)
+    params: Any = field(repr=False)
+    model_state: Any = field(repr=False)
+    optimizer: Any
+    code: str = field(repr=False)
+    cost: float
+    gradients: int
+    history: Mapping[Arm, Curve] = field(repr=False)
+    choice: Choice = field(repr=False)
+    explanation: Explanation = field(repr=False)
+    predictor: Callable[..., Any] | None = field(repr=False, default=None)
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The trained model, of the kind that was given.
+
+        A linen module bound to its variables, a new Equinox module, a clone of the nnx model that
+        was given; the nnx model of a `Problem.from_nnx` itself, updated when this is first read.
+        """
+        return self.export(self.params, self.model_state)
+
+    def explain(self) -> str:
+        """Why this optimizer, this rate, these weights: sentences, each with its numbers."""
+        return str(self.explanation)
+
+    def predict(self, x: Any) -> Any:
+        """The model's output for rows `x`, in evaluation mode."""
+        if self.predictor is None:
+            raise TypeError(
+                "predict needs to know how plain functions predict: give Problem.from_functions a "
+                "predict=, a function of (params, x)."
+            )
+        return self.predictor(self.params, self.model_state, x)

@@ -1,0 +1,190 @@
+"""One call: a problem in; the optimizer, its rate, the trained model and the reasons out."""
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from .. import _validate
+from ..schedules import wsd
+from ..training import _nnx
+from ..training.convolutions import slow_in_a_loop
+from ..training.fit import problem_of
+from ..training.loop import Rows
+from ..training.problem import Problem
+from ..training.program import Program
+from ..training.settle import settled
+from .choose import Choice, choose
+from .code import code_of, problem_as_code
+from .explanation import explanation_of
+from .held_out import HeldOut, count, plan_of
+from .optimizer import FAMILIES, Family, arms, gain_of, plain
+from .population import Arm, Population
+from .race import Found, Race
+from .result import Result
+from .search import search
+from .split import hold_back, rows_of
+
+
+def run(
+    problem: Any,
+    data: Any = None,
+    loss: Any = None,
+    *,
+    steps: int,
+    batch_size: int | None = None,
+    seed: int = 0,
+    budget: float = 3.0,
+    valid: Any = None,
+    families: Mapping[str, Family] | None = None,
+    around: Any = None,
+) -> Result:
+    """Find the optimizer and its learning rate, and train the model while doing so.
+
+    Arms at rates a decade apart are run side by side on the same minibatches, continued as long as
+    they are good, and ranked by the held-out loss of an average of their weights. The best weights
+    that were looked at are handed over.
+
+    **Arguments**
+
+    - `problem`: a `training.Problem`, or a model with `data` = (x, y) and `loss` as in `lo.fit`.
+    - `steps`: how long a run is, >= 1.
+    - `batch_size`: rows of a batch; min(64, rows) by default.
+    - `seed`: of the initial parameters, the order of rows, dropout.
+    - `budget`: how many runs' worth of gradients may be spent, everything included, >= 0.5. A hard
+      limit. Below 1.2 the leader is stopped early rather than the search.
+    - `valid`: held-out (x, y). Without any, a fifth of the training rows is kept back.
+    - `families`: `{"name": rate -> optimizer}` in the order in which they are tried; Adam and
+      SGD + Nesterov by default.
+    - `around`: `optimizer -> optimizer`, put around every arm: clipping, say.
+
+    **Raises** `ValueError` or `TypeError` for an argument out of its range, and
+    `FloatingPointError` if the loss is not a number at the start.
+
+    Source: the lecture, slide "The recipe"; `lecture_optax/recipe/search.py`.
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo
+    >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
+    >>> problem = lo.training.Problem.from_functions(
+    ...     init=lambda key: jnp.zeros(1),
+    ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
+    ...     train={"x": x, "y": 3 * x[:, 0]},
+    ...     valid={"x": x, "y": 3 * x[:, 0]},
+    ... )
+    >>> result = lo.recipe.run(problem, steps=100, batch_size=8)
+    >>> f"{result.params[0]:.2f}", result.cost <= 3
+    ('3.00', True)
+
+    ```
+    """
+    given = problem_of(_untouched(problem), data, loss=loss, valid=valid)
+    _validate.steps(steps=steps)
+    _validate.at_least(0.5, budget=budget)
+    split, kept_back = hold_back(given, seed), given.valid is None
+    size = _batch_size(batch_size, rows_of(split.train))
+    build = arms(families, around)
+    first = Arm(0, 0).hyperparams(steps)
+    program = Program.of(split, build, batch_size=size, hyperparams=first)
+    race = _race(split, program, steps, size, seed, budget)
+    names = list(families or FAMILIES)
+    search(race, [gain_of(family) for family in (families or FAMILIES).values()])
+    choice = choose(race, _settle_in(race))
+    why = explanation_of(race, choice, names, size, count(race.held_out.all), kept_back)
+    call = problem_as_code(problem, given, loss, valid)
+    own = [name for name, x in (("families", families), ("around", around)) if x is not None]
+    code = code_of(choice, call, steps, size, seed, kept_back, own)
+    return _result(race, split, choice, why, code, families or FAMILIES, around)
+
+
+def _race(
+    problem: Problem, program: Program, steps: int, size: int, seed: int, budget: float
+) -> Race:
+    rows = rows_of(problem.valid)
+    train = jax.tree.map(jax.numpy.asarray, problem.train)
+    limit = max(1, math.floor(budget * steps + 1e-6))
+    carry = program.init(seed)
+    source = Rows(train, None, slow_in_a_loop(program, carry, train))
+    population = Population(program, source, carry, steps, limit)
+    start = population.start
+    plan = plan_of(rows, steps, size, budget)
+    held_out = HeldOut(
+        problem.functions.examples, problem.valid, plan, start.params, start.model_state
+    )
+    if not np.isfinite(held_out.start["all"]):
+        raise FloatingPointError(
+            f"the held-out loss is {held_out.start['all']} before the first step: look for NaN in "
+            "the data or the initial parameters, and for log, sqrt or division at 0 in the loss."
+        )
+    return Race(population, held_out, budget)
+
+
+def _result(
+    race: Race,
+    problem: Problem,
+    choice: Choice,
+    why: Any,
+    code: str,
+    families: Mapping[str, Family],
+    around: Any,
+) -> Result:
+    found, population = choice.found, race.population
+    start = population.start
+    params = found.params if found else start.params
+    model_state = found.model_state if found else start.model_state
+    arm = found.arm if found else Arm(0, -12)
+    family = list(families.values())[arm.family]
+    predict = problem.functions.predict
+    return Result(
+        export=problem.export,
+        params=params,
+        model_state=model_state,
+        optimizer=plain(family, around, _rate(arm)),
+        code=code,
+        cost=population.spent / population.steps,
+        gradients=population.spent,
+        history={arm: member.curve for arm, member in population.members.items()},
+        choice=choice,
+        explanation=why,
+        predictor=predict and jax.jit(predict),
+    )
+
+
+def _rate(arm: Arm) -> Any:
+    if arm.fall is None:
+        return arm.rate
+    start, end = arm.fall
+    return wsd(arm.rate, decay_start=start, decay_steps=end - start)
+
+
+def _untouched(model: Any) -> Any:
+    """The person's nnx model is not the one that is trained."""
+    if "flax.nnx" in sys.modules and not isinstance(model, type) and _nnx.is_nnx(model):
+        from flax import nnx
+
+        return nnx.clone(model)
+    return model
+
+
+def _settle_in(race: Race) -> Callable[[Found], Found]:
+    """Averaged weights with the statistics that belong to them, as `lo.fit` hands them over."""
+    population = race.population
+
+    def settle(found: Found) -> Found:
+        step = jax.numpy.asarray(found.step, jax.numpy.int32)
+        carry = population.start._replace(model_state=found.model_state, step=step)
+        state = settled(population.program, carry, found.params, population.rows.data)
+        return found if state is found.model_state else found._replace(model_state=state)
+
+    return settle
+
+
+def _batch_size(batch_size: int | None, rows: int) -> int:
+    """The rows of a batch, at most all there are."""
+    if batch_size is None:
+        return min(64, rows)
+    _validate.steps(batch_size=batch_size)
+    return min(int(batch_size), rows)

@@ -1,0 +1,74 @@
+"""Step 2: which arms go on? Fewer arms run further, each continued from where it stood."""
+
+from collections.abc import Sequence
+
+from . import constants as c
+from .plateau import hedged, worth
+from .population import Arm
+from .race import INF, Race
+from .walk import first_look
+
+
+def climb(
+    race: Race,
+    scores: dict[Arm, float],
+    rungs: Sequence[tuple[float, int]],
+    home: int,
+    reserve: float,
+) -> tuple[list[Arm], dict[Arm, float]]:
+    """The arms that are left, best first, and the last score of every arm that was tried."""
+    alive, scores = list(scores), dict(scores)
+    for rung, (fraction, places) in enumerate(rungs):
+        kept = _kept(race, alive, scores, rung, places, home)
+        alive = _run(race, kept, scores, max(fraction, first_look(race)), home, reserve) or kept[:1]
+    slowest = min(arm.quarter for arm in alive)
+
+    def with_preference(arm):  # what is best early is too fast late
+        halves = (arm.quarter - slowest) / c.HALF
+        return scores[arm] + c.SMALLER * race.progress * halves
+
+    return sorted(alive, key=with_preference), scores
+
+
+def _kept(
+    race: Race,
+    alive: list[Arm],
+    scores: dict[Arm, float],
+    rung: int,
+    places: int,
+    home: int,
+) -> list[Arm]:
+    """The best few, at the first rung with the leader's half-decade neighbours."""
+    ranked = sorted(alive, key=lambda arm: scores[arm])
+    kept = [arm for arm in ranked if scores[arm] < INF][:places] or ranked[:1]
+    if rung == 0:
+        halves = (kept[0].faster(c.HALF), kept[0].faster(-c.HALF))
+        kept += [arm for arm in halves if arm not in kept]
+    return hedged(race, kept, rung, scores, home)
+
+
+def _run(
+    race: Race,
+    kept: list[Arm],
+    scores: dict[Arm, float],
+    fraction: float,
+    home: int,
+    reserve: float,
+) -> list[Arm]:
+    """Those of the kept that could be taken to the rung: the others only if the leader can still
+    reach the end."""
+    taken = []
+    for arm in kept:
+        more = fraction - race.done(arm)
+        ahead = max(0.0, reserve - race.done(kept[0])) if reserve else 0.0
+        if race.affords(more + (0.0 if arm == kept[0] else ahead)):
+            scores[arm] = worth(race, arm, score(race, arm, fraction), home)
+            taken.append(arm)
+    return taken
+
+
+def score(race: Race, arm: Arm, fraction: float) -> float:
+    """The averaged loss, credited with half of its last fall: slow arms have far to go."""
+    falls = fraction >= c.SLOPE_FROM
+    reached = race.run(arm, fraction, halfway=falls)
+    return reached - c.SLOPE * race.last_fall(arm, fraction) if falls and reached < INF else reached

@@ -1,0 +1,60 @@
+"""Of which row is the loss no number, or of which parameter the gradient?
+
+Asked once, when a run has failed and stands before the step that did: that step is taken apart.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .program import Program
+from .rows import rows_at
+from .step import Carry, keys_of
+
+_MOST = 3
+"""So many names are enough."""
+
+
+def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
+    """A sentence that names the rows, or the leaves of the gradient; nothing if neither is found.
+
+    The rows are looked at in evaluation mode: where only training fails, the leaves are named.
+    """
+    functions, order = program.problem.functions, keys_of(carry.key)
+    size, step = program.batch_size * program.accumulate, jnp.asarray(carry.step)
+    rows = np.asarray(rows_at(order[0], step, len(jax.tree.leaves(data)[0]), size))
+    batch, own = jax.tree.map(lambda x: x[rows], (data, weights))
+    losses = np.asarray(
+        jax.jit(functions.examples)(carry.params, carry.model_state, batch)["loss"], np.float64
+    )
+    if losses.ndim and not np.isfinite(losses).all():
+        return _of_rows(rows, losses.reshape(len(rows), -1).sum(1))
+    key = jax.random.fold_in(order[1], step)
+    gradient = jax.jit(jax.grad(functions.loss, has_aux=True))(
+        carry.params, carry.model_state, batch, key, own
+    )[0]
+    return _of_leaves(gradient)
+
+
+def _of_rows(rows: np.ndarray, losses: np.ndarray) -> str:
+    bad = ~np.isfinite(losses)
+    return (
+        f" It is the loss of {_some([f'row {row}' for row in rows[bad]])} of the data, "
+        f"{int(bad.sum())} of the {len(rows)} in the batch."
+    )
+
+
+def _of_leaves(gradient: Any) -> str:
+    bad = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        wrong = int((~np.isfinite(np.asarray(leaf, np.complex128))).sum())
+        name = jax.tree_util.keystr(path) or "the parameters"
+        bad += [f"{name} ({wrong:,} of {leaf.size:,} entries)"] if wrong else []
+    return f" It is the gradient of {_some(bad)}." if bad else ""
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {more} more" if more > 0 else "")
