@@ -8,7 +8,7 @@
     losses.py       Which loss does a name stand for?
     rows.py         In which order do the rows come?
     stream.py       How do batches come from an iterable?
-      place.py      Where does an iterator stand?
+      place.py      What is an iterable, and where does its iterator stand?
     step.py         What is compiled? `Carry`, `Record`, the pure step
     placement.py    Where do data and carry lie, when there are several devices?
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks

@@ -27,13 +27,14 @@ from .doubts import doubts
 from .log import Write, log_to
 from .looks import look_steps
 from .loop import Callback, Hook, Rows, Run, settle_by
+from .place import is_stream
 from .placement import placed
 from .problem import Problem
 from .program import Program
 from .progress import watch
 from .result import Result, result_of
 from .saves import go_on_saved
-from .stream import Stream, is_stream
+from .stream import Stream
 from .target_checks import check_targets
 
 

@@ -122,7 +122,7 @@ def go_on(
     length, records, kept = 1, {}, _Kept.of(run)
     while True:
         line = _look(run, source, poll) if not run.has_looked else None
-        run.stopped = _stopped(run, callbacks)
+        run.stopped = _stopped(run, callbacks) if line else None  # asked once, resumed or not
         for hook in hooks:
             hook(Moment(run, run.step, records, line))
         if run.step >= run.steps or run.stopped:
@@ -217,8 +217,6 @@ def settle_by(
 
 
 def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:
-    if run.step not in run.looks or not run.history.lines:
-        return None
     record = {**run.history.lines[-1], "steps": run.steps, "history": run.history}
     answers = [(callback(record), callback) for callback in callbacks]
     return next((_name(callback) for answer, callback in answers if answer is True), None)

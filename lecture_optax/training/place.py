@@ -1,6 +1,7 @@
-"""Where does an iterator stand? What it says of itself, in what JSON can say."""
+"""What is an iterable of batches, and where does its iterator stand, in what JSON can say?"""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -9,6 +10,12 @@ import numpy as np
 from .identity import checksum
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def is_stream(data: Any) -> bool:
+    """Whether data are an iterable of batches, and not a tree of arrays."""
+    is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str)
+    return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
 
 
 def place_of(iterator: Any) -> Any:

@@ -16,6 +16,7 @@ from .._dtypes import default_float, dtype_of
 from ._cached import cached
 from ._model import Functions
 from .optimizer_checks import start_optimizer
+from .place import is_stream
 from .placement import automatic, mesh_of, placed, spread, with_automatic_axes
 from .problem import Problem
 from .rows import rows_at
@@ -139,8 +140,15 @@ class Program:
         - `mesh`: the devices that share a batch, along all axes of the mesh. By default those over
           which the data or the given parameters lie.
 
-        **Raises** `ValueError` where the devices of `mesh` cannot have equal parts of a batch.
+        **Raises** `ValueError` where the devices of `mesh` cannot have equal parts of a batch, and
+        `TypeError` for a problem on an iterable.
         """
+        if is_stream(problem.train):
+            raise TypeError(
+                f"train is an iterable of batches ({type(problem.train).__name__}), for which "
+                "lo.fit has the loop. For one of your own, build the problem on a first batch, and "
+                "call program.step(carry, batch)."
+            )
         optimizer = tx if hyperparams is None else tx(**hyperparams)
         describe(optimizer)  # refuses what is no transformation
         build = _given(tx) if hyperparams is None else tx

@@ -9,7 +9,6 @@ The next batch is fetched while the device works on this one, and never beyond t
 where the iterable stands is then where the run stands.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -25,12 +24,6 @@ ANEW = (
     "give an object that can be iterated anew (its __iter__ returns a new generator), or a Grain "
     "dataset with .repeat()."
 )
-
-
-def is_stream(data: Any) -> bool:
-    """Whether data are an iterable of batches, and not a tree of arrays."""
-    is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str)
-    return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
 
 
 class Stream:

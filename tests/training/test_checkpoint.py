@@ -116,7 +116,7 @@ class TestKilled:
         ],
     )
     def test_a_run_killed_at_any_moment_learns_the_same_bits(self, tmp_path, kind, numbers):
-        steps = 8_000
+        steps = 12_000
         course = killed(kind, steps, tmp_path / "killed", numbers, seconds=0.1)
         assert course.codes == [
             {signal.SIGKILL: -9, signal.SIGTERM: 143}[number] for number in numbers
@@ -193,6 +193,15 @@ class TestGoingOn:
         chex.assert_trees_all_equal(learned(again), whole)
         assert moments == []
         assert bytes_in(tmp_path) == before
+
+    def test_callbacks_are_called_once_for_every_look(self, tmp_path):
+        """Saved at a look, too, where they had been called before it was saved."""
+        called = []
+        callbacks = [lambda record: called.append(record["step"])]
+        interrupt(tmp_path, 20, looks=[20, 30, 40], callbacks=callbacks)
+        assert called == steps_in(tmp_path) == [20]
+        fit(tmp_path, looks=[20, 30, 40], callbacks=callbacks)
+        assert called == [20, 30, 40]
 
     def test_a_run_that_a_callback_ended_is_finished(self, tmp_path):
         def enough(record):

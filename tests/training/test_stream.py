@@ -263,6 +263,10 @@ class TestMistakes:
         with pytest.raises(OSError, match="the disk is gone"):
             fit(broken())
 
+    def test_a_loop_of_ones_own_is_built_on_a_batch(self):
+        with pytest.raises(TypeError, match=r"\(Epochs\).*build the problem on a first batch"):
+            problem_on(Epochs()).program(TX)
+
     def test_no_batch_at_all_is_refused(self):
         with pytest.raises(ValueError, match="data must give batches, and gave none"):
             fit(iter([]))
