@@ -7,6 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+ENOUGH = 2**26
+"""The bytes of an array that are looked at: a tenth of a second, wherever the array lies."""
+
 
 def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
     """All that the numbers of a run follow from, beside the model and the optimizer.
@@ -47,5 +50,6 @@ def kind_of(x: Any) -> str:
 
 
 def checksum(x: Any) -> int:
-    """CRC-32 of the bytes of an array."""
-    return zlib.crc32(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
+    """CRC-32 of the bytes of an array; of a large one, of rows all over it."""
+    some = x[:: 1 + x.nbytes // ENOUGH] if x.ndim else x
+    return zlib.crc32(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)

@@ -141,8 +141,13 @@ def _ratio(move: jax.Array, length: jax.Array) -> jax.Array:
 
 
 def _has_room(params: Any) -> jax.Array:
-    """Whether no sum went over the range of its dtype, where that is less than float32's."""
-    narrow = [x for x in jax.tree.leaves(params) if float(jnp.finfo(dtype_of(x)).max) < 1e38]
+    """Whether no sum went over the range of its dtype, where |Δθ| has a larger one."""
+
+    def largest(dtype):
+        return float(jnp.finfo(dtype).max)
+
+    wide = largest(default_float())
+    narrow = [x for x in jax.tree.leaves(params) if 2 * largest(dtype_of(x)) < wide]
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in narrow], bool))
 
 
