@@ -6,7 +6,9 @@ search.py       Which arm goes on, which wins? The policy; its steps:
   plateau.py         Is a change of the loss news?
   rungs.py        2  Which arms go on?
   leader.py       3  How far does the best one run?
-  spend.py        4  What do the gradients buy that are left?
+  spend.py        4  What do the gradients buy that are left? `spending.py`, and in this order
+    ways.py            neighbours, a fall of the rate, the other family
+    again.py           What is worth a second time?
   choose.py       5  Which weights are handed over, and how sure is that?
 race.py         How far is an arm to run, and what is it worth there?
 population.py   Which arms run, and how do they run as one compiled program?

@@ -71,6 +71,10 @@ FALL = {"truncated": (0.52, 0.7), "short": (0.8, 1.0)}
 NESTEROV_FROM = 1.0
 """How many runs must be left before the second family is tried."""
 
+CLOSER_UNTIL, CLOSER = 0.35, (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75)
+"""A best look before .35 of T is looked at again more closely, at these parts of the distance
+between looks."""
+
 LEAST = 0.08
 """Below this nothing that is left to do can change the pick."""
 

@@ -63,7 +63,8 @@ def explanation_of(
 ) -> Explanation:
     """Read a finished race."""
     population, held_out = race.population, race.held_out
-    records = {arm: _record(families, arm, m.curve) for arm, m in population.members.items()}
+    steps, members = population.steps, population.members
+    records = {arm: _record(families, arm, m.curve, steps) for arm, m in members.items()}
     found = choice.found
     forward_rows = population.spent * batch * 3
     return Explanation(
@@ -172,8 +173,9 @@ def _name(record: ArmRecord) -> str:
     return f"{record.family} at {record.rate:.3g}{fall}"
 
 
-def _record(families: Sequence[str], arm: Arm, curve: Curve) -> ArmRecord:
+def _record(families: Sequence[str], arm: Arm, curve: Curve, steps: int) -> ArmRecord:
     looks = [(float(np.nanmin([x.raw, x.averaged])), x.step) for x in curve.looks]
     change, at = min(looks, default=(INF, 0))
     name = families[arm.family]
-    return ArmRecord(name, arm.rate, arm.fall, curve.step, change, at, curve.failed)
+    fall = arm.fall if arm.fall and arm.fall[0] < steps else None
+    return ArmRecord(name, arm.rate, fall, curve.step, change, at, curve.failed)

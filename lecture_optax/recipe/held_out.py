@@ -24,12 +24,14 @@ class Plan(NamedTuple):
     - `early`, `late`: rows at an early look (the average only), and at a late one (both).
     - `every`: the part of T between looks; `recheck`: how many of the lowest looks are compared
       on all rows at the end, because `late` are not all of them.
+    - `share`: rows that all looks together may ask.
     """
 
     early: int
     late: int
     every: float
     recheck: int
+    share: float
 
 
 def plan_of(rows: int, steps: int, batch: int, budget: float) -> Plan:
@@ -42,7 +44,7 @@ def plan_of(rows: int, steps: int, batch: int, budget: float) -> Plan:
     if looks * rows > 0.65 * share and rows > least:
         recheck = int(max(1, min(4, 0.15 * share / rows)))
         late = int(min(rows, max(least, (0.65 * share - recheck * rows) / looks)))
-    return Plan(int(min(early, late)), late, every, recheck)
+    return Plan(int(min(early, late)), late, every, recheck, share)
 
 
 def _late_looks(every: float, budget: float) -> float:
@@ -78,6 +80,11 @@ class HeldOut:
         """How far the loss is from the start's; infinite where it is not a number."""
         value = self._loss(params, model_state, self._sets()[rows])
         return value - self.start[rows] if abs(value) < HUGE else np.inf
+
+    def has_room(self, looks: int = 1) -> bool:
+        """Whether looks that could be left out are within the share, and the last ones after."""
+        kept = (3 + self.plan.recheck) * count(self.all)
+        return self.asked + 2 * looks * self.plan.late + kept <= self.plan.share
 
     def movement(self, params: Any, model_state: Any) -> float:
         """By how much the losses of the early rows changed, up or down, in the mean."""

@@ -90,6 +90,10 @@ class Population:
             self.members[child] = Member(copied(carry), Curve(step=step))
         return child
 
+    def again(self, arm: Arm) -> Arm:
+        """The same arm from the start, under a name of its own: it falls after the last step."""
+        return arm._replace(fall=(self.steps, self.steps + 1))
+
     def _chunk(self, program: Program, member: Member, steps: int) -> None:
         member.carry, table, *_ = self.rows.advance(program, member.carry, steps)
         done = int(np.asarray(member.carry.step)) - member.curve.step

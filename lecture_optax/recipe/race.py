@@ -102,11 +102,19 @@ class Race:
                 self.population.save(arm)
             if step == half and self.population.step(arm) == half:
                 self.half_looks[arm, half] = self._average(arm, "late")
-            if step == end or step in self._rhythm() or self.population.step(arm) < step:
+            on_the_way = step in self._rhythm() and self.held_out.has_room()
+            if step == end or on_the_way or self.population.step(arm) < step:
                 score = self._look(arm)
             if self.population.step(arm) < step:
                 return score
         return score if score < INF else self._seen(arm, end)
+
+    def look_at(self, arm: Arm, steps: list[int]) -> None:
+        """Take an arm to steps of one's own, and look at all late rows there."""
+        for step in steps:
+            if not self.population.advance(arm, step):
+                return
+            self._look(arm, late=True)
 
     def fall(self, arm: Arm, start: float | None, end: float) -> None:
         """Branch from where an arm is, or was, and let its rate fall to 0 at a fraction."""
@@ -135,12 +143,12 @@ class Race:
         seen = member.curve.at(step)
         return seen if seen < INF or member.curve.step == 0 else self._look(arm)
 
-    def _look(self, arm: Arm) -> float:
+    def _look(self, arm: Arm, late: bool = False) -> float:
         plan, step = self.held_out.plan, self.population.step(arm)
         if step == 0:
             return INF
         member = self.population.members[arm]
-        if step < c.EARLY * self.steps and plan.early < plan.late:
+        if step < c.EARLY * self.steps and plan.early < plan.late and not late:
             member.curve.looks.append(Look(step, np.nan, self._average(arm, "early")))
             return member.curve.looks[-1].averaged
         carry = member.carry

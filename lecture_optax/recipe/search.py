@@ -14,7 +14,8 @@ from .leader import lead
 from .population import Arm
 from .race import Race
 from .rungs import climb
-from .spend import Spending, spend
+from .spend import spend
+from .spending import Spending
 from .walk import walk
 
 
