@@ -20,6 +20,7 @@ constants.py    every number, with its reason
 explanation.py  Why, as data and in words
 code.py         Which Python trains the same model without a search?
 result.py       What does a search leave?
+fitted.py       What does `lo.fit` return, when the recipe chose?
 """
 
 from .explanation import ArmRecord as ArmRecord, Explanation as Explanation

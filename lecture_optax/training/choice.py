@@ -1,10 +1,15 @@
-"""Which optimizer, when nobody says? For now the lecture's default."""
+"""Which optimizer, when nobody says? The lecture's default; or, with a budget, what is found."""
 
-from typing import NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._types import Scalar, Transformation
 from ..optimizers import adam
 from ..schedules import linear
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .result import Result
 
 
 class Choice(NamedTuple):
@@ -28,3 +33,18 @@ def lecture_default(steps: int) -> Choice:
 
 def _adam_with_linear_decay(learning_rate: Scalar, total_steps: Scalar) -> Transformation:
     return adam(linear(learning_rate, total_steps))
+
+
+def by_recipe(problem: "Problem", beside: dict[str, Any], **options: Any) -> "Result":
+    """Let the recipe choose and train, within a budget. It lies above training: loaded by name.
+
+    `beside`: what the person gave that a search has no use for; each is None, 0 or empty if not.
+    """
+    given = [name for name, value in beside.items() if value]
+    if given:
+        raise ValueError(
+            f"budget lets the recipe choose and train, which takes no {', '.join(given)}: leave "
+            "them out; or choose first, by lo.recipe.run, and pass its optimizer as tx."
+        )
+    recipe = import_module(f"{(__package__ or '').rpartition('.')[0]}.recipe.fitted")
+    return recipe.fitted(problem, **options)

@@ -20,7 +20,7 @@ from .arguments import (
     refuse_beside_a_problem,
 )
 from .average import with_average
-from .choice import lecture_default
+from .choice import by_recipe, lecture_default
 from .convolutions import slow_in_a_loop
 from .data_checks import check_rows
 from .doubts import doubts
@@ -90,7 +90,8 @@ def fit(
     - `seed`: the model's `init` is given `jax.random.key(seed)`; the order of rows and dropout use
       keys folded from it.
     - `hyperparams`: numbers for `tx(**hyperparams)`, as data: all values share one program.
-    - `budget`: how much may be spent on choosing, in runs, >= 0.5; with `tx=None` only.
+    - `budget`: with `tx=None`, the recipe chooses the optimizer and its rate and trains the model,
+      all for so many runs' worth of gradients, >= 0.5: see `lo.recipe.run`.
     - `params`: parameters to start from.
     - `apply`: how the model is called, where the default does not fit (`Problem.from_linen`, ...).
     - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for held-out data.
@@ -157,6 +158,21 @@ def fit(
     rows = jax.tree.leaves(problem.train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
     total = _steps(steps, epochs, rows, size * int(accumulate))
+    if budget is not None:
+        beside = {
+            "weights": weights is not None,
+            "an iterable of batches": stream is not None,
+            "accumulate": accumulate != 1,
+            "average": average,
+            "callbacks": len(callbacks),
+            "hooks": len(hooks),
+            "mesh": mesh is not None,
+            "log": log is not None,
+            "checkpoint": checkpoint is not None,
+            'keep="last"': keep in ("last", "average"),
+        }
+        own = {"steps": total, "batch_size": size, "seed": seed, "budget": budget}
+        return by_recipe(problem, beside, **own)
     why, cost = "given", 1.0
     if tx is None:
         tx, hyperparams, why, cost = lecture_default(total)

@@ -209,6 +209,17 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
     chex.assert_trees_all_equal(names["result"].params, result.params)
 
 
+def test_fit_with_a_budget_is_the_recipe(usual):
+    options = {"steps": STEPS, "batch_size": BATCH, "progress": False}
+    result = lo.fit(regression(), budget=3.0, **options)
+    chex.assert_trees_all_equal(result.params, usual.params)
+    assert result.choice == f"the recipe: {usual.explain().splitlines()[0]}"
+    assert result.cost == usual.cost
+    assert min(result.history["averaged_loss"]) == pytest.approx(usual.explanation.loss, abs=1e-5)
+    with pytest.raises(ValueError, match="takes no accumulate, hooks: leave them out"):
+        lo.fit(regression(), budget=3.0, hooks=[print], accumulate=2, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
