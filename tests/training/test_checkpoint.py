@@ -14,7 +14,7 @@ import optax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Run, identity, saves
+from lecture_optax.training import NonFiniteError, Problem, Run, identity, loop, saves
 from lecture_optax.training.checkpoint import put_back, snapshot
 from lecture_optax.training.folder import Folder, Saved
 
@@ -133,6 +133,19 @@ class TestAskedToStop:
         result = fit(tmp_path, hooks=[lambda moment: begun.append(moment.step)])
         assert begun[0] == saved
         chex.assert_trees_all_equal(learned(result), whole)
+
+    def test_a_run_asked_within_an_evaluation_takes_that_look_again(
+        self, tmp_path, whole, monkeypatch
+    ):
+        def asked(*arguments, look=loop.look):
+            terminate()
+            return look(*arguments)
+
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(loop, "look", asked)
+            fit(tmp_path)
+        assert steps_in(tmp_path) == [5]  # the first look
+        chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
 
     def test_ctrl_c_saves_and_is_raised_again(self, tmp_path, whole):
         press = when(10, lambda: signal.raise_signal(signal.SIGINT))
