@@ -109,22 +109,6 @@ def constant_gradient(
 
 
 @statement(
-    "where-epsilon-stands",
-    claim="ε = 1e-8 inside the root acts like 1e-4 outside: g = 1e-5 moves by .0995 τ, not .999 τ",
-    slide="Adam",
-    source="the lecture, (c + ε)^(-1/2); Kingma and Ba (2015), algorithm 1",
-)
-def where_epsilon_stands(adam=lo.adam):
-    for g, outside, inside in ((1e-3, 0.99999, 0.99504), (1e-5, 0.99900, 0.09950)):
-        steps = {
-            f"outside, g = {g:g}": (adam(1.0, eps=1e-8), outside),
-            f"inside, g = {g:g}": (adam(1.0, eps=0.0, eps_root=1e-8), inside),
-        }
-        for what, (tx, size) in steps.items():
-            yield Finding(-updates_along(tx, [g])[0], size, 1e-5, what=what)
-
-
-@statement(
     "amsgrad-never-forgets",
     claim="After a spike AMSGrad's D stays down, Adam's and AdaMax's come back",
     slide="Adam",

@@ -73,12 +73,16 @@ def exponent(adam=lo.adam):
     source="the lecture; ε outside: Kingma and Ba (2015)",
 )
 def epsilon(adam=lo.adam):
-    gradient = np.array([1e-5])
-    inside, outside = (
-        -updates_along(tx, gradient)[0] / TAU for tx in (literal.adam_eps_inside(TAU), adam(TAU))
-    )
-    yield Finding(inside, 1e-5 / np.sqrt(1e-10 + 1e-8), 1e-9, what="first step over τ, as written")
-    yield Finding(outside, 1 / (1 + 1e-3), 1e-9, what="first step over τ, usual")
+    """A first step is τ g/√(g² + ε) inside, and τ g/(|g| + ε) outside: ε acts like √ε."""
+    for g in (1e-3, 1e-5):
+        inside, outside = g / np.sqrt(g**2 + 1e-8), g / (g + 1e-8)
+        for what, tx, size in (
+            ("as written", literal.adam_eps_inside(TAU), inside),
+            ("by eps_root", adam(TAU, eps=0.0, eps_root=1e-8), inside),
+            ("usual", adam(TAU), outside),
+        ):
+            step = -updates_along(tx, np.array([g]))[0] / TAU
+            yield Finding(step, size, 1e-9, what=f"first step over τ, g = {g:g}, {what}")
 
 
 @statement(

@@ -34,19 +34,6 @@ def nesterov_is_the_textbook(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum
 
 
 @statement(
-    "one-momentum-for-both-is-another-method",
-    claim="A scheduled momentum used for memory and look-ahead alike is not Nesterov's method",
-    slide="Nesterov 1983",
-    source="ours; optax.inject_hyperparams(optax.sgd)",
-)
-def one_momentum_for_both(momentum_nesterov=lo.schedules.momentum_nesterov):
-    injected = optax.inject_hyperparams(optax.sgd)(1.0, momentum=momentum_nesterov(), nesterov=True)
-    _, y = textbook(1.0, lambda k: k / (k + 3), 6)
-    off = np.abs(step_matrix(injected, 6) - y).max()
-    return Finding(off, 0.174, 1e-3, what="largest difference in 6 steps")
-
-
-@statement(
     "the-rate-inside-the-velocity",
     claim="On the slide τ(k) stands inside v: with τ = 1/k another method than with τ outside",
     slide="Momentum",

@@ -21,6 +21,7 @@ GROUPS: tuple[str, ...] = (
     "adaptive_convergence",
     "symmetry",
     "conjugate_directions",
+    "newtons_matrix",
     "hypergradients",
     "live_edge",
 )

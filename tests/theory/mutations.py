@@ -85,14 +85,14 @@ MUTATIONS = [
         "_inverse_root",
         "1 / (jnp.sqrt(x) + eps)",
         "1 / jnp.sqrt(x + eps)",
-        "where-epsilon-stands",
+        "literal-epsilon",
     ),
     Mutation(
         "D without its root",
         "_inverse_root",
         "1 / (jnp.sqrt(x) + eps)",
         "1 / (x + eps)",
-        "where-epsilon-stands",
+        "literal-epsilon",
     ),
     Mutation(
         "the second moment of |g| instead of |g|²",
@@ -187,7 +187,7 @@ MUTATIONS = [
         "_precondition",
         "        return d * v",
         "        return v",
-        "where-epsilon-stands",
+        "literal-epsilon",
     ),
     Mutation(
         "the average's weights of η = 0, whatever η",
@@ -202,6 +202,20 @@ MUTATIONS = [
         "where_positive(lambda n: total / n, weight, 0)",
         "total",
         "variance-of-a-minibatch",
+    ),
+    Mutation(
+        "Newton forgets its damping",
+        "_newton",
+        "0, 1 / (values + shift))",
+        "0, 1 / values)",
+        "newton-ends-in-one-step",
+    ),
+    Mutation(
+        "Newton goes up where the loss bends down",
+        "_newton",
+        "-2 * lowest, damping)",
+        "0 * lowest, damping)",
+        "newton-ends-in-one-step",
     ),
 ]
 """Each is a mistake that somebody has made, or could make in one line."""

@@ -33,7 +33,7 @@ def test_a_statement_that_holds_returns_0_and_shows_its_numbers(capsys):
 
 
 def test_the_records_are_json(capsys):
-    assert run("where-epsilon-stands", json=True) == 0
+    assert run("literal-epsilon", json=True) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["verdict"] == "holds" and record["source"]
     assert {finding["relation"] for finding in record["findings"]} == {"="}
