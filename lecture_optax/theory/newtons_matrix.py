@@ -28,6 +28,9 @@ def newton_ends_in_one_step(newton=lo.newton):
     def loss(θ):
         return θ @ A @ θ / 2 - b @ θ
 
+    saddle = one_step(newton(), lambda θ: (θ[0] ** 2 - 3 * θ[1] ** 2) / 2, np.ones(2))
+    yield Finding(saddle[0], -1 / 7, 1e-12, what="along λ = 1, θ(1) - θ(0)")
+    yield Finding(saddle[1], 1, 1e-12, what="along λ = -3, θ(1) - θ(0)")
     for name, most in (("all of H", 100), ("conjugate gradients", 0)):
         end = start + one_step(newton(iterative_above=most), loss, start)
         yield Finding(np.abs(end - minimum).max(), 0, 1e-12, what=f"θ(1) off, {name}")
@@ -36,9 +39,6 @@ def newton_ends_in_one_step(newton=lo.newton):
         left = vectors @ (0.5 / (values + 0.5) * (vectors.T @ (start - minimum)))
         off = np.abs(damped - minimum - left).max()
         yield Finding(off, 0, 1e-12, what=f"e(1) off δ/(λ + δ), {name}")
-    saddle = one_step(newton(), lambda θ: (θ[0] ** 2 - 3 * θ[1] ** 2) / 2, np.ones(2))
-    yield Finding(saddle[0], -1 / 7, 1e-12, what="along λ = 1, θ(1) - θ(0)")
-    yield Finding(saddle[1], 1, 1e-12, what="along λ = -3, θ(1) - θ(0)")
 
 
 def one_step(newton, loss, start) -> np.ndarray:

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from lecture_optax.theory import statements
+import jax
+
+from lecture_optax.theory import Finding, statements
 
 
 class Mutation(NamedTuple):
@@ -60,14 +62,26 @@ def _changed(original, mutation):
     return changed
 
 
-def outcome(mutation):
-    """The findings of the statement that should notice, on the mutant; an error is noticed too."""
+def is_caught(mutation):
+    """Whether the statement that should notice has a finding that fails on the mutant, or breaks.
+
+    The first one that fails decides: what comes after it is not computed.
+    """
     statement = statements()[mutation.caught_by]
-    with mutated(mutation) as pairs:
+    with (
+        mutated(mutation) as pairs,
+        jax.enable_x64(True),
+        jax.numpy_dtype_promotion("standard"),
+    ):
         defaults = statement.find.__defaults__ or ()
         subjects = {
             name: pairs[id(value)][1]
             for name, value in zip(statement.subjects, defaults, strict=True)
             if id(value) in pairs
         }
-        return statement(**subjects)
+        try:
+            found = statement.find(**subjects)
+            findings = (found,) if isinstance(found, Finding) else found
+            return any(not finding.holds for finding in findings)
+        except ValueError:  # a probe refuses the mutant
+            return True
