@@ -20,6 +20,12 @@ constants.py    every number, with its reason
 explanation.py  Why, as data and in words
 code.py         Which Python trains the same model without a search?
 result.py       What does a search leave?
+sweep.py        What would every rate, family, schedule and seed have given? For studies
+  grid.py         Which runs does it make?
+  runs.py         How are they made?
+  finished.py     Which are done?
+  table.py        What came of it?
+pictures.py     What does it look like?
 fitted.py       What does `lo.fit` return, when the recipe chose?
 """
 
@@ -29,3 +35,5 @@ from .population import Arm as Arm
 from .result import Result as Result
 from .run import run as run
 from .split import hold_back as hold_back
+from .sweep import sweep as sweep
+from .table import Row as Row, Sweep as Sweep

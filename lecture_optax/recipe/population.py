@@ -113,8 +113,12 @@ class Population:
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
     def _numbers(self, arm: Arm) -> dict[str, Any]:
-        numbers = arm.hyperparams(self.steps)
-        return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
+        return as_data(arm.hyperparams(self.steps))
+
+
+def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as arrays of their dtypes: all values of them share a program."""
+    return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
 
 
 def copied(tree: Any) -> Any:

@@ -85,7 +85,7 @@ def run(
     _validate.steps(steps=steps)
     _validate.at_least(0.5, budget=budget)
     split, kept_back = hold_back(given, seed), given.valid is None
-    size = _batch_size(batch_size, rows_of(split.train))
+    size = batch_size_of(batch_size, rows_of(split.train))
     build = arms(families, around)
     first = Arm(0, 0).hyperparams(steps)
     program = Program.of(split, build, batch_size=size, hyperparams=first)
@@ -182,7 +182,7 @@ def _settle_in(race: Race) -> Callable[[Found], Found]:
     return settle
 
 
-def _batch_size(batch_size: int | None, rows: int) -> int:
+def batch_size_of(batch_size: int | None, rows: int) -> int:
     """The rows of a batch, at most all there are."""
     if batch_size is None:
         return min(64, rows)

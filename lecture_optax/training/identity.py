@@ -23,7 +23,7 @@ def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
         "batch_size": run.program.batch_size,
         "accumulate": run.program.accumulate,
         **getattr(source, "kinds", {}),
-        **dict(_arrays({**arrays, "valid": run.valid})),
+        **dict(arrays_of({**arrays, "valid": run.valid})),
     }
 
 
@@ -35,7 +35,7 @@ def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
     return ", ".join(f"{x} is {now.get(x, 'absent')}, was {before.get(x, 'absent')}" for x in names)
 
 
-def _arrays(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The kind of every array, and a sum over its bytes: rows split by another seed are others."""
     for name, tree in trees.items():
         for path, x in jax.tree_util.tree_leaves_with_path(tree):

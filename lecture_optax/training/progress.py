@@ -78,7 +78,7 @@ def watch(progress: Any = None) -> Iterator[list[Hook]]:
     """
     if progress not in (True, False, None):
         raise TypeError(f"progress must be True, False or None, got {progress!r}.")
-    display = _display(progress)
+    display = display_for(progress)
     if display is None:
         yield []
         return
@@ -218,7 +218,7 @@ def clock_words(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _display(progress: bool | None) -> Display | None:
+def display_for(progress: bool | None) -> Display | None:
     """The display that fits where this process writes."""
     if progress is False or (progress is None and os.environ.get("CI")):
         return None
