@@ -9,6 +9,14 @@ their average with
     raw       the statistics of the last weights
     averaged  statistics averaged with the weights of the iterates
     settled   statistics estimated anew through the averaged weights (`training/settle.py`)
+
+                                  last weights      raw  averaged   settled
+    MLP, digits  Adam       100         0.2237   0.2471    0.2578    0.1786
+                            400         0.0669   0.0584    0.0595    0.0577
+                          1,600         0.0466   0.0438    0.0448    0.0439
+    CNN, digits  SGD        100         3.3618   2.3455    2.6486    1.0240
+                            400         2.0570   0.2769    0.5459    0.1930
+                          1,600         0.2262   0.0991    0.0883    0.0824
 """
 
 import flax.linen as nn

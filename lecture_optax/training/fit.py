@@ -102,7 +102,8 @@ def fit(
       one. By default the best where there are held-out data.
     - `average`: True, or `average_iterates(eta)`: the weights are averaged while they are trained.
       At every look the average is evaluated beside them, with BatchNorm's statistics estimated
-      anew for it; with `keep="last"` it is what is kept. An average in `tx` is evaluated too.
+      anew for it (not from an iterable of batches: they are gone); with `keep="last"` it is what
+      is kept. An average in `tx` is evaluated too.
     - `accumulate`: so many batches make one update, as one batch of all their rows would.
     - `dtype`: what the model computes in, as jnp.bfloat16: parameters and x are cast to it, forward
       and backward. What is trained, its gradients, the optimizer, BatchNorm's statistics, y and the

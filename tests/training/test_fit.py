@@ -39,7 +39,7 @@ def four_runs():
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_four_kinds_of_model_give_the_same_numbers(four_runs, kind):
     one, other = four_runs["functions"], four_runs[kind]
-    np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(other.predict(VALID[0]), one.predict(VALID[0]), rtol=1e-5, atol=1e-6)
     assert other.kept == one.kept
 
