@@ -4,6 +4,7 @@
     problem.py      What is trained? One contract for all kinds of model
       _linen.py _nnx.py _equinox.py _functions.py   the adapters; they hold no loop
       _model.py     from a forward pass to the contract
+      _given.py     Are these parameters of that model?
       precision.py  In which dtype does the model compute?
     losses.py       Which loss does a name stand for?
     rows.py         In which order do the rows come?

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ._cached import cached
+from ._given import check_params
 from ._model import modes
 
 
@@ -54,6 +55,7 @@ def start_of(parts: Split, params: Any) -> tuple[Any, Any]:
     from flax import nnx
 
     given = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
+    check_params(parts.params, given)
     return given, parts.model_state
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import optax
+from jax.sharding import Mesh
 
 from .. import _validate
 from ._warn import warn
@@ -79,6 +80,25 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
         warn(
             "data are an iterator that cannot be put back to where it stood: this run is saved, "
             f"but cannot go on when it was interrupted; {ANEW}"
+        )
+
+
+def check_functions(callbacks: Any, hooks: Any, apply: Any) -> None:
+    """Lists of functions, and a function."""
+    for name, given in {"callbacks": callbacks, "hooks": hooks}.items():
+        if callable(given) or not all(map(callable, given)):
+            raise TypeError(f"{name} must be a list of functions, got {given!r}: [f] is one.")
+    if apply is not None and not callable(apply):
+        raise TypeError(
+            f"apply must be a function that calls the model, got {apply!r}: see "
+            "Problem.from_linen, from_nnx and from_equinox for what it is given."
+        )
+
+
+def check_mesh(mesh: Any) -> None:
+    if mesh is not None and not isinstance(mesh, Mesh):
+        raise TypeError(
+            f'mesh must be a jax.sharding.Mesh, got {mesh!r}: jax.make_mesh((8,), ("data",)).'
         )
 
 

@@ -117,7 +117,12 @@ def _refuse_what_is_not_finite(name: str, array: Any) -> None:
 
 
 def _check_weights(weights: Any, rows: int) -> None:
-    shape = np.shape(weights)
+    shape = getattr(weights, "shape", None)
+    if shape is None or not _is_numeric(weights):
+        raise TypeError(
+            f"weights must be an array with one number >= 0 per row of data, got "
+            f"{_short(weights)}: pass numpy.asarray of it."
+        )
     if not shape or shape[0] != rows:
         raise ValueError(
             f"weights must have one number >= 0 per row of data, {rows}, got the shape {shape}."

@@ -14,7 +14,9 @@ from .. import _validate
 from . import _equinox, _linen, _nnx
 from .arguments import (
     check_beside_a_stream,
+    check_functions,
     check_kept,
+    check_mesh,
     check_optimizer_arguments,
     check_seed,
     refuse_beside_a_problem,
@@ -136,6 +138,8 @@ def fit(
     """
     check_optimizer_arguments(tx, hyperparams, budget)
     check_seed(seed)
+    check_functions(callbacks, hooks, apply)
+    check_mesh(mesh)
     problem = problem_of(
         model,
         data,
@@ -187,7 +191,7 @@ def fit(
         mesh=mesh,
     )
     carry = program.init(seed)
-    check_targets(problem, carry.params, carry.model_state)
+    check_targets(problem, carry.params, carry.model_state, size)
     for doubt in doubts(program, carry, total):
         warnings.warn(doubt, UserWarning, stacklevel=2)
     own = (program.problem.train, problem.valid, weights)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import _equinox, _functions, _linen, _model, _nnx
+from ._given import check_params
 from .losses import loss_named, metrics_named
 from .precision import computing_in
 
@@ -141,6 +142,7 @@ class Problem:
         forward = computing_in(forward, dtype)
         functions = _model.functions_of(None, forward, per_example, judged)
         given = parts.params if params is None else _equinox.split(params).params
+        check_params(parts.params, given)
         start = (given, parts.model_state)
         export = _equinox.export_of(parts.skeleton)
         return Problem(functions, train, valid, start, export, "equinox", per_example)

@@ -17,21 +17,27 @@ _OF_DISTRIBUTIONS = (losses.cross_entropy, optax.softmax_cross_entropy)
 _OF_PROBABILITIES = (losses.binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
 
 
-def check_targets(problem: Problem, params: Any, model_state: Any) -> None:
+def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) -> None:
     """Refuse targets that the loss would take for something else, train and held-out.
 
-    What the model predicts is traced, not computed: only its shape is needed.
+    What the model predicts for so many rows is traced, not computed: only its shape is needed.
     """
     loss = problem.per_example
     if loss is None or problem.functions.predict is None:
         return
-    x, y = problem.train
-    few = jax.tree.map(lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), dtype_of(a)), (x, y))
-    prediction = jax.eval_shape(problem.functions.predict, params, model_state, few[0])
-    for name, rows in (("y", problem.train), ("valid's y", problem.valid)):
-        if rows is not None and _is_one_array(prediction) and _is_one_array(rows[1]):
-            _check(name, loss, prediction, rows[1])
-    _check_losses(loss, prediction, few[1])
+
+    def some(a):
+        return jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a))
+
+    x, y = jax.tree.map(some, tuple(problem.train))
+    prediction = jax.eval_shape(problem.functions.predict, params, model_state, x)
+    for name, data in (("y", problem.train), ("valid's y", problem.valid)):
+        if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
+            _check(name, loss, prediction, data[1])
+    _check_losses(loss, prediction, y)
+    if problem.valid is not None:
+        found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
+        _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
 
 
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
@@ -106,12 +112,26 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
 def _check_losses(loss: Any, prediction: Any, y: Any) -> None:
     """One number an example: a mean could be neither weighed nor added up over batches."""
     found = jax.eval_shape(lambda p, y: loss(widen(p), y), prediction, y)
-    if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != 2:
-        shape = getattr(found, "shape", type(found).__name__)
+    rows = jax.tree.leaves(y)[0].shape[0]
+    if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != rows:
         raise ValueError(
             "loss must return one number per example, the examples along the first axis, got "
-            f"{shape} for two examples: return the losses before their mean or sum is taken."
+            f"{_shape_of(found)} for {rows} examples: return the losses before their mean or sum "
+            "is taken."
         )
+
+
+def _check_metrics(found: dict[str, Any], rows: int) -> None:
+    for name, values in found.items():
+        if not _is_one_array(values) or (values.ndim and values.shape[0] != rows):
+            raise ValueError(
+                f"metrics[{name!r}] must return one number per example, or their mean, got "
+                f"{_shape_of(values)} for {rows} examples: keep the examples along the first axis."
+            )
+
+
+def _shape_of(x: Any) -> Any:
+    return getattr(x, "shape", type(x).__name__)
 
 
 def _is_one_array(x: Any) -> bool:

@@ -4,10 +4,12 @@ import re
 import warnings
 
 import chex
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import optax.contrib
 import pytest
+from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
@@ -17,7 +19,7 @@ from lecture_optax.training.mean_check import sum_message
 from lecture_optax.training.overlap import shared_rows
 from lecture_optax.training.target_checks import check_targets
 
-from .models import PROBLEMS, TRAIN, VALID, X, Y, nnx_model
+from .models import PROBLEMS, TRAIN, VALID, X, Y, equinox_module, nnx_model
 
 pytestmark = pytest.mark.usefixtures("untyped")
 SGD = lo.sgd(0.1)
@@ -94,6 +96,7 @@ ROWS = {
         ValueError,
         r"one number >= 0 per row of data, 72, .*\(71,\)",
     ),
+    "listed weights": ({"weights": [1.0] * 72}, TypeError, "weights must be an array .* the list"),
     "bad weight": (
         {"weights": with_entry(np.ones(72), 9, -2.0)},
         ValueError,
@@ -157,10 +160,15 @@ TARGETS = {
         ValueError,
         r"mse needs a target per prediction, .* reshape y",
     ),
+    "a metric of classes": (
+        {"valid": VALID, "metrics": {"m": lambda p, t: p.sum(0)}},
+        ValueError,
+        r"metrics\['m'\] must return one number per example, .* got \(2,\) for 64 examples",
+    ),
     "a mean": (
         {"loss": lambda p, t: jnp.mean(p)},
         ValueError,
-        r"loss must return one number per example, .* got \(\) for two .* before their mean",
+        r"loss must return one number per example, .* got \(\) for 64 .* before their mean",
     ),
 }
 
@@ -177,7 +185,7 @@ def test_integers_and_distributions_are_the_same_targets():
     np.testing.assert_allclose(one, other, rtol=1e-6)
     for targets in (y, HOT):
         problem = Problem.from_nnx(nnx_model(), (x, targets), loss="cross_entropy")
-        check_targets(problem, *problem.start)
+        check_targets(problem, *problem.start, 8)
 
 
 LABELS = {"hidden": "slow", "out": "fast"}
@@ -391,3 +399,21 @@ def test_the_leaf_whose_gradient_is_no_number_is_named():
     assert "It is the gradient of ['layer'][0]['kernel'] (1 of 2 entries)." in says
     assert "Try a learning rate a tenth" in says
     chex.assert_trees_all_equal(raised.value.run.carry.params, init(None))
+
+
+LINEAR = nnx.state(nnx.Linear(4, 8, rngs=nnx.Rngs(0)))
+WIDE = eqx.tree_at(lambda m: m.out.bias, equinox_module(), np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("build", "params", "says"),
+    [
+        (nnx_model, LINEAR, r"nothing for \['hidden'\]\['bias'\]; .*, which the model has not"),
+        (equinox_module, WIDE, r"got .out.bias of shape \(3,\) for \(2,\)\. Start from"),
+    ],
+    ids=["nnx", "equinox"],
+)
+def test_parameters_of_another_model_are_refused_by_path(build, params, says):
+    with pytest.raises(ValueError) as raised:
+        lo.fit(build(), TRAIN, loss="cross_entropy", tx=SGD, steps=1, params=params)
+    assert re.search(says, str(raised.value))
