@@ -8,7 +8,11 @@ import numpy as np
 import optax
 from flax import nnx
 
+import lecture_optax as lo
 from lecture_optax.training import Problem
+
+ADAM = lo.adam(1e-2)
+"""One object for all tests: equal programs are then compiled once."""
 
 _random = np.random.default_rng(0)
 X = _random.normal(size=(100, 4)).astype(np.float32)

@@ -7,10 +7,9 @@ import pytest
 
 import lecture_optax as lo
 
-from .models import PROBLEMS, TRAIN, VALID, LinenNet
+from .models import ADAM, PROBLEMS, TRAIN, VALID, LinenNet
 
 pytestmark = pytest.mark.usefixtures("untyped")
-ADAM = lo.adam(1e-2)
 MODEL = {"model": LinenNet(), "data": TRAIN, "loss": "cross_entropy", "tx": ADAM, "steps": 1}
 
 

@@ -13,9 +13,9 @@ from lecture_optax.training.rows import rows_at
 from lecture_optax.training.settle import settled
 from lecture_optax.training.step import keys_of
 
-from .models import TRAIN, VALID, LinenNet, LinenNoisy, noisy
+from .models import ADAM, TRAIN, VALID, LinenNet, LinenNoisy, noisy
 
-ADAM, BATCH, STEPS = lo.adam(1e-2), 24, 30
+BATCH, STEPS = 24, 30
 DATA = jax.tree.map(jnp.asarray, TRAIN)
 
 

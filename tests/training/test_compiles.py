@@ -15,9 +15,10 @@ def make(learning_rate, momentum, total_steps):
 
 
 def fit(kind, **arguments):
-    usual = {"steps": 7, "batch_size": 12, "average": True, "looks": 2}
+    usual = {"steps": 7, "batch_size": 12, "looks": 2}
     if kind == "functions":
         return lo.fit(PROBLEMS[kind](), **{**usual, **arguments})
+    usual["average"] = kind == "linen"
     model, data = noisy(kind), {"data": TRAIN, "loss": "cross_entropy", "valid": VALID}
     return lo.fit(model, **{**data, **usual, **arguments})
 

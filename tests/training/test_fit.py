@@ -10,6 +10,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError
 
 from .models import (
+    ADAM,
     PARAMS,
     PROBLEMS,
     TRAIN,
@@ -21,7 +22,6 @@ from .models import (
     noisy,
 )
 
-ADAM = lo.adam(1e-2)
 kinds = pytest.mark.parametrize("kind", ["linen", "nnx", "equinox"])
 
 

@@ -14,9 +14,7 @@ from lecture_optax.training import History, NonFiniteError, Problem, Run
 from lecture_optax.training.convolutions import slow_in_a_loop
 from lecture_optax.training.loop import Rows, go_on
 
-from .models import PROBLEMS, TRAIN, VALID, LinenNet, noisy
-
-ADAM = lo.adam(1e-2)
+from .models import ADAM, PROBLEMS, TRAIN, VALID, LinenNet, noisy
 
 
 def noisy_problem(kind):

@@ -14,9 +14,8 @@ from flax import nnx
 import lecture_optax as lo
 from lecture_optax.training import Problem
 
-from .models import TRAIN, VALID, noisy
+from .models import ADAM, TRAIN, VALID, noisy
 
-ADAM = lo.adam(1e-2)
 DATA = jax.tree.map(jnp.asarray, TRAIN)
 KINDS = ("linen", "nnx", "equinox")
 SEEN: list[tuple[bool, ...]] = []

@@ -8,7 +8,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.training import Problem
 
-from .models import TRAIN, VALID, LinenNet, noisy
+from .models import ADAM, TRAIN, VALID, LinenNet, noisy
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # BatchNorm's statistics stay float32
 BFLOAT16 = jnp.bfloat16
@@ -65,7 +65,7 @@ def test_a_narrow_model_learns_as_a_wide_one():
             TRAIN,
             loss="cross_entropy",
             valid=VALID,
-            tx=lo.adam(1e-2),
+            tx=ADAM,
             steps=60,
             batch_size=24,
             looks=1,
