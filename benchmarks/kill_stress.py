@@ -27,7 +27,7 @@ def stress(kind: str, steps: int, kills: int, number: int, folder: str, truth: l
     began, runs, same, steps_kept = time.perf_counter(), 0, 0, []
     while codes.total() - codes[0] < kills:
         place, left = f"{folder}/{kind}-{number}-{runs}", kills - codes.total() + codes[0]
-        course = killed(kind, steps, place, [number] * left, 1000 * number + runs, seconds=0.5)
+        course = killed(kind, steps, place, [number] * left, 1000 * number + runs, seconds=2.0)
         codes.update(course.codes)
         steps_kept += [late - early for early, late in pairwise(course.begun)]
         runs, same = runs + 1, same + same_bits(finished(kind, steps, place), truth)

@@ -41,8 +41,9 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
         "columns": list(run.history.steps),
         "source": source.get_state() if hasattr(source, "get_state") else None,
         "step": run.step,
-        "steps": run.steps,
         "stopped": run.stopped,
+        # a run that was asked to stop within its last evaluation has that one to do
+        "finished": run.stopped is not None or (run.step >= run.steps and run.has_looked),
     }
     arrays |= _history_arrays(run.history)
     written = {path: x for path, x in arrays.items() if x.size}  # Orbax refuses what is empty
@@ -66,7 +67,7 @@ def put_back(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> N
     _report(run, notes, found.misfits + misfits, strict, where)
     run.carry, run.best, run.stopped = carry, best, notes["stopped"]
     run.history = _history(saved)
-    if notes["source"] is not None and not is_finished(notes):
+    if notes["source"] is not None and not notes["finished"]:
         source.set_state(notes["source"])
 
 
@@ -120,7 +121,7 @@ def _report(
             table(f"the checkpoint in {where!r} does not fit, and strict=True:", changed + misfits)
             + "\nGo on as it was saved, or pass strict=False to restore what fits."
         )
-    if is_finished(notes):
+    if notes["finished"]:
         _report_finished(where, now, before, misfits)
     elif misfits:
         header = f"the checkpoint in {where!r} fits in part; everything else was restored:"
@@ -140,11 +141,6 @@ def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str,
             f"the run in {where!r} is finished: this is the result of {before}, and {now} was not "
             "used. Give another folder to train with it."
         )
-
-
-def is_finished(notes: dict[str, Any]) -> bool:
-    """Whether the run had come to its end, or been ended by a callback."""
-    return notes["step"] >= notes["steps"] or notes["stopped"] is not None
 
 
 def optimizer_of(run: Run) -> str:

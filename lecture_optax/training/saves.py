@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from ._warn import warn
-from .checkpoint import is_finished, put_back, snapshot
+from .checkpoint import put_back, snapshot
 from .folder import Folder, sentence
 from .identity import difference, identity_of
 from .loop import Callback, Hook, Moment, Run, go_on
@@ -82,7 +82,7 @@ class Saves:
             )
         put_back(self.run, self.source, saved, strict, where)
         self._saved_at = step
-        return is_finished(saved.notes)
+        return saved.notes["finished"]
 
     def hook(self, moment: Moment) -> None:
         """Called after every chunk."""

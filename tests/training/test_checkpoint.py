@@ -134,17 +134,19 @@ class TestAskedToStop:
         assert begun[0] == saved
         chex.assert_trees_all_equal(learned(result), whole)
 
+    @pytest.mark.parametrize("step", [5, 40])  # of the first look, and of the last
     def test_a_run_asked_within_an_evaluation_takes_that_look_again(
-        self, tmp_path, whole, monkeypatch
+        self, tmp_path, whole, monkeypatch, step
     ):
-        def asked(*arguments, look=loop.look):
-            terminate()
-            return look(*arguments)
+        def asked(examples, carry, *others, look=loop.look):
+            if carry.step == step:
+                terminate()
+            return look(examples, carry, *others)
 
         with monkeypatch.context() as patch, pytest.raises(SystemExit):
             patch.setattr(loop, "look", asked)
             fit(tmp_path)
-        assert steps_in(tmp_path) == [5]  # the first look
+        assert steps_in(tmp_path) == [step]
         chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
 
     def test_ctrl_c_saves_and_is_raised_again(self, tmp_path, whole):
