@@ -33,13 +33,12 @@ def check_rows(train: Any, valid: Any, weights: Any, *, pairs: bool) -> None:
 
 def named(owner: str, rows: Any, *, pairs: bool) -> Named:
     """The arrays of `rows`: `x`, `y['mask']`, `valid's x`; of a plain problem `train['x']`."""
-    leaves = jax.tree_util.tree_leaves_with_path(rows)
-    if not pairs:
-        return {(owner or "train") + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
     prefix = f"{owner}'s " if owner else ""
+    parts = {f"{prefix}x": rows[0], f"{prefix}y": rows[1]} if pairs else {owner or "train": rows}
     return {
-        f"{prefix}{'xy'[path[0].idx]}{jax.tree_util.keystr(path[1:])}": leaf
-        for path, leaf in leaves
+        name + jax.tree_util.keystr(path): leaf
+        for name, part in parts.items()
+        for path, leaf in jax.tree_util.tree_leaves_with_path(part)
     }
 
 

@@ -127,6 +127,9 @@ def fit(
     there is a folder for it: `SystemExit(143)` for SIGTERM, `KeyboardInterrupt` for Ctrl-C; a
     second Ctrl-C leaves at once.
 
+    **Warns** of held-out rows that are trained on, a schedule of another length than the run, an
+    optimizer of Optax that climbs, and a loss that is a sum over the batch.
+
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
     >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]

@@ -34,7 +34,7 @@ def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) ->
     for name, data in (("y", problem.train), ("valid's y", problem.valid)):
         if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
             _check(name, loss, prediction, data[1])
-    _check_losses(loss, prediction, y)
+    _check_losses(loss, prediction, y, rows)
     if problem.valid is not None:
         found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
         _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
@@ -109,10 +109,9 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
     )
 
 
-def _check_losses(loss: Any, prediction: Any, y: Any) -> None:
+def _check_losses(loss: Any, prediction: Any, y: Any, rows: int) -> None:
     """One number an example: a mean could be neither weighed nor added up over batches."""
     found = jax.eval_shape(lambda p, y: loss(widen(p), y), prediction, y)
-    rows = jax.tree.leaves(y)[0].shape[0]
     if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != rows:
         raise ValueError(
             "loss must return one number per example, the examples along the first axis, got "

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from typing import Any, NamedTuple
 
 import chex
 import equinox as eqx
@@ -115,6 +116,21 @@ def test_rows_that_cannot_be_trained_on_are_refused(mistake):
 def test_rows_whose_sum_overflows_are_not_refused():
     huge = np.full((3, 4), np.finfo(np.float32).max)
     check_rows((huge, huge), None, None, pairs=True)
+
+
+def test_any_pair_of_trees_will_do_and_its_arrays_are_named_as_they_are_reached():
+    class Pair(NamedTuple):
+        image: Any
+        label: Any
+
+    check_rows(Pair(x, y), Pair(*VALID), None, pairs=True)
+    check_rows([{"a": x}, None], None, None, pairs=True)  # a loss of the prediction alone
+    with pytest.raises(ValueError, match=r"x\['a'\] has 2 NaN"):
+        check_rows([{"a": TWO_NAN}, None], None, None, pairs=True)
+    with pytest.raises(ValueError, match=r"^train\['x'\] has 2 NaN"):
+        check_rows({"x": TWO_NAN}, None, None, pairs=False)
+    with pytest.raises(ValueError, match=r"^valid\['x'\] has 2 NaN"):
+        check_rows({"x": x}, {"x": TWO_NAN}, None, pairs=False)
 
 
 TARGETS = {
