@@ -43,8 +43,9 @@ large rates by .8 and more."""
 SLOPE, SLOPE_FROM = 0.5, 0.08
 """From the second rung on, an arm that still falls is credited half of its last fall."""
 
-HEDGE = 0.1
-"""While nothing gained a tenth of the unit, Adam at 1e-2 keeps its place."""
+GAINED, EQUAL = 0.1, 0.02
+"""While nothing gained a tenth of the unit, Adam at 1e-2 keeps its place, and scores that differ by
+less than .02 of it are equal."""
 
 SMALLER = 0.02
 """At the last rung, a half decade more must be better by 2 % of the progress: rates that are best

@@ -27,8 +27,8 @@ def worth(race: Race, arm: Arm, change: float, home: int) -> float:
     Among ties, those that moved come first, the nearest to `home`; then those that stand still,
     the larger rate first.
     """
-    if change == INF:
-        return INF
+    if change == INF or change < -c.GAINED * race.unit:
+        return change
     small, movement = c.STILL * race.unit, race.movement(arm)
     if change < -max(small, c.BETTER * movement) or change > max(small, c.WORSE * movement):
         return change
@@ -37,12 +37,26 @@ def worth(race: Race, arm: Arm, change: float, home: int) -> float:
     return -small * (1 + preference / 1000)
 
 
+def ranked(race: Race, arms: list[Arm], scores: dict[Arm, float], home: int) -> list[Arm]:
+    """The arms by their scores; while nothing has been gained, among equals the nearest to home.
+
+    All arms soon learn the base rate, and then wait for the fall: who is ahead by a hair is chance.
+    """
+    order = sorted(arms, key=lambda arm: scores[arm])
+    lowest = scores[order[0]]
+    if lowest < -c.GAINED * race.unit:
+        return order
+    equal = [arm for arm in order if scores[arm] <= lowest + c.EQUAL * race.unit]
+    nearest = sorted(equal, key=lambda arm: abs(arm.quarter - home))
+    return [*nearest, *(arm for arm in order if arm not in equal)]
+
+
 def hedged(
     race: Race, kept: list[Arm], rung: int, scores: dict[Arm, float], home: int
 ) -> list[Arm]:
     """While nothing has been gained, the arm at `home` keeps a place if it is not clearly worse."""
     hedge = Arm(kept[0].family, home)
-    nothing_yet = race.progress < c.HEDGE * race.unit
+    nothing_yet = race.progress < c.GAINED * race.unit
     if hedge in kept or not nothing_yet or scores.get(hedge, INF) > 0:
         return kept
     others = [arm for arm in kept[1:] if arm != hedge]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from . import constants as c
-from .plateau import hedged, worth
+from .plateau import hedged, ranked, worth
 from .population import Arm
 from .race import INF, Race
 from .walk import first_look
@@ -27,7 +27,8 @@ def climb(
         halves = (arm.quarter - slowest) / c.HALF
         return scores[arm] + c.SMALLER * race.progress * halves
 
-    return sorted(alive, key=with_preference), scores
+    preferred = {arm: with_preference(arm) for arm in alive}
+    return ranked(race, alive, preferred, home), scores
 
 
 def _kept(
@@ -39,8 +40,10 @@ def _kept(
     home: int,
 ) -> list[Arm]:
     """The best few, at the first rung with the leader's half-decade neighbours."""
-    ranked = sorted(alive, key=lambda arm: scores[arm])
-    kept = [arm for arm in ranked if scores[arm] < INF][:places] or ranked[:1]
+    order = sorted(alive, key=lambda arm: scores[arm])
+    if rung > 0:
+        order = ranked(race, alive, scores, home)
+    kept = [arm for arm in order if scores[arm] < INF][:places] or order[:1]
     if rung == 0:
         halves = (kept[0].faster(c.HALF), kept[0].faster(-c.HALF))
         kept += [arm for arm in halves if arm not in kept]
