@@ -2,6 +2,7 @@
 
     words.py      What may be typed for a problem, an optimizer, a schedule?
     train.py      train one problem
+    recipe.py     find the optimizer and its rate
     compare.py    several optimizers on one problem
     look_up.py    problems, info, theory: what is there?
 
@@ -74,9 +75,10 @@ def _verb_of(words: list[str]) -> Any:
         ) from error
     from .compare import Compare
     from .look_up import Info, Problems, Theory
+    from .recipe import Recipe
     from .train import Train
 
-    verbs = {v.__name__.lower(): v for v in (Train, Compare, Problems, Info, Theory)}
+    verbs = {v.__name__.lower(): v for v in (Train, Recipe, Compare, Problems, Info, Theory)}
     if words and not words[0].startswith("-"):
         with typed():
             _validate.one_of(*verbs, **{"the verb": words[0]})
