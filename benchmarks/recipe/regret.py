@@ -66,7 +66,9 @@ def picker(folder: str) -> Callable:
     return peer
 
 
-def regrets(peer: Callable, budget: float, names: list[str], seeds: int) -> Iterator[float]:
+def regrets(
+    peer: Callable, budget: float, names: list[str], seeds: int
+) -> Iterator[tuple[float, str]]:
     table = json.loads(TABLE.read_text())
     for name in names:
         case, known = CASES[name], table[name]
@@ -75,7 +77,7 @@ def regrets(peer: Callable, budget: float, names: list[str], seeds: int) -> Iter
             params = peer(problem, case, seed, budget)
             loss = evaluate(problem.functions.examples, params, {}, problem.valid)["loss"]
             regret = 100 * (loss - known["best"]) / (known["start"] - known["best"])
-            yield min(100.0, regret) if np.isfinite(regret) else 100.0
+            yield min(100.0, regret) if np.isfinite(regret) else 100.0, f"{name}, seed {seed}"
 
 
 def _look(problem: Problem, case: Case, seed: int, quarter: int) -> tuple[float, object]:
@@ -113,11 +115,13 @@ def main() -> None:
         rows += [("adam 1e-4 ... 1e-1", 4.0, adam(-16, -12, -8, -4))]
     if arguments.picker:
         rows += [("picker", budget, picker(arguments.picker)) for budget in BUDGETS]
-    print(f"{'':20} runs   median     p90     max")
+    print(f"{'':20} runs   median     p90     max")  # and where the largest three are
     for name, budget, peer in rows:
         found = list(regrets(peer, budget, arguments.names or list(CASES), arguments.seeds))
-        figures = (np.median(found), np.percentile(found, 90), max(found))
-        print(f"{name:20} {budget:4} " + "".join(f"{x:8.2f}" for x in figures), flush=True)
+        numbers = [regret for regret, _ in found]
+        figures = (np.median(numbers), np.percentile(numbers, 90), max(numbers))
+        worst = "; ".join(f"{where} {regret:.1f}" for regret, where in sorted(found)[:-4:-1])
+        print(f"{name:20} {budget:4} " + "".join(f"{x:8.2f}" for x in figures), worst, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What does `lo.fit` return, when the recipe chose?"""
 
+from typing import Any
+
 import numpy as np
 
 from ..training.history import History
@@ -9,7 +11,7 @@ from .result import Result
 from .run import run
 
 
-def fitted(problem: Problem, *, steps: int, **options: float) -> FitResult:
+def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
     """A search, as the result of a fit: the winner's looks are its history.
 
     There is no `opt_state`: the weights that are handed over may be those of an earlier step.
