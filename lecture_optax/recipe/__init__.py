@@ -17,7 +17,11 @@ held_out.py     What may looks cost, and what do they say?
 curves.py       What does an arm record?
 split.py        Where do held-out rows come from, when none are given?
 constants.py    every number, with its reason
-explanation.py  Why, as data and in words
+explanation.py  Why, as data?
+  findings.py     What follows from the records?
+  words.py        Why, in sentences?
+  report.py       What is shown: text, a page?
+  draw.py         What did the search see?
 code.py         Which Python trains the same model without a search?
 result.py       What does a search leave?
 sweep.py        What would every rate, family, schedule and seed have given? For studies

@@ -45,7 +45,7 @@ def draw_rates(
     if chosen is not None:
         ax.plot(*chosen, "*", ms=14, mfc="gold", mec="k", ls="", label="chosen", zorder=5)
     ax.set(xscale="log", xlabel="learning rate τ", ylabel=ylabel)
-    _frame(ax, lines, start)
+    clip(ax, np.concatenate([line.losses[:, 0] for line in lines] or [[]]), start)
     outside(ax)
     return ax
 
@@ -65,21 +65,26 @@ def _draw_line(ax: "Axes", line: RateLine, i: int) -> None:
         marker="x",
         ms=5,
         color=look["color"],
+        label="exploded" if len(line.exploded) and not _has(ax, "exploded") else None,
         transform=ax.get_xaxis_transform(),
     )
+
+
+def _has(ax: "Axes", label: str) -> bool:
+    return label in ax.get_legend_handles_labels()[1]
 
 
 def outside(ax: "Axes") -> None:
     """The legend above the picture, where it hides nothing."""
     names = len(ax.get_legend_handles_labels()[1])
     options: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderaxespad": 0.2}
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, names), **options)
+    options |= {"columnspacing": 1.2, "handlelength": 1.8}
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, names), **options)
 
 
-def _frame(ax: "Axes", lines: Sequence[RateLine], start: float | None) -> None:
-    """From the lowest loss to a little above the start, with room for the crosses."""
-    shown = np.concatenate([line.losses[:, 0] for line in lines]) if lines else np.zeros(0)
-    shown = shown[np.isfinite(shown)]
+def clip(ax: "Axes", losses: np.ndarray, start: float | None) -> None:
+    """From the lowest loss to a little above the start, with room for crosses."""
+    shown = losses[np.isfinite(losses)]
     if start is not None:
         shown = np.append(shown[shown <= start], start)
     if not len(shown):
@@ -87,7 +92,6 @@ def _frame(ax: "Axes", lines: Sequence[RateLine], start: float | None) -> None:
     low, high = float(shown.min()), float(shown.max())
     if low > 0 and high > 3 * low:
         ax.set_yscale("log")
-        ratio = high / low
-        ax.set_ylim(low * ratio**-0.06, high * ratio**0.2)
+        ax.set_ylim(low * (high / low) ** -0.06, high * (high / low) ** 0.2)
     elif high > low:
         ax.set_ylim(low - 0.06 * (high - low), high + 0.2 * (high - low))

@@ -1,6 +1,7 @@
 """What does a search leave? The trained model, how to make it again, and why."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,38 @@ class Result:
         return self.export(self.params, self.model_state)
 
     def explain(self) -> str:
-        """Why this optimizer, this rate, these weights: sentences, each with its numbers."""
+        """Why this optimizer, this rate, these weights: a claim a line, each with its numbers."""
         return str(self.explanation)
+
+    def report(self, path: str | os.PathLike | None = None) -> str:
+        """The reasons and a table of all arms, as text; with `path` also as a page, with pictures.
+
+        The page is one HTML file that opens from a disk and fetches nothing.
+
+        **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
+        """
+        from .report import text_of, write_page
+
+        if path is not None:
+            write_page(self.explanation, self.code, path)
+        return text_of(self.explanation)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the search: losses over rates for each family, the race, the rates below.
+
+        **Arguments**
+
+        - `ax`: one `Axes`, on which the race is drawn. By default a new figure. Nothing is shown.
+
+        **Returns** the axes: the one given, or a list.
+
+        **Raises** `ImportError` without Matplotlib, naming the extra.
+        """
+        from . import draw
+
+        if ax is not None:
+            return draw.draw_race(self.explanation, ax)
+        return draw.draw_search(self.explanation)
 
     def predict(self, x: Any) -> Any:
         """The model's output for rows `x`, in evaluation mode."""

@@ -1,0 +1,188 @@
+"""Why, in words: sentences, each with the numbers that it rests on (`findings.py`)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import findings as f
+from .explanation import ArmRecord, Explanation
+
+KEPT_BACK = "kept back from the training rows"
+
+PAYS = 0.005
+"""The part of the gain that the last quarter of the steps must bring for more of them to pay: at
+this pace, four times as many bring 6 %."""
+
+
+def sentences(e: Explanation) -> list[str]:
+    """The explanation, a claim a line."""
+    if e.winner is None:
+        return [_nothing(e), *_failures(e), _spent(e)]
+    parts = (_rate(e), _families(e), _schedule(e), _average(e), _edges(e), _later(e), _failures(e))
+    return [_handed_over(e), _sure(e), *(line for part in parts for line in part), _spent(e)]
+
+
+def name_of(arm: ArmRecord) -> str:
+    """adam at 0.01, falling to 0 over steps 300 to 600."""
+    fall = f", falling to 0 over steps {arm.fall[0]} to {arm.fall[1]}" if arm.fall else ""
+    return f"{arm.family} at {arm.rate:.3g}{fall}"
+
+
+def fate_of(e: Explanation, arm: ArmRecord) -> str:
+    """What became of an arm, in a few words."""
+    if arm == e.winner:
+        return f"handed over, {'averaged' if e.is_average else 'raw'} weights of step {e.step}"
+    if arm.failed:
+        return f"not finite at step {arm.failed[0]} ({arm.failed[1]})"
+    if f.diverged(arm):
+        return f"worse than the start at step {arm.looks[-1].step}"
+    return "ran to the end" if arm.steps >= e.steps else f"left behind at step {arm.steps}"
+
+
+def _nothing(e: Explanation) -> str:
+    failed = [arm for arm in e.arms if arm.failed]
+    why = f"{len(failed)} of {len(e.arms)} arms were not finite" if failed else "all are flat"
+    return (
+        f"No arm was better than the start (held-out loss {e.start:.5g}): {why}. The model is "
+        f"the one that was given; {_rows(e)} were looked at. Look for inputs out of scale, a loss "
+        "that does not depend on the parameters, or log, sqrt or division at 0."
+    )
+
+
+def _handed_over(e: Explanation) -> str:
+    assert e.winner is not None
+    kind = "averaged" if e.is_average else "raw"
+    return (
+        f"{name_of(e.winner)}, {kind} weights of step {e.step}: the held-out loss fell from "
+        f"{e.start:.5g} to {e.loss:.5g}."
+    )
+
+
+def _rows(e: Explanation) -> str:
+    return f"{e.rows} held-out rows ({KEPT_BACK if e.kept_back else 'given'})"
+
+
+def _sure(e: Explanation) -> str:
+    head = f"How sure: {_rows(e)} chose it"
+    if np.isnan(e.error):
+        why = "from one row" if e.rows < 2 else "from a loss that is no mean over rows"
+        return f"{head}; how sure that is cannot be said {why}."
+    rule = "" if e.rule == "lowest" else f" ({e.rule})"
+    gain = f"{e.start - e.loss:.4g} ± {e.error:.2g}"
+    return f"{head}{rule}; the gain is {gain} (one standard error over rows).{_alike(e)}"
+
+
+def _alike(e: Explanation) -> str:
+    arms = f.near(e)
+    if not arms:
+        return " No other arm came within 1 % of it."
+    names = "; ".join(name_of(arm) for arm in arms)
+    return f" Within 1 % of it came {len(arms)} more: {names}."
+
+
+def _rate(e: Explanation) -> Iterator[str]:
+    """What ten times the rate and a tenth would have done, and the nearest that were tried."""
+    assert e.winner is not None
+    kin = f.constant_arms(e, e.winner.family)
+    rates = f"from {kin[0].rate:.3g} to {kin[-1].rate:.3g}"
+    yield f"Why this rate: {len(kin)} rates of {e.winner.family} were tried, {rates}."
+    arms = [f.beside(e, decades) for decades in (1, 0.01, -0.01, -1)]
+    for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
+        yield f"The rate {_times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
+
+
+def _times(ratio: float) -> str:
+    return f"× {ratio:.2g}" if ratio > 1 else f"÷ {1 / ratio:.2g}"
+
+
+def _beside(e: Explanation, arm: ArmRecord) -> str:
+    if arm.failed:
+        return f"{arm.rate:.3g}, was not finite at step {arm.failed[0]}"
+    pair = f.compared(e, arm)
+    return f"{arm.rate:.3g}, {_pair(pair)}" if pair else f"{arm.rate:.3g}, ran {arm.steps} steps"
+
+
+def _pair(pair: f.Compared) -> str:
+    did = f"had gained {-pair.change:.4g}" if pair.change <= 0 else f"had lost {pair.change:.4g}"
+    this = f"gained {-pair.winner:.4g}" if pair.winner <= 0 else f"lost {pair.winner:.4g}"
+    return f"{did} by step {pair.step}, where this arm had {this}"
+
+
+def _families(e: Explanation) -> Iterator[str]:
+    assert e.winner is not None
+    for family in e.families:
+        if family == e.winner.family:
+            continue
+        arms = [arm for arm in e.arms if arm.family == family]
+        pair = f.rival(e, family)
+        if not arms:
+            yield f"{family} was not tried within the budget of {e.limit} gradients."
+        elif pair:
+            best = f"{family} at its best, {pair.arm.rate:.3g}"
+            yield f"Why {e.winner.family}: {best}, {_pair(pair)}."
+        else:
+            yield f"Why {e.winner.family}: no arm of {family} was finite."
+
+
+def _schedule(e: Explanation) -> Iterator[str]:
+    assert e.winner is not None
+    if pair := f.other_schedule(e):
+        other = "falls" if pair.arm.fall else "stays"
+        own = "falls" if e.winner.fall else "stays"
+        yield f"Why a rate that {own}: with a rate that {other} it {_pair(pair)}."
+
+
+def _average(e: Explanation) -> Iterator[str]:
+    look = f.handed(e)
+    if look is None:
+        return
+    words = ("averaged", "raw") if e.is_average else ("raw", "averaged")
+    first, second = (look.averaged, look.raw) if e.is_average else (look.raw, look.averaged)
+    yield (
+        f"Why {words[0]} weights: at step {look.step} they had gained {-first:.5g}, "
+        f"{words[1]} ones {-second:.5g}."
+    )
+
+
+def _edges(e: Explanation) -> Iterator[str]:
+    for family in e.families:
+        if found := f.edge(e, family):
+            how = fate_of(e, found.worst)
+            yield (
+                f"The edge of divergence of {family} lies between {found.below:.3g} and "
+                f"{found.above:.3g}, which was {how}."
+            )
+
+
+def _later(e: Explanation) -> Iterator[str]:
+    """Overfitting, and what is to be expected of more steps."""
+    assert e.winner is not None
+    if found := f.rise(e):
+        yield (
+            f"{name_of(found.arm)} overfits from step {found.lowest_at} on: by step {found.until} "
+            f"the held-out loss of its average had risen by {found.by:.3g}. More steps will not "
+            "help; more data or a penalty may."
+        )
+    elif fall := f.late_fall(e):
+        pays = "4 times as many may pay" if fall.part > PAYS else "more will bring little"
+        yield (
+            f"Steps {fall.since} to {fall.until} lowered the averaged loss by {fall.by:.2g}, "
+            f"{fall.part:.2%} of the gain: {pays}."
+        )
+    elif e.winner.steps < e.steps and e.limit - e.gradients < 0.1 * e.steps:
+        yield (
+            f"The budget ended at step {e.winner.steps} of {e.steps}: a larger one lets this arm "
+            "run on."
+        )
+
+
+def _failures(e: Explanation) -> Iterator[str]:
+    failed = [arm for arm in e.arms if arm.failed]
+    if failed:
+        words = [f"{name_of(a)} at step {a.failed[0]} ({a.failed[1]})" for a in failed if a.failed]
+        yield f"Not finite: {'; '.join(sorted(words))}."
+
+
+def _spent(e: Explanation) -> str:
+    spent = f"Spent {e.gradients} gradients of {e.limit} (a run has {e.steps})"
+    return f"{spent}; looks at held-out rows were {e.looks:.1%} of the compute."
