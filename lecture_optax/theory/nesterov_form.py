@@ -5,6 +5,7 @@ A bound cannot tell: a momentum one step too late has a better worst case than N
 
 from collections.abc import Callable
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -31,6 +32,24 @@ def nesterov_is_the_textbook(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum
         stored, read = step_matrix(tx, STEPS), step_matrix(tx, STEPS, read=lo.lookahead_readout)
         yield Finding(np.abs(stored - y).max(), 0, 1e-12, what=f"θ - y, μ = {name}")
         yield Finding(np.abs(read[-1] - x[-1]).max(), 0, 1e-12, what=f"read-out - x, μ = {name}")
+
+
+@statement(
+    "heavy-ball-with-a-moving-momentum",
+    claim="With μ(k), v(k+1) = μ(k) v(k) + g(k): the k-th step fades by μ(k), the first by μ(0)",
+    slide="Momentum",
+    source="Polyak (1964), with μ(k) for μ",
+)
+def heavy_ball_with_a_moving_momentum(sgd=lo.sgd):
+    """v(0) = 0, so that μ(0) fades nothing: g(j) enters v(k+1) by μ(j+1) ... μ(k)."""
+    momenta = (np.arange(STEPS) + 1) / (np.arange(STEPS) + 4)
+    tx = sgd(1.0, momentum=lambda k: jnp.asarray(momenta)[k])
+    faded = [
+        [np.prod(momenta[j + 1 : k + 1]) * (j <= k) for j in range(STEPS)] for k in range(STEPS)
+    ]
+    theta = -np.cumsum(faded, axis=0)
+    off = np.abs(step_matrix(tx, STEPS)[1:] - theta).max()
+    return Finding(off, 0, 1e-12, what=f"off the products of μ, {STEPS} steps")
 
 
 @statement(

@@ -53,6 +53,13 @@ MUTATIONS = [
         "heavy-ball-cycles",
     ),
     Mutation(
+        "heavy ball's momentum one step early",
+        "_trace",
+        "decay(state.count) if callable(decay)",
+        "decay(state.count + 1) if callable(decay)",
+        "heavy-ball-with-a-moving-momentum",
+    ),
+    Mutation(
         "the slide's minus in Adam's velocity",
         "_first_moment",
         "fade(decay, m) + (1 - decay) * g",

@@ -190,9 +190,10 @@ def test_a_step_matrix_of_what_mixes_the_entries_is_refused():
         (lo.rmsprop(0.1), "not linear.*curvature_gauge"),
         (optax.lion(0.1), "not linear"),
         (optax.lars(0.1), "not linear"),
+        (optax.rprop(0.1), "not linear.*after 8 steps"),  # reads the sign alone: no derivative
         (lo.sgd(lo.schedules.inverse_time(1.0)), "still changes with the step.*step_matrix"),
     ],
-    ids=["adam", "rmsprop", "lion", "lars", "1/k"],
+    ids=["adam", "rmsprop", "lion", "lars", "rprop", "1/k"],
 )
 def test_an_iteration_matrix_is_refused_with_the_reason(tx, why):
     with pytest.raises(ValueError, match=f"(?s){why}"):

@@ -17,12 +17,13 @@ _FEW_STEPS, _SINGLE_STEPS, _COMPILED_STEPS = 8, 2**8, 2**16
 class Loop(NamedTuple):
     """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it.
 
-    `state` is the whole state at the time of the linearisation.
+    `state` is the whole state at the time of the linearisation, `start` is z.
     """
 
     transition: np.ndarray
     gain: np.ndarray
     state: Any = None
+    start: Any = None
 
     def closed(self, hessian: np.ndarray) -> np.ndarray:
         """The iteration matrix, for the gradient g = H θ."""
@@ -57,6 +58,7 @@ def settled_loop(tx: Any, size: int) -> Loop:
         next_one, later = (_loop_at(tx, other)[0] for other in (soon, late))
         gap = max(_distance(loop, next_one), _distance(loop, later))
         if gap <= _SETTLED:
+            _refuse_unless_it_goes_on_so(tx, loop, point)
             return loop
         if late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
             raise ValueError(
@@ -105,7 +107,7 @@ def _loop_at(tx: Any, point: _Point) -> tuple[Loop, Callable[[Any, Any], Any]]:
     transition, gain = (np.asarray(x) for x in jax.jacfwd(step, (0, 1))(z, gradient))
     inside = feeds_back(transition, gain, size)
     within = jax.jit(lambda x, g: step(z.at[inside].set(x), g)[inside])
-    return Loop(transition[np.ix_(inside, inside)], gain[inside], point.state), within
+    return Loop(transition[np.ix_(inside, inside)], gain[inside], point.state, z[inside]), within
 
 
 def _numbers_of(state: Any) -> tuple[jax.Array, Any]:
@@ -153,12 +155,27 @@ def _refuse_unless_linear(tx: Any, loop: Loop, step: Callable[[Any, Any], Any]) 
         expected = loop.transition @ z + loop.gain @ gradient
         off = np.abs(np.asarray(step(z, gradient)) - expected).max()
         if not off <= _TOLERANCE * np.abs(expected).max():
-            raise ValueError(
-                f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and "
-                f"the gradient (off by {off:.1e} at size {scale:g}), as a D is not, a clip, or an "
-                "accumulation over several steps. With its D frozen as it is now, "
-                "curvature_gauge(loss, params, tx, state) measures it."
-            )
+            raise _not_linear(tx, f"off by {off:.1e} at size {scale:g}")
+
+
+def _refuse_unless_it_goes_on_so(tx: Any, loop: Loop, point: _Point) -> None:
+    """A few steps on: a gradient of which only the sign is used has no derivative to be seen."""
+    params, state, z = point.params, point.state, np.asarray(loop.start)
+    for gradient in np.random.default_rng(4).normal(size=(_FEW_STEPS, len(params))):
+        params, state = stepped(tx, jnp.asarray(gradient), state, params)
+        z = loop.transition @ z + loop.gain @ gradient
+    moved, expected = params - point.params, z[: len(params)] - point.params
+    off, size = np.abs(moved - expected).max(), np.abs(moved).max() + np.abs(expected).max()
+    if not off <= _TOLERANCE * size + _SETTLED * np.abs(point.params).max():
+        raise _not_linear(tx, f"off by {off:.1e} after {_FEW_STEPS} steps")
+
+
+def _not_linear(tx: Any, how: str) -> ValueError:
+    return ValueError(
+        f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and the "
+        f"gradient ({how}), as a D is not, a clip, or an accumulation over several steps. With its "
+        "D frozen as it is now, curvature_gauge(loss, params, tx, state) measures it."
+    )
 
 
 def _distance(a: Loop, b: Loop) -> float:
