@@ -16,9 +16,13 @@ SCHEDULES: Mapping[str, Fall] = {"constant": None, "linear": (0.0, 1.0), "late":
 
 @dataclass(frozen=True)
 class Grid:
-    """The four axes. Iterated over, it gives the key of every run."""
+    """The four axes. Iterated over, it gives the key of every run.
 
-    families: Mapping[str, Family]
+    `own` are families that are not the recipe's: its program has all of its own, whichever run.
+    """
+
+    families: tuple[str, ...]
+    own: Mapping[str, Family] | None
     schedules: Mapping[str, Fall]
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
@@ -40,7 +44,7 @@ class Grid:
         start = round(fall[0] * steps) if fall else steps
         end = round(fall[1] * steps) if fall else steps + 1
         return {
-            "family": list(self.families).index(family),
+            "family": list(self.own or FAMILIES).index(family),
             "learning_rate": rate,
             "decay_start": start,
             "decay_steps": max(1, end - start),
@@ -67,7 +71,8 @@ def grid_of(
     for seed in some_seeds:
         _validate.steps(least=0, of="", seeds=seed)
     return Grid(
-        _named(FAMILIES, "families", families),
+        tuple(_named(FAMILIES, "families", families)),
+        families if isinstance(families, Mapping) else None,
         falls,
         tuple(float(rate) for rate in some_rates),
         tuple(int(seed) for seed in some_seeds),

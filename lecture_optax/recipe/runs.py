@@ -82,7 +82,7 @@ class Runs:
         }
 
     def _first(self, program: Program, seed: int) -> Carry:
-        start = copied(self.starts[seed]._replace(opt_state=None))
+        start = copied(self.starts[seed])
         return start._replace(opt_state=program.compiled.start(start.params, program.hyperparams))
 
     def _go(self, program: Program, carry: Carry, until: int) -> tuple[Carry, int | None]:

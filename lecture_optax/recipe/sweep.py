@@ -93,11 +93,11 @@ def sweep(
     split = hold_back(given)
     size = batch_size_of(batch_size, rows_of(split.train))
     numbers = grid.numbers(next(iter(grid)), steps)
-    build = arms(grid.families, around)
+    build = arms(grid.own, around)
     program = Program.of(split, build, batch_size=size, hyperparams=numbers)
     train = jax.tree.map(jax.numpy.asarray, split.train)
-    starts = {seed: program.init(seed) for seed in grid.seeds}
-    source = Rows(train, None, slow_in_a_loop(program, starts[grid.seeds[0]], train))
+    source = Rows(train, None, slow_in_a_loop(program, program.init(), train))
+    starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
     runs = Runs(program, source, split.valid, starts, grid, steps, look_steps(looks, steps))
     done = _all_rows(runs, checkpoint, progress)
     return Sweep(tuple(done[key] for key in grid), runs.start_loss(), steps)

@@ -125,6 +125,11 @@ def test_the_arms_of_a_sweep_and_of_a_search_share_one_program():
     assert len(built) == 2  # the families are named once, and nothing is traced
 
 
+def test_a_family_by_itself_has_the_same_bits(table):
+    alone = grid(families=["nesterov"], rates=[1e-1])
+    assert list(alone) == [row for row in table if row[:2] == ("nesterov", 1e-1)]
+
+
 def test_an_empty_row_is_infinite():
     row = Row("adam", 1.0, "constant", 0, *[np.inf, np.inf, 0, np.inf, np.inf], 1)
     assert np.isinf(Sweep((row,), 1.0, 10).best().loss)
