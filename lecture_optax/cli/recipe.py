@@ -2,6 +2,7 @@
 
 import json as json_module
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
@@ -30,6 +31,8 @@ class Recipe:
     """Of the initial parameters and the order of the rows."""
     json: bool = False
     """One JSON object in place of the sentences."""
+    report: Path | None = None
+    """An HTML file to write: the sentences, the pictures, all arms, the code."""
 
     def run(self) -> int:
         from .. import recipe
@@ -42,13 +45,22 @@ class Recipe:
             _validate.at_least(0.5, budget=self.budget)
             if size is not None:
                 _validate.steps(of="rows", batch_size=size)
+            self._check_report()
         options = {"steps": steps, "batch_size": size, "seed": self.seed, "budget": self.budget}
         result = recipe.run(problem.build(), **options)
+        if self.report:
+            result.report(self.report)
         if self.json:
             print(json_module.dumps({"problem": self.problem, **record_of(result)}))
         else:
             print(f"{result.explain()}\n\n{result.code}", end="")
         return 0
+
+    def _check_report(self) -> None:
+        """Before the search: a page that cannot be written is noticed after it otherwise."""
+        folder = self.report.expanduser().parent if self.report else Path()
+        if not folder.is_dir():
+            raise ValueError(f"report must be a file in a folder that exists, got {self.report}.")
 
 
 def record_of(result: "Result") -> dict[str, Any]:

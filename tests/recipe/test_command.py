@@ -5,14 +5,21 @@ import json
 from lecture_optax.cli import main
 
 
-def test_the_command_prints_what_was_found_as_one_json_object(capsys):
-    words = "recipe logistic --steps 40 --batch-size 32 --budget 1 --json"
-    assert main(words.split()) == 0
+def test_the_command_prints_what_was_found_as_one_json_object(capsys, tmp_path):
+    words = "recipe logistic --steps 40 --batch-size 32 --budget 1 --json --report"
+    page = tmp_path / "page.html"
+    assert main([*words.split(), str(page)]) == 0
+    assert "<h1>adam at " in page.read_text()
     record = json.loads(capsys.readouterr().out)
     assert record["loss"] < record["start"]
     assert record["gradients"] <= 40
     assert record["family"] == "adam"
     assert "lo.fit(" in record["code"]
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_search(capsys, tmp_path):
+    assert main(["recipe", "logistic", "--report", str(tmp_path / "none" / "page.html")]) == 2
+    assert "report must be a file in a folder that exists" in capsys.readouterr().err
 
 
 def test_a_budget_below_half_a_run_was_mistyped(capsys):
