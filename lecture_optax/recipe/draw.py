@@ -85,6 +85,9 @@ def draw_race(e: Explanation, ax: "Axes") -> "Axes":
         ax.plot([], [], "x", ms=5, color="0.3", label="exploded")
     if e.winner is not None:
         _draw_winner(e, e.winner, ax)
+    early = [x.step for arm in e.arms for x in arm.looks if np.isnan(x.raw)]
+    if early:  # compares arms, not steps
+        ax.axvspan(1, 1.1 * max(early), color="0.94", zorder=0, label="looks at some rows")
     ax.axhline(e.start, color="0.5", ls=":", lw=1, label="start")
     ax.set(xscale="log", xlabel="step", ylabel="held-out loss")
     losses = [e.start + x.averaged for arm in e.arms for x in arm.looks]

@@ -13,6 +13,7 @@ from matplotlib import pyplot
 import lecture_optax as lo
 from lecture_optax.recipe import findings
 from lecture_optax.recipe.curves import Look
+from lecture_optax.recipe.draw import draw_family, draw_race
 from lecture_optax.recipe.explanation import ArmRecord, Explanation
 from lecture_optax.recipe.report import page_of
 from lecture_optax.recipe.words import sentences
@@ -225,9 +226,15 @@ def test_the_plot_shows_every_arm_the_winners_weights_and_what_was_handed_over(r
     assert len(crosses) == sum(map(findings.diverged, e.arms))
 
 
-def test_the_rates_of_a_family_are_drawn_at_the_steps_at_which_arms_were_left(result):
-    from lecture_optax.recipe.draw import draw_family
+def test_the_looks_at_some_rows_are_shaded_in_the_race():
+    early = record(1e-3, -0.1, raw=NAN)
+    for arms, shaded in (((GOOD,), False), ((GOOD, early), True)):
+        axes = pyplot.figure().add_subplot()
+        draw_race(explanation(*arms), axes)
+        assert ("looks at some rows" in axes.get_legend_handles_labels()[1]) == shaded
 
+
+def test_the_rates_of_a_family_are_drawn_at_the_steps_at_which_arms_were_left(result):
     e = result.explanation
     axes = draw_family(e, "adam", pyplot.figure().add_subplot())
     lines = [line for line in axes.lines if str(line.get_label()).startswith("step ")]
