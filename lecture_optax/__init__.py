@@ -50,6 +50,13 @@ if TYPE_CHECKING:  # heavy: loaded when they are named
     from .training import fit as fit
 
 
+_LATER = ("fit", "recipe", "testing", "theory", "training")
+
+
+def __dir__() -> list[str]:
+    return sorted([*(name for name in globals() if name not in ("Any", "TYPE_CHECKING")), *_LATER])
+
+
 def __getattr__(name: str) -> Any:
     if name in ("recipe", "testing", "theory", "training"):
         return _import_module(f"{__name__}.{name}")

@@ -84,9 +84,13 @@ def describe(tx: Any) -> Description:
     ```
     """
     if not isinstance(tx, optax.GradientTransformation):
-        raise TypeError(
-            f"expected a gradient transformation, a pair (init, update), got {tx!r}. "
+        advice = (
             "Is a factory missing its call, as in adam instead of adam(1e-3)?"
+            if callable(tx)
+            else "Build one: lo.adam(1e-3), say."
+        )
+        raise TypeError(
+            f"expected a gradient transformation, a pair (init, update), got {tx!r}. {advice}"
         )
     described = getattr(tx.update, "description", None)
     return described if described is not None else Description(_foreign_name(tx))

@@ -31,6 +31,7 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
         steps=found.step if found else 0,
         kept=f"step {found.step if found else 0}{averaged}",
         predictor=result.predictor,
+        search=result,
     )
 
 

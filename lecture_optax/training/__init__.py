@@ -61,6 +61,7 @@ what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and
 raise too.
 """
 
+from . import callbacks as callbacks
 from .finite import NonFiniteError as NonFiniteError
 from .fit import fit as fit
 from .history import History as History

@@ -16,7 +16,7 @@ class History:
     - `steps`: per step, `loss`, `grad_norm`, `update_norm`, `update_ratio`, `learning_rate`.
     - `looks`: per look, `step`, and what was evaluated there: `valid_loss`, `valid_accuracy`,
       `averaged_loss`, ...
-    - `ratios`: once a chunk, the update/weight ratio of each leaf: pairs of a step and an array.
+    - `ratios`: at every look, the update/weight ratio of each leaf: pairs of a step and an array.
     """
 
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list, repr=False)

@@ -124,14 +124,15 @@ def remarks(result: "Result") -> list[str]:
     found = []
     if result.stopped:
         found.append(f"Ended at step {result.steps:,} by {result.stopped}.")
-    held_out = looks.get("valid_loss", np.zeros(0))
+    averaged = "averaged" in result.kept and "averaged_loss" in looks
+    held_out = looks["averaged_loss"] if averaged else looks.get("valid_loss", np.zeros(0))
     if len(held_out) and np.isfinite(held_out).all():
         best, last = held_out.min(), held_out[-1]
         if last > best + 0.05 * abs(best):
             step, rise = int(looks["step"][held_out.argmin()]), (last - best) / abs(best or 1)
             found.append(
-                f"The held-out loss was lowest at step {step:,} and has risen by {rise:.0%} since: "
-                "the model overfits from there."
+                f"The held-out loss{' of the average' if averaged else ''} was lowest at step "
+                f"{step:,} and has risen by {rise:.0%} since: the model overfits from there."
             )
     if (drop := _last_drop(losses)) > 0.1 and not result.stopped:
         found.append(

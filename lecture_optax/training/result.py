@@ -27,6 +27,7 @@ class Result:
     - `stopped`: the callback that ended the run, or None.
     - `steps`: how many were made; `kept`: from which of them the parameters are, and whether they
       are an average.
+    - `search`: what the recipe found, when it chose (`recipe.Result`: `explain()`, `report()`).
     """
 
     model: Any = field(repr=False)
@@ -41,6 +42,7 @@ class Result:
     kept: str
     stopped: str | None = None
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
+    search: Any = field(repr=False, default=None)
 
     def predict(self, x: Any) -> Any:
         """The model's output for rows `x`, in evaluation mode, with the parameters kept."""
