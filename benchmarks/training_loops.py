@@ -185,7 +185,7 @@ def ours() -> Loop:
     model, tx = LinenNet(), lo.adam(RATE)
 
     def run(steps):
-        lo.fit(model, (X, Y), loss="cross_entropy", tx=tx, steps=steps, batch_size=BATCH, looks=0)
+        lo.fit(model, (X, Y), loss="cross_entropy", tx=tx, steps=steps, batch_size=BATCH, looks=0, progress=False)
 
     return lambda steps: seconds(run, steps)
 

@@ -51,7 +51,7 @@ def digits() -> None:
 
 
 def large() -> None:
-    """3 x 1500 wide: the work of a step hides what surrounds it."""
+    """3 x 1500 wide, batch 256: 4.6 million parameters, 20 ms a step on two cores."""
 
     class Wide(nn.Module):
         @nn.compact
@@ -60,7 +60,8 @@ def large() -> None:
                 x = nn.relu(nn.Dense(1500)(x))
             return nn.Dense(10)(x)
 
-    model, ours_tx, optax_tx, steps = Wide(), lo.adam(RATE), optax.adam(RATE), 40
+    model, ours_tx, optax_tx, steps = Wide(), lo.adam(RATE), optax.adam(RATE), 100
+    rows = 256
     x, y = jnp.asarray(X), jnp.asarray(Y)
 
     @partial(jax.jit, donate_argnums=0)
@@ -76,11 +77,12 @@ def large() -> None:
         params = model.init(jax.random.key(0), X[:1])["params"]
         carry, random = (params, optax_tx.init(params)), np.random.default_rng(0)
         for _ in range(steps):
-            carry, _ = step(carry, random.choice(len(X), BATCH, replace=False))
+            carry, _ = step(carry, random.choice(len(X), rows, replace=False))
         jax.block_until_ready(carry)
 
     def fit():
-        lo.fit(model, (X, Y), loss="cross_entropy", tx=ours_tx, steps=steps, batch_size=BATCH)
+        data, options = (X, Y), {"tx": ours_tx, "steps": steps, "batch_size": rows}
+        lo.fit(model, data, loss="cross_entropy", **options, progress=False)
 
     by_hand(), fit()
     our, their, ratio = duel(partial(seconds, fit), partial(seconds, by_hand), ROUNDS)
