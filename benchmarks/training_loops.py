@@ -185,7 +185,16 @@ def ours() -> Loop:
     model, tx = LinenNet(), lo.adam(RATE)
 
     def run(steps):
-        lo.fit(model, (X, Y), loss="cross_entropy", tx=tx, steps=steps, batch_size=BATCH, looks=0, progress=False)
+        lo.fit(
+            model,
+            (X, Y),
+            loss="cross_entropy",
+            tx=tx,
+            steps=steps,
+            batch_size=BATCH,
+            looks=0,
+            progress=False,
+        )
 
     return lambda steps: seconds(run, steps)
 

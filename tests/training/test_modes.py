@@ -175,7 +175,9 @@ def _mistake(moment):
 
 
 @pytest.mark.parametrize(
-    ("hook", "error"), [(_ctrl_c, KeyboardInterrupt), (_mistake, LookupError)], ids=str
+    ("hook", "error"),
+    [(_ctrl_c, KeyboardInterrupt), (_mistake, LookupError)],
+    ids=["Ctrl-C", "error"],
 )
 def test_an_nnx_model_is_not_touched_by_a_run_that_does_not_end(hook, error):
     model = noisy("nnx")
