@@ -11,7 +11,6 @@ A verb is a dataclass: its fields are the arguments, and `run` returns the exit 
     0 done    1 failed    2 mistyped    130 Ctrl-C    143 terminated
 """
 
-import _thread
 import contextlib
 import os
 import signal
@@ -132,7 +131,8 @@ def _ended_by_signals() -> Iterator[None]:
 def _leave(number: int, frame: FrameType | None) -> None:
     if frame is not None and frame.f_code.co_name == "_xla_gc_callback":
         # what is raised while garbage is collected is printed and lost: a moment later, again
-        threading.Timer(0.05, _thread.interrupt_main, (number,)).start()
+        main_thread = threading.main_thread().ident or 0
+        threading.Timer(0.05, signal.pthread_kill, (main_thread, number)).start()
     elif number == signal.SIGTERM:
         raise SystemExit(TERMINATED)
     else:

@@ -43,7 +43,7 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
             f"boundaries must be one fewer than schedules, got {len(boundaries)} and "
             f"{len(members)}: the first schedule starts at step 0."
         )
-    starts = {f"boundaries[{i}]": boundary for i, boundary in enumerate(boundaries)}
+    starts: dict[str, Any] = {f"boundaries[{i}]": at for i, at in enumerate(boundaries)}
     _validate.steps(least=0, **starts)
     _validate.ascending(**starts)
     return Schedule(_join, {"schedules": members, "boundaries": tuple(boundaries)}, _last)

@@ -14,7 +14,15 @@ def assert_a_step_can_be_made(subject):
     assert jnp.isfinite(update)
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def cases():
+    """All faults; the first for each set of laws in every run, the others by `pytest -m slow`."""
+    seen = set()
+    for name, fault in FAULTS.items():
+        yield pytest.param(fault, id=name, marks=[pytest.mark.slow] if fault.laws in seen else [])
+        seen.add(fault.laws)
+
+
+@pytest.mark.parametrize("fault", list(cases()))
 def test_it_breaks_its_laws(fault: Fault):
     with library_with(fault.file, fault.old, fault.new) as library:
         subject = library.testing.CONTRACT[fault.row]

@@ -10,7 +10,16 @@ from .mutants import is_caught, mutated
 from .mutations import MUTATIONS
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+def cases():
+    """All mutations; the first in each module in every run, the others by `pytest -m slow`."""
+    seen = set()
+    for mutation in MUTATIONS:
+        marks = [pytest.mark.slow] if mutation.module in seen else []
+        yield pytest.param(mutation, id=mutation.what, marks=marks)
+        seen.add(mutation.module)
+
+
+@pytest.mark.parametrize("mutation", list(cases()))
 def test_a_mistake_is_caught_by_the_statement_that_speaks_of_it(mutation):
     pytest.importorskip("PEPit") if mutation.caught_by.startswith("certified") else None
     assert is_caught(mutation)
