@@ -147,6 +147,24 @@ def test_one_parameter_is_found():
     assert abs(run(problem, steps=50, budget=2.0).params - 3.0) < 0.1
 
 
+@pytest.mark.parametrize("takes", ["many rows", "pairs of rows"])
+def test_a_loss_that_is_no_mean_over_rows_is_searched_and_said_to_be_unsure(takes):
+    def loss(θ, batch):
+        if takes == "pairs of rows":
+            batch = batch.reshape(-1, 2).mean(1)
+        return jnp.var(θ * batch - 2 * batch)
+
+    problem = lo.training.Problem.from_functions(
+        init=lambda key: jnp.zeros(()),
+        loss=loss,
+        train=np.linspace(-1, 1, 8, dtype=np.float32),
+        valid=np.linspace(-1, 1, 8, dtype=np.float32),
+    )
+    result = run(problem, steps=50, budget=1.0)
+    assert result.explanation.loss < 0.1 * result.explanation.start
+    assert "cannot be said from a loss that is no mean over rows" in result.explain()
+
+
 def test_all_arms_families_rungs_lengths_and_searches_share_one_program():
     built = []
     options = {"around": lambda tx: built.append(tx) or tx}
