@@ -27,12 +27,22 @@ def parts_of(function: Callable[..., Any], *, beyond_masks: bool = True) -> Iter
         if id(function) in seen or not hasattr(function, "__closure__"):
             continue
         seen.add(id(function))
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        given = {name: cell.cell_contents for name, cell in cells}
+        given = _given(function)
         yield Part(f"{function.__module__}.{function.__qualname__}", given)
         if beyond_masks or not {"mask", "mask_fn", "param_labels"} & given.keys():
             inner = jax.tree.leaves(list(given.values()), is_leaf=callable)
             todo += [x for x in reversed(inner) if callable(x)]
+
+
+def _given(function: Callable[..., Any]) -> dict[str, Any]:
+    """A name that was never bound has no value: `optax.exponential_decay` without an end has one."""
+    given = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            given[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return given
 
 
 def optax_rates(update: Callable[..., Any]) -> list[str]:

@@ -14,7 +14,7 @@ from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
-from lecture_optax.training.closures import uphill_message
+from lecture_optax.training.closures import optax_rates, uphill_message
 from lecture_optax.training.data_checks import check_rows
 from lecture_optax.training.mean_check import sum_message
 from lecture_optax.training.overlap import shared_rows
@@ -249,6 +249,13 @@ def test_labels_of_another_kind_of_tree_are_refused():
     assert re.search(
         "it has a dict where they have a State. A function", message(ValueError, tx=tx)
     )
+
+
+def test_a_closure_whose_names_are_not_all_bound_can_be_read():
+    schedule = optax.exponential_decay(0.1, 10, 0.5)  # no end: nothing clips
+    with pytest.raises(ValueError, match="empty"):
+        [cell.cell_contents for cell in schedule.__closure__]
+    assert optax_rates(lo.adam(schedule).update) == []
 
 
 def test_two_rates_for_different_leaves_and_a_change_of_sign_are_no_mistake():
