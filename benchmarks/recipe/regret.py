@@ -1,57 +1,78 @@
 """How far from the best of the grid is the recipe's model, for how many gradients?
 
-    python -m benchmarks.recipe.regret [--seeds 2] [--peers] [problem ...]
+    python -m benchmarks.recipe.regret [--only WORD ...] [--seeds 2] [problem ...]   measures
+    python -m benchmarks.recipe.regret --table                                        prints
 
-    regret = (held-out loss - best) / (start - best), in %, at most 100
+    regret = (loss - best) / (start - best), in %, at most 100
 
-`best` is the lowest mean over seeds of a last raw loss (`grid.py`): an average of the weights or an
-early look can be better, and a regret negative. Peers are granted the same average and the same
-best look: Adam at 1e-3 and 1e-2 for one run, and the best of 1e-4 ... 1e-1 for four. `--picker
-FOLDER` adds somebody else's `picker.pick(problem, seed)`, told the budget by BUDGET.
+on the held-out rows, which the search sees, and on test rows, which it does not. `best` is the
+lowest mean over seeds of a last raw loss on the same rows (`grid.py`): averages and early looks can
+be better, and a regret negative. Peers (`peers.py`) are granted the same average and the same best
+look. Losses go to `losses.json` as they are measured; what is there is not measured again, unless
+`--again`. `--picker FOLDER` adds somebody else's `picker.pick(problem, seed)`, told the budget by
+BUDGET.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
-import numpy as np
 
 from lecture_optax import recipe
-from lecture_optax.recipe.population import Arm
-from lecture_optax.training import fit
 from lecture_optax.training.looks import evaluate
 from lecture_optax.training.problem import Problem
 
-from .grid import TABLE
-from .problems import CASES, Case
+from .lane import Lanes
+from .peers import PEERS, Peer
+from .problems import CASES, Case, Task
+from .table import FILE, print_table
 
-BUDGETS = (1.0, 1.5, 3.0, 4.5)
+BUDGETS = (1.0, 1.3, 1.5, 2.0, 3.0, 4.5, 8.0)
 
+Picked = tuple[Any, Any, float]
+"""Parameters, model state, cost in runs."""
 
-def ours(problem: Problem, case: Case, seed: int, budget: float):
-    options = {"steps": case.steps, "batch_size": case.batch_size}
-    return recipe.run(problem, seed=seed, budget=budget, **options).params
-
-
-def adam(*quarters: int) -> Callable:
-    """The best look, raw or averaged, of Adam at so many constant rates: as many runs."""
-
-    def peer(problem, case, seed, budget):
-        return min((_look(problem, case, seed, q) for q in quarters), key=lambda x: x[0])[1]
-
-    return peer
+Way = Callable[[Problem, Case, int], Picked]
 
 
-def picker(folder: str) -> Callable:
-    """A function of another place, which brings its own search."""
+def ours(budget: float) -> Way:
+    def way(problem, case, seed):
+        options = {"steps": case.steps, "batch_size": case.batch_size}
+        found = recipe.run(problem, seed=seed, budget=budget, **options)
+        return found.params, found.model_state, found.cost
+
+    return way
+
+
+def peers_of(problem: Problem, case: Case) -> Callable[[Peer], Way]:
+    """They share the lanes of a problem: one program."""
+    lanes = []
+
+    def of(peer: Peer) -> Way:
+        def way(problem, case, seed):
+            lanes.extend([] if lanes else [Lanes(problem, case)])
+            lane = lanes[0].lane(seed, peer.budget)
+            peer.spend(lane)
+            return lane.best.params, lane.best.model_state, lane.cost
+
+        return way
+
+    return of
+
+
+def picker(folder: str, budget: float) -> Way:
+    """A function of another place, which brings its own search; plain problems only."""
     sys.path.insert(0, folder)
     from picker import pick  # type: ignore[import-not-found]
 
-    def peer(problem, case, seed, budget):
+    def way(problem, case, seed):
         os.environ["BUDGET"] = str(budget)
         plain = SimpleNamespace(
             init=lambda key: problem.functions.init(key, None)[0],
@@ -61,67 +82,74 @@ def picker(folder: str) -> Callable:
             batch_size=case.batch_size,
             steps=case.steps,
         )
-        return pick(plain, seed)["params"]
+        found = pick(plain, seed)
+        return found["params"], {}, found["gradient_evals"] / case.steps
 
-    return peer
-
-
-def regrets(
-    peer: Callable, budget: float, names: list[str], seeds: int
-) -> Iterator[tuple[float, str]]:
-    table = json.loads(TABLE.read_text())
-    for name in names:
-        case, known = CASES[name], table[name]
-        problem = case.build()
-        for seed in range(seeds):
-            params = peer(problem, case, seed, budget)
-            loss = evaluate(problem.functions.examples, params, {}, problem.valid)["loss"]
-            regret = 100 * (loss - known["best"]) / (known["start"] - known["best"])
-            yield min(100.0, regret) if np.isfinite(regret) else 100.0, f"{name}, seed {seed}"
+    return way
 
 
-def _look(problem: Problem, case: Case, seed: int, quarter: int) -> tuple[float, object]:
+def ways_of(problem: Problem, case: Case, folder: str | None) -> Iterator[tuple[str, Way]]:
+    of = peers_of(problem, case)
+    yield from ((f"the recipe, {budget:g}", ours(budget)) for budget in BUDGETS)
+    yield from ((name, of(peer)) for name, peer in PEERS.items())
+    if folder is not None:
+        yield from ((f"the picker, {budget:g}", picker(folder, budget)) for budget in BUDGETS)
+
+
+def measure(way: Way, task: Task, case: Case, seed: int) -> list[Any]:
+    """The losses on held-out and on test rows, and the cost; or what it failed with."""
+    problem, examples = task.problem, task.problem.functions.examples
     try:
-        found = fit(
-            problem,
-            tx=recipe.arm,
-            hyperparams=Arm(0, quarter).hyperparams(case.steps),
-            steps=case.steps,
-            batch_size=case.batch_size,
-            seed=seed,
-            progress=False,
-        )
-    except FloatingPointError as error:
-        best = error.run.best  # type: ignore[attr-defined]
-        return (
-            (best.loss, best.params)
-            if best
-            else (np.inf, problem.functions.init(jax.random.key(seed), None)[0])
-        )
-    loss = evaluate(problem.functions.examples, found.params, {}, problem.valid)["loss"]
-    return loss, found.params
+        params, model_state, cost = way(problem, case, seed)
+    except Exception as error:  # a failure is a result: it is kept, and printed
+        return [f"{type(error).__name__}: {error}"[:200]]
+    sets = (problem.valid, task.test)
+    losses = [evaluate(examples, params, model_state, rows)["loss"] for rows in sets]
+    return [float(f"{x:.7g}") for x in (*losses, cost)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", default=list(CASES))
+    parser.add_argument("--only", nargs="+", default=[""], help="words in the names of ways")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--table", action="store_true")
     parser.add_argument("--picker")
     arguments = parser.parse_args()
-    rows = [("recipe", budget, ours) for budget in BUDGETS]
-    if arguments.peers:
-        rows += [("adam 1e-3", 1.0, adam(-12)), ("adam 1e-2", 1.0, adam(-8))]
-        rows += [("adam 1e-4 ... 1e-1", 4.0, adam(-16, -12, -8, -4))]
-    if arguments.picker:
-        rows += [("picker", budget, picker(arguments.picker)) for budget in BUDGETS]
-    print(f"{'':20} runs   median     p90     max")  # and where the largest three are
-    for name, budget, peer in rows:
-        found = list(regrets(peer, budget, arguments.names or list(CASES), arguments.seeds))
-        numbers = [regret for regret, _ in found]
-        figures = (np.median(numbers), np.percentile(numbers, 90), max(numbers))
-        worst = "; ".join(f"{where} {regret:.1f}" for regret, where in sorted(found)[:-4:-1])
-        print(f"{name:20} {budget:4} " + "".join(f"{x:8.2f}" for x in figures), worst, flush=True)
+    if not importlib.util.find_spec("optuna"):
+        print("Optuna is not installed: its rows are not measured. pip install optuna")
+    for name in [] if arguments.table else arguments.names or CASES:
+        _measure_all(name, arguments)
+        jax.clear_caches()
+    print_table()
+
+
+def _measure_all(name: str, arguments: argparse.Namespace) -> None:
+    case = CASES[name]
+    task = case.build()
+    for way, call in ways_of(task.problem, case, arguments.picker):
+        table = json.loads(FILE.read_text()) if FILE.exists() else {}
+        known = [] if arguments.again else table.get(way, {}).get(name, [])
+        if not any(word in way for word in arguments.only) or len(known) >= arguments.seeds:
+            continue
+        more = [measure(call, task, case, s) for s in range(len(known), arguments.seeds)]
+        table.setdefault(way, {})[name] = known + more
+        _write(FILE, table)
+        print(f"{name:26} {way:30}", *more, flush=True)
+
+
+def _write(path: Path, table: dict[str, dict[str, Any]]) -> None:
+    """A line for each way and problem, so that a change is seen."""
+    blocks = [
+        f"{json.dumps(way)}: {{\n"
+        + ",\n".join(f" {json.dumps(name)}: {json.dumps(x)}" for name, x in sorted(rows.items()))
+        + "\n}"
+        for way, rows in table.items()
+    ]
+    part = path.with_suffix(".part")
+    part.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
+    part.replace(path)
 
 
 if __name__ == "__main__":

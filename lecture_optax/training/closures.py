@@ -19,7 +19,8 @@ class Part(NamedTuple):
 def parts_of(function: Callable[..., Any], *, beyond_masks: bool = True) -> Iterator[Part]:
     """The functions that `function` is made of, in their order.
 
-    `beyond_masks`: also those that are given a part of the parameters only.
+    `beyond_masks`: also those that are given a part of the parameters only, and those of which
+    one at a time acts (`recipe.arms`).
     """
     todo, seen = [function], set()
     while todo:
@@ -29,13 +30,13 @@ def parts_of(function: Callable[..., Any], *, beyond_masks: bool = True) -> Iter
         seen.add(id(function))
         given = _given(function)
         yield Part(f"{function.__module__}.{function.__qualname__}", given)
-        if beyond_masks or not {"mask", "mask_fn", "param_labels"} & given.keys():
+        if beyond_masks or not {"mask", "mask_fn", "param_labels", "which"} & given.keys():
             inner = jax.tree.leaves(list(given.values()), is_leaf=callable)
             todo += [x for x in reversed(inner) if callable(x)]
 
 
 def _given(function: Callable[..., Any]) -> dict[str, Any]:
-    """A name that was never bound has no value: `optax.exponential_decay` without an end has one."""
+    """The names that were bound: `optax.exponential_decay` without an end leaves one out."""
     given = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:

@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, hold_back, run
+from lecture_optax.recipe import Arm, arms, hold_back, run
+from lecture_optax.training.closures import optax_rates
 
 from .problems import BATCH, STEPS, init, regression
 
@@ -225,6 +226,14 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
     names = {"problem": regression(), **options}
     exec(result.code, names)
     chex.assert_trees_all_equal(names["result"].params, result.params)
+
+
+def test_families_of_optax_are_alternatives_not_two_rates_in_a_row():
+    import optax
+
+    families = {"adamw": lambda rate: optax.adamw(rate), "lion": lambda rate: optax.lion(rate)}
+    tx = arms(families)(**Arm(1, -8).hyperparams(STEPS))
+    assert optax_rates(tx.update) == []
 
 
 def test_fit_with_a_budget_is_the_recipe(usual):
