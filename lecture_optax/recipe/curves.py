@@ -1,5 +1,7 @@
 """What does an arm record, in memory that does not grow with its steps?"""
 
+import functools
+import operator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,7 +31,8 @@ class Curve:
     - `step`: how far it is; `looks`: at held-out rows, in order.
     - `width`, `means`, `lows`, `highs`: of the training loss, over blocks of `width` steps.
     - `failed`: the step whose loss, gradient or update was not finite, and which of them.
-    - `gradient`, `update`: means of |g| and |Δθ| over the first steps that were recorded.
+    - `opening`: so many steps, from the start, make the means `gradient` of |g| and `update` of
+      |Δθ|; `gradients`, `updates`: their sums.
     """
 
     step: int = 0
@@ -39,14 +42,24 @@ class Curve:
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
     failed: tuple[int, str] | None = None
-    gradient: float = np.nan
-    update: float = np.nan
+    opening: int = 0
+    gradients: float = 0.0
+    updates: float = 0.0
     rest: list[np.ndarray] = field(default_factory=list, repr=False)
+
+    @property
+    def gradient(self) -> float:
+        return self.gradients / max(1, min(self.step, self.opening))
+
+    @property
+    def update(self) -> float:
+        return self.updates / max(1, min(self.step, self.opening))
 
     def record(self, losses: np.ndarray, gradients: np.ndarray, updates: np.ndarray) -> None:
         """Add the steps of a chunk."""
-        if np.isnan(self.gradient) and len(losses):
-            self.gradient, self.update = float(np.mean(gradients)), float(np.mean(updates))
+        first = max(0, self.opening - self.step)
+        self.gradients = _added(self.gradients, gradients[:first])
+        self.updates = _added(self.updates, updates[:first])
         self.step += len(losses)
         waiting = np.concatenate([*self.rest, losses])
         while len(waiting) >= self.width:
@@ -72,3 +85,8 @@ class Curve:
         pairs = [np.reshape(x, (-1, 2)) for x in (self.means, self.lows, self.highs)]
         self.means = pairs[0].mean(1).tolist()
         self.lows, self.highs = pairs[1].min(1).tolist(), pairs[2].max(1).tolist()
+
+
+def _added(start: float, terms: np.ndarray) -> float:
+    """One by one: wherever a chunk ends, the sum has the same bits."""
+    return functools.reduce(operator.add, terms.tolist(), start)

@@ -43,6 +43,7 @@ class Explanation(NamedTuple):
       error of the gain; `rows`: how many there are, and `kept_back`: whether from the training
       rows.
     - `gradients`, `limit`: spent and allowed; `looks`: the looks' share of the compute.
+    - `ended`: False where a person stopped the search.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -60,6 +61,7 @@ class Explanation(NamedTuple):
     limit: int
     looks: float
     families: tuple[str, ...]
+    ended: bool = True
 
     def __str__(self) -> str:
         from .words import sentences
@@ -68,7 +70,13 @@ class Explanation(NamedTuple):
 
 
 def explanation_of(
-    race: Race, choice: Choice, families: Sequence[str], batch: int, rows: int, kept_back: bool
+    race: Race,
+    choice: Choice,
+    families: Sequence[str],
+    batch: int,
+    rows: int,
+    kept_back: bool,
+    ended: bool,
 ) -> Explanation:
     """Read a finished race."""
     population, held_out = race.population, race.held_out
@@ -92,6 +100,7 @@ def explanation_of(
         limit=population.limit,
         looks=held_out.asked / max(1, forward_rows),
         families=tuple(families),
+        ended=ended,
     )
 
 

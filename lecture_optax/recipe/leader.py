@@ -7,7 +7,7 @@ from .race import INF, Race
 
 def lead(race: Race, ranked: list[Arm], tried: dict[Arm, float]) -> Arm | None:
     """Run the best to the end; where it explodes the next, then slower ones. The one that did."""
-    first = ranked[0]
+    race.stage, first = "leader", ranked[0]
     slower = [first.faster(-c.HALF * i) for i in range(1, 5)]
     for arm in [*ranked, *slower]:
         if race.left <= 1e-9:

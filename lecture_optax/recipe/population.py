@@ -6,18 +6,18 @@ length, and differences between arms are paired.
 """
 
 import dataclasses
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ..training._cached import cached
-from ..training.loop import Rows
-from ..training.program import CHUNK, Program, table_of
+from ..training.loop import Rows, next_length
+from ..training.program import Program, table_of
 from ..training.step import Carry
 from .curves import Curve
+from .journal import Journal
 
 
 class Arm(NamedTuple):
@@ -31,6 +31,11 @@ class Arm(NamedTuple):
     def rate(self) -> float:
         return 10.0 ** (self.quarter / 4)
 
+    @property
+    def name(self) -> str:
+        """In a journal, and of a file."""
+        return "_".join(map(str, (self.family, self.quarter, *(self.fall or ()))))
+
     def faster(self, quarters: int) -> "Arm":
         return self._replace(quarter=self.quarter + quarters)
 
@@ -43,10 +48,14 @@ class Arm(NamedTuple):
 
 @dataclass
 class Member:
-    """An arm as it stands: all that its next step needs, and what it recorded."""
+    """An arm as it stands: all that its next step needs, what it recorded, the gradients it cost.
 
-    carry: Carry
+    There is no carry before the first step, and while a journal is read.
+    """
+
+    carry: Carry | None = field(default=None, repr=False)
     curve: Curve = field(default_factory=Curve)
+    spent: int = 0
 
     @property
     def alive(self) -> bool:
@@ -55,27 +64,37 @@ class Member:
 
 @dataclass
 class Population:
-    """The members of a search, and the steps that all of them together have taken."""
+    """The members of a search. `saved` are carries to branch from."""
 
     program: Program
     rows: Rows
     start: Carry = field(repr=False)
     steps: int
     limit: int
-    spent: int = 0
     members: dict[Arm, Member] = field(default_factory=dict)
-    saved: dict[tuple[Arm, int], Carry] = field(default_factory=dict, repr=False)
+    saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
+    journal: Journal = field(default_factory=Journal, repr=False)
+    chunk: int = 1
+
+    @property
+    def spent(self) -> int:
+        """The steps that all of them together have taken."""
+        return sum(member.spent for member in self.members.values())
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else 0
 
     def advance(self, arm: Arm, until: int) -> bool:
         """Take an arm to a step, as far as the gradients last. False if it is not finite."""
-        member = self.members.setdefault(arm, Member(self._first(arm)))
-        until = min(until, member.curve.step + self.limit - self.spent)
-        program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
-        while member.alive and member.curve.step < until:
-            self._chunk(program, member, min(CHUNK, until - member.curve.step))
+        member = self.members.setdefault(arm, Member())
+        curve, until = member.curve, min(until, self.step(arm) + self.limit - self.spent)
+        if member.alive and curve.step < until:
+            curve.opening = curve.opening or until
+            told = self.journal.ask(
+                f"{arm.name} to step {until}", lambda: self._steps(arm, member, until)
+            )
+            curve.step, failed, curve.gradients, curve.updates, member.spent = told
+            curve.failed = failed and tuple(failed)
         return member.alive
 
     def save(self, arm: Arm) -> None:
@@ -87,17 +106,34 @@ class Population:
         child = arm._replace(fall=(step, end))
         if child not in self.members:
             carry = self.saved.get((arm, step)) or self.members[arm].carry
-            self.members[child] = Member(copied(carry), Curve(step=step))
+            self.members[child] = Member(copied(carry), Curve(step=step, opening=step))
         return child
 
     def again(self, arm: Arm) -> Arm:
         """The same arm from the start, under a name of its own: it falls after the last step."""
         return arm._replace(fall=(self.steps, self.steps + 1))
 
-    def _chunk(self, program: Program, member: Member, steps: int) -> None:
-        member.carry, table, *_ = self.rows.advance(program, member.carry, steps)
-        done = int(np.asarray(member.carry.step)) - member.curve.step
-        self.spent += done
+    def first(self, arm: Arm) -> Carry:
+        """An arm before its first step."""
+        params, model_state = copied((self.start.params, self.start.model_state))
+        opt_state = self.program.compiled.start(params, self._numbers(arm))
+        return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
+
+    def _steps(self, arm: Arm, member: Member, until: int) -> list[Any]:
+        """Take them, in chunks: the step, how it failed, sums of |g| and |Δθ|, gradients spent."""
+        program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
+        curve, member.carry = member.curve, member.carry or self.first(arm)
+        while member.alive and curve.step < until:
+            steps, began = min(self.chunk, until - curve.step), time.perf_counter()
+            self._chunk(program, member, member.carry, steps)
+            self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
+            self.journal.pause()
+        return [curve.step, curve.failed, curve.gradients, curve.updates, member.spent]
+
+    def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
+        carry, table, *_ = self.rows.advance(program, carry, steps)
+        done = int(np.asarray(carry.step)) - member.curve.step
+        member.carry, member.spent = carry, member.spent + done
         records = table_of(np.asarray(table), done)
         finite = records["finite"].astype(bool)
         good = done if finite.all() else int(np.argmin(finite))
@@ -106,11 +142,6 @@ class Population:
         if good < done:
             bad = [name for name in names if not np.isfinite(records[name][good])]
             member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
-
-    def _first(self, arm: Arm) -> Carry:
-        params, model_state = copied((self.start.params, self.start.model_state))
-        opt_state = self.program.compiled.start(params, self._numbers(arm))
-        return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
     def _numbers(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))
@@ -123,12 +154,7 @@ def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
 
 def copied(tree: Any) -> Any:
     """Its own arrays: the loop donates those that it is given."""
-    return _copy()(tree)
-
-
-@cached
-def _copy() -> Callable[..., Any]:
-    return jax.jit(lambda tree: jax.tree.map(jax.numpy.copy, tree))
+    return jax.device_put(tree, may_alias=False)
 
 
 def _dtype(x: Any) -> Any:

@@ -1,6 +1,7 @@
 """How far is an arm to run, and what is it worth there? Steps, looks, and the best of all looks."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class Race:
 
     `unit` is the size of a change of the loss that is not small (`plateau.py`). `found` are the
     lowest looks so far: of raw weights, of averages, and, where late looks do not see all rows, a
-    few more.
+    few more. `stage` is the step of the policy, in words.
     """
 
     population: Population
@@ -41,6 +42,7 @@ class Race:
     found: list[Found] = field(default_factory=list)
     half_looks: dict[tuple[Arm, int], float] = field(default_factory=dict)
     unit: float = 0.0
+    stage: str = "walk"
 
     def __post_init__(self):
         self.unit = self.held_out.spread
@@ -81,8 +83,7 @@ class Race:
 
     def movement(self, arm: Arm) -> float:
         """How much the rows' losses have moved to and fro under the average of an arm."""
-        carry = self.population.members[arm].carry
-        return self.held_out.movement(average_of(carry), carry.model_state)
+        return self._ask(arm, "movement", lambda: self.held_out.movement(*self._weights(arm)))
 
     def last_fall(self, arm: Arm, fraction: float) -> float:
         """By how much the average fell over the last half of its steps."""
@@ -151,34 +152,47 @@ class Race:
         if step < c.EARLY * self.steps and plan.early < plan.late and not late:
             member.curve.looks.append(Look(step, np.nan, self._average(arm, "early")))
             return member.curve.looks[-1].averaged
-        carry = member.carry
-        average = average_of(carry)
-        raw = self.held_out.change(carry.params, carry.model_state, "late")
-        smooth = self.held_out.change(average, carry.model_state, "late")
+        raw, smooth = self._ask(arm, "look", lambda: self._late(arm))
         member.curve.looks.append(Look(step, raw, smooth))
-        self._keep(Found(raw, carry.params, carry.model_state, arm, step, False))
-        self._keep(Found(smooth, average, carry.model_state, arm, step, True))
+        self._keep(raw, arm, False)
+        self._keep(smooth, arm, True)
         return smooth if raw < INF else INF
 
+    def _late(self, arm: Arm) -> list[float]:
+        """The change of the raw weights and of their average."""
+        both = [self._weights(arm, averaged) for averaged in (False, True)]
+        return [self.held_out.change(*weights, "late") for weights in both]
+
     def _average(self, arm: Arm, rows: str) -> float:
+        def change():
+            return self.held_out.change(*self._weights(arm), rows)
+
+        return self._ask(arm, f"average on {rows} rows", change)
+
+    def _ask(self, arm: Arm, what: str, measure: Callable[[], Any]) -> Any:
+        """What held-out rows say of an arm where it stands; how much they were asked is told too,
+        as later looks depend on it."""
+        question = f"{what} of {arm.name} at step {self.population.step(arm)}"
+        journal = self.population.journal
+        told, self.held_out.asked = journal.ask(question, lambda: [measure(), self.held_out.asked])
+        return told
+
+    def _weights(self, arm: Arm, averaged: bool = True) -> tuple[Any, Any]:
+        """The parameters of an arm, or their average, and its model state."""
         carry = self.population.members[arm].carry
-        return self.held_out.change(average_of(carry), carry.model_state, rows)
+        if carry is None:  # they are given back at the end of the journal
+            return None, None
+        return average_of(carry) if averaged else carry.params, carry.model_state
 
-    def _keep(self, new: Found) -> None:
+    def _keep(self, change: float, arm: Arm, is_average: bool) -> None:
         """Keep the lowest of each kind, and the lowest few where they are to be compared again."""
-        if not new.change < INF:
-            return
-        kin = [x for x in self.found if x.is_average == new.is_average]
+        kin = [x for x in self.found if x.is_average == is_average]
         room = max(1, self.held_out.plan.recheck)
-        if len(kin) < room or new.change < kin[-1].change:
-            copy = new._replace(**_copies(new))
-            best = sorted([*kin, copy], key=lambda x: x.change)[:room]
-            self.found = best + [x for x in self.found if x.is_average != new.is_average]
-
-
-def _copies(found: Found) -> dict[str, Any]:
-    params, model_state = copied((found.params, found.model_state))
-    return {"params": params, "model_state": model_state}
+        if change < INF and (len(kin) < room or change < kin[-1].change):
+            params, state = copied(self._weights(arm, is_average))
+            new = Found(change, params, state, arm, self.population.step(arm), is_average)
+            best = sorted([*kin, new], key=lambda x: x.change)[:room]
+            self.found = best + [x for x in self.found if x.is_average != is_average]
 
 
 def _both(look: Look) -> float:

@@ -1,6 +1,7 @@
 """One call: a problem in; the optimizer, its rate, the trained model and the reasons out."""
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,13 +20,13 @@ from ..training.program import Program
 from ..training.settle import settled
 from .choose import Choice, choose
 from .code import code_of, problem_as_code
+from .course import run_course
 from .explanation import explanation_of
 from .held_out import HeldOut, count, plan_of
-from .optimizer import FAMILIES, Family, arms, gain_of, plain
+from .optimizer import FAMILIES, Family, arms, plain
 from .population import Arm, Population
 from .race import Found, Race
 from .result import Result
-from .search import search
 from .split import hold_back, rows_of
 
 
@@ -41,6 +42,9 @@ def run(
     valid: Any = None,
     families: Mapping[str, Family] | None = None,
     around: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    on_interrupt: str = "raise",
+    progress: Any = None,
 ) -> Result:
     """Find the optimizer and its learning rate, and train the model while doing so.
 
@@ -60,9 +64,18 @@ def run(
     - `families`: `{"name": rate -> optimizer}` in the order in which they are tried; Adam and
       SGD + Nesterov by default.
     - `around`: `optimizer -> optimizer`, put around every arm: clipping, say.
+    - `checkpoint`: a folder into which the search is saved on the way, and from which it goes on
+      when it was killed: the same pick, the same bits, and no step taken twice that was saved. A
+      finished search returns its result.
+    - `on_interrupt`: what Ctrl-C does. "raise": end with `KeyboardInterrupt`; "return": end the
+      search and hand over the best so far, and say so. A second Ctrl-C ends at once.
+    - `progress`: None shows the search on a terminal, in a notebook, or as lines, and nothing under
+      CI; True shows it there too; False shows nothing.
 
-    **Raises** `ValueError` or `TypeError` for an argument out of its range, and
-    `FloatingPointError` if the loss is not a number at the start.
+    **Raises** `ValueError` or `TypeError` for an argument out of its range or a `checkpoint` of
+    another search, and `FloatingPointError` if the loss is not a number at the start. After the
+    running chunk of steps, a quarter of a second, and a save, if there is a folder for it:
+    `SystemExit(143)` for SIGTERM, `KeyboardInterrupt` for Ctrl-C.
 
     Source: the lecture, slide "The recipe"; `lecture_optax/recipe/search.py`.
 
@@ -84,16 +97,19 @@ def run(
     given = problem_of(_untouched(problem), data, loss=loss, valid=valid)
     _validate.steps(steps=steps)
     _validate.at_least(0.5, budget=budget)
+    _validate.one_of("raise", "return", on_interrupt=on_interrupt)
     split, kept_back = hold_back(given, seed), given.valid is None
     size = batch_size_of(batch_size, rows_of(split.train))
     build = arms(families, around)
     first = Arm(0, 0).hyperparams(steps)
     program = Program.of(split, build, batch_size=size, hyperparams=first)
     race = _race(split, program, steps, size, seed, budget)
-    names = list(families or FAMILIES)
-    search(race, [gain_of(family) for family in (families or FAMILIES).values()])
+    watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
+    ended = run_course(race, families or FAMILIES, around, seed=seed, **watching)
     choice = choose(race, _settle_in(race))
-    why = explanation_of(race, choice, names, size, count(race.held_out.all), kept_back)
+    why = explanation_of(
+        race, choice, list(families or FAMILIES), size, count(race.held_out.all), kept_back, ended
+    )
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("families", families), ("around", around)) if x is not None]
     code = code_of(choice, call, steps, size, seed, kept_back, own)

@@ -20,6 +20,7 @@ def climb(
     alive, scores = list(scores), dict(scores)
     for rung, (fraction, places) in enumerate(rungs):
         kept = _kept(race, alive, scores, rung, places, home)
+        race.stage = f"rung of {len(kept)} arms at {fraction:.0%}"
         alive = _run(race, kept, scores, max(fraction, first_look(race)), home, reserve) or kept[:1]
     slowest = min(arm.quarter for arm in alive)
 

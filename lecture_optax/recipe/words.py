@@ -17,9 +17,10 @@ this pace, four times as many bring 6 %."""
 def sentences(e: Explanation) -> list[str]:
     """The explanation, a claim a line."""
     if e.winner is None:
-        return [_nothing(e), *_failures(e), _spent(e)]
+        return [_nothing(e), *_stopped(e), *_failures(e), _spent(e)]
     parts = (_rate(e), _families(e), _schedule(e), _average(e), _edges(e), _later(e), _failures(e))
-    return [_handed_over(e), _sure(e), *(line for part in parts for line in part), _spent(e)]
+    rest = (line for part in parts for line in part)
+    return [_handed_over(e), *_stopped(e), _sure(e), *rest, _spent(e)]
 
 
 def name_of(arm: ArmRecord) -> str:
@@ -56,6 +57,14 @@ def _handed_over(e: Explanation) -> str:
         f"{name_of(e.winner)}, {kind} weights of step {e.step}: the held-out loss fell from "
         f"{e.start:.5g} to {e.loss:.5g}."
     )
+
+
+def _stopped(e: Explanation) -> Iterator[str]:
+    if not e.ended:
+        yield (
+            f"The search was stopped by hand after {e.gradients} of {e.limit} gradients: this is "
+            "the best until then."
+        )
 
 
 def _rows(e: Explanation) -> str:

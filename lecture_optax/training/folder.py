@@ -78,19 +78,10 @@ class Folder:
 
         **Raises** `OSError`.
         """
-        trial = self.path / TRIAL
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            trial.touch()
-            trial.unlink()
-            for step in self._damaged:
-                name = f"{step}.damaged-{time.time_ns()}"
-                (self.path / str(step)).rename(self.path / name)
-        except OSError as error:
-            raise type(error)(
-                f"checkpoint={str(self.path)!r} cannot be written to ({sentence(error)}), so "
-                "nothing was trained: give a folder in which files can be made."
-            ) from None
+        make_writable(self.path)
+        for step in self._damaged:
+            name = f"{step}.damaged-{time.time_ns()}"
+            (self.path / str(step)).rename(self.path / name)
 
     def write(self, step: int, arrays: Mapping[str, np.ndarray], notes: dict[str, Any]) -> None:
         """Begin to write a checkpoint; `finished` or `wait` says how it went."""
@@ -182,6 +173,23 @@ def _reserve(path: Path, size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size + 2**20)
     finally:
         trial.unlink(missing_ok=True)
+
+
+def make_writable(path: Path) -> None:
+    """Make a folder, or say in one sentence why it cannot be written to.
+
+    **Raises** `OSError`.
+    """
+    trial = path / TRIAL
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise type(error)(
+            f"checkpoint={str(path)!r} cannot be written to ({sentence(error)}), so nothing was "
+            "trained: give a folder in which files can be made."
+        ) from None
 
 
 def sentence(error: BaseException) -> str:

@@ -133,7 +133,7 @@ def go_on(
         began = time.perf_counter()
         records = _chunk(run, source, steps, kept)
         taken = time.perf_counter() - began
-        length = _next_length(steps, length, taken)
+        length = next_length(steps, length, taken)
 
 
 class _Kept(NamedTuple):
@@ -231,7 +231,7 @@ def _until_look(run: Run) -> list[int]:
     return [step - run.step for step in run.looks if step > run.step][:1]
 
 
-def _next_length(steps: int, length: int, taken: float) -> int:
+def next_length(steps: int, length: int, taken: float) -> int:
     """As many steps as `SECONDS` hold; at most twice the last, whose time may be of compiling."""
     fit = int(SECONDS * steps / max(taken, 1e-9))
     return max(1, min(2 * length, fit, CHUNK)) if steps == length else max(1, length)

@@ -22,6 +22,7 @@ class Status(NamedTuple):
     - `rate`: steps per second, without the first chunk and the first look: they compile.
     - `seconds`: since the run began, or went on.
     - `ended`: whether the run has come to its end.
+    - `note`: what is being done, where that changes.
     """
 
     step: int
@@ -31,6 +32,7 @@ class Status(NamedTuple):
     rate: float
     seconds: float
     ended: bool
+    note: str = ""
 
     @property
     def done(self) -> str:
@@ -76,8 +78,6 @@ def watch(progress: Any = None) -> Iterator[list[Hook]]:
     - `progress`: None shows a run in the way that fits where it runs, and nothing under CI; True
       shows it there too; False shows nothing.
     """
-    if progress not in (True, False, None):
-        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
     display = display_for(progress)
     if display is None:
         yield []
@@ -218,22 +218,25 @@ def clock_words(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def display_for(progress: bool | None) -> Display | None:
+def display_for(progress: Any) -> Display | None:
     """The display that fits where this process writes."""
+    if progress not in (True, False, None):
+        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
     if progress is False or (progress is None and os.environ.get("CI")):
         return None
     if (shell := _notebook()) is not None:
         return Cell(shell)
     if sys.stderr is None:  # a windowed program has none
         return None
+    # not `console.is_terminal`: FORCE_COLOR makes a file one, and a bar would be drawn into it
+    if not sys.stderr.isatty():
+        return Lines(sys.stderr)
     try:
         from rich.console import Console
     except ImportError:
         return Lines(sys.stderr)
     console = Console(stderr=True)
-    # not `console.is_terminal`: FORCE_COLOR makes a file one, and a bar would be drawn into it
-    drawable = sys.stderr.isatty() and not console.is_dumb_terminal
-    return Bar(console) if drawable else Lines(sys.stderr)
+    return Lines(sys.stderr) if console.is_dumb_terminal else Bar(console)
 
 
 def _notebook() -> Callable[..., Any] | None:
