@@ -29,6 +29,8 @@ class Recipe:
     """The rows of a batch; by default what is usual for the problem."""
     seed: int = 0
     """Of the initial parameters and the order of the rows."""
+    checkpoint: Path | None = None
+    """A folder to save the search in. The same command goes on from it when it was killed."""
     json: bool = False
     """One JSON object in place of the sentences."""
     report: Path | None = None
@@ -47,7 +49,7 @@ class Recipe:
                 _validate.steps(of="rows", batch_size=size)
             self._check_report()
         options = {"steps": steps, "batch_size": size, "seed": self.seed, "budget": self.budget}
-        result = recipe.run(problem.build(), **options)
+        result = recipe.run(problem.build(), checkpoint=self.checkpoint, **options)
         if self.report:
             result.report(self.report)
         if self.json:

@@ -176,11 +176,10 @@ def fit(
             "hooks": len(hooks),
             "mesh": mesh is not None,
             "log": log is not None,
-            "checkpoint": checkpoint is not None,
             'keep="last"': keep in ("last", "average"),
         }
         own = {"steps": total, "batch_size": size, "seed": seed, "budget": budget}
-        return by_recipe(problem, beside, **own)
+        return by_recipe(problem, beside, checkpoint=checkpoint, progress=progress, **own)
     why, cost = "given", 1.0
     if tx is None:
         tx, hyperparams, why, cost = lecture_default(total)

@@ -21,10 +21,10 @@ class Course(NamedTuple):
     begun: list[int]
 
 
-def child(kind, steps, folder, *flags):
+def child(kind, steps, folder, *flags, module="tests.training.killed"):
     """One process of the run, and where it writes what it has learned."""
     out = Path(folder).with_suffix(".npz")
-    command = [sys.executable, "-m", "tests.training.killed", kind, steps, folder, out, *flags]
+    command = [sys.executable, "-m", module, kind, steps, folder, out, *flags]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(Path(folder).parent / "compiled")}
     always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     process = subprocess.Popen(
@@ -38,22 +38,22 @@ def child(kind, steps, folder, *flags):
     return process, out
 
 
-def finished(kind, steps, folder):
+def finished(kind, steps, folder, **options):
     """Let the run come to its end, in a process of its own: what it has learned."""
-    process, out = child(kind, steps, folder)
+    process, out = child(kind, steps, folder, **options)
     _end(process)
     with np.load(out) as arrays:
         return [arrays[name] for name in arrays.files]
 
 
-def killed(kind, steps, folder, numbers, seed=0, seconds=1.0):
+def killed(kind, steps, folder, numbers, seed=0, seconds=1.0, **options):
     """Send it these signals, one a process; fewer where it came to its end, by a code of 0.
 
     Every second process saves all the time; every fifth may still be starting.
     """
     chance, codes, begun = random.Random(seed), [], []
     for i, number in enumerate(numbers):
-        process, _ = child(kind, steps, folder, *["--eager"][: (i + 1) % 2])
+        process, _ = child(kind, steps, folder, *["--eager"][: (i + 1) % 2], **options)
         if i % 5 != 4:
             begun += [int(step) for step in process.stdout.readline().split()]  # it trains
             time.sleep(chance.uniform(0, seconds))
