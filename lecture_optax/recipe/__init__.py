@@ -11,6 +11,12 @@ search.py       Which arm goes on, which wins? The policy; its steps:
     again.py           What is worth a second time?
   choose.py       5  Which weights are handed over, and how sure is that?
 race.py         How far is an arm to run, and what is it worth there?
+course.py       How does a search run its course? Resumed, shown, saved, and stopped when asked to
+  journal.py      What was it told?
+  saves.py        When is it saved, and how does it go on?
+  snapshot.py     What must be saved?
+  store.py        Where does that lie on the disk?
+  progress.py     What is a person told meanwhile?
 population.py   Which arms run, and how do they run as one compiled program?
 optimizer.py    What does an arm run?
 held_out.py     What may looks cost, and what do they say?

@@ -91,13 +91,13 @@ def identity_of(
         "steps": population.steps,
         "batch_size": population.program.batch_size,
         "budget": race.budget,
-        "optimizers": "; ".join(_words_of(*pair, around) for pair in families.items()),
         "the loss at the start": f"{held_out.start['all']:.3g}",
+        **{f"family {name}": _words_of(x, around) for name, x in families.items()},
         **dict(arrays_of({**arrays, "params": start.params})),
     }
 
 
-def _words_of(name: str, family: Family, around: Any) -> str:
+def _words_of(family: Family, around: Any) -> str:
     """A family as it describes itself, without the addresses of functions."""
     text = re.sub(r" at 0x[0-9a-f]+", "", str(describe(plain(family, around, 1.0))))
-    return f"{name} is {' '.join(text.split())}"
+    return " ".join(text.split())

@@ -20,8 +20,8 @@ from tests.training.killed import LinenNet, NnxNet, data
 
 
 def plain_init(key):
-    one, two = jax.random.split(key)
-    return {"w": 0.1 * jax.random.normal(one, (64, 32)), "v": 0.1 * jax.random.normal(two, (32, 10))}
+    w, v = (0.1 * jax.random.normal(key, shape) for shape in ((64, 32), (32, 10)))
+    return {"w": w, "v": v}
 
 
 def plain_loss(params, batch):

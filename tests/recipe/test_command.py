@@ -7,9 +7,10 @@ from lecture_optax.cli import main
 
 def test_the_command_prints_what_was_found_as_one_json_object(capsys, tmp_path):
     words = "recipe logistic --steps 40 --batch-size 32 --budget 1 --json --report"
-    page = tmp_path / "page.html"
-    assert main([*words.split(), str(page)]) == 0
+    page, folder = tmp_path / "page.html", tmp_path / "search"
+    assert main([*words.split(), str(page), "--checkpoint", str(folder)]) == 0
     assert "<h1>adam at " in page.read_text()
+    assert list(folder.glob("search-*.json"))
     record = json.loads(capsys.readouterr().out)
     assert record["loss"] < record["start"]
     assert record["gradients"] <= 40
