@@ -48,14 +48,13 @@ class Arm(NamedTuple):
 
 @dataclass
 class Member:
-    """An arm as it stands: all that its next step needs, what it recorded, the gradients it cost.
+    """An arm as it stands: all that its next step needs, and what it recorded.
 
     There is no carry before the first step, and while a journal is read.
     """
 
     carry: Carry | None = field(default=None, repr=False)
     curve: Curve = field(default_factory=Curve)
-    spent: int = 0
 
     @property
     def alive(self) -> bool:
@@ -64,22 +63,21 @@ class Member:
 
 @dataclass
 class Population:
-    """The members of a search. `saved` are carries to branch from."""
+    """The members of a search, and the steps that all of them together have taken.
+
+    `saved` are carries to branch from.
+    """
 
     program: Program
     rows: Rows
     start: Carry = field(repr=False)
     steps: int
     limit: int
+    spent: int = 0
     members: dict[Arm, Member] = field(default_factory=dict)
     saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
     journal: Journal = field(default_factory=Journal, repr=False)
     chunk: int = 1
-
-    @property
-    def spent(self) -> int:
-        """The steps that all of them together have taken."""
-        return sum(member.spent for member in self.members.values())
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else 0
@@ -93,7 +91,7 @@ class Population:
             told = self.journal.ask(
                 f"{arm.name} to step {until}", lambda: self._steps(arm, member, until)
             )
-            curve.step, failed, curve.gradients, curve.updates, member.spent = told
+            curve.step, failed, curve.gradients, curve.updates, self.spent = told
             curve.failed = failed and tuple(failed)
         return member.alive
 
@@ -128,12 +126,12 @@ class Population:
             self._chunk(program, member, member.carry, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.journal.pause()
-        return [curve.step, curve.failed, curve.gradients, curve.updates, member.spent]
+        return [curve.step, curve.failed, curve.gradients, curve.updates, self.spent]
 
     def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
         carry, table, *_ = self.rows.advance(program, carry, steps)
         done = int(np.asarray(carry.step)) - member.curve.step
-        member.carry, member.spent = carry, member.spent + done
+        member.carry, self.spent = carry, self.spent + done
         records = table_of(np.asarray(table), done)
         finite = records["finite"].astype(bool)
         good = done if finite.all() else int(np.argmin(finite))

@@ -36,19 +36,20 @@ def snapshot(
     for found in race.found:
         parts[_found_part(found)] = partial(_part_of, (found.params, found.model_state))
     curves = {
-        arm.name: {name: getattr(member.curve, name) for name in NUMBERS} | {"spent": member.spent}
+        arm.name: {name: getattr(member.curve, name) for name in NUMBERS}
         for arm, member in population.members.items()
     }
-    return {"identity": identity, "told": population.journal.told, "curves": curves}, parts
+    told = {"told": population.journal.told, "spent": population.spent}
+    return {"identity": identity, **told, "curves": curves}, parts
 
 
 def put_back(race: Race, saved: Saved) -> None:
     """Give a search that was told everything the curves and weights that it had then."""
     population = race.population
+    population.spent = saved.notes["spent"]
     for arm, member in population.members.items():
-        numbers = dict(saved.notes["curves"][arm.name])
+        numbers = saved.notes["curves"][arm.name]
         part = saved.parts[_arm_part(arm, numbers["step"])]
-        member.spent = numbers.pop("spent")
         _put_curve_back(member.curve, numbers, part)
         member.carry = _carry_in(race, arm, part)
     for arm, step in population.saved:
