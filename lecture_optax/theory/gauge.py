@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from .. import _validate
 from .._current import current
 from .lanczos import largest_eigenvalue
-from .probes.frozen import frozen
+from .probes.frozen import frozen, is_in_proportion
 from .probes.replay import name_of
 
 
@@ -68,8 +68,8 @@ def curvature_gauge(
     - `args`: passed on to the loss: the batch.
     - `iterations`: Hessian-vector products to take, >= 1.
 
-    **Raises** `ValueError` for a method that mixes entries or does not react to a small gradient
-    (a sign), and for an adaptive one before its first step.
+    **Raises** `ValueError` for a method that mixes entries, does not react to a small gradient (a
+    sign), divides by the gradient's size or gathers several; an adaptive one before its first step.
 
     Source: Cohen et al. (2021), (2022), "(Adaptive) gradient descent at the edge of stability".
 
@@ -83,15 +83,24 @@ def curvature_gauge(
     ```
     """
     _validate.steps(iterations=iterations)
+    slope, flat, unravel = _slope(loss, params, args)
+    gradient = unravel(slope(jnp.zeros_like(flat))[0])
     with jax.numpy_dtype_promotion("standard"):  # a method's business, not its user's
         method = frozen(tx, params, state)
+        in_proportion = is_in_proportion(tx, params, state, gradient, method.first)
     rate = _rate(state)
     if not method.is_linear and _steps(state) == 0:
         raise ValueError(
-            f"the D of {name_of(tx)} has seen no gradient yet, it is 1/ε: take a few steps first."
+            f"{name_of(tx)} has seen no gradient yet, and its D would be 1/ε: take a few steps "
+            "first."
         )
-    product, like = _scaled_hessian(loss, params, args, method.stable)
-    share = largest_eigenvalue(product, like, iterations)
+    if not in_proportion:
+        raise ValueError(
+            f"{name_of(tx)} divides a gradient by its own size: its steps are of one length, "
+            "which no curvature makes explode, and only a falling rate makes small."
+        )
+    root = jnp.asarray(1 / np.sqrt(method.stable), flat.dtype)  # eigenvalue 1 is the edge
+    share = largest_eigenvalue(lambda v: root * slope(root * v)[1], flat, iterations)
     edge = _edge(method, 1.0 if np.isnan(rate) else rate)
     ratio = share.value
     largest = rate / ratio if ratio > 0 else np.inf * rate
@@ -126,30 +135,24 @@ class CurvatureWatch:
             self.gauges[int(moment.step)] = gauge
 
 
-def _scaled_hessian(loss: Any, params: Any, args: Any, stable: np.ndarray) -> Any:
-    """`v -> S^½ H S^½ v` with S = 1/stable, whose eigenvalue 1 is the edge; and an array like v."""
+def _slope(loss: Any, params: Any, args: Any) -> Any:
+    """`v -> (∇E, ∇²E v)` on flat vectors; θ as one; and the way back."""
     function = getattr(loss, "loss", loss)
     flat, unravel = ravel_pytree(params)
-    root = jnp.asarray(1 / np.sqrt(stable), flat.dtype)
 
     def value(vector):
         found = function(unravel(vector), *args)
         return found[0] if isinstance(found, tuple) else found
 
-    @jax.jit
-    def product(v):
-        return root * jax.jvp(jax.grad(value), (flat,), (root * v,))[1]
-
-    return product, flat
+    return jax.jit(lambda v: jax.jvp(jax.grad(value), (flat,), (v,))), flat, unravel
 
 
 def _edge(method: Any, rate: float) -> float:
     """In units of the curvature D^½ H D^½: with D τ = what a constant gradient does in the end."""
     moving = np.flatnonzero(np.isfinite(method.stable))
     i = moving[np.argsort(method.stable[moving])[len(moving) // 2]]
-    return float(
-        method.stable[i] if method.is_linear else method.stable[i] * method.long_run[i] / rate
-    )
+    has_unit = not method.is_linear and np.isfinite(method.long_run[i])
+    return float(method.stable[i] * (method.long_run[i] / rate if has_unit else 1))
 
 
 def _rate(state: Any) -> float:

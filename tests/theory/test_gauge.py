@@ -89,6 +89,33 @@ def test_a_schedule_is_gauged_at_the_rate_in_force():
     np.testing.assert_allclose(gauge.ratio, 5 * 0.1 / 2, rtol=1e-3)
 
 
+def test_three_entries_are_enough_to_see_that_they_are_mixed():
+    tx, θ = optax.stateless(lambda g, _: jnp.full_like(g, -0.1 * g.mean())), jnp.ones(3)
+    with pytest.raises(ValueError, match="mixes the entries"):
+        curvature_gauge(lambda p: (p**2).sum(), θ, tx, tx.init(θ))
+
+
+@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("steps", [0, 2])
+def test_an_accumulation_is_refused_whichever_step_is_next(steps):
+    tx, θ = optax.MultiSteps(optax.sgd(0.1), 3), jnp.ones(3)
+    state = tx.init(θ)
+    for _ in range(steps):
+        _, state = tx.update(θ, state, θ)
+    with pytest.raises(ValueError, match=r"gathers several|not at once"):
+        curvature_gauge(lambda p: (p**2).sum(), θ, tx, state)
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_a_sum_of_gradients_that_never_settles_has_its_edge_all_the_same():
+    tx = optax.contrib.schedule_free_sgd(0.1, b1=0.5)
+    θ, state = after(tx, steps=9)
+    edge = curvature_gauge(bowl, θ, tx, state).edge
+    # y = (x + z)/2, z' = z - τλy, x' = (9x + z')/10: a matrix on (y, z)
+    step = np.array([[0.9, 0.1], [0.0, 1.0]]) - 0.1 * edge * np.array([[0.55, 0.0], [1.0, 0.0]])
+    np.testing.assert_allclose(np.abs(np.linalg.eigvals(step)).max(), 1.0, atol=1e-4)
+
+
 def test_rates_of_their_own_are_weighed_leaf_by_leaf():
     tx = optax.partition({"x": lo.sgd(0.1), "y": lo.sgd(0.3)}, {"a": "x", "b": "y"})
     θ, state = after(tx)
@@ -103,6 +130,7 @@ def test_rates_of_their_own_are_weighed_leaf_by_leaf():
         (lo.adam(0.01), 0, "take a few steps first"),
         (optax.sign_sgd(0.01), 5, "does not react to a small gradient"),
         (optax.sgd(-0.01), 5, "goes uphill"),
+        (optax.fromage(0.01), 5, "divides a gradient by its own size"),
         (optax.chain(optax.centralize(), optax.sgd(0.1)), 5, "mixes the entries"),
         (
             optax.partition({"x": lo.sgd(0.1), "y": lo.sgd(0.1, 0.9)}, {"a": "x", "b": "y"}),
@@ -110,7 +138,14 @@ def test_rates_of_their_own_are_weighed_leaf_by_leaf():
             "by different laws",
         ),
     ],
-    ids=["adam before its first step", "sign", "ascent", "centralize", "two momenta"],
+    ids=[
+        "adam before its first step",
+        "sign",
+        "ascent",
+        "normalised",
+        "centralize",
+        "two momenta",
+    ],
 )
 def test_it_refuses_with_the_reason(tx, steps, why):
     θ, state = after(tx, steps)

@@ -54,6 +54,25 @@ MOMENTUM = {
 each_momentum = pytest.mark.parametrize("tx", MOMENTUM.values(), ids=MOMENTUM)
 
 
+def home_sick(strength=0.25):
+    """Descent that is pulled back to where it began."""
+
+    def update(updates, home, params):
+        return -0.5 * (updates + strength * (params - home)), home
+
+    return optax.GradientTransformation(lambda params: params, update)
+
+
+def coin(rate=0.5):
+    """Descent that drops each entry's gradient with probability 1/2."""
+
+    def update(updates, key, params=None):
+        key, now = jax.random.split(key)
+        return -rate * updates * jax.random.bernoulli(now, shape=updates.shape), key
+
+    return optax.GradientTransformation(lambda _: jax.random.key(0), update)
+
+
 @each_momentum
 def test_a_step_matrix_is_the_sum_of_the_velocities(tx):
     ages = np.subtract.outer(np.arange(6), np.arange(5))
@@ -167,6 +186,8 @@ def test_a_response_knows_when_the_gradient_came():
         (optax.chain(optax.centralize(), optax.sgd(0.1)), None),
         (optax.chain(optax.add_noise(0.1, 0.55, 0), optax.sgd(0.1)), "moves without a gradient"),
         (optax.polyak_sgd(), "a line search"),
+        (optax.contrib.prodigy(), "divides 0 by 0"),
+        (coin(), "at random"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -192,8 +213,13 @@ def test_a_step_matrix_of_what_mixes_the_entries_is_refused():
         (optax.lars(0.1), "not linear"),
         (optax.rprop(0.1), "not linear.*after 8 steps"),  # reads the sign alone: no derivative
         (lo.sgd(lo.schedules.inverse_time(1.0)), "still changes with the step.*step_matrix"),
+        (optax.sgd(optax.exponential_decay(1.0, 9, 0.5)), "still changes with the step"),
+        (optax.sgd(optax.linear_schedule(1.0, 0.0, 50)), "to stand still"),
+        (optax.MultiSteps(optax.sgd(0.1), 3), "accumulation.*transformation inside"),
+        (optax.noisy_sgd(0.1, key=0), "moves without a gradient.*curvature_gauge"),
+        (home_sick(), "a pull to a point"),
     ],
-    ids=["adam", "rmsprop", "lion", "lars", "rprop", "1/k"],
+    ids=lambda x: x if isinstance(x, str) else "",
 )
 def test_an_iteration_matrix_is_refused_with_the_reason(tx, why):
     with pytest.raises(ValueError, match=f"(?s){why}"):

@@ -57,13 +57,14 @@ def settled_loop(tx: Any, size: int) -> Loop:
         late = advance(soon, 2 * point.k)
         next_one, later = (_loop_at(tx, other)[0] for other in (soon, late))
         gap = max(_distance(loop, next_one), _distance(loop, later))
-        if gap <= _SETTLED:
+        if gap <= _SETTLED and (loop.gain.any() or point.k == 2):
             _refuse_unless_it_goes_on_so(tx, loop, point)
             return loop
-        if late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
+        if gap <= _SETTLED or late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
+            how = f"by {gap:.1e}" if gap > _SETTLED else "to stand still"
             raise ValueError(
                 f"{name_of(tx)} has no iteration matrix: it still changes with the step count "
-                f"after {point.k} steps (by {gap:.1e}), as a schedule does. Build it with the rate "
+                f"after {point.k} steps ({how}), as a schedule does. Build it with the rate "
                 "in force, or ask step_matrix, which takes any schedule."
             )
         point, loop = late, later
@@ -155,6 +156,7 @@ def _refuse_unless_linear(tx: Any, loop: Loop, step: Callable[[Any, Any], Any]) 
         expected = loop.transition @ z + loop.gain @ gradient
         off = np.abs(np.asarray(step(z, gradient)) - expected).max()
         if not off <= _TOLERANCE * np.abs(expected).max():
+            _refuse_what_moves_alone(tx, size)
             raise _not_linear(tx, f"off by {off:.1e} at size {scale:g}")
 
 
@@ -173,14 +175,29 @@ def _refuse_unless_it_goes_on_so(tx: Any, loop: Loop, point: _Point) -> None:
 def _not_linear(tx: Any, how: str) -> ValueError:
     return ValueError(
         f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and the "
-        f"gradient ({how}), as a D is not, a clip, or an accumulation over several steps. With its "
-        "D frozen as it is now, curvature_gauge(loss, params, tx, state) measures it."
+        f"gradient ({how}), as a D is not, a clip, or an accumulation over several steps. With a "
+        "diagonal D frozen as it is now, curvature_gauge(loss, params, tx, state) measures it; "
+        "of an accumulation, probe the transformation inside of it."
     )
 
 
+def _refuse_what_moves_alone(tx: Any, size: int) -> None:
+    """Whether θ = 0 stays there, when no gradient has ever been seen."""
+    θ = nothing = jnp.zeros(size)
+    state = initial(tx, θ + 1)
+    for _ in range(3):
+        θ, state = stepped(tx, nothing, state, nothing)
+    if np.any(np.nan_to_num(θ)):
+        raise ValueError(
+            f"{name_of(tx)} has no iteration matrix: it moves without a gradient, as noise of its "
+            "own does, or a pull to a point that it remembers. curvature_gauge(loss, params, tx, "
+            "state) looks at slopes alone."
+        )
+
+
 def _distance(a: Loop, b: Loop) -> float:
-    """The largest difference, as a part of the largest entry."""
+    """The largest difference, as a part of the largest entry: of the gain too, if it is small."""
     if a.transition.shape != b.transition.shape:
         return np.inf
-    x, y = (np.concatenate([loop.transition, loop.gain], axis=1) for loop in (a, b))
-    return float(np.abs(x - y).max() / np.abs(x).max())
+    parts = ((a.transition, b.transition), (a.gain, b.gain))
+    return max(float(np.abs(x - y).max() / (np.abs(x).max() or 1.0)) for x, y in parts)

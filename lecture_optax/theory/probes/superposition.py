@@ -55,7 +55,7 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
         update(at), update(at + 1), ...    per unit of a gradient that is there at step `at` only
 
     Of a linear method this is a column of its step matrix, taken apart. Of any other (Adam, Lion)
-    it is the answer to a gradient of this size, after none and before none.
+    it is the answer to a gradient of this size, after none and before none, from θ = 0.
 
     **Arguments**
 
@@ -95,7 +95,7 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
 
 
 def _refuse_unless_superposed(tx: Any, matrix: np.ndarray, step: Step) -> None:
-    """`ValueError` that says which of the four assumptions does not hold."""
+    """`ValueError` that says which of the assumptions does not hold."""
     rng, n = np.random.default_rng(0), matrix.shape[1]
     a, b = rng.normal(size=(2, n, _ENTRIES))
 
@@ -103,7 +103,9 @@ def _refuse_unless_superposed(tx: Any, matrix: np.ndarray, step: Step) -> None:
         return replay(tx, gradients, np.full(_ENTRIES, start), step)[0] - start
 
     path = moved(a)
-    if np.any(moved(0 * a)):
+    if np.isnan(idle := moved(0 * a)).any():
+        _refuse(tx, "it divides 0 by 0 where gradients are 0", "response")
+    if idle.any():
         _refuse(
             tx, "it moves without a gradient (noise, say, or a weight decay's θ(0))", "response"
         )
@@ -112,6 +114,9 @@ def _refuse_unless_superposed(tx: Any, matrix: np.ndarray, step: Step) -> None:
     scaled = all(_same(moved(s * a), s * path) for s in (1e6, 1e-6))
     if not (scaled and _same(moved(a + b), path + moved(b))):
         _refuse(tx, "it is not linear in the gradients, as a D is not or a clip", "response")
+    alike = moved(np.repeat(a[:, :1], _ENTRIES, axis=1))
+    if not _same(alike, np.repeat(alike[..., :1], _ENTRIES, axis=-1)):
+        _refuse(tx, "it treats equal entries by laws of their own, or at random", "response")
     if not _same(matrix @ a, path):
         _refuse(tx, "it mixes the entries of a gradient, as a matrix D does", "iteration_matrix")
 
