@@ -1,11 +1,11 @@
 """Do the statements hold? Run all of them, and print a table."""
 
+import difflib
 import json as json_module
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .. import _validate
 from .statement import Finding, Statement
 from .table import statements
 
@@ -54,8 +54,20 @@ def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
         else [each for name, each in table.items() if name.startswith(only or "")]
     )
     if only and not chosen:
-        _validate.one_of(*table, only=only)
+        near = _near(only, list(table))
+        way_out = f"Did you mean {near}?" if near else f"There are {', '.join(table)}."
+        raise ValueError(
+            f"only must be the name of a statement, or how names begin, got {only!r}. {way_out}"
+        )
     return map(_decide, chosen)
+
+
+def _near(word: str, names: list[str]) -> str:
+    """The names that are nearly this one; else those with a word in them that is nearly this."""
+    near = difflib.get_close_matches(word, names, 4, 0.7) or [
+        name for name in names if difflib.get_close_matches(word, name.split("-"), 1, 0.7)
+    ]
+    return " or ".join(repr(name) for name in near)
 
 
 def _decide(statement: Statement) -> Outcome:
@@ -97,7 +109,8 @@ def _summary(outcomes: list[Outcome]) -> str:
     }
     seconds = sum(outcome.seconds for outcome in outcomes)
     words = "{holds} hold, {fails} fail, {skipped} skipped".format(**counts)
-    return f"{len(outcomes)} statements: {words} ({seconds:.0f} s)"
+    noun = "statement" if len(outcomes) == 1 else "statements"
+    return f"{len(outcomes)} {noun}: {words} ({seconds:.0f} s)"
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:

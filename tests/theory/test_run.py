@@ -29,7 +29,7 @@ def test_a_statement_that_holds_returns_0_and_shows_its_numbers(capsys):
     assert run("the-lone-spike") == 0
     printed = capsys.readouterr().out
     assert "holds    the-lone-spike" in printed and "3.162206234" in printed
-    assert "1 statements: 1 hold, 0 fail, 0 skipped" in printed
+    assert "1 statement: 1 hold, 0 fail, 0 skipped" in printed
 
 
 def test_the_records_are_json(capsys):
@@ -59,8 +59,12 @@ def test_without_its_extra_a_statement_is_skipped_counted_and_does_not_fail(ente
 
 
 def test_a_name_that_nothing_has_is_refused():
-    with pytest.raises(ValueError, match=r"only must be one of .* mean 'the-lone-spike'\?"):
+    with pytest.raises(ValueError, match=r"got 'the-lone-spkie'. Did you mean 'the-lone-spike'\?"):
         run("the-lone-spkie")
+    with pytest.raises(ValueError, match=r"Did you mean 'certified-silver-steps'\?"):
+        run("silver")
+    with pytest.raises(ValueError, match=r"got 'xyz'. There are literal-minus, literal-feedback,"):
+        run("xyz")
 
 
 def test_a_name_is_taken_once(entered):
