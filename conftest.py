@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import typing
 from typing import Any
 
 import beartype
@@ -24,6 +25,11 @@ strict = beartype.beartype(
 )
 
 
+def is_for_readers(hint):
+    """Whether a string is in it: a name that is imported for readers only."""
+    return isinstance(hint, str) or any(map(is_for_readers, typing.get_args(hint)))
+
+
 def checked_where_annotated(*, typechecker):
     """Check by beartype alone: jaxtyping binds every call's arguments for shapes that the library
     does not use, a fifth of the suite's time. Leave alone what says nothing of its types: an inner
@@ -34,8 +40,8 @@ def checked_where_annotated(*, typechecker):
             return of_a_class(f, typechecker=strict)
         if not getattr(f, "__annotations__", True):
             return f
-        hints = f.__annotations__.items()  # a string is a name that is imported for readers only
-        f.__annotations__ = {name: Any if isinstance(x, str) else x for name, x in hints}
+        hints = f.__annotations__.items()
+        f.__annotations__ = {name: Any if is_for_readers(x) else x for name, x in hints}
         checked = strict(f)
 
         @functools.wraps(f)
