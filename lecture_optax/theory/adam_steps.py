@@ -87,6 +87,8 @@ def constant_gradient(
     ahead = b1 * now / late + (1 - b1) / now
     outside = g / (abs(g) + eps)
     collected = 1 - b2**k
+    heard = g / np.sqrt(collected * g**2 + eps)
+    heavy = np.array([0.7 ** np.arange(i, -1.0, -1) @ heard[: i + 1] for i in range(40)])
     laws = {
         "Adam": (adam(1.0, b1, b2, eps), outside),
         "AMSGrad": (amsgrad(1.0, b1, b2, eps), outside),
@@ -94,6 +96,11 @@ def constant_gradient(
         "NAdam": (nadam(1.0, b1, b2, eps), ahead * outside),
         "AdaGrad": (adagrad(1.0, 0.25, eps), g / np.sqrt(0.25 + k * g**2 + eps)),
         "RMSProp": (rmsprop(1.0, b2, eps), g / np.sqrt(collected * g**2 + eps)),
+        "RMSProp, its steps in a velocity": (rmsprop(1.0, b2, eps, momentum=0.7), heavy),
+        "RMSProp, look-ahead": (
+            rmsprop(1.0, b2, eps, momentum=0.7, nesterov=True),
+            0.7 * heavy + heard,
+        ),
         "RMSProp, ε outside, corrected": (
             rmsprop(1.0, b2, eps, eps_in_sqrt=False, bias_correction=True),
             outside,

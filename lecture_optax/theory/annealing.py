@@ -115,6 +115,12 @@ def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
     source="ours: the weight of an early θ(j) is (η+1) j^η / k^(η+1)",
 )
 def average_forgets_the_start(sgd=lo.sgd, average_iterates=lo.average_iterates):
+    for eta in (0.0, 2.0):
+        tx = lo.chain(sgd(0.3), average_iterates(eta))
+        weights = np.cumprod([1, *(1 + eta / j for j in range(1, 6))])  # of θ(1), ..., θ(6)
+        exact = weights @ 0.7 ** np.arange(1, 7) / weights.sum()
+        found = sensitivities(tx, 6, 1.0, lo.averaged)[0]
+        yield Finding(found, exact, 1e-12, what=f"six steps, η = {eta:g}")
     for eta in (0.0, 2.0, 8.0):
         tx = lo.chain(sgd(0.3), average_iterates(eta))
         early, late = (sensitivities(tx, k, 1.0, lo.averaged)[0] for k in (2_000, 4_000))

@@ -23,7 +23,11 @@ STEPS = 30
     slide="Nesterov 1983",
     source="Nesterov (1983); Sutskever et al. (2013); the two μ: ours",
 )
-def nesterov_is_the_textbook(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def nesterov_is_the_textbook(
+    sgd=lo.sgd,
+    nesterov_trace=lo.nesterov_trace,
+    momentum_nesterov=lo.schedules.momentum_nesterov,
+):
     moving = momentum_nesterov()
     momenta = {"0.9": (0.9, lambda k: 0.9), "k/(k+3)": (moving, lambda k: k / (k + 3))}
     for name, (given, mu) in momenta.items():
@@ -32,6 +36,9 @@ def nesterov_is_the_textbook(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum
         stored, read = step_matrix(tx, STEPS), step_matrix(tx, STEPS, read=lo.lookahead_readout)
         yield Finding(np.abs(stored - y).max(), 0, 1e-12, what=f"θ - y, μ = {name}")
         yield Finding(np.abs(read[-1] - x[-1]).max(), 0, 1e-12, what=f"read-out - x, μ = {name}")
+        inside = lo.chain(lo.scale_by_learning_rate(0.7), nesterov_trace(given))
+        read = step_matrix(inside, STEPS, read=lo.lookahead_readout)
+        yield Finding(np.abs(read[-1] - x[-1]).max(), 0, 1e-12, what="the same, τ inside v")
 
 
 @statement(
