@@ -39,6 +39,7 @@ pictures.py     What does it look like?
 fitted.py       What does `lo.fit` return, when the recipe chose?
 """
 
+from .diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .explanation import ArmRecord as ArmRecord, Explanation as Explanation
 from .optimizer import FAMILIES as FAMILIES, arm as arm, arms as arms
 from .population import Arm as Arm

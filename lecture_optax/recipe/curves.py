@@ -30,7 +30,8 @@ class Curve:
 
     - `step`: how far it is; `looks`: at held-out rows, in order.
     - `width`, `means`, `lows`, `highs`: of the training loss, over blocks of `width` steps.
-    - `failed`: the step whose loss, gradient or update was not finite, and which of them.
+    - `failed`: the step whose loss, gradient or update was not finite, and which of them; `leaf`:
+      the first parameter that was not finite after it, "" where all were.
     - `opening`: so many steps, from the start, make the means `gradient` of |g| and `update` of
       |Δθ|; `gradients`, `updates`: their sums.
     """
@@ -42,6 +43,7 @@ class Curve:
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
     failed: tuple[int, str] | None = None
+    leaf: str = ""
     opening: int = 0
     gradients: float = 0.0
     updates: float = 0.0

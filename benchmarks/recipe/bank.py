@@ -1,0 +1,142 @@
+"""Which curves do all rates leave? The training loss of every step, kept in a folder.
+
+    python -m benchmarks.recipe.bank FOLDER [--prototype FOLDER] [problem ...]
+
+Adam and SGD + Nesterov at half decades, constant, three seeds; and the held-out losses of the raw
+weights at the end, of the constant rate and of one that falls along a line to 0. About a minute for
+the twelve problems. `--prototype` takes further ones from files `problems*.py` in a folder, each a
+function that returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lecture_optax.recipe.optimizer import arm
+from lecture_optax.recipe.population import Arm, as_data, copied
+from lecture_optax.training import Problem
+from lecture_optax.training.looks import evaluate
+from lecture_optax.training.program import CHUNK, Program, table_of
+from lecture_optax.training.step import Carry
+
+from .problems import CASES, Case
+
+SEEDS = 3
+RATES = tuple(range(-24, 9, 2))
+"""Quarter decades: 1e-6 to 1e2 by halves, so that every rate has siblings a decade off."""
+
+
+class Bank(NamedTuple):
+    """All runs of a problem; axes: family, rate, seed, and for `losses` the step.
+
+    Steps after one that was not finite are NaN. `final` is the held-out loss at the end of a
+    constant rate, `falling` of one that falls to 0; infinite where it exploded.
+    """
+
+    losses: np.ndarray
+    gradients: np.ndarray
+    final: np.ndarray
+    falling: np.ndarray
+    start: float
+
+
+def make(case: Case) -> Bank:
+    problem, steps = case.build(), case.steps
+    numbers = Arm(0, 0).hyperparams(steps)
+    program = Program.of(problem, arm, batch_size=case.batch_size, hyperparams=numbers)
+    train = jax.tree.map(jnp.asarray, problem.train)
+    starts = [program.init(seed) for seed in range(SEEDS)]
+    shape = (2, len(RATES), SEEDS)
+    losses = np.full((*shape, steps), np.nan, np.float32)
+    gradients, ends = losses.copy(), np.full((2, *shape), np.inf)
+
+    def held_out(carry):
+        return evaluate(problem.functions.examples, carry.params, {}, problem.valid)["loss"]
+
+    for i, fall in enumerate((None, (0, steps))):
+        for at in np.ndindex(shape):
+            family, rate, seed = at
+            own = as_data(Arm(family, RATES[rate], fall).hyperparams(steps))
+            carry, records = _run(program, starts[seed], own, train, steps)
+            if i == 0:
+                for to, name in ((losses, "loss"), (gradients, "grad_norm")):
+                    to[at][: len(records[name])] = records[name]
+            if len(records["loss"]) == steps:
+                end = held_out(carry)
+                ends[i][at] = end if np.isfinite(end) else np.inf
+    return Bank(losses, gradients, ends[0], ends[1], float(np.mean([held_out(s) for s in starts])))
+
+
+def _run(program, start, numbers, train, steps):
+    """The last carry, and the records of the steps that were finite."""
+    params, state = copied((start.params, start.model_state))
+    opt_state = program.compiled.start(params, numbers)
+    carry, parts, done = Carry(params, state, opt_state, *copied((start.key, start.step))), [], 0
+    while done < steps:
+        more = min(CHUNK, steps - done)
+        carry, table, *_ = program.compiled.chunk(carry, train, None, numbers, np.int32(more))
+        taken = int(np.asarray(carry.step)) - done
+        part = table_of(np.asarray(table), taken)
+        good = int(np.cumprod(part["finite"].astype(bool)).sum())
+        parts.append({name: x[:good] for name, x in part.items()})
+        done += taken
+        if good < more:
+            break
+    return carry, {name: np.concatenate([p[name] for p in parts]) for name in ("loss", "grad_norm")}
+
+
+def kept(folder: Path, name: str, case: Case) -> Bank:
+    """The bank of a problem, made once."""
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **make(case)._asdict())
+    with np.load(path) as found:
+        return Bank(**{key: found[key] for key in Bank._fields})
+
+
+def prototypes(folder: Path) -> dict[str, Case]:
+    """The problems of files elsewhere."""
+    sys.path.insert(0, str(folder))
+    cases = {}
+    for path in sorted(folder.glob("problems*.py")):
+        module = importlib.import_module(path.stem)
+        own = {n: f for n, f in vars(module).items() if getattr(f, "__module__", "") == path.stem}
+        for table in [x for n, x in vars(module).items() if n.startswith("P") and type(x) is dict]:
+            cases |= {n: f for n, f in table.items() if n in own}
+    sys.path.remove(str(folder))
+    return {f"{name}_": _case(make) for name, make in cases.items()}
+
+
+def _case(make) -> Case:
+    given = make()
+
+    def build():
+        return Problem.from_functions(
+            init=given.init, loss=given.loss, train=given.train, valid=given.valid
+        )
+
+    return Case(build, given.steps, given.batch_size)
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--prototype", type=Path)
+    parser.add_argument("problems", nargs="*")
+    given = parser.parse_args(words)
+    cases = CASES | (prototypes(given.prototype) if given.prototype else {})
+    for name in given.problems or cases:
+        bank = kept(given.folder, name, cases[name])
+        print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} exploded", flush=True)
+        jax.clear_caches()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

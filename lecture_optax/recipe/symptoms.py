@@ -1,0 +1,201 @@
+"""What is wrong with one curve? The first of these that fits, with the numbers that say so.
+
+    exploding     not finite, or above the start for good
+    no progress   no fall that the noise does not explain: too small a rate, or dead
+    oscillating   it rises and falls by more than the noise, and does not get lower
+    quick plateau no fall any more, and far from what a sibling reached or flat since early on
+    converged     no fall any more
+    healthy       it falls
+    uncertain     too short to say
+
+One curve says what is wrong, not what helps: siblings do (`verdict.py`).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .noise import Estimate, blocks, mean, scatter
+from .tracks import Failure, Track
+
+LEAST = 12
+"""Fewer windows say nothing."""
+
+PIECES = 16
+"""Blocks in which a curve is read."""
+
+CLEAR = 4.0
+"""Standard errors of a fall that is one."""
+
+HIGH = 8.0
+"""Standard errors above the start from which on a curve has exploded."""
+
+MOST = 0.95
+"""A fall to less than .95 of what a sibling fell leaves something to gain."""
+
+EARLY = 0.3
+"""A plateau is quick where nine tenths of the fall were done before .3 of the steps."""
+
+DEAD = 1e-3
+"""The gradient of a dead network, as part of the first one."""
+
+RISE, RISES = 7.0, 2
+"""So many rises of so many errors of a piece are an oscillation."""
+
+NEWS = 0.02
+"""A late fall below .02 of the whole is none."""
+
+
+class Symptom(NamedTuple):
+    """What one curve shows.
+
+    - `name`: one of the words above; `cause`: of no progress, "too small" or "dead", else "".
+    - `steps`: how long the curve is; `start`: the loss there; `level`: of the last quarter.
+    - `fall`: from the start to the level; `late`: how much of it in the second half.
+    - `settled`: the step by which nine tenths of the fall were done.
+    - `rises`: how often it rose by more than the noise in the second half, `rise`: the largest.
+    - `peak`: how far above the start the first tenth went, if it came back (a catapult), else 0.
+    - `failed`: what was not finite, if it was that.
+    """
+
+    name: str
+    cause: str
+    steps: int
+    start: float
+    level: float
+    fall: Estimate
+    late: Estimate
+    settled: int
+    rises: int
+    rise: float
+    peak: float
+    failed: Failure | None
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.cause and f' ({self.cause})'}: {_WORDS[self.name](self)}"
+
+
+def symptom_of(track: Track, most: float = 0.0) -> Symptom:
+    """Read one curve. `most`: the largest fall among its siblings, from the same start."""
+    read = _read(track)
+    return read._replace(**dict(zip(("name", "cause"), _named(read, track, most), strict=True)))
+
+
+def start_of(x: np.ndarray) -> float:
+    """The mean loss of the first fiftieth."""
+    return float(np.mean(x[: _opening(x)])) if len(x) else np.nan
+
+
+def late_part(x: np.ndarray) -> np.ndarray:
+    """The last quarter: where a curve is now."""
+    return x[len(x) - max(1, len(x) // 4) :]
+
+
+def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
+    """The name and the cause, the first that fits."""
+    if read.failed is not None or _exploding(read, track.losses, most):
+        return "exploding", ""
+    if len(track.losses) < LEAST:
+        return "uncertain", ""
+    if not read.fall.exceeds(0.05 * most, CLEAR):
+        return "no progress", _cause(read, track)
+    if read.late.exceeds(NEWS * read.fall.value, CLEAR):
+        return "healthy", ""
+    if read.rises >= RISES:
+        return "oscillating", ""
+    behind = read.fall.value < MOST * most
+    if read.settled <= EARLY * read.steps and (behind or not most):
+        return "quick plateau", ""
+    return "converged", ""
+
+
+def _read(track: Track) -> Symptom:
+    """All numbers, before a word is found for them."""
+    x = track.losses
+    start, level, noise = start_of(x), mean(late_part(x)), scatter(x)
+    before, pieces = mean(x[len(x) // 4 : len(x) // 2]), blocks(x, PIECES)
+    error = float(np.hypot(level.error, noise / np.sqrt(_opening(x))))
+    ups = np.diff(pieces[len(pieces) // 2 :])
+    large = ups[ups > RISE * noise / np.sqrt(max(1, len(x) // PIECES))]
+    late = Estimate(before.value - level.value, float(np.hypot(before.error, level.error)))
+    return Symptom(
+        name="uncertain",
+        cause="",
+        steps=track.steps,
+        start=start,
+        level=level.value,
+        fall=Estimate(start - level.value, error),
+        late=late,
+        settled=_settled(pieces, start, level.value) * track.steps // PIECES,
+        rises=len(large),
+        rise=float(large.max(initial=0.0)),
+        peak=_peak(x, start, level.value, noise),
+        failed=track.failed,
+    )
+
+
+def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
+    """The last two of sixteen pieces are far above the start, and it does not come back."""
+    pieces = blocks(x, PIECES)
+    if len(pieces) < 4:
+        return False
+    above = pieces[-2:].min() - read.start
+    own = read.start - pieces.min()
+    falling = read.late.exceeds(0.0, CLEAR)
+    return above > max(HIGH * read.fall.error, most, own) and not falling
+
+
+def _cause(read: Symptom, track: Track) -> str:
+    """Of no progress: above the start, or with a gradient that is gone."""
+    if -read.fall.value > CLEAR * read.fall.error:
+        return "too large"
+    g = track.gradients
+    if g is not None and len(g) >= LEAST and late_part(g).mean() < DEAD * g[0]:
+        return "dead"
+    return ""
+
+
+def _settled(pieces: np.ndarray, start: float, level: float) -> int:
+    """The first piece in which nine tenths of the fall were done."""
+    low = pieces <= start - 0.9 * (start - level)
+    return int(np.argmax(low)) + 1 if low.any() else len(pieces)
+
+
+def _peak(x: np.ndarray, start: float, level: float, noise: float) -> float:
+    """How far above the start the first tenth went before it came back below."""
+    first = blocks(x[: max(1, len(x) // 10)], 4)
+    above = float(first.max() - start) if len(first) else 0.0
+    clear = above > max(HIGH * noise, start - level) and level < start
+    return above if clear else 0.0
+
+
+def _opening(x: np.ndarray) -> int:
+    return max(1, len(x) // 50)
+
+
+_WORDS: dict[str, Callable[[Symptom], str]] = {
+    "exploding": lambda s: (
+        f"{s.failed}."
+        if s.failed
+        else f"the loss rose from {s.start:.4g} to {s.level:.4g} in {s.steps:,} steps."
+    ),
+    "no progress": lambda s: (
+        f"from {s.start:.4g} the loss fell by {s.fall} in {s.steps:,} steps."
+    ),
+    "oscillating": lambda s: (
+        f"it rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.3g}, "
+        f"and fell by {s.late} in all."
+    ),
+    "quick plateau": lambda s: (
+        f"nine tenths of the fall from {s.start:.4g} to {s.level:.4g} were done by step "
+        f"{s.settled:,} of {s.steps:,}; since then it fell by {s.late}."
+    ),
+    "converged": lambda s: (
+        f"from {s.start:.4g} the loss fell by {s.fall}, {s.late} of it late in {s.steps:,} steps."
+    ),
+    "healthy": lambda s: (
+        f"from {s.start:.4g} the loss fell by {s.fall}, {s.late} of it late in {s.steps:,} steps."
+    ),
+    "uncertain": lambda s: f"{s.steps:,} steps are too few to say.",
+}

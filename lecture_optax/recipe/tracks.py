@@ -1,0 +1,123 @@
+"""What is a curve, wherever it comes from? Losses of equal windows, and how the run failed."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..training.finite import NonFiniteError
+from ..training.history import History
+from .curves import Curve
+
+
+class Failure(NamedTuple):
+    """The first step at which a number was not finite, which number, and of which leaf.
+
+    `leaf` is the key path of a gradient, an update or a parameter; "" where no leaf is known.
+    """
+
+    step: int
+    what: str
+    leaf: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}{self.leaf and f' of {self.leaf}'} was not finite at step {self.step}"
+
+
+class Track(NamedTuple):
+    """A curve as a diagnosis sees it.
+
+    - `losses`: means of windows of `width` steps, in float64; finite, as far as the run was.
+    - `rate`: its learning rate, NaN where it is not known.
+    - `gradients`: |g| at windows, where it was recorded.
+    - `failed`: how the run ended, if it was not finite.
+    """
+
+    losses: np.ndarray
+    width: int = 1
+    rate: float = np.nan
+    gradients: np.ndarray | None = None
+    failed: Failure | None = None
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses) * self.width
+
+    def coarser(self, width: int) -> "Track":
+        """The same in wider windows, a multiple of its own."""
+        times = width // self.width
+        whole = len(self.losses) // times
+        losses = self.losses[: whole * times].reshape(whole, times).mean(1)
+        return self._replace(losses=losses, width=width)
+
+
+def track_of(run: Any) -> Track:
+    """A `Track` of losses, of a record with "loss", a `History`, a result or an error of `lo.fit`,
+    or a `Curve` of the recipe.
+
+    **Raises** `TypeError` or `ValueError` for what is none of them.
+    """
+    if isinstance(run, Track):
+        return run
+    if isinstance(run, Curve):
+        failed = run.failed and Failure(*run.failed, run.leaf)
+        return Track(np.asarray(run.means, np.float64), run.width, failed=failed)
+    if isinstance(run, NonFiniteError):
+        track = track_of(run.run.history)
+        return track._replace(failed=Failure(run.run.step + 1, "a number"))
+    found = getattr(run, "history", run)
+    if isinstance(found, Mapping | History):
+        return _of_records(found)
+    return _cut(np.asarray(_numbers(found), np.float64))
+
+
+def alike(tracks: Mapping[float, Track]) -> dict[float, Track]:
+    """The same tracks in windows of one width.
+
+    **Raises** `ValueError` where their widths are no multiples of one another.
+    """
+    width = max(track.width for track in tracks.values())
+    if any(width % track.width for track in tracks.values()):
+        widths = ", ".join(str(track.width) for track in tracks.values())
+        raise ValueError(
+            f"siblings must be recorded at the same steps, got windows of {widths} steps: give the "
+            "losses of every step."
+        )
+    return {ratio: track.coarser(width) for ratio, track in tracks.items()}
+
+
+def _of_records(records: Any) -> Track:
+    """What a history holds of every step."""
+    if "loss" not in records:
+        raise ValueError('a record of a run must have "loss", one number a step.')
+    track = _cut(np.asarray(_numbers(records["loss"]), np.float64))
+    rate, gradients = np.nan, None
+    if "learning_rate" in records and len(records["learning_rate"]):
+        rates = np.asarray(records["learning_rate"], np.float64)
+        rate = float(np.max(rates, where=np.isfinite(rates), initial=0.0)) or np.nan
+    if "grad_norm" in records:
+        gradients = np.asarray(records["grad_norm"], np.float64)[: len(track.losses)]
+    return track._replace(rate=rate, gradients=gradients)
+
+
+def _numbers(run: Any) -> np.ndarray:
+    try:
+        losses = np.asarray(run, np.float64)
+    except (TypeError, ValueError):
+        losses = None
+    if losses is None or losses.ndim != 1:
+        raise TypeError(
+            "a curve must be the losses of a run, one number a step; a history, result or "
+            f"NonFiniteError of lo.fit; or a recipe's Curve, got {type(run).__name__}"
+            f"{'' if losses is None else f' of shape {losses.shape}'}."
+        )
+    return losses
+
+
+def _cut(losses: np.ndarray) -> Track:
+    """Up to the first loss that is not finite."""
+    finite = np.isfinite(losses)
+    if finite.all():
+        return Track(losses)
+    good = int(np.argmin(finite))
+    return Track(losses[:good], failed=Failure(good + 1, "loss"))
