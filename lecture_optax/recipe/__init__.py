@@ -30,6 +30,11 @@ explanation.py  Why, as data?
   draw.py         What did the search see?
 code.py         Which Python trains the same model without a search?
 result.py       What does a search leave?
+diagnose.py     What is wrong with a run, and what helps?
+  symptoms.py     What is wrong with one curve?
+  verdict.py      What do its siblings say: x10, keep, or a tenth?
+  tracks.py       What is a curve, wherever it comes from?
+  noise.py        How sure is a number that a noisy curve gives?
 sweep.py        What would every rate, family, schedule and seed have given? For studies
   grid.py         Which runs does it make?
   runs.py         How are they made?

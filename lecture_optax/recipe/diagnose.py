@@ -60,15 +60,23 @@ def diagnose(
     ```
     """
     if _is_several(curves):
-        if siblings is not None:
-            raise ValueError("siblings belongs to one run, got several curves: put it into them.")
+        if siblings is not None or rate is not None:
+            raise ValueError("siblings and rate belong to one run, got several in curves.")
+        if not curves:
+            raise ValueError("curves must hold at least one run, got none.")
         tracks = _by_rate("curves", curves)
         return {own: _diagnosis(tracks, own) for own in tracks}
     track = track_of(curves)
     if rate is None:
         rate = track.rate if np.isfinite(track.rate) else 1.0
     _validate.positive(rate=rate)
-    return _diagnosis({**_by_rate("siblings", siblings or {}), rate: track}, rate)
+    beside = _by_rate("siblings", siblings or {})
+    if rate in beside:
+        raise ValueError(
+            f"siblings must be at other rates than the run itself, got {rate:.6g}: give `rate=`, "
+            "or ratios such as 10 and 0.1 for a run whose rate is not known."
+        )
+    return _diagnosis({**beside, rate: track}, rate)
 
 
 def _is_several(curves: Any) -> bool:
@@ -86,12 +94,15 @@ def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, Track]:
 def _diagnosis(tracks: Mapping[float, Track], own: float) -> Diagnosis:
     """Of one run among its siblings."""
     by_ratio = alike({rate / own: track for rate, track in tracks.items()})
-    gain = max([0.0, *(_fall(track) for track in by_ratio.values())])
-    symptom = symptom_of(by_ratio[1.0], gain if len(by_ratio) > 1 else 0.0)
-    return Diagnosis(symptom, verdict_of(symptom, by_ratio, gain))
+    run = by_ratio[1.0]
+    levels = [np.mean(late_part(x.losses)) for x in by_ratio.values() if _has_level(x)]
+    gain = float(max([0.0, *(start_of(run.losses) - level for level in levels)]))
+    symptom = symptom_of(run, gain if len(by_ratio) > 1 else 0.0)
+    verdict = verdict_of(symptom, by_ratio, gain)
+    if symptom.name == "no progress" and verdict.remedy == "×10":
+        symptom = symptom._replace(cause="too small")
+    return Diagnosis(symptom, verdict)
 
 
-def _fall(track: Track) -> float:
-    """How far a curve fell; nothing where it exploded."""
-    x = track.losses
-    return start_of(x) - float(np.mean(late_part(x))) if track.failed is None and len(x) else 0.0
+def _has_level(track: Track) -> bool:
+    return track.failed is None and len(track.losses) > 0

@@ -19,7 +19,7 @@ class Estimate(NamedTuple):
 
     def exceeds(self, least: float, errors: float = 3.0) -> bool:
         """Whether it is above `least`, and above 0 by so many errors."""
-        return self.value > max(least, errors * self.error)
+        return bool(self.value > max(least, errors * self.error))
 
     def __str__(self) -> str:
         return f"{self.value:.3g} ± {self.error:.1g}"
@@ -44,7 +44,7 @@ def mean(x: np.ndarray) -> Estimate:
 
 def blocks(x: np.ndarray, most: int) -> np.ndarray:
     """Means of at most so many equal blocks; what is left over at the front is left out."""
-    width = max(1, len(x) // most)
+    width = max(1, -(-len(x) // most))
     whole = len(x) // width
     return x[len(x) - whole * width :].reshape(whole, width).mean(1)
 

@@ -43,6 +43,10 @@ DEAD = 1e-3
 RISE, RISES = 7.0, 2
 """So many rises of so many errors of a piece are an oscillation."""
 
+STILL = 1e-3
+"""Noise below .001 of the fall is none: what stands still without noise is at a stationary point,
+what stands still in noise may be held up by it."""
+
 NEWS = 0.02
 """A late fall below .02 of the whole is none."""
 
@@ -50,7 +54,8 @@ NEWS = 0.02
 class Symptom(NamedTuple):
     """What one curve shows.
 
-    - `name`: one of the words above; `cause`: of no progress, "too small" or "dead", else "".
+    - `name`: one of the words above; `cause`: of no progress: "dead" or "too large", and "too
+      small" where a sibling at a larger rate falls; else "".
     - `steps`: how long the curve is; `start`: the loss there; `level`: of the last quarter.
     - `fall`: from the start to the level; `late`: how much of it in the second half.
     - `settled`: the step by which nine tenths of the fall were done.
@@ -77,14 +82,17 @@ class Symptom(NamedTuple):
 
 
 def symptom_of(track: Track, most: float = 0.0) -> Symptom:
-    """Read one curve. `most`: the largest fall among its siblings, from the same start."""
+    """Read one curve. `most`: how far below its start the lowest of its siblings got."""
     read = _read(track)
     return read._replace(**dict(zip(("name", "cause"), _named(read, track, most), strict=True)))
 
 
 def start_of(x: np.ndarray) -> float:
-    """The mean loss of the first fiftieth."""
-    return float(np.mean(x[: _opening(x)])) if len(x) else np.nan
+    """The mean loss of the first fiftieth; the first one, where that has moved by then."""
+    if not len(x):
+        return np.nan
+    opening = float(np.mean(x[: _opening(x)]))
+    return float(x[0]) if abs(opening - x[0]) > HIGH * scatter(x) else opening
 
 
 def late_part(x: np.ndarray) -> np.ndarray:
@@ -104,8 +112,7 @@ def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
         return "healthy", ""
     if read.rises >= RISES:
         return "oscillating", ""
-    behind = read.fall.value < MOST * most
-    if read.settled <= EARLY * read.steps and (behind or not most):
+    if read.settled <= EARLY * read.steps and _above(read, track.losses, most):
         return "quick plateau", ""
     return "converged", ""
 
@@ -127,7 +134,7 @@ def _read(track: Track) -> Symptom:
         level=level.value,
         fall=Estimate(start - level.value, error),
         late=late,
-        settled=_settled(pieces, start, level.value) * track.steps // PIECES,
+        settled=_settled(pieces, start, level.value) * track.steps // max(1, len(pieces)),
         rises=len(large),
         rise=float(large.max(initial=0.0)),
         peak=_peak(x, start, level.value, noise),
@@ -142,8 +149,16 @@ def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
         return False
     above = pieces[-2:].min() - read.start
     own = read.start - pieces.min()
+    noise = scatter(x[: len(x) // 4]) / np.sqrt(_opening(x))
     falling = read.late.exceeds(0.0, CLEAR)
-    return above > max(HIGH * read.fall.error, most, own) and not falling
+    return bool(above > max(HIGH * noise, most, own)) and not falling
+
+
+def _above(read: Symptom, x: np.ndarray, most: float) -> bool:
+    """Whether there is something to gain: what a sibling did, or else what noise may hide."""
+    if most:
+        return read.fall.value < MOST * most
+    return scatter(late_part(x)) > STILL * read.fall.value
 
 
 def _cause(read: Symptom, track: Track) -> str:
@@ -180,9 +195,7 @@ _WORDS: dict[str, Callable[[Symptom], str]] = {
         if s.failed
         else f"the loss rose from {s.start:.4g} to {s.level:.4g} in {s.steps:,} steps."
     ),
-    "no progress": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.fall} in {s.steps:,} steps."
-    ),
+    "no progress": lambda s: f"from {s.start:.4g} the loss fell by {s.fall} in {s.steps:,} steps.",
     "oscillating": lambda s: (
         f"it rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.3g}, "
         f"and fell by {s.late} in all."

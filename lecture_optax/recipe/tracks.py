@@ -1,5 +1,6 @@
 """What is a curve, wherever it comes from? Losses of equal windows, and how the run failed."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,10 +10,14 @@ from ..training.finite import NonFiniteError
 from ..training.history import History
 from .curves import Curve
 
+LARGEST = 1e300
+"""A loss beyond is as good as infinite: sums of it are."""
+
 
 class Failure(NamedTuple):
     """The first step at which a number was not finite, which number, and of which leaf.
 
+    Steps count from 1: nothing was finite of step 1 where the first loss was not.
     `leaf` is the key path of a gradient, an update or a parameter; "" where no leaf is known.
     """
 
@@ -55,7 +60,7 @@ def track_of(run: Any) -> Track:
     """A `Track` of losses, of a record with "loss", a `History`, a result or an error of `lo.fit`,
     or a `Curve` of the recipe.
 
-    **Raises** `TypeError` or `ValueError` for what is none of them.
+    **Raises** `TypeError` or `ValueError` for what is none of them, or has no steps.
     """
     if isinstance(run, Track):
         return run
@@ -63,8 +68,9 @@ def track_of(run: Any) -> Track:
         failed = run.failed and Failure(*run.failed, run.leaf)
         return Track(np.asarray(run.means, np.float64), run.width, failed=failed)
     if isinstance(run, NonFiniteError):
-        track = track_of(run.run.history)
-        return track._replace(failed=Failure(run.run.step + 1, "a number"))
+        history = run.run.history
+        track = track_of(history) if len(history) else Track(np.zeros(0))
+        return track._replace(failed=Failure(run.step + 1, run.what))
     found = getattr(run, "history", run)
     if isinstance(found, Mapping | History):
         return _of_records(found)
@@ -72,17 +78,8 @@ def track_of(run: Any) -> Track:
 
 
 def alike(tracks: Mapping[float, Track]) -> dict[float, Track]:
-    """The same tracks in windows of one width.
-
-    **Raises** `ValueError` where their widths are no multiples of one another.
-    """
-    width = max(track.width for track in tracks.values())
-    if any(width % track.width for track in tracks.values()):
-        widths = ", ".join(str(track.width) for track in tracks.values())
-        raise ValueError(
-            f"siblings must be recorded at the same steps, got windows of {widths} steps: give the "
-            "losses of every step."
-        )
+    """The same tracks in windows of one width."""
+    width = math.lcm(*(track.width for track in tracks.values()))
     return {ratio: track.coarser(width) for ratio, track in tracks.items()}
 
 
@@ -116,7 +113,9 @@ def _numbers(run: Any) -> np.ndarray:
 
 def _cut(losses: np.ndarray) -> Track:
     """Up to the first loss that is not finite."""
-    finite = np.isfinite(losses)
+    if not len(losses):
+        raise ValueError("a curve must have a loss for every step, got none.")
+    finite = np.abs(losses) < LARGEST
     if finite.all():
         return Track(losses)
     good = int(np.argmin(finite))

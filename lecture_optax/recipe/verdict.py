@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .noise import Estimate, mean
-from .symptoms import Symptom, late_part
+from .symptoms import CLEAR, Symptom, late_part
 from .tracks import Track
 
 ERRORS = 3.0
@@ -87,7 +87,7 @@ def _remedy(
 ) -> tuple[str, bool]:
     """The remedy, and whether it is sure."""
     if symptom.name == "exploding":
-        return "÷10", below is not None and np.isfinite(below.higher.value)
+        return "÷10", below is not None and bool(np.isfinite(below.higher.value))
     if below is None and above is None:
         return "uncertain", False
     better = [x for x in (below, above) if x and _lower(x, gain)]
@@ -96,11 +96,12 @@ def _remedy(
         return "÷10", True
     if lowest is not None and lowest.late.exceeds(0.0, ERRORS):
         return "×10", True
-    if symptom.name == "no progress" and below and above and gain <= 0:
+    if symptom.name == "no progress" and below and above and gain < CLEAR * symptom.fall.error:
         return "switch", False
     if symptom.peak > 0:
         return "warm up", False
-    return "keep", all(x and x.higher.exceeds(MARGIN * gain, ERRORS) for x in (below, above))
+    higher = [x is not None and x.higher.exceeds(MARGIN * gain, ERRORS) for x in (below, above)]
+    return "keep", all(higher)
 
 
 def _beside(ratio: float, own: Track, other: Track) -> Beside:

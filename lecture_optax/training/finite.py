@@ -15,20 +15,25 @@ class NonFiniteError(FloatingPointError):
     """A loss, a gradient or an update was not finite.
 
     `run` stands before that step; or, where the batches cannot be had again, a few seconds before
-    it: `run.step` says where.
+    it: `run.step` says where. `step` is how many were finite, `what` is "loss", "grad_norm",
+    "update_norm" or "a parameter".
     """
 
-    def __init__(self, message: str, run: "Run"):
+    def __init__(self, message: str, run: "Run", step: int, what: str):
         super().__init__(message)
-        self.run = run
+        self.run, self.step, self.what = run, step, what
+
+
+def which_was_not_finite(records: Mapping[str, np.ndarray], good: int) -> str:
+    """The first number that was not, in the step after so many good ones."""
+    names = ("loss", "grad_norm", "update_norm")
+    return next((name for name in names if not np.isfinite(records[name][good])), "a parameter")
 
 
 def what_was_not_finite(
-    history: History, begin: int, records: Mapping[str, np.ndarray], good: int
+    history: History, begin: int, records: Mapping[str, np.ndarray], good: int, bad: str
 ) -> str:
-    """Which number of step `begin + good`, the last finite loss, the rate, and what to try."""
-    names = ("loss", "grad_norm", "update_norm")
-    bad = next((name for name in names if not np.isfinite(records[name][good])), "a parameter")
+    """That `bad` was not at step `begin + good`, the last finite loss, the rate, what to try."""
     losses = np.concatenate([history.since(begin - 1), records["loss"][: good + 1]])
     finite = losses[np.isfinite(losses)]
     last = f"{finite[-1]:.4g}" if len(finite) else "none"

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blame import blame
-from .finite import NonFiniteError, what_was_not_finite
+from .finite import NonFiniteError, what_was_not_finite, which_was_not_finite
 from .history import History
 from .looks import Best, better, look
 from .program import CHUNK, Program, empty_table, table_of
@@ -158,11 +158,13 @@ def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.nd
     records = table_of(np.asarray(table), run.step - begin)
     if not records["finite"].all():
         good = int(np.argmin(records["finite"]))  # so many, before the first that was not
-        what = what_was_not_finite(run.history, begin, records, good)
+        bad = which_was_not_finite(records, good)
+        what = what_was_not_finite(run.history, begin, records, good, bad)
         _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})
         if isinstance(source, Rows):
             what += blame(run.program, run.carry, source.data, source.weights)
-        raise NonFiniteError(f"{what} The parameters are those of step {run.step}.", run)
+        what += f" The parameters are those of step {run.step}."
+        raise NonFiniteError(what, run, begin + good, bad)
     _remember(run, records)
     if run.step in run.looks:  # fixed steps: where chunks end is a matter of time
         run.history.ratios.append((run.step, np.asarray(ratios)))

@@ -269,8 +269,9 @@ class TestGoingOn:
             loss=lambda w, batch: -1e4 * w[0].astype(jnp.float32) + 0 * batch,
             train=X[:, 0],
         )
-        with pytest.raises(NonFiniteError, match="a parameter was not finite at step 6 "):
+        with pytest.raises(NonFiniteError, match="parameter was not finite at step 6 ") as stopped:
             fit(tmp_path, steady, tx=optax.sgd(1.0))
+        assert (stopped.value.step, stopped.value.what) == (6, "a parameter")
         _, saved = Folder(tmp_path).newest()
         assert np.isfinite(saved.arrays["params"]).all()
 

@@ -1,0 +1,204 @@
+"""What is wrong with a curve, and what its siblings say: curves whose answer is known."""
+
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from hypothesis.extra import numpy as arrays
+
+import lecture_optax as lo
+from lecture_optax.recipe import Diagnosis, diagnose
+from lecture_optax.recipe.curves import Curve
+from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training.history import History
+
+STEPS = 400
+K = np.arange(STEPS)
+NOISE = np.random.default_rng(0).normal(size=STEPS)
+
+CURVES = {
+    "exploding": 1.01**K,
+    "no progress": 3 + 0.1 * NOISE,
+    "oscillating": np.exp(-K / 10) + 0.3 * np.sin(K / 12) ** 2 + 0.001 * NOISE,
+    "quick plateau": 1 + np.exp(-K / 10) + 0.01 * NOISE,
+    "converged": np.exp(-K / 20.0),
+    "healthy": 1 / (1 + K / 20) + 0.01 * NOISE,
+    "uncertain": np.exp(-K[:8] / 3),
+}
+
+
+def quadratic(rate, noise=0.0, steps=STEPS):
+    """The loss of gradient descent on λ/2 θ² with λ = 1, from θ = 1, on the same batches."""
+    theta, losses = 1.0, []
+    for k in range(steps):
+        losses.append(theta**2 / 2 + noise * NOISE[k])
+        theta -= rate * (theta + noise * NOISE[k])
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_curve_with_a_known_symptom_is_named(name):
+    found = diagnose(CURVES[name])
+    assert found.symptom.name == name
+    assert found.remedy in ("÷10" if name == "exploding" else "uncertain")
+    assert str(found).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("change", [lambda x: x + 1024, lambda x: 1000 * x, lambda x: x / 1000])
+@pytest.mark.parametrize("name", CURVES)
+def test_units_of_the_loss_do_not_change_what_is_found(name, change):
+    siblings = {10: 0.5 * CURVES[name], 0.1: CURVES[name][::-1]}
+    before = diagnose(CURVES[name], siblings)
+    after = diagnose(change(CURVES[name]), {r: change(x) for r, x in siblings.items()})
+    assert (after.symptom.name, after.remedy) == (before.symptom.name, before.remedy)
+
+
+class TestExploding:
+    def test_the_step_and_the_number_are_named(self):
+        found = diagnose([2.0, 1.0, 0.5, np.nan, 0.1])
+        assert found.symptom.name == "exploding"
+        assert found.symptom.failed == (4, "loss", "")
+        assert "loss was not finite at step 4" in str(found)
+
+    def test_it_is_seen_before_the_loss_has_doubled(self):
+        losses = quadratic(2.001, steps=340)
+        assert losses[-1] < 2 * losses[0]
+        assert diagnose(losses).symptom.name == "exploding"
+
+    def test_a_tenth_of_the_rate_helps_for_sure_where_it_stays_finite(self):
+        above = quadratic(2.5)
+        for below, sure in ((quadratic(0.25), True), (np.array([1.0, np.inf]), False)):
+            found = diagnose(above, {0.1: below})
+            assert (found.remedy, found.verdict.sure) == ("÷10", sure)
+
+    def test_an_excursion_that_came_back_asks_for_a_warm_up(self):
+        losses = np.exp(-K / 30.0)
+        losses[2:20] += 8
+        found = diagnose(losses, {10: [1.0, np.inf], 0.1: np.exp(-K / 300.0)})
+        assert found.symptom.name != "exploding"
+        assert found.symptom.peak > 5
+        assert found.remedy == "warm up"
+
+
+class TestNoProgress:
+    def test_a_gradient_that_is_gone_is_dead(self):
+        record = {"loss": CURVES["no progress"], "grad_norm": np.exp(-K / 5.0)}
+        assert diagnose(record).symptom.cause == "dead"
+
+    def test_a_level_above_the_start_was_too_large_a_rate(self):
+        losses = np.where(K < 10, 1.0, 1.5) + 0.1 * NOISE
+        losses[STEPS // 2 :] -= 0.2
+        found = diagnose(losses).symptom
+        assert (found.name, found.cause) == ("no progress", "too large")
+
+    def test_a_sibling_that_falls_at_ten_times_the_rate_says_too_small(self):
+        found = diagnose(quadratic(1e-5, 0.1), {10: quadratic(1e-4, 0.1)})
+        assert found.symptom.name == "no progress"
+        assert found.remedy != "÷10"
+        found = diagnose(quadratic(1e-4, 0.1), {10: quadratic(1e-3, 0.1)})
+        assert (found.symptom.cause, found.remedy) == ("too small", "×10")
+
+    def test_where_no_rate_helps_another_optimizer_may(self):
+        flat = CURVES["no progress"]
+        found = diagnose(flat, {10: flat + 0.5, 0.1: flat + 1e-6})
+        assert (found.remedy, found.verdict.factor) == ("switch", None)
+
+
+class TestSiblings:
+    def test_each_of_several_runs_is_told_where_the_best_one_is(self):
+        rates = {rate: quadratic(rate, 0.01) for rate in (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
+        found = diagnose(rates)
+        assert [found[rate].remedy for rate in (1e-4, 1e-3)] == ["×10", "×10"]
+        assert found[1.0].remedy in ("keep", "÷10")
+        assert found[1e-2].verdict.factor == found[1e-2].verdict.factor
+
+    def test_one_run_is_told_the_same_as_among_several(self):
+        runs = {rate: quadratic(rate, 0.01) for rate in (1e-3, 1e-2, 1e-1)}
+        others = {rate: run for rate, run in runs.items() if rate != 1e-2}
+        assert diagnose(runs)[1e-2] == diagnose(runs[1e-2], others, rate=1e-2)
+
+    def test_ratios_do_for_rates(self):
+        found = diagnose(quadratic(0.01), {10: quadratic(0.1), 0.1: quadratic(0.001)})
+        assert found == diagnose({r: quadratic(r) for r in (0.001, 0.01, 0.1)})[0.01]
+
+    def test_a_plateau_above_a_sibling_is_quick_and_at_the_lowest_is_converged(self):
+        low, high = np.exp(-K / 10.0) + 0.01 * NOISE, CURVES["quick plateau"]
+        assert diagnose(high, {0.1: 2 * low}).symptom.name == "quick plateau"
+        assert diagnose(2 * low, {10: high}).symptom.name == "converged"
+
+    def test_noise_alone_is_no_reason_to_change_the_rate(self):
+        noise = np.random.default_rng(1).normal(size=(3, STEPS))
+        x, y, z = np.exp(-K / 40.0) + 0.1 * noise
+        found = diagnose(x, {10: y, 0.1: z})
+        assert (found.remedy, found.verdict.sure) == ("keep", False)
+
+    def test_runs_recorded_in_other_windows_are_compared_over_the_same_steps(self):
+        fine, coarse = Curve(), Curve()
+        for curve, rate, steps in ((fine, 0.01, 200), (coarse, 0.1, STEPS)):
+            curve.record(quadratic(rate, steps=steps), np.zeros(steps), np.zeros(steps))
+        assert fine.width < coarse.width
+        assert diagnose(fine, {10: coarse}).remedy == "×10"
+
+
+class TestWhatIsAccepted:
+    def test_a_result_and_its_history_say_the_same_at_the_rate_of_the_record(self):
+        bowl = Problem.from_functions(
+            init=lambda key: jnp.ones(2),
+            loss=lambda params, batch: jnp.sum((params - batch) ** 2, -1),
+            train=jnp.zeros((8, 2)),
+        )
+        run = lo.fit(bowl, tx=lo.sgd(0.01), steps=40, batch_size=8)
+        found = diagnose(run)
+        assert found == diagnose(run.history) == diagnose(run.history["loss"], rate=0.01)
+        assert found.symptom.name == "healthy"
+        assert diagnose(run, {0.1: [2.0, 1e-9] * 20}).verdict.above.ratio == pytest.approx(10)
+
+    @pytest.mark.parametrize("losses", [[1.0, 2.0], []])
+    def test_the_error_of_a_run_says_after_how_many_steps_and_what(self, losses):
+        history = History([{"loss": np.array(losses)}] if losses else [])
+        error = NonFiniteError("", SimpleNamespace(history=history), 3, "grad_norm")
+        assert diagnose(error).symptom.failed == (4, "grad_norm", "")
+
+    def test_a_curve_of_the_recipe_with_the_leaf_that_failed(self):
+        curve = Curve(failed=(7, "grad_norm"), leaf="['w']")
+        curve.record(np.ones(6), np.ones(6), np.ones(6))
+        assert str(diagnose(curve)).startswith(
+            "exploding: grad_norm of ['w'] was not finite at step 7."
+        )
+
+    def test_a_history_by_its_losses(self):
+        history = History([{"loss": CURVES["healthy"]}])
+        assert diagnose(history) == diagnose(CURVES["healthy"])
+
+    @pytest.mark.parametrize(
+        ("typed", "error", "words"),
+        [
+            (("loss",), TypeError, "got str"),
+            ((np.ones((2, 2)),), TypeError, r"of shape \(2, 2\)"),
+            (([],), ValueError, "must have a loss for every step"),
+            (({},), ValueError, "at least one run"),
+            (({"valid_loss": [1.0]},), ValueError, 'must have "loss"'),
+            (({-1.0: [1.0]},), ValueError, "the rates of curves must be a finite number > 0"),
+            (([1.0], {0.0: [1.0]}), ValueError, "the rates of siblings must be a finite"),
+            (([1.0], {1.0: [1.0]}), ValueError, "siblings must be at other rates"),
+            (({0.1: [1.0]}, {1.0: [1.0]}), ValueError, "siblings and rate belong to one run"),
+            (([1.0], [1.0]), TypeError, "siblings must be {rate: run}, got list"),
+        ],
+    )
+    def test_what_is_no_curve_is_refused(self, untyped, typed, error, words):
+        with pytest.raises(error, match=words):
+            diagnose(*typed)
+
+
+NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+LOSSES = arrays.arrays(np.float32, st.integers(1, 40), elements=NUMBERS)
+
+
+@given(LOSSES, LOSSES, LOSSES)
+def test_finite_curves_are_never_refused(run, above, below):
+    found = diagnose(run, {10: above, 0.1: below})
+    assert isinstance(found, Diagnosis)
+    assert found.symptom.name in (*CURVES, "uncertain")
+    assert str(found)
