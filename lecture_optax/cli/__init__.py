@@ -4,6 +4,7 @@
     train.py      train one problem
     recipe.py     find the optimizer and its rate
     compare.py    several optimizers on one problem
+    diagnose.py   what is wrong with runs that were logged?
     look_up.py    problems, info, theory: what is there?
 
 A verb is a dataclass: its fields are the arguments, and `run` returns the exit status.
@@ -73,11 +74,13 @@ def _verb_of(words: list[str]) -> Any:
             'the command line needs tyro: pip install "lecture_optax[cli]".'
         ) from error
     from .compare import Compare
+    from .diagnose import Diagnose
     from .look_up import Info, Problems, Theory
     from .recipe import Recipe
     from .train import Train
 
-    verbs = {v.__name__.lower(): v for v in (Train, Recipe, Compare, Problems, Info, Theory)}
+    all_of_them = (Train, Recipe, Compare, Diagnose, Problems, Info, Theory)
+    verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
         with typed():
             _validate.one_of(*verbs, **{"the verb": words[0]})

@@ -34,6 +34,7 @@ diagnose.py     What is wrong with a run, and what helps?
   symptoms.py     What is wrong with one curve?
   verdict.py      What do its siblings say: x10, keep, or a tenth?
   tracks.py       What is a curve, wherever it comes from?
+  logged.py       What does a log say of its runs?
   noise.py        How sure is a number that a noisy curve gives?
 sweep.py        What would every rate, family, schedule and seed have given? For studies
   grid.py         Which runs does it make?

@@ -1,6 +1,7 @@
 """Where is a run written down? `f(step, dict)`, a file of JSON lines, or a TensorBoard folder.
 
 A hundred lines a run, at steps that depend on the length of the run alone, and one at every look.
+Where a number is not finite, the last line holds it.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .finite import NonFiniteError
 from .loop import Hook, Moment
 
 LINES = 100
@@ -34,7 +36,8 @@ def log_to(target: Any) -> Iterator[list[Hook]]:
     if target is None:
         yield []
     elif callable(target):
-        yield [_Log(lambda step: target)]
+        with _Log(lambda step: target) as log:
+            yield [log]
     elif not isinstance(target, (str, os.PathLike)):
         raise TypeError(
             f"log must be a function of (step, dict), a path ending in .jsonl or a folder for "
@@ -44,7 +47,8 @@ def log_to(target: Any) -> Iterator[list[Hook]]:
         kind = _Lines if Path(target).suffix == ".jsonl" else _TensorBoard
         opened = kind(Path(target))
         try:
-            yield [_Log(opened.open)]
+            with _Log(opened.open) as log:
+                yield [log]
         finally:
             opened.close()
 
@@ -56,6 +60,18 @@ class _Log:
         self.open_at = open_at
         self.write: Write | None = None
         self.waiting: dict[str, np.ndarray] = {}
+        self.step = 0
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, NonFiniteError) and self.write is not None:
+            run = error.run
+            if run.step > self.step:
+                unseen = {name: x[self.step :] for name, x in run.history.steps.items()}
+                self(Moment(run, run.step, unseen, None))
+            self.write(error.step + 1, {error.what.split()[-1]: np.nan})
 
     def __call__(self, moment: Moment) -> None:
         if self.write is None:
@@ -74,6 +90,7 @@ class _Log:
             self.write(end, {**self._window(end - first), **_without_step(look)})
         if moment.look and not records:
             self.write(moment.step, _without_step(moment.look))
+        self.step = moment.step
 
     def _window(self, length: int) -> dict[str, float]:
         """The mean loss of the first steps that wait, and what else the last of them did."""

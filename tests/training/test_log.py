@@ -1,12 +1,14 @@
 """A log has the same lines however the steps were cut into chunks, and survives a resume."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import log
+from lecture_optax.training import NonFiniteError, log
+from lecture_optax.training.history import History
 
 from .models import TRAIN, VALID, LinenNet
 from .test_progress import moments
@@ -112,3 +114,16 @@ def test_what_a_log_opens_is_closed_when_the_run_breaks(tmp_path):
     assert len(path.read_text().splitlines()) == 21
     with pytest.raises(ValueError, match="closed file"):
         hook.write(40, {})
+
+
+def test_the_last_line_holds_what_was_not_finite(tmp_path):
+    path, (start, later) = tmp_path / "run.jsonl", moments(0, 40)
+    run = SimpleNamespace(step=45, steps=100, history=History([{"loss": np.ones(45)}]))
+    with pytest.raises(NonFiniteError), log.log_to(path) as (hook,):
+        hook(start)
+        hook(later)
+        raise NonFiniteError("", run, 45, "grad_norm")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [*range(47)]
+    assert list(lines[-2]) == ["step", "loss"]
+    assert np.isnan(lines[-1]["grad_norm"])
