@@ -34,7 +34,7 @@ class Diagnose:
             runs = self._runs()
             rates = _rates(runs)
         if len(runs) == 1:
-            found = {rates[0]: diagnose(*runs.values())}
+            found = {rates[0]: diagnose(next(iter(runs.values())))}
         else:
             found = diagnose(dict(zip(rates, runs.values(), strict=True)))
         named = list(zip(runs, rates, (found[rate] for rate in rates), strict=True))
