@@ -43,10 +43,13 @@ sweep.py        What would every rate, family, schedule and seed have given? For
   table.py        What came of it?
 pictures.py     What does it look like?
 fitted.py       What does `lo.fit` return, when the recipe chose?
+fork.py         Would another rate help a run of one's own? Three ways on, on the same batches
+  own_run.py      Where does it stand?
 """
 
 from .diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .explanation import ArmRecord as ArmRecord, Explanation as Explanation
+from .fork import Fork as Fork, fork as fork
 from .optimizer import FAMILIES as FAMILIES, arm as arm, arms as arms
 from .population import Arm as Arm
 from .result import Result as Result

@@ -3,15 +3,17 @@
 Asked once, when a run has failed and stands before the step that did: that step is taken apart.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .program import Program
+from ._cached import cached
+from .program import Compiled, Program
 from .rows import rows_at
-from .step import Carry, keys_of
+from .step import Carry, keys_of, squares
 
 _MOST = 3
 """So many names are enough."""
@@ -36,6 +38,45 @@ def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
         carry.params, carry.model_state, batch, key, own
     )[0]
     return _of_leaves(gradient)
+
+
+def first_not_finite(program: Program, carry: Carry) -> tuple[str, str]:
+    """What of the step that comes next is not finite, and the key path of the first leaf of it.
+
+    A leaf counts as finite where the sum of its squares is, as in the record of a step. ("", "")
+    where all are.
+    """
+    apart = _taken_apart(program.problem.functions.loss, program.compiled)
+    loss, gradient, after = apart(carry, program.problem.train, program.hyperparams)
+    leaf = _first(carry.params, gradient)
+    if not np.isfinite(loss):
+        return ("loss and the gradient", leaf) if leaf else ("loss", "")
+    if leaf:
+        return "gradient", leaf
+    leaf = _first(carry.params, after)
+    return ("parameter", leaf) if leaf else ("", "")
+
+
+@cached
+def _taken_apart(loss: Callable[..., Any], compiled: Compiled) -> Callable[..., Any]:
+    """The loss of a step; the squares, by leaf, of its gradient and of the parameters after it."""
+
+    def apart(carry, data, hyperparams):
+        batch = compiled.take(data, carry.key, carry.step)
+        key = jax.random.fold_in(keys_of(carry.key)[1], carry.step)
+        gradient_at = jax.value_and_grad(loss, has_aux=True)
+        (value, _), gradient = gradient_at(carry.params, carry.model_state, batch, key, None)
+        after = compiled.step(carry, batch, None, hyperparams)[0]
+        return value, squares(gradient), squares(after.params)
+
+    return jax.jit(apart)
+
+
+def _first(params: Any, found: list[Any]) -> str:
+    """The path of the first leaf whose number is not finite; "" where all are."""
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    bad = [path for path, x in zip(paths, found, strict=True) if not np.isfinite(x)]
+    return (jax.tree_util.keystr(bad[0]) or "the parameters") if bad else ""
 
 
 def _of_rows(rows: np.ndarray, losses: np.ndarray) -> str:

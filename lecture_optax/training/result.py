@@ -28,6 +28,7 @@ class Result:
     - `steps`: how many were made; `kept`: from which of them the parameters are, and whether they
       are an average.
     - `search`: what the recipe found, when it chose (`recipe.Result`: `explain()`, `report()`).
+    - `run`: where the run stands, for what goes on from there (`recipe.fork`); None for a search.
     """
 
     model: Any = field(repr=False)
@@ -43,6 +44,7 @@ class Result:
     stopped: str | None = None
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     search: Any = field(repr=False, default=None)
+    run: Run | None = field(repr=False, default=None)
 
     def predict(self, x: Any) -> Any:
         """The model's output for rows `x`, in evaluation mode, with the parameters kept."""
@@ -106,4 +108,5 @@ def result_of(
         kept=kept,
         stopped=run.stopped,
         predictor=predict and jax.jit(predict),
+        run=run,
     )

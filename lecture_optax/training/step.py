@@ -105,8 +105,8 @@ def _add(a: Any, b: Any) -> Any:
 
 
 def _record(value, gradient, updates, params, opt_state, metrics) -> Record:
-    lengths, moves = _squares(params), _squares(updates)
-    grad_norm = jnp.sqrt(sum(_squares(gradient), jnp.zeros((), default_float())))
+    lengths, moves = squares(params), squares(updates)
+    grad_norm = jnp.sqrt(sum(squares(gradient), jnp.zeros((), default_float())))
     update_norm = jnp.sqrt(sum(moves, jnp.zeros((), default_float())))
     ratios = [_ratio(move, length) for move, length in zip(moves, lengths, strict=True)]
     return Record(
@@ -130,7 +130,7 @@ def rate_of(opt_state: Any) -> jax.Array:
     return jnp.asarray(rates[0] if rates else jnp.nan, default_float())
 
 
-def _squares(tree: Any) -> list[jax.Array]:
+def squares(tree: Any) -> list[jax.Array]:
     """|x|² of every leaf."""
     wide = jax.tree.leaves(widen(tree))
     return [as_array(jnp.sum(abs_squared(x)), default_float()) for x in wide]
