@@ -45,7 +45,7 @@ def average_iterates(eta: Scalar = 8.0) -> Transformation:
     `ValueError` from `update` when it is not given the parameters.
 
     Source: Polyak and Juditsky (1992); the weights: Shamir and Zhang (2013), "polynomial-decay
-    averaging"; as the recipe uses it: `policy.md`, step 0.
+    averaging"; its law: `theory.annealing`.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo, optax

@@ -153,7 +153,7 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
     **Raises** `ValueError` for any other transformation, naming its members.
 
-    Source: Sutskever et al. (2013); `theory.md`, "scheduled mu_k".
+    Source: Sutskever et al. (2013); measured in `theory.nesterov_form`, where μ moves too.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo, optax

@@ -25,6 +25,7 @@ CURVATURES = np.logspace(-4, 0, 100)
     claim="The optimized method leaves L R²/(2 t(N)²) on Huber's function: half of Nesterov's",
     slide="Nesterov 1983",
     source="Kim and Fessler (2016), theorem 2",
+    picture="worst_cases",
 )
 def optimized_worst_case(optimized_trace=lo.optimized_trace):
     """L R²/(2 t²) = L R²/(2 (2S + 1)) on the slope, for a row sum S = (t(N)² - 1)/2."""
@@ -40,6 +41,7 @@ def optimized_worst_case(optimized_trace=lo.optimized_trace):
     slide="Nesterov 1983",
     source="Drori and Teboulle (2014); Kim and Fessler (2016), theorem 2",
     needs=("PEPit",),
+    picture="worst_cases",
 )
 def certified_optimized(optimized_trace=lo.optimized_trace):
     for steps in STEPS:

@@ -58,6 +58,7 @@ def adams_largest_step(adam=lo.adam):
     claim="A gradient after long silence makes a step of (1 - b1)/√(1 - b2) = 3.16 τ",
     slide="Adam",
     source="Kingma and Ba (2015), section 2.1",
+    picture="memory",
 )
 def lone_spike(adam=lo.adam):
     spike = np.zeros(10_000)
@@ -81,14 +82,16 @@ def constant_gradient(
     adagrad=lo.adagrad,
     rmsprop=lo.rmsprop,
 ):
-    g, eps, b1, b2 = -3.0, 0.5, 0.8, 0.95
+    g, eps, b1, b2, tau = -3.0, 0.5, 0.8, 0.95, lo.schedules.inverse_time(1.0)
     k = np.arange(1, 41)
     late, now = 1 - b1 ** (k + 1), 1 - b1**k
     ahead = b1 * now / late + (1 - b1) / now
     outside = g / (abs(g) + eps)
     collected = 1 - b2**k
     heard = g / np.sqrt(collected * g**2 + eps)
-    heavy = np.array([0.7 ** np.arange(i, -1.0, -1) @ heard[: i + 1] for i in range(40)])
+    falling = heard / k  # with τ = 1/k, which stands inside this velocity
+    heavy = np.array([0.7 ** np.arange(i, -1.0, -1) @ falling[: i + 1] for i in range(40)])
+    late_start = collected * g**2 + 0.25 * b2**k
     laws = {
         "Adam": (adam(1.0, b1, b2, eps), outside),
         "AMSGrad": (amsgrad(1.0, b1, b2, eps), outside),
@@ -96,10 +99,11 @@ def constant_gradient(
         "NAdam": (nadam(1.0, b1, b2, eps), ahead * outside),
         "AdaGrad": (adagrad(1.0, 0.25, eps), g / np.sqrt(0.25 + k * g**2 + eps)),
         "RMSProp": (rmsprop(1.0, b2, eps), g / np.sqrt(collected * g**2 + eps)),
-        "RMSProp, its steps in a velocity": (rmsprop(1.0, b2, eps, momentum=0.7), heavy),
+        "RMSProp, c(0) = 1/4": (rmsprop(1.0, b2, eps, 0.25), g / np.sqrt(late_start + eps)),
+        "RMSProp, its steps in a velocity": (rmsprop(tau, b2, eps, momentum=0.7), heavy),
         "RMSProp, look-ahead": (
-            rmsprop(1.0, b2, eps, momentum=0.7, nesterov=True),
-            0.7 * heavy + heard,
+            rmsprop(tau, b2, eps, momentum=0.7, nesterov=True),
+            0.7 * heavy + falling,
         ),
         "RMSProp, ε outside, corrected": (
             rmsprop(1.0, b2, eps, eps_in_sqrt=False, bias_correction=True),
@@ -134,6 +138,25 @@ def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad, adamax=lo.adamax):
 
 
 @statement(
+    "centred-rmsprop-divides-by-the-spread",
+    claim="Centred RMSProp divides by the standard deviation of g, where late ones weigh more",
+    slide="RMSProp",
+    source="Graves (2013), equations 38 to 41; weighted by (1 - β) β^(k-j)",
+)
+def centred_divides_by_the_spread(rmsprop=lo.rmsprop):
+    """Not corrected, the weights that are missing up to 1 are those of zeros before the start."""
+    gradients = np.random.default_rng(6).normal(1.0, 2.0, size=30)
+    ages = np.subtract.outer(np.arange(30), np.arange(30))
+    weights = np.where(ages >= 0, 0.1 * 0.9 ** np.maximum(ages, 0), 0)
+    for corrected in (True, False):
+        w = weights / weights.sum(1, keepdims=True) if corrected else weights
+        spread = np.sqrt(w @ gradients**2 - (w @ gradients) ** 2 + 0.5)
+        tx = rmsprop(1.0, 0.9, 0.5, centered=True, bias_correction=corrected)
+        off = np.abs(updates_along(tx, gradients) + gradients / spread).max()
+        yield Finding(off, 0, 1e-12, what=f"off it in 30 steps, bias_correction={corrected}")
+
+
+@statement(
     "weight-decay-beside-d",
     claim="AdamW's weights shrink by 1 - τλ a step, past D; λθ in the gradient would be rescaled",
     slide="Adam",
@@ -141,13 +164,16 @@ def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad, adamax=lo.adamax):
 )
 def weight_decay_beside_d(adamw=lo.adamw, adam=lo.adam):
     coupled = lo.chain(optax.add_decayed_weights(0.2), adam(0.5))
-    for name, tx, factor in (
-        ("AdamW", adamw(0.5, weight_decay=0.2), 1 - 0.5 * 0.2),
-        ("decay before Adam", coupled, 1 - 0.5 / 8.0),
+    shrinking = adamw(0.5, eps=0.5, eps_root=0.25, weight_decay=0.2)
+    step = 3 / (np.sqrt(9.25) + 0.5)  # of a first gradient 3
+    for what, tx, gradient, reached in (
+        ("AdamW, g = 0: θ(1) from 8", shrinking, 0.0, 8 * (1 - 0.5 * 0.2)),
+        ("AdamW, g = 3", shrinking, 3.0, 8 * (1 - 0.5 * 0.2) - 0.5 * step),
+        ("decay before Adam, g = 0", coupled, 0.0, 8 - 0.5),
     ):
         θ = jnp.asarray(8.0)
-        update, _ = tx.update(jnp.zeros(()), tx.init(θ), θ)
-        yield Finding((θ + update) / θ, factor, 1e-8, what=f"{name}: first factor, no gradient")
+        update, _ = tx.update(jnp.asarray(gradient), tx.init(θ), θ)
+        yield Finding(θ + update, reached, 1e-8, what=what)
 
 
 def searched_step(tx: Any, t: int) -> float:

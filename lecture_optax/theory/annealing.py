@@ -40,6 +40,7 @@ def second_moment(tx, steps, curvature=1.0, read=lambda state, params: params):
     claim="With τ = c/k the error falls like k^-min(1, 2cλ): a c 10 x too small costs 1,400 x",
     slide="Annealing",
     source="Bottou, Curtis and Nocedal (2018), theorem 4.7; exact recursion",
+    picture="annealing",
 )
 def one_over_k_needs_its_constant(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     moments = {}
@@ -58,6 +59,7 @@ def one_over_k_needs_its_constant(sgd=lo.sgd, inverse_time=lo.schedules.inverse_
     claim="k E θ² tends to c²σ²/(2cλ - 1) for 2cλ > 1",
     slide="Annealing",
     source="Bottou, Curtis and Nocedal (2018), theorem 4.7; Chung (1954)",
+    picture="annealing",
 )
 def constant_of_one_over_k(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     for c in (1.0, 2.0, 4.0):
@@ -70,6 +72,7 @@ def constant_of_one_over_k(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     claim="On (θ - x(k))²/2 descent with τ = 1/k is the running mean of the samples",
     slide="Annealing",
     source="Robbins and Monro (1951)",
+    picture="annealing",
 )
 def one_over_k_is_the_mean(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     samples = jnp.asarray(np.random.default_rng(0).normal(2.0, 3.0, size=500))
@@ -90,6 +93,7 @@ def one_over_k_is_the_mean(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     claim="At a constant τ the average has E a² → (η+1)²/(2η+1) σ²/(λ²k), whatever τ and momentum",
     slide="Annealing",
     source="Polyak and Juditsky (1992); Shamir and Zhang (2013); the weighted factor: ours",
+    picture="annealing",
 )
 def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
     """Far from the start θ(k) ≈ -ξ/λ summed over a memory that is short beside k.
@@ -113,6 +117,7 @@ def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
     claim="The average forgets where it began like k^-(η+1)",
     slide="Annealing",
     source="ours: the weight of an early θ(j) is (η+1) j^η / k^(η+1)",
+    picture="annealing",
 )
 def average_forgets_the_start(sgd=lo.sgd, average_iterates=lo.average_iterates):
     for eta in (0.0, 2.0):

@@ -42,6 +42,7 @@ def error(sgd, momentum_nesterov, tau: float, curvature: float = 1.0) -> float:
     claim="With t = k√τ Nesterov's x(k) tends to 2 J₁(t√λ)/(t√λ), with an error of order √τ",
     slide="Nesterov 1983",
     source="Su, Boyd and Candès (2016), section 3; the order: ours",
+    picture="ode_limit",
 )
 def nesterov_follows_bessel(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     taus = [1e-2 / 4**i for i in range(4)]

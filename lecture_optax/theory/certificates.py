@@ -15,6 +15,7 @@ _SOLVER = 1e-4  # relative; a semidefinite program is solved to about 1e-5
     slide="Gradient descent",
     source="Drori and Teboulle (2014), theorem 3.1; best constant step: Taylor et al. (2017)",
     needs=("PEPit",),
+    picture="worst_cases",
 )
 def certified_gradient_descent(sgd=lo.sgd):
     yield _equal(worst_case(sgd(1.0), N), 1 / (4 * N + 2), "τ = 1/L")
@@ -27,6 +28,7 @@ def certified_gradient_descent(sgd=lo.sgd):
     slide="Nesterov 1983",
     source="Taylor, Hendrickx and Glineur (2017), table 1",
     needs=("PEPit",),
+    picture="worst_cases",
 )
 def certified_nesterov(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
@@ -40,7 +42,7 @@ def certified_nesterov(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_neste
     "certified-constant-momentum",
     claim="Constant momentum 0.9 at τ = 1/L guarantees 8 times less than no momentum",
     slide="Nesterov 1983",
-    source="ours, by PEPit; theory_notes, section 2",
+    source="ours, by PEPit",
     needs=("PEPit",),
 )
 def certified_constant_momentum(sgd=lo.sgd):
@@ -56,6 +58,7 @@ def certified_constant_momentum(sgd=lo.sgd):
     slide="Annealing",
     source="Altschuler and Parrilo (2023); the exact value: PEPit",
     needs=("PEPit",),
+    picture="worst_cases",
 )
 def certified_silver_steps(sgd=lo.sgd, silver=lo.schedules.silver):
     gap = worst_case(sgd(silver()), 15)

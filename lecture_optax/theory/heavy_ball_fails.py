@@ -19,6 +19,7 @@ def lessards_slope(t):
     claim="The best heavy ball for quadratics (τ = 1/9, μ = 4/9) cycles for ever on a convex loss",
     slide="Momentum",
     source="Lessard, Recht and Packard (2016), section 4.6",
+    picture="three_cycle",
 )
 def heavy_ball_cycles(sgd=lo.sgd):
     path = descend(sgd(1 / 9, momentum=4 / 9), lessards_slope, 3.3, 302)

@@ -83,6 +83,8 @@ def epsilon(adam=lo.adam):
         ):
             step = -updates_along(tx, np.array([g]))[0] / TAU
             yield Finding(step, size, 1e-9, what=f"first step over τ, g = {g:g}, {what}")
+    silence = -updates_along(adam(1.0, b2=0.0, eps=0.5), np.array([1.0, 0.0]))[1]
+    yield Finding(silence, 0.09 / 0.19 / 0.5, 1e-9, what="where c = 0, D = 1/ε")
 
 
 @statement(

@@ -28,6 +28,7 @@ def trained(tx, slope, start, steps, read=lambda params, state: None):
     claim="On θ²/2 Adam's τ/√ĉ grows as gradients shrink, up to 2(1+b1)/(1-b1): 38, and stays",
     slide="Adam",
     source="Cohen et al. (2022), the adaptive edge of stability; on a parabola: ours",
+    picture="adam_at_its_edge",
 )
 def adam_climbs_to_its_edge(adam=lo.adam):
     tau, b2, steps = 1e-3, 0.99, 8000

@@ -22,6 +22,7 @@ STEPS = 30
     claim="The stored θ is the look-ahead y, its read-out is x, for a momentum that moves too",
     slide="Nesterov 1983",
     source="Nesterov (1983); Sutskever et al. (2013); the two μ: ours",
+    picture="memory",
 )
 def nesterov_is_the_textbook(
     sgd=lo.sgd,
@@ -46,6 +47,7 @@ def nesterov_is_the_textbook(
     claim="With μ(k), v(k+1) = μ(k) v(k) + g(k): the k-th step fades by μ(k), the first by μ(0)",
     slide="Momentum",
     source="Polyak (1964), with μ(k) for μ",
+    picture="memory",
 )
 def heavy_ball_with_a_moving_momentum(sgd=lo.sgd):
     """v(0) = 0, so that μ(0) fades nothing: g(j) enters v(k+1) by μ(j+1) ... μ(k)."""
@@ -91,14 +93,21 @@ def rate_inside_the_velocity(
     slide="Momentum",
     source="the lecture; optax.sgd",
 )
-def constant_rate_stands_anywhere(sgd=lo.sgd, trace=lo.trace, nesterov_trace=lo.nesterov_trace):
-    rate = lo.scale_by_learning_rate(0.3)
+def constant_rate_stands_anywhere(
+    sgd=lo.sgd,
+    trace=lo.trace,
+    nesterov_trace=lo.nesterov_trace,
+    scale_by_learning_rate=lo.scale_by_learning_rate,
+):
+    rate = scale_by_learning_rate(0.3)
     for nesterov, velocity in ((False, trace), (True, nesterov_trace)):
         peer = step_matrix(optax.sgd(0.3, momentum=0.9, nesterov=nesterov), 12)
         inside, outside = lo.chain(rate, velocity(0.9)), sgd(0.3, 0.9, nesterov)
         for where, tx in (("inside", inside), ("outside", outside)):
             off = np.abs(step_matrix(tx, 12) - peer).max()
             yield Finding(off, 0, 1e-13, what=f"nesterov={nesterov}, τ {where}")
+    uphill = step_matrix(scale_by_learning_rate(0.3, flip_sign=False), 1)[1, 0]
+    yield Finding(uphill, 0.3, 1e-13, what="one step, flip_sign=False")
 
 
 def textbook(

@@ -50,6 +50,7 @@ def potential_falls(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov
     claim="f + |Δx|²/(2τ), the energy of the ball, is lost to friction at every step",
     slide="Nesterov 1983",
     source="Su, Boyd and Candès (2016), section 4",
+    picture="ode_limit",
 )
 def friction(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     tau = 1e-4
@@ -65,6 +66,7 @@ def friction(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     claim="f(X(t)) - f* <= 2 R²/t²: along the iterates too, with t = k√τ",
     slide="Nesterov 1983",
     source="Su, Boyd and Candès (2016), theorem 3 and 6",
+    picture="ode_limit",
 )
 def continuous_rate(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     tau = 1e-3

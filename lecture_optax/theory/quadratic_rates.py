@@ -17,6 +17,7 @@ CURVATURES = np.geomspace(1 / KAPPA, 1.0, 501)
     claim="Momentum turns the rate 1 - 2/κ into 1 - 2/√κ",
     slide="Momentum",
     source="Polyak (1964); Nesterov (2004), 2.2; Lessard, Recht and Packard (2016), proposition 1",
+    picture="spectral_radius",
 )
 def best_rates(sgd=lo.sgd):
     root, wide = KAPPA**0.5, (3 * KAPPA + 1) ** 0.5
@@ -41,6 +42,7 @@ def best_rates(sgd=lo.sgd):
     claim="Heavy ball is critical at μ = (1 - √x)², with rate 1 - √x; above, the rate is √μ",
     slide="Momentum",
     source="Goh (2017), Why momentum really works; x = τλ",
+    picture="spectral_radius",
 )
 def critical_momentum(sgd=lo.sgd):
     for x in (0.01, 0.25, 0.49):
@@ -59,6 +61,7 @@ def critical_momentum(sgd=lo.sgd):
     claim="Where Nesterov oscillates its rate is √(μ(1 - x)): steep directions are damped more",
     slide="Nesterov 1983",
     source="O'Donoghue and Candès (2015), section 4; from z² - (1+μ)(1-x) z + μ(1-x)",
+    picture="spectral_radius",
 )
 def nesterov_damps_more(sgd=lo.sgd):
     for mu, x in ((0.9, 0.01), (0.9, 0.5), (0.5, 0.8)):

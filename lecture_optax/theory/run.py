@@ -120,6 +120,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "claim": statement.claim,
         "slide": statement.slide,
         "source": statement.source,
+        "where": statement.where,
+        "picture": statement.picture,
         "verdict": outcome.verdict,
         "because": outcome.because,
         "seconds": round(outcome.seconds, 3),

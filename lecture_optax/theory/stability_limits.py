@@ -16,6 +16,7 @@ MOMENTA = (0.0, 0.5, 0.9, 0.99)
     claim="Stable below τλ = 2(1+μ) with heavy ball, 2(1+μ)/(1+2μ) with Nesterov",
     slide="Momentum",
     source="Polyak (1964); Lessard, Recht and Packard (2016)",
+    picture="spectral_radius",
 )
 def stability_edges(sgd=lo.sgd):
     yield _edge(stability_edge(sgd(0.1)), 2.0, "gradient descent")
@@ -30,6 +31,7 @@ def stability_edges(sgd=lo.sgd):
     claim="A velocity that averages (Adam's) is stable below τλ = (2 + 2 b1)/(1 - b1): 38 at 0.9",
     slide="Adam",
     source="Cohen et al. (2022), Adaptive gradient methods at the edge of stability",
+    picture="adam_at_its_edge",
 )
 def edge_of_averages(first_moment=lo.first_moment, bias_correction=lo.bias_correction):
     rate = lo.scale_by_learning_rate(0.1)
@@ -46,6 +48,7 @@ def edge_of_averages(first_moment=lo.first_moment, bias_correction=lo.bias_corre
     claim="0.999 of the edge decays, 1.001 of it explodes",
     slide="Gradient descent",
     source="the edges above, run",
+    picture="spectral_radius",
 )
 def edge_is_where_runs_explode(sgd=lo.sgd):
     methods = {

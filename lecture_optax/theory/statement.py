@@ -73,6 +73,7 @@ class Statement:
     - `name`, `claim`, `slide`, `source`: which claim, in one sentence, on which slide, by whom.
     - `find`: the function: `(**subjects) -> findings`.
     - `needs`: modules of an extra without which it cannot be decided.
+    - `picture`: the one that shows it, `lo.theory.pictures.NAME()`; "" if none does.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Statement:
     source: str
     find: Find
     needs: tuple[str, ...] = ()
+    picture: str = ""
 
     def __call__(self, **subjects: Callable) -> tuple[Finding, ...]:
         """Its findings, in float64, whatever the caller has switched on."""
@@ -92,6 +94,11 @@ class Statement:
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             found = self.find(**subjects)
             return (found,) if isinstance(found, Finding) else tuple(found)
+
+    @property
+    def where(self) -> str:
+        """The file it stands in and the function: "worst_cases.nesterov_worst_case"."""
+        return f"{self.find.__module__.rpartition('.')[2]}.{self.find.__name__}"
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -109,7 +116,13 @@ STATEMENTS: dict[str, Statement] = {}
 
 
 def statement(
-    name: str, *, claim: str, slide: str, source: str, needs: tuple[str, ...] = ()
+    name: str,
+    *,
+    claim: str,
+    slide: str,
+    source: str,
+    needs: tuple[str, ...] = (),
+    picture: str = "",
 ) -> Callable[[Find], Statement]:
     """Enter a function into the table of statements.
 
@@ -123,6 +136,7 @@ def statement(
     - `slide`: the slide it stands on, or "" where it goes beyond them.
     - `source`: author, year, theorem; or "ours", and then the docstring derives it.
     - `needs`: modules of an extra; where one is absent the statement is skipped, not failed.
+    - `picture`: the name of the one in `theory.pictures` that shows it, if any does.
 
     **Raises** `ValueError` for a name that is taken.
 
@@ -147,7 +161,7 @@ def statement(
         known = STATEMENTS.get(name)
         if known and known.find.__module__ != find.__module__:  # the same again is a reload
             raise ValueError(f"name must be new, got {name!r}, which says: {known.claim}")
-        STATEMENTS[name] = Statement(name, claim, slide, source, find, needs)
+        STATEMENTS[name] = Statement(name, claim, slide, source, find, needs, picture)
         return STATEMENTS[name]
 
     return enter

@@ -30,6 +30,7 @@ from .statement import Finding, statement
     claim="The variance settles at τσ²(1+μ) / (λ(1-μ)(2(1+μ)-x)); its pole is the stability edge",
     slide="Momentum",
     source="Mandt, Hoffman and Blei (2017); from the ARMA(2, 1) above",
+    picture="variance",
 )
 def variance_of_heavy_ball(sgd=lo.sgd):
     for mu, curvature, tau in ((0.0, 2.0, 0.3), (0.5, 1.0, 1.5), (0.9, 0.3, 12.0)):
@@ -44,6 +45,7 @@ def variance_of_heavy_ball(sgd=lo.sgd):
     claim="Nesterov's is τσ²[(1+μ)+μ(1+2μ)x] / (λ(1-μ+μx)(2(1+μ)-(1+2μ)x))",
     slide="Nesterov 1983",
     source="ours",
+    picture="variance",
 )
 def variance_of_nesterov(sgd=lo.sgd):
     for mu, curvature, tau in ((0.5, 1.0, 0.2), (0.9, 2.0, 0.5), (0.99, 0.3, 4.0)):
@@ -59,6 +61,7 @@ def variance_of_nesterov(sgd=lo.sgd):
     claim="To first order the variance depends on τ/(1 - μ) alone",
     slide="Momentum",
     source="ours, from the formula of heavy ball",
+    picture="variance",
 )
 def momentum_does_not_average(sgd=lo.sgd):
     for mu in (0.0, 0.9, 0.99):
@@ -107,3 +110,21 @@ def variance_of_a_minibatch(energy=lo.energy):
             gradients.mean(), -targets.mean(), 1e-12, what=f"B = {size}: the mean, unbiased"
         )
         yield Finding(jnp.var(gradients), predicted, 1e-12, what=f"B = {size}: the variance")
+
+
+@statement(
+    "a-weight-is-a-repetition",
+    claim="An example of weight 3 is three examples, one that is masked none: E stays a mean",
+    slide="Stochastic gradients",
+    source="the lecture, last slide: E_k is divided by |I(k)|; ours for weights",
+)
+def weight_is_a_repetition(energy=lo.energy):
+    targets, times = jnp.array([0.3, -1.2, 2.0, 0.7, -0.4]), np.array([3, 1, 0, 2, 1])
+    loss = energy(lambda θ, batch: (θ - batch) ** 2 / 2)
+    slope = jax.grad(loss)
+    predicted = slope(0.5, jnp.repeat(targets, times))
+    weighted = slope(0.5, targets, weights=jnp.asarray(times, float))
+    masked = slope(0.5, jnp.append(targets, 9.0), mask=jnp.arange(6) < 5)
+    yield Finding(weighted, predicted, 1e-15, what="weights 3, 1, 0, 2, 1: the slope")
+    yield Finding(masked, slope(0.5, targets), 1e-15, what="a row that is absent: the slope")
+    yield Finding(slope(0.5, targets), 0.5 - targets.mean(), 1e-15, what="of all, it is a mean")

@@ -1,5 +1,6 @@
 """Which changes of the problem does a method not notice?"""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -70,7 +71,7 @@ def linear_in_scale(sgd=lo.sgd):
     "rotations",
     claim="SGD, its momenta and Muon do not see a rotation of the parameters; a diagonal D does",
     slide="The general update",
-    source="theory_notes, section 7; Muon: Jordan et al. (2024)",
+    source="ours: SGD is linear and the same in every entry; Muon: Jordan et al. (2024)",
 )
 def rotations(sgd=lo.sgd, adam=lo.adam, rmsprop=lo.rmsprop):
     U, V = rotation(SHAPE[0], 1), rotation(SHAPE[1], 2)
@@ -96,7 +97,7 @@ def rotations(sgd=lo.sgd, adam=lo.adam, rmsprop=lo.rmsprop):
     "signed-permutations",
     claim="No method sees the names or the signs of the axes",
     slide="The general update",
-    source="theory_notes, section 7",
+    source="ours: the rule of every entry is the same, and odd",
 )
 def signed_permutations(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
     rng = np.random.default_rng(4)
@@ -113,10 +114,30 @@ def signed_permutations(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.
 
 
 @statement(
+    "phases",
+    claim="Turn a complex gradient, and the step turns with it: c adds |g|², never g²",
+    slide="The general update",
+    source="ours: |z g| = |g| for |z| = 1, and the velocity is linear",
+)
+def phases(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
+    turned = np.exp(1j * np.random.default_rng(7).uniform(0, 2 * np.pi, size=3))
+    real, imaginary = np.random.default_rng(8).normal(size=(2, 5, 3))
+    for name, tx in {
+        "Nesterov": sgd(1.0, 0.9, True),
+        "Adam": adam(1.0),
+        "AdaGrad": adagrad(1.0),
+        "AdaMax": adamax(1.0),
+    }.items():
+        gradients = jnp.asarray(real + 1j * imaginary)
+        plain, moved = (complex_updates(tx, z * gradients) for z in (1, turned))
+        yield Finding(np.abs(moved - turned * plain).max(), 0, 1e-14, what=name)
+
+
+@statement(
     "a-unit-for-every-parameter",
     claim="Adam (ε = 0) does not see in which unit each parameter is measured; SGD does",
     slide="Adam",
-    source="theory_notes, section 7: entrywise positive rescaling",
+    source="ours: where g is scaled by s > 0, D is by 1/s",
 )
 def unit_for_every_parameter(adam=lo.adam, rmsprop=lo.rmsprop, sgd=lo.sgd):
     units = np.exp(np.random.default_rng(5).normal(size=SHAPE))
@@ -125,3 +146,10 @@ def unit_for_every_parameter(adam=lo.adam, rmsprop=lo.rmsprop, sgd=lo.sgd):
     yield Finding(gap(root, lambda g: units * g, lambda u: u), 0, 1e-12, what="RMSProp")
     seen = gap(sgd(1.0), lambda g: units * g, lambda u: u)
     yield Finding(seen, _BROKEN, relation=">=", what="SGD sees it")
+
+
+def complex_updates(tx, gradients) -> np.ndarray:
+    """The updates for given complex gradients."""
+    start = tx.init(jnp.zeros_like(gradients[0]))
+    run = jax.jit(lambda g: jax.lax.scan(lambda state, x: tx.update(x, state)[::-1], start, g)[1])
+    return np.asarray(run(gradients))

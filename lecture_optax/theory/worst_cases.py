@@ -24,6 +24,7 @@ N = 10
     claim="Gradient descent with τ = h/L leaves L R²/(4 N h + 2) on Huber's function",
     slide="Gradient descent",
     source="Drori and Teboulle (2014), theorem 3.2",
+    picture="worst_cases",
 )
 def gradient_descent_worst_case(sgd=lo.sgd):
     for L, R, steps, h in ((1, 1, N, 1), (3, 2, N, 0.3), (3, 2, 50, 1)):
@@ -37,6 +38,7 @@ def gradient_descent_worst_case(sgd=lo.sgd):
     claim="With μ(k) = k/(k + 3) Nesterov leaves 2 L R²/(N² + 5N + 6) at x(N), below 2/(N + 1)²",
     slide="Nesterov 1983",
     source="Nesterov (1983); Taylor, Hendrickx and Glineur (2017), table 1; y(N): ours",
+    picture="worst_cases",
 )
 def nesterov_worst_case(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     """On the slope, with gradient 1: x(k+1) = y(k) - 1, y(k) = x(k) + (k-1)/(k+2) (x(k) - x(k-1)).
@@ -58,6 +60,7 @@ def nesterov_worst_case(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nest
     claim="A linear method leaves L R²/(2 (2S + 1)), S = -L Σ_j H[N, j], on the slope of Huber",
     slide="Nesterov 1983",
     source="ours",
+    picture="worst_cases",
 )
 def any_linear_method(sgd=lo.sgd, first_moment=lo.first_moment):
     methods = {
@@ -76,6 +79,7 @@ def any_linear_method(sgd=lo.sgd, first_moment=lo.first_moment):
     claim="No method leaves less than 3 L R²/(32 (k + 1)²) after k steps on Nesterov's chain",
     slide="Nesterov 1983",
     source="Nesterov (2004), theorem 2.1.7; coordinate-wise methods: ours",
+    picture="worst_cases",
 )
 def no_method_beats_the_chain(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, rmsprop=lo.rmsprop):
     """A coordinate that no gradient has reached is 0 for D v too: after k steps k are reached."""

@@ -6,8 +6,19 @@ from pathlib import Path
 import jax
 import pytest
 
+from lecture_optax.theory import statements
+
 from .mutants import is_caught, mutated
 from .mutations import MUTATIONS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
+HEAD = "| slide | claim | measured by | source | picture |"
+
+
+def shown(rows):
+    """A table in Markdown, without its head."""
+    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
 def cases():
@@ -35,13 +46,21 @@ def test_a_mutant_leaves_no_trace():
 
 
 def test_the_documentation_shows_this_table():
-    page = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
-    rows = [f"| {m.what} | `{m.module}` | `{m.caught_by}` |" for m in MUTATIONS]
-    assert "\n".join(rows) in page
+    rows = [[m.what, f"`{m.module}`", f"`{m.caught_by}`"] for m in MUTATIONS]
+    assert shown(rows) in PAGE
+
+
+def test_the_documentation_shows_each_statement_with_its_place_its_source_and_its_picture():
+    rows = {
+        shown([[s.slide, f"`{s.name}`", f"`{s.where}`", s.source, s.picture and f"`{s.picture}`"]])
+        for s in statements().values()
+    }
+    section = PAGE.partition("## Each claim, and where it is measured")[2].partition("\n## ")[0]
+    assert {line for line in section.splitlines() if line.startswith("| ")} - rows == {HEAD}
+    assert rows <= set(section.splitlines())
 
 
 def test_the_documentations_examples_run():
-    page = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
-    example = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "theory", None, 0)
+    example = doctest.DocTestParser().get_doctest(PAGE.replace("```", ""), {}, "theory", None, 0)
     with jax.numpy_dtype_promotion("standard"):
         assert doctest.DocTestRunner().run(example).failed == 0

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.theory import pictures
+from lecture_optax.theory import pictures, statements
 from lecture_optax.theory.bessel_solution import solution
 
 QUICK = {
@@ -46,6 +46,10 @@ def lines_of(ax):
 def test_every_picture_is_listed_here():
     public = {name for name, x in vars(pictures).items() if callable(x)}
     assert public == set(QUICK)
+
+
+def test_every_picture_shows_a_statement():
+    assert {each.picture for each in statements().values()} - {""} == set(QUICK)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -46,9 +46,9 @@ def spectral_radius(
     ```
     """
     momenta = np.linspace(0, 0.98, points)
-    curvatures = np.linspace(4 / (3 * points), 4, 3 * points)
+    curvatures = np.linspace(1e-3, 4, 3 * points)  # at 0 all contract by 1
     radii = np.array([contraction(_at_rate_1(velocity(mu)), curvatures) for mu in momenta])
-    ax = axes_for(ax, xlabel="τλ", ylabel="momentum μ", title=f"ρ(M) of {_name(velocity)}")
+    ax = axes_for(ax, xlabel="τλ", ylabel="momentum μ", title=f"{_name(velocity)} on λθ²/2")
     levels = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 1]
     filled = ax.contourf(curvatures, momenta, radii, levels, cmap="cividis")
     ax.contourf(curvatures, momenta, radii, [1, np.inf], colors="1", hatches=["///"])
@@ -105,7 +105,7 @@ def adam_at_its_edge(
 def variance(
     methods: dict[str, Callable[[float], Any]] | None = None,
     *,
-    points: int = 16,
+    points: int = 24,
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Draw the variance that θ settles to under noisy gradients, against τλ.
@@ -132,7 +132,8 @@ def variance(
         "Nesterov, 0.9": lambda rate: lo.sgd(rate, 0.9, nesterov=True),
     }
     words = {"xlabel": "τλ", "ylabel": "variance of θ, in σ²/λ²"}
-    ax = axes_for(ax, title="noise that stays", **words)
+    ax = axes_for(ax, **words)
+    ax.set_title("noise that stays", pad=15)
     for i, (name, make) in enumerate(methods.items()):
         edge = stability_edge(make(1e-3))
         inside = 1 - np.geomspace(1e-3, 1, points // 2, endpoint=False)[::-1]
@@ -140,6 +141,8 @@ def variance(
         settled = [stationary_variance(make(rate), curvature=1.0) for rate in rates]
         ax.plot(rates, settled, label=name, **look(i, marked=False))
         ax.axvline(edge, **REFERENCE)
+        ends = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        ax.annotate(f"{edge:.4g}", (edge, 1), (0, 3), ha="center", fontsize="small", **ends)
     ax.set(xscale="log", yscale="log")
     ax.legend(loc="upper left")
     return ax

@@ -59,6 +59,8 @@ def three_cycle(
         ax.plot(descend(tx, lessards_slope, start, steps), label=name, **look(i))
     for place in (-2208, 792, 2592):
         ax.axhline(place / 1225, **REFERENCE)
+        beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        ax.annotate(f"{place}/1225", (1, place / 1225), (3, 0), va="center", **beside)
     ax.legend(loc="upper center", ncols=1)
     ax.margins(y=0.3)
     return ax

@@ -118,6 +118,8 @@ def annealing(
     for i, (name, tx) in enumerate(methods.items()):
         ax.plot(seen, _mean_square(tx, steps, runs)[seen - 1], label=name, **look(i, marked=False))
     ax.plot(seen, 1 / seen, **REFERENCE)
+    middle = (seen[len(seen) // 2], 1 / seen[len(seen) // 2])
+    ax.annotate("1/k", middle, (-6, -6), textcoords="offset points", ha="right", va="top")
     ax.set(xscale="log", yscale="log")
     ax.legend(loc="lower left")
     return ax
