@@ -2,10 +2,11 @@
 
     python -m benchmarks.recipe.bank FOLDER [--prototype FOLDER] [problem ...]
 
-Adam and SGD + Nesterov at half decades, constant, three seeds; and the held-out losses of the raw
-weights at the end, of the constant rate and of one that falls along a line to 0. About a minute for
-the twelve problems. `--prototype` takes further ones from files `problems*.py` in a folder, each a
-function that returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`.
+Adam and SGD + Nesterov at half decades, constant, three seeds, with held-out losses on the way; and
+those of the raw weights at the end, of the constant rate and of one that falls along a line to 0.
+Half an hour of a core for the 28 problems. `--prototype` takes further ones from files
+`problems*.py` in a folder, each a function that returns `init`, `loss`, `train`, `valid`,
+`batch_size` and `steps`; their names get a `_`.
 """
 
 import argparse
@@ -21,33 +22,37 @@ import numpy as np
 from lecture_optax.recipe.optimizer import arm
 from lecture_optax.recipe.population import Arm, as_data, copied
 from lecture_optax.training import Problem
-from lecture_optax.training.looks import evaluate
+from lecture_optax.training.looks import average_of, evaluate
 from lecture_optax.training.program import CHUNK, Program, table_of
 from lecture_optax.training.step import Carry
 
-from .problems import CASES, Case
+from .problems import CASES, Case, Task
 
 SEEDS = 3
 RATES = tuple(range(-24, 9, 2))
 """Quarter decades: 1e-6 to 1e2 by halves, so that every rate has siblings a decade off."""
+LOOKS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
+"""When held-out rows are looked at, as parts of a run: a diagnosis is asked early."""
 
 
 class Bank(NamedTuple):
     """All runs of a problem; axes: family, rate, seed, and for `losses` the step.
 
-    Steps after one that was not finite are NaN. `final` is the held-out loss at the end of a
-    constant rate, `falling` of one that falls to 0; infinite where it exploded.
+    Steps after one that was not finite are NaN. `looks` are held-out losses at `LOOKS`, of the raw
+    weights and of their average; `final` is the one at the end of a constant rate, `falling` of one
+    that falls to 0; infinite where it exploded.
     """
 
     losses: np.ndarray
     gradients: np.ndarray
+    looks: np.ndarray
     final: np.ndarray
     falling: np.ndarray
     start: float
 
 
 def make(case: Case) -> Bank:
-    problem, steps = case.build(), case.steps
+    problem, steps = case.build().problem, case.steps
     numbers = Arm(0, 0).hyperparams(steps)
     program = Program.of(problem, arm, batch_size=case.batch_size, hyperparams=numbers)
     train = jax.tree.map(jnp.asarray, problem.train)
@@ -55,29 +60,53 @@ def make(case: Case) -> Bank:
     shape = (2, len(RATES), SEEDS)
     losses = np.full((*shape, steps), np.nan, np.float32)
     gradients, ends = losses.copy(), np.full((2, *shape), np.inf)
+    looks = np.full((*shape, len(LOOKS), 2), np.inf)
 
-    def held_out(carry):
-        return evaluate(problem.functions.examples, carry.params, {}, problem.valid)["loss"]
+    def held_out(params, state):
+        loss = evaluate(problem.functions.examples, params, state, problem.valid)["loss"]
+        return loss if np.isfinite(loss) else np.inf
 
     for i, fall in enumerate((None, (0, steps))):
         for at in np.ndindex(shape):
             family, rate, seed = at
             own = as_data(Arm(family, RATES[rate], fall).hyperparams(steps))
-            carry, records = _run(program, starts[seed], own, train, steps)
-            if i == 0:
-                for to, name in ((losses, "loss"), (gradients, "grad_norm")):
-                    to[at][: len(records[name])] = records[name]
-            if len(records["loss"]) == steps:
-                end = held_out(carry)
-                ends[i][at] = end if np.isfinite(end) else np.inf
-    return Bank(losses, gradients, ends[0], ends[1], float(np.mean([held_out(s) for s in starts])))
+            carry, done = _start(program, starts[seed], own), 0
+            for j, look in enumerate(() if fall else (steps_at(part, steps) for part in LOOKS)):
+                carry, records = _run(program, carry, own, train, done, look)
+                _keep(records, losses[at], gradients[at], done)
+                done += len(records["loss"])
+                if done < look:
+                    break
+                both = carry.params, average_of(carry)
+                looks[at][j] = [held_out(params, carry.model_state) for params in both]
+            else:
+                carry, records = _run(program, carry, own, train, done, steps)
+                if not fall:
+                    _keep(records, losses[at], gradients[at], done)
+                if done + len(records["loss"]) == steps:
+                    ends[i][at] = held_out(carry.params, carry.model_state)
+    start = float(np.mean([held_out(start.params, start.model_state) for start in starts]))
+    return Bank(losses, gradients, looks, ends[0], ends[1], start)
 
 
-def _run(program, start, numbers, train, steps):
-    """The last carry, and the records of the steps that were finite."""
+def steps_at(part: float, steps: int) -> int:
+    return max(1, round(part * steps))
+
+
+def _keep(records, losses, gradients, done):
+    for to, name in ((losses, "loss"), (gradients, "grad_norm")):
+        to[done : done + len(records[name])] = records[name]
+
+
+def _start(program, start, numbers):
     params, state = copied((start.params, start.model_state))
     opt_state = program.compiled.start(params, numbers)
-    carry, parts, done = Carry(params, state, opt_state, *copied((start.key, start.step))), [], 0
+    return Carry(params, state, opt_state, *copied((start.key, start.step)))
+
+
+def _run(program, carry, numbers, train, done, steps):
+    """The carry at `steps`, and the records of the steps that were finite."""
+    parts = [{"loss": np.zeros(0), "grad_norm": np.zeros(0)}]
     while done < steps:
         more = min(CHUNK, steps - done)
         carry, table, *_ = program.compiled.chunk(carry, train, None, numbers, np.int32(more))
@@ -97,6 +126,10 @@ def kept(folder: Path, name: str, case: Case) -> Bank:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, **make(case)._asdict())
+    return read(path)
+
+
+def read(path: Path) -> Bank:
     with np.load(path) as found:
         return Bank(**{key: found[key] for key in Bank._fields})
 
@@ -118,9 +151,10 @@ def _case(make) -> Case:
     given = make()
 
     def build():
-        return Problem.from_functions(
+        problem = Problem.from_functions(
             init=given.init, loss=given.loss, train=given.train, valid=given.valid
         )
+        return Task(problem, given.valid)
 
     return Case(build, given.steps, given.batch_size)
 
@@ -130,7 +164,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prototype", type=Path)
     parser.add_argument("problems", nargs="*")
-    given = parser.parse_args(words)
+    given = parser.parse_intermixed_args(words)
     cases = CASES | (prototypes(given.prototype) if given.prototype else {})
     for name in given.problems or cases:
         bank = kept(given.folder, name, cases[name])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .tracks import Failure, Track
+from .tracks import HELD_OUT, Failure, Looks, Track, looks_of
 
 NUMBERS = ("loss", "grad_norm", "update_norm", "parameter")
 """What a line may say was not finite."""
@@ -68,7 +68,16 @@ def _track(path: Path, lines: list[dict[str, Any]]) -> Track:
     ends = np.array([line["step"] for line in good], np.int64)
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)
-    return Track(means, width, max(rates, default=math.nan), failed=failed)
+    rate = max(rates, default=math.nan)
+    return Track(means, width, rate, failed=failed, looks=_looks(lines))
+
+
+def _looks(lines: list[dict[str, Any]]) -> Looks | None:
+    for name in HELD_OUT:
+        looks = [(line["step"], line[name]) for line in lines if _is_number(line.get(name))]
+        if looks:
+            return looks_of(*zip(*looks, strict=True))
+    return None
 
 
 def _in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray]:

@@ -10,6 +10,9 @@ from ..training.finite import NonFiniteError
 from ..training.history import History
 from .curves import Curve
 
+HELD_OUT = ("averaged_loss", "valid_loss")
+"""What a record may say of held-out rows, the better first."""
+
 LARGEST = 1e300
 """A loss beyond is as good as infinite: sums of it are."""
 
@@ -29,6 +32,20 @@ class Failure(NamedTuple):
         return f"{self.what}{self.leaf and f' of {self.leaf}'} was not finite at step {self.step}"
 
 
+class Looks(NamedTuple):
+    """Held-out losses at steps: of averaged weights where there are any, otherwise of the weights.
+
+    An average shows what a rate that falls in the end comes to, before it has fallen.
+    """
+
+    steps: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def by_step(self) -> dict[int, float]:
+        return dict(zip(self.steps.tolist(), self.losses.tolist(), strict=True))
+
+
 class Track(NamedTuple):
     """A curve as a diagnosis sees it.
 
@@ -36,6 +53,7 @@ class Track(NamedTuple):
     - `rate`: its learning rate, NaN where it is not known.
     - `gradients`: |g| at windows, where it was recorded.
     - `failed`: how the run ended, if it was not finite.
+    - `looks`: held-out losses on the way, where there are any.
     """
 
     losses: np.ndarray
@@ -43,6 +61,7 @@ class Track(NamedTuple):
     rate: float = np.nan
     gradients: np.ndarray | None = None
     failed: Failure | None = None
+    looks: Looks | None = None
 
     @property
     def steps(self) -> int:
@@ -66,7 +85,9 @@ def track_of(run: Any) -> Track:
         return run
     if isinstance(run, Curve):
         failed = run.failed and Failure(*run.failed, run.leaf)
-        return Track(np.asarray(run.means, np.float64), run.width, failed=failed)
+        looks = [(0, 0.0), *((look.step, look.averaged) for look in run.looks)]
+        means = np.asarray(run.means, np.float64)
+        return Track(means, run.width, failed=failed, looks=looks_of(*zip(*looks, strict=True)))
     if isinstance(run, NonFiniteError):
         history = run.run.history
         track = track_of(history) if len(history) else Track(np.zeros(0))
@@ -75,6 +96,13 @@ def track_of(run: Any) -> Track:
     if isinstance(found, Mapping | History):
         return _of_records(found)
     return _cut(np.asarray(_numbers(found), np.float64))
+
+
+def looks_of(steps: Any, losses: Any) -> Looks | None:
+    """Those that are finite; None where there are none."""
+    steps, losses = np.asarray(steps, np.int64), np.asarray(losses, np.float64)
+    taken = np.isfinite(losses)
+    return Looks(steps[taken], losses[taken]) if taken.any() else None
 
 
 def alike(tracks: Mapping[float, Track]) -> dict[float, Track]:
@@ -94,7 +122,9 @@ def _of_records(records: Any) -> Track:
         rate = float(np.max(rates, where=np.isfinite(rates), initial=0.0)) or np.nan
     if "grad_norm" in records:
         gradients = np.asarray(records["grad_norm"], np.float64)[: len(track.losses)]
-    return track._replace(rate=rate, gradients=gradients)
+    seen = next((name for name in HELD_OUT if name in records and "step" in records), None)
+    looks = looks_of(records["step"], records[seen]) if seen else None
+    return track._replace(rate=rate, gradients=gradients, looks=looks)
 
 
 def _numbers(run: Any) -> np.ndarray:

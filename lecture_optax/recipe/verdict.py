@@ -1,9 +1,10 @@
 """What helps? What the siblings of a run say: a larger rate, a smaller one, or this one.
 
 One noisy curve names the remedy hardly more often than chance. Runs at other rates, on the same
-batches, do: all that is asked is whether one of them is lower *now*, by more than the noise of the
-paired difference. Larger rates look better early than late, so a larger one must also still fall.
-A wrong direction costs more than none: where nothing is clear, the rate is kept.
+batches, do: all that is asked is whether one of them is lower *now*. Held-out losses of averaged
+weights say it best: a rate that falls in the end comes to what the average shows early, and a run
+that overfits looks good to its training loss alone. Without them, training losses are compared
+batch by batch. Where nothing is clear, the rate is kept: a wrong direction costs more than none.
 """
 
 from collections.abc import Mapping
@@ -15,29 +16,47 @@ from .noise import Estimate, mean
 from .symptoms import CLEAR, Symptom, late_part
 from .tracks import Track
 
-ERRORS = 3.0
-"""Standard errors of a paired difference that is one."""
+ERRORS = 2.0
+"""Standard errors of a paired difference of training losses that is one."""
 
 MARGIN = 0.02
-"""A sibling must be lower by .02 of the largest fall."""
+"""A sibling must be lower by .02 of the largest fall, on the training loss,"""
+
+HELD_OUT_MARGIN = 0.01
+"""or by .01 of it on held-out rows: they are the same ones, and averaged weights do not jitter."""
 
 
 class Beside(NamedTuple):
     """A sibling at `ratio` times the rate, at the same steps on the same batches.
 
-    - `higher`: its loss less this run's, over the last quarter; infinite where it exploded.
-    - `late`: what it still fell by from the second quarter to the last.
+    - `higher`: its loss less this run's; infinite where it exploded. On held-out rows at the last
+      look that both have (with no error: the rows are the same), or else the training loss over
+      the last quarter.
+    - `held_out`: which of them.
+    - `gain`: the largest fall of any run in that loss, in which differences are large or small.
     """
 
     ratio: float
     higher: Estimate
-    late: Estimate
+    held_out: bool
+    gain: float
+
+    @property
+    def is_lower(self) -> bool:
+        """Than the run, by more than the margin and the error."""
+        return _clear(-self.higher.value, self)
+
+    @property
+    def is_higher(self) -> bool:
+        return _clear(self.higher.value, self)
 
     def __str__(self) -> str:
         if self.higher.value == np.inf:
             return f"{times(self.ratio)} explodes"
         way = "higher" if self.higher.value > 0 else "lower"
         size = self.higher._replace(value=abs(self.higher.value))
+        if self.held_out:
+            return f"{times(self.ratio)} is {size.value:.3g} {way} on held-out rows"
         return f"{times(self.ratio)} is {size} {way}"
 
 
@@ -74,10 +93,10 @@ def times(ratio: float) -> str:
 
 def verdict_of(symptom: Symptom, tracks: Mapping[float, Track], gain: float) -> Verdict:
     """Ask the siblings; `tracks` by the ratio of their rate to that of the run, which is at 1."""
-    own = tracks[1.0]
-    found = {r: _beside(r, own, track) for r, track in tracks.items() if r != 1.0}
-    below = _asked([found[r] for r in sorted(found, reverse=True) if r < 1], gain)
-    above = _asked([found[r] for r in sorted(found) if r > 1], gain)
+    own, seen = tracks[1.0], _held_out_gain(tracks)
+    found = {r: _beside(r, own, x, gain, seen) for r, x in tracks.items() if r != 1.0}
+    below = _asked([found[r] for r in sorted(found, reverse=True) if r < 1])
+    above = _asked([found[r] for r in sorted(found) if r > 1])
     remedy, sure = _remedy(symptom, below, above, gain)
     return Verdict(remedy, sure, below, above, gain)
 
@@ -86,44 +105,63 @@ def _remedy(
     symptom: Symptom, below: Beside | None, above: Beside | None, gain: float
 ) -> tuple[str, bool]:
     """The remedy, and whether it is sure."""
+    asked = [x for x in (below, above) if x is not None]
     if symptom.name == "exploding":
         return "÷10", below is not None and bool(np.isfinite(below.higher.value))
-    if below is None and above is None:
+    if not asked:
         return "uncertain", False
-    better = [x for x in (below, above) if x and _lower(x, gain)]
-    lowest = min(better, key=lambda x: x.higher.value, default=None)
-    if lowest is not None and lowest.ratio < 1:
-        return "÷10", True
-    if lowest is not None and lowest.late.exceeds(0.0, ERRORS):
-        return "×10", True
-    if symptom.name == "no progress" and below and above and gain < CLEAR * symptom.fall.error:
+    lowest = min((x for x in asked if x.is_lower), key=_height, default=None)
+    if lowest is not None:
+        return "÷10" if lowest.ratio < 1 else "×10", True
+    best = len(asked) == 2 and all(x.is_higher for x in asked)
+    flat = symptom.name == "no progress" and gain < CLEAR * symptom.fall.error
+    if flat and len(asked) == 2 and not best:
         return "switch", False
-    if symptom.peak > 0:
-        return "warm up", False
-    higher = [x is not None and x.higher.exceeds(MARGIN * gain, ERRORS) for x in (below, above)]
-    return "keep", all(higher)
+    return "warm up" if symptom.peak > 0 else "keep", best
 
 
-def _beside(ratio: float, own: Track, other: Track) -> Beside:
+def _beside(ratio: float, own: Track, other: Track, gain: float, seen: float) -> Beside:
     """A sibling over the steps that both have; exploded, or the other did: all or nothing."""
     if other.failed is not None:
-        return Beside(ratio, Estimate(np.inf, 0.0), Estimate(0.0, np.inf))
+        return Beside(ratio, Estimate(np.inf, 0.0), False, gain)
+    apart = _apart_held_out(own, other)
+    if len(apart):
+        return Beside(ratio, Estimate(float(apart[-1]), 0.0), True, seen)
     steps = min(len(own.losses), len(other.losses))
     x, y = own.losses[:steps], other.losses[:steps]
-    now, before = late_part(y), y[steps // 4 : steps // 2]
-    late = mean(before).value - mean(now).value
-    error = float(np.hypot(mean(before).error, mean(now).error))
-    return Beside(ratio, mean(now - late_part(x)), Estimate(late, error))
+    return Beside(ratio, mean(late_part(y) - late_part(x)), False, gain)
 
 
-def _asked(siblings: list[Beside], gain: float) -> Beside | None:
+def _apart_held_out(own: Track, other: Track) -> np.ndarray:
+    """Differences at the looks that both have."""
+    if own.looks is None or other.looks is None:
+        return np.zeros(0)
+    x, y = own.looks.by_step, other.looks.by_step
+    return np.array([y[step] - x[step] for step in sorted({*x} & {*y} - {0})])
+
+
+def _held_out_gain(tracks: Mapping[float, Track]) -> float:
+    """From the first look, which the smallest rate has moved least from, to the lowest last."""
+    looks = {r: x.looks for r, x in tracks.items() if x.looks is not None and x.failed is None}
+    if not looks:
+        return 0.0
+    fall = looks[min(looks)].losses[0] - min(x.losses[-1] for x in looks.values())
+    return max(0.0, float(fall))
+
+
+def _asked(siblings: list[Beside]) -> Beside | None:
     """The nearest that is lower; otherwise the nearest."""
-    return next((x for x in siblings if _lower(x, gain)), siblings[0] if siblings else None)
+    return next((x for x in siblings if x.is_lower), siblings[0] if siblings else None)
 
 
-def _lower(x: Beside, gain: float) -> bool:
-    """Lower than the run by more than its error and the margin."""
-    return x.higher._replace(value=-x.higher.value).exceeds(MARGIN * gain, ERRORS)
+def _clear(size: float, x: Beside) -> bool:
+    if x.held_out:
+        return bool(size > HELD_OUT_MARGIN * x.gain)
+    return x.higher._replace(value=size).exceeds(MARGIN * x.gain, ERRORS)
+
+
+def _height(x: Beside) -> float:
+    return x.higher.value
 
 
 _WORDS: Mapping[str, str] = {

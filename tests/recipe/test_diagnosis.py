@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 import lecture_optax as lo
 from lecture_optax.recipe import Diagnosis, diagnose
-from lecture_optax.recipe.curves import Curve
+from lecture_optax.recipe.curves import Curve, Look
+from lecture_optax.recipe.tracks import track_of
 from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.history import History
 
@@ -140,6 +141,42 @@ class TestSiblings:
             curve.record(quadratic(rate, steps=steps), np.zeros(steps), np.zeros(steps))
         assert fine.width < coarse.width
         assert diagnose(fine, {10: coarse}).remedy == "×10"
+
+
+class TestHeldOutRows:
+    """A rate of 1, ten times it and a tenth: (look at step 200, look at step 400) of each."""
+
+    def found(self, own, above, below):
+        looks = {1.0: own, 10.0: above, 0.1: below}
+        runs = {
+            ratio: {"loss": quadratic(0.01 * ratio), "step": [0, 200, 400], "valid_loss": [2.0, *x]}
+            for ratio, x in looks.items()
+        }
+        return diagnose(runs[1.0], {10: runs[10.0], 0.1: runs[0.1]}, rate=1.0).verdict
+
+    def test_they_say_which_rate_is_best_and_the_training_loss_does_not(self):
+        overfits = self.found((1.0, 1.1), (0.9, 1.5), (1.2, 1.0))
+        assert (overfits.remedy, overfits.sure) == ("÷10", True)
+        assert self.found((1.0, 0.8), (0.9, 0.7), (1.2, 1.0)).remedy == "×10"
+        assert self.found((1.0, 0.8), (0.9, 0.9), (1.2, 1.0)).remedy == "keep"
+        assert "× 10 is 0.4 higher on held-out rows" in str(overfits)
+
+    def test_the_lower_of_two_lower_ones_wins(self):
+        assert self.found((1.0, 1.0), (0.9, 0.8), (0.9, 0.7)).remedy == "÷10"
+        assert self.found((1.0, 1.0), (0.9, 0.7), (0.9, 0.8)).remedy == "×10"
+
+    def test_a_hundredth_of_the_largest_fall_is_no_difference(self):
+        found = self.found((1.0, 1.0), (1.0, 0.995), (1.0, 1.2))
+        assert (found.remedy, found.sure) == ("keep", False)
+
+    def test_an_average_of_the_weights_says_it_better_than_the_weights(self):
+        history = History([{"loss": np.ones(40)}], [{"step": 0, "valid_loss": 3.0}])
+        history.lines.append({"step": 40, "valid_loss": 2.0, "averaged_loss": 1.0})
+        assert track_of(history).looks.by_step == {40: 1.0}
+
+    def test_a_curve_of_the_recipe_has_them(self):
+        curve = Curve(looks=[Look(10, np.nan, -0.5)])
+        assert track_of(curve).looks.by_step == {0: 0.0, 10: -0.5}
 
 
 class TestWhatIsAccepted:

@@ -1,0 +1,86 @@
+"""Does a diagnosis name the right remedy, early in a run?
+
+    python -m benchmarks.recipe.diagnosis FOLDER [--development] [--failures]
+
+FOLDER holds what `benchmarks.recipe.bank` makes. Problems whose names end in `_` were not looked at
+when the thresholds were chosen; `--development` leaves them out. Half a minute for 28 problems.
+"""
+
+import argparse
+import collections
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .bank import Bank, read
+from .counterfactual import EVIDENCE, Question, ours, questions, score, tracks_of
+from .rules import RULES
+
+PARTS = (0.1, 0.3)
+"""Of the steps, after which it is asked."""
+
+Answer = Callable[[Question], str]
+
+
+def answers_of(banks: dict[str, Bank], part: float, majority: str) -> Iterator[tuple[str, Answer]]:
+    """Ours on three kinds of evidence, simple rules, and the most frequent label."""
+    for name, which in EVIDENCE.items():
+        yield name, lambda q, w=which: ours(tracks_of(banks[q.problem], q, part, w))
+    for name, rule in RULES.items():
+        yield name, lambda q, rule=rule: rule(tracks_of(banks[q.problem], q, part, None)[1.0])
+    yield f"always {majority}", lambda q: majority
+
+
+def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
+    """The table of one set of problems."""
+    every = [q for name, bank in banks.items() for q in questions(name, bank)]
+    asked = [q for q in every if q.label is not None]
+    agreed = {q for q in asked if q.seeds_agree}
+    print(
+        f"{len(banks)} problems, {len(every):,} runs: {len(every) - len(asked):,} ties; of the "
+        f"other {len(asked):,} all seeds agree on {len(agreed):,}"
+    )
+    for part in PARTS:
+        print(f"after {part:.0%} of the steps")
+        for name, answer in answers_of(banks, part, majority):
+            given = {q: answer(q) for q in asked}
+            all_of_them = score(asked, given.__getitem__)
+            narrow = score([q for q in asked if q in agreed], given.__getitem__)
+            print(f"  {name:32} {all_of_them}; where seeds agree {narrow}")
+            if failures and name in EVIDENCE:
+                _failures(all_of_them.opposite, asked, given)
+
+
+def _failures(opposite: list[Question], asked: list[Question], given: dict[Question, str]) -> None:
+    """All opposite answers, and the problems with most that are not right."""
+    wrong = collections.Counter(q.problem for q in asked if given[q] != q.label)
+    for name, count in wrong.most_common(8):
+        print(f"      {name}: {count} of {sum(q.problem == name for q in asked)} not right")
+    for q in opposite:
+        print(f"      opposite: {q}: {q.label}, said {given[q]}{'' if q.seeds_agree else ' *'}")
+
+
+def most_frequent(banks: dict[str, Bank]) -> str:
+    labels = [q.label for name, bank in banks.items() for q in questions(name, bank) if q.label]
+    return collections.Counter(labels).most_common(1)[0][0]
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--failures", action="store_true")
+    parser.add_argument("--development", action="store_true")
+    given = parser.parse_args(words)
+    banks = {path.stem: read(path) for path in sorted(given.folder.glob("*.npz"))}
+    seen = {name: bank for name, bank in banks.items() if not name.endswith("_")}
+    others = {name: bank for name, bank in banks.items() if name.endswith("_")}
+    majority = most_frequent(seen)
+    print("problems of the development: ", end="")
+    remedies(seen, majority, given.failures)
+    if others and not given.development:
+        print("other problems: ", end="")
+        remedies(others, majority, given.failures)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
