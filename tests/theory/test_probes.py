@@ -73,6 +73,34 @@ def coin(rate=0.5):
     return optax.GradientTransformation(lambda _: jax.random.key(0), update)
 
 
+def stale(rate=0.1, late=2):
+    """Descent along the gradient of some steps ago, kept in a ring."""
+
+    def init(params):
+        return jnp.zeros((), jnp.int32), jnp.zeros((late + 1, *params.shape), params.dtype)
+
+    def update(updates, state, params=None):
+        k, ring = state
+        ring = ring.at[k % (late + 1)].set(updates)
+        return -rate * ring[(k + 1) % (late + 1)], (k + 1, ring)
+
+    return optax.GradientTransformation(init, update)
+
+
+def controller(p=0.1, i=0.02, d=0.05, decay=0.9):
+    """A PID controller: the gradient, its fading sum and its difference."""
+
+    def init(params):
+        return {"sum": jnp.zeros_like(params), "last": jnp.zeros_like(params)}
+
+    def update(updates, state, params=None):
+        total = decay * state["sum"] + updates
+        update = -(p * updates + i * total + d * (updates - state["last"]))
+        return update, {"sum": total, "last": updates}
+
+    return optax.GradientTransformation(init, update)
+
+
 @each_momentum
 def test_a_step_matrix_is_the_sum_of_the_velocities(tx):
     ages = np.subtract.outer(np.arange(6), np.arange(5))
@@ -115,6 +143,17 @@ def test_a_corrected_average_has_the_edge_of_the_average():
 def test_a_first_step_with_a_flag_of_its_own_does_not_deceive():
     tx = optax.optimistic_gradient_descent(1.0)
     np.testing.assert_allclose(largest_stable_curvature(tx), 2 / 3, rtol=1e-9)
+
+
+def test_a_controllers_edge_is_where_a_root_passes_minus_1():
+    """z - 1 + λ (p + i z/(z - decay) + d (1 - 1/z)) = 0 for z = -1."""
+    edge = largest_stable_curvature(controller())
+    np.testing.assert_allclose(edge, 2 / (0.1 + 0.02 / 1.9 + 2 * 0.05), rtol=1e-9)
+
+
+def test_a_late_gradient_has_a_step_matrix():
+    expected = -0.1 * np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]])
+    np.testing.assert_allclose(step_matrix(stale(), 3), expected, atol=1e-15)
 
 
 def test_weight_decay_is_part_of_the_curvature():
@@ -218,6 +257,7 @@ def test_a_step_matrix_of_what_mixes_the_entries_is_refused():
         (optax.MultiSteps(optax.sgd(0.1), 3), "accumulation.*transformation inside"),
         (optax.noisy_sgd(0.1, key=0), "moves without a gradient.*curvature_gauge"),
         (home_sick(), "a pull to a point"),
+        (stale(), "a buffer that is written in turn.*step_matrix"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -250,7 +290,7 @@ def test_the_lower_bound_of_gradient_descent_is_its_worst_case(h):
 def test_a_certificate_is_above_the_lower_bound_and_reads_a_matrix():
     pytest.importorskip("PEPit")
     matrix = step_matrix(optax.sgd(1.0, momentum=0.9, nesterov=True), 5)
-    np.testing.assert_allclose(worst_case(matrix), 0.2686, atol=1e-4)  # theory_notes, section 2
+    np.testing.assert_allclose(worst_case(matrix), 0.2686, atol=1e-4)
     assert lower_bound(matrix) < 0.2
     bound = worst_case(lo.sgd(0.2, 2 / 3, nesterov=True), 5, L=5.0, mu=0.2)
     assert lower_bound(lo.sgd(0.2, 2 / 3, nesterov=True), 5, L=5.0, mu=0.2) <= bound

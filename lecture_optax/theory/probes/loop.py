@@ -175,9 +175,10 @@ def _refuse_unless_it_goes_on_so(tx: Any, loop: Loop, point: _Point) -> None:
 def _not_linear(tx: Any, how: str) -> ValueError:
     return ValueError(
         f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and the "
-        f"gradient ({how}), as a D is not, a clip, or an accumulation over several steps. With a "
-        "diagonal D frozen as it is now, curvature_gauge(loss, params, tx, state) measures it; "
-        "of an accumulation, probe the transformation inside of it."
+        f"gradient ({how}), as a D is not, a clip, an accumulation over several steps, or a buffer "
+        "that is written in turn. With a diagonal D frozen as it is now, curvature_gauge(loss, "
+        "params, tx, state) measures it; of an accumulation, probe the transformation inside of "
+        "it; of a buffer, step_matrix may still answer."
     )
 
 
