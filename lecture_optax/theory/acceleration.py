@@ -10,7 +10,7 @@ import optax
 import lecture_optax as lo
 
 from .._types import Transformation
-from .descent import descend
+from .descent import descend, updates_along
 from .probes import lower_bound, step_matrix, worst_case
 from .statement import Finding, statement
 from .worst_cases import left_on_huber
@@ -93,6 +93,9 @@ def restarts_need_no_curvature(
         gaps = np.asarray(np.square(path) @ CURVATURES)
         arrived = int(np.argmax(gaps <= 1e-10 * gaps[0]))
         yield Finding(arrived, steps, tolerance, what=f"steps to 1e-10, {name}")
+    turned = np.array([1.0, 1.0, -0.05, -1.0, -1.0, -1.0])  # uphill at the third
+    again, afresh = updates_along(restart(growing), turned), updates_along(growing, turned[2:])
+    yield Finding(np.abs(again[2:] - afresh).max(), 0, 1e-15, what="from there on, off a new start")
 
 
 def last_t(steps: int) -> float:
