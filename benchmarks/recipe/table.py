@@ -1,6 +1,7 @@
 """What came of it? Regrets of every way over all problems and seeds, as a table and a picture."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from .grid import TABLE
 
 FILE = Path(__file__).with_name("losses.json")
+LEAST = 0.1
+"""Regrets below it, in %, are drawn there."""
+
 PICTURE = Path(__file__).with_name("pareto.png")
 
 Regrets = dict[str, list[float]]
@@ -49,10 +53,9 @@ def print_table() -> None:
     print(f"Regret in %, {len(problems)} problems: median / 90th percentile [95 %] / maximum")
     print(f"{'':30} {'runs':>5}  {'held-out':32}  test")
     for way, rows in table.items():
-        cost = np.mean([seed[2] for seeds in rows.values() for seed in seeds if len(seed) > 1])
         both = [regrets(rows, which) for which in (0, 1)]
         print(
-            f"{way:30} {cost:5.2f}  {_words(both[0]):32}  {_words(both[1])}{_note(rows, problems)}"
+            f"{way:30} {_cost(rows):5.2f}  {_words(both[0]):32}  {_words(both[1])}{_note(rows, problems)}"
         )
     _print_failures(table)
     _print_worst(table)
@@ -69,22 +72,48 @@ def draw(table: dict[str, Any]) -> None:
     except ImportError:
         print("Without Matplotlib there is no picture.")
         return
-    _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    line = []
-    for way, rows in table.items():
-        cost = np.mean([seed[2] for seeds in rows.values() for seed in seeds if len(seed) > 1])
-        p90 = max(summary(regrets(rows, 0))[1], 0.1)
-        if way.startswith("the recipe"):
-            line.append((cost, p90))
-        else:
-            ax.plot(cost, p90, ".", color="0.4")
-            ax.annotate(way, (cost, p90), (4, 2), textcoords="offset points", fontsize=7)
-    ax.plot(*zip(*sorted(line), strict=True), "o-", label="the recipe")
-    ax.set(xscale="log", yscale="log", xlabel="runs spent (mean)")
-    ax.set(ylabel="regret, 90th percentile over problems and seeds (%)")
-    ax.legend()
+    _, ax = plt.subplots(figsize=(11, 6), layout="constrained")
+    points = {
+        way: (_cost(rows), max(LEAST, summary(regrets(rows, 0))[1])) for way, rows in table.items()
+    }
+    own = sorted(at for way, at in points.items() if way.startswith("the recipe"))
+    peers = {way: at for way, at in points.items() if not way.startswith("the recipe")}
+    for way, at, height in _spread(peers):
+        ax.plot(*at, "s", color="0.45", markersize=4)
+        ax.annotate(
+            way,
+            at,
+            (1.1 * at[0], height),
+            fontsize=8,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "0.75", "shrinkA": 0, "shrinkB": 2},
+        )
+    ax.plot(*zip(*own, strict=True), "o-", label="the recipe, by its budget")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks([1, 1.5, 2, 3, 4.5, 8, 16, 32], ["1", "1.5", "2", "3", "4.5", "8", "16", "32"])
+    ax.set_xticks([], minor=True)
+    ax.set_yticks([0.1, 0.3, 1, 3, 10, 30, 100], ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"])
+    ax.set_xlim(right=55)
+    ax.set_ylim(top=150)
+    ax.set(xlabel="gradients spent, in runs (mean)")
+    ax.set(ylabel="regret on held-out rows, 90th percentile over problems and seeds (%)")
+    ax.legend(loc="upper right")
     plt.savefig(PICTURE, dpi=110)
     plt.close()
+
+
+def _cost(rows: dict[str, Any]) -> float:
+    return float(np.mean([seed[2] for seeds in rows.values() for seed in seeds if len(seed) > 1]))
+
+
+def _spread(points: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Any, float]]:
+    """Each point with a height for its name: names of about one cost a quarter apart."""
+    last: dict[int, float] = {}
+    for way, (cost, p90) in sorted(points.items(), key=lambda item: item[1][1]):
+        column = round(2 * np.log2(cost))
+        last[column] = max(p90, 1.25 * last.get(column, 0.0))
+        yield way, (cost, p90), last[column]
 
 
 def _words(found: Regrets) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import constants as c
-from .held_out import HeldOut, count
+from .held_out import count
 from .race import Found, Race
 
 
@@ -38,13 +38,16 @@ def choose(race: Race, settle: Callable[[Found], Found]) -> Choice:
     if not found or found[0].change >= 0:
         return Choice(None, 0.0, float("nan"), "no look was better than the start")
     best, rule = found[0], "lowest"
+    rows = held_out.losses(best.params, best.model_state)
     averages = [x for x in found if x.is_average]
     if count(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
-        margin = _error(held_out, best, averages[0].params, averages[0].model_state)
-        if averages[0].change < 0 and averages[0].change - best.change <= margin:
-            best, rule = averages[0], "averaged, as the raw weights' lead is within its error"
+        others = held_out.losses(averages[0].params, averages[0].model_state)
+        lead = averages[0].change - best.change
+        if averages[0].change < 0 and lead <= _error(rows, others):
+            best, rows = averages[0], others
+            rule = "averaged, as the raw weights' lead is within its error"
     start = race.population.start
-    error = _error(held_out, best, start.params, start.model_state)
+    error = _error(rows, held_out.losses(start.params, start.model_state))
     return Choice(best, -best.change, error, rule)
 
 
@@ -62,10 +65,8 @@ def _on_all_rows(race: Race, settle: Callable[[Found], Found]) -> list[Found]:
     return result
 
 
-def _error(held_out: HeldOut, one: Found, params: Any, model_state: Any) -> float:
+def _error(one: np.ndarray | None, other: np.ndarray | None) -> float:
     """The standard error of the difference of two losses, row by row."""
-    first = held_out.losses(one.params, one.model_state)
-    second = held_out.losses(params, model_state)
-    if first is None or second is None or len(first) < 2:
+    if one is None or other is None or len(one) < 2:
         return float("nan")
-    return float(np.std(first - second, ddof=1) / np.sqrt(len(first)))
+    return float(np.std(one - other, ddof=1) / np.sqrt(len(one)))

@@ -14,6 +14,9 @@ from ..training._cached import cached
 from ..training.looks import ROWS, evaluate
 from . import constants as c
 
+ENDS = 4
+"""How often all rows are asked whatever else is: at the start, and for the error of the pick."""
+
 HUGE = 1e30
 """A loss beyond this has exploded, though float32 still holds it."""
 
@@ -37,13 +40,14 @@ class Plan(NamedTuple):
 def plan_of(rows: int, steps: int, batch: int, budget: float) -> Plan:
     """The most frequent looks at the most rows that the share pays for."""
     share = c.LOOK_SHARE * budget * steps * batch / c.FORWARD  # in rows
+    ways = max(0.5 * share, share - ENDS * rows)  # what is left for looks on the way
     least, most = c.EARLY_ROWS
-    early = min(rows, max(least, min(most, 0.3 * share / (14 * min(1.0, budget) + 1))))
-    every = next((x for x in c.LOOKS if _late_looks(x, budget) * rows <= 0.65 * share), c.LOOKS[-1])
+    early = min(rows, max(least, min(most, 0.3 * ways / (14 * min(1.0, budget) + 1))))
+    every = next((x for x in c.LOOKS if _late_looks(x, budget) * rows <= 0.7 * ways), c.LOOKS[-1])
     looks, late, recheck = _late_looks(every, budget), rows, 0
-    if looks * rows > 0.65 * share and rows > least:
-        recheck = int(max(1, min(4, 0.15 * share / rows)))
-        late = int(min(rows, max(least, (0.65 * share - recheck * rows) / looks)))
+    if looks * rows > 0.7 * ways and rows > least:
+        recheck = int(max(1, min(4, 0.15 * ways / rows)))
+        late = int(min(rows, max(least, (0.7 * ways - recheck * rows) / looks)))
     return Plan(int(min(early, late)), late, every, recheck, share)
 
 
@@ -71,8 +75,8 @@ class HeldOut:
         order = np.random.default_rng(0).permutation(count(data))
         self.all = jax.tree.map(jax.numpy.asarray, data)
         self.late = self.all if plan.late == count(data) else _rows(data, order[: plan.late])
-        self.early = _rows(data, order[: plan.early])
-        self.start = {n: self._loss(params, state, d) for n, d in self._sets().items()}
+        self.early = self.late if plan.early == plan.late else _rows(data, order[: plan.early])
+        self.start = self._at_start(params, state)
         self.first = self._by_row(params, state)
         self.spread = _size(self.first - np.mean(self.first)) if self.first is not None else 0.0
 
@@ -83,7 +87,7 @@ class HeldOut:
 
     def has_room(self, looks: int = 1) -> bool:
         """Whether looks that could be left out are within the share, and the last ones after."""
-        kept = (3 + self.plan.recheck) * count(self.all)
+        kept = (ENDS - 1 + self.plan.recheck) * count(self.all)
         return self.asked + 2 * looks * self.plan.late + kept <= self.plan.share
 
     def movement(self, params: Any, model_state: Any) -> float:
@@ -95,6 +99,13 @@ class HeldOut:
         """The loss of every held-out row, in float64; None where it is no mean over rows."""
         self.asked += count(self.all)
         return losses_of(self.examples, params, model_state, self.all)
+
+    def _at_start(self, params: Any, model_state: Any) -> dict[str, float]:
+        """The loss over each set of rows; the same rows are asked once."""
+        sets = self._sets()
+        different = {id(data): data for data in sets.values()}
+        known = {i: self._loss(params, model_state, data) for i, data in different.items()}
+        return {name: known[id(data)] for name, data in sets.items()}
 
     def _loss(self, params: Any, model_state: Any, data: Any) -> float:
         self.asked += count(data)
