@@ -48,7 +48,7 @@ def search(given: argparse.Namespace) -> None:
 
     compiled, own, traces = [], [], []
     jax.monitoring.register_event_duration_secs_listener(
-        lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
+        lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
     )
     advance = Rows.advance
 
@@ -72,8 +72,8 @@ def search(given: argparse.Namespace) -> None:
     start = time.perf_counter()
     recipe.run(problem, seed=0, **options)
     end = time.perf_counter()
-    print(f"imports {start - began:.2f} s, first search {end - start:.2f} s: {len(compiled)} ", end="")
-    print(f"compiles, {len(traces)} traces of the loss")
+    print(f"imports {start - began:.2f} s, first search {end - start:.2f} s: ", end="")
+    print(f"{len(compiled)} compiles, {len(traces)} traces of the loss")
     for seed in range(1, SEEDS + 1):
         own.clear()
         start = time.perf_counter()
@@ -96,8 +96,8 @@ def sweep(given: argparse.Namespace) -> None:
     rows = recipe.sweep(problem, seeds=seeds, **options).rows
     taken, cpu = time.perf_counter() - began, time.process_time() - cpu
     each = taken / len(rows)
-    print(f"sweep: {len(rows)} runs of {given.steps} steps in {taken:.1f} s ({cpu:.1f} s of ", end="")
-    print(f"processors), {1e3 * each:.1f} ms each: 10,000 in {1e4 * each:.0f} s")
+    print(f"sweep: {len(rows)} runs of {given.steps} steps in {taken:.1f} s, ", end="")
+    print(f"{cpu:.1f} s of a processor, {1e3 * each:.1f} ms each: 10,000 in {1e4 * each:.0f} s")
 
 
 if __name__ == "__main__":

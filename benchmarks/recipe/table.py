@@ -54,9 +54,8 @@ def print_table() -> None:
     print(f"{'':30} {'runs':>5}  {'held-out':32}  test")
     for way, rows in table.items():
         both = [regrets(rows, which) for which in (0, 1)]
-        print(
-            f"{way:30} {_cost(rows):5.2f}  {_words(both[0]):32}  {_words(both[1])}{_note(rows, problems)}"
-        )
+        words = f"{_words(both[0]):32}  {_words(both[1])}"
+        print(f"{way:30} {_cost(rows):5.2f}  {words}{_note(rows, problems)}")
     _print_failures(table)
     _print_worst(table)
     draw(table)

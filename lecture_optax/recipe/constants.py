@@ -26,7 +26,7 @@ LOOKS = (0.05, 0.1, 0.125, 0.2, 0.25)
 """How far looks at held-out rows may be apart: the first that the looks' share pays for."""
 
 LOOK_SHARE, FORWARD = 0.085, 1 / 3
-"""What looks may cost of the compute, one row a third of a row's gradient: with those that cannot be
+"""What looks may cost of the compute, a row a third of a row's gradient: with those that cannot be
 left out they stay below a tenth, but in runs so short that all rows alone cost more."""
 
 EARLY, EARLY_ROWS = 0.09, (32, 128)
