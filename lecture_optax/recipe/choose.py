@@ -1,7 +1,7 @@
 """Step 5: which weights are handed over, and how sure is that?"""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
