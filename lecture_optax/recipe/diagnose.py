@@ -95,10 +95,11 @@ def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, Track]:
 def _diagnosis(tracks: Mapping[float, Track], own: float) -> Diagnosis:
     """Of one run among its siblings."""
     by_ratio = alike({rate / own: track for rate, track in tracks.items()})
-    run = by_ratio[1.0]
+    run, slowest = by_ratio[1.0], by_ratio[min(by_ratio)]
+    start = start_of(slowest.losses if len(slowest.losses) else run.losses)
     levels = [np.mean(late_part(x.losses)) for x in by_ratio.values() if _has_level(x)]
-    gain = float(max([0.0, *(start_of(run.losses) - level for level in levels)]))
-    symptom = symptom_of(run, gain if len(by_ratio) > 1 else 0.0)
+    gain = float(max([0.0, *(start - level for level in levels)]))
+    symptom = symptom_of(run, gain, start) if len(by_ratio) > 1 else symptom_of(run)
     verdict = verdict_of(symptom, by_ratio, gain)
     if symptom.name == "no progress" and verdict.remedy == "×10":
         symptom = symptom._replace(cause="too small")

@@ -25,7 +25,7 @@ LEAST = 12
 PIECES = 16
 """Blocks in which a curve is read."""
 
-CLEAR = 4.0
+CLEAR = 3.0
 """Standard errors of a fall that is one."""
 
 HIGH = 8.0
@@ -81,9 +81,10 @@ class Symptom(NamedTuple):
         return f"{self.name}{self.cause and f' ({self.cause})'}: {_WORDS[self.name](self)}"
 
 
-def symptom_of(track: Track, most: float = 0.0) -> Symptom:
-    """Read one curve. `most`: how far below its start the lowest of its siblings got."""
-    read = _read(track)
+def symptom_of(track: Track, most: float = 0.0, start: float | None = None) -> Symptom:
+    """Read one curve. `most`: how far below its start the lowest of its siblings got; `start`: the
+    loss there, where siblings say it better."""
+    read = _read(track, start)
     return read._replace(**dict(zip(("name", "cause"), _named(read, track, most), strict=True)))
 
 
@@ -110,17 +111,17 @@ def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
         return "no progress", _cause(read, track)
     if read.late.exceeds(NEWS * read.fall.value, CLEAR):
         return "healthy", ""
-    if read.rises >= RISES:
+    above = _above(read, track.losses, most)
+    if read.rises >= RISES and (above or not most):
         return "oscillating", ""
-    if read.settled <= EARLY * read.steps and _above(read, track.losses, most):
-        return "quick plateau", ""
-    return "converged", ""
+    return ("quick plateau" if above and read.settled <= EARLY * read.steps else "converged"), ""
 
 
-def _read(track: Track) -> Symptom:
+def _read(track: Track, start: float | None) -> Symptom:
     """All numbers, before a word is found for them."""
     x = track.losses
-    start, level, noise = start_of(x), mean(late_part(x)), scatter(x)
+    start = start_of(x) if start is None else start
+    level, noise = mean(late_part(x)), scatter(x)
     before, pieces = mean(x[len(x) // 4 : len(x) // 2]), blocks(x, PIECES)
     error = float(np.hypot(level.error, noise / np.sqrt(_opening(x))))
     ups = np.diff(pieces[len(pieces) // 2 :])
@@ -143,8 +144,8 @@ def _read(track: Track) -> Symptom:
 
 
 def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
-    """The last two of sixteen pieces are far above the start, and it does not come back."""
-    pieces = blocks(x, PIECES)
+    """The last two of eight pieces are far above the start, and it does not come back."""
+    pieces = blocks(x, PIECES // 2)
     if len(pieces) < 4:
         return False
     above = pieces[-2:].min() - read.start

@@ -1,0 +1,157 @@
+"""What is wrong with a run on a quadratic? Labels without a run, by exact recursion of its moments.
+
+    E(θ) = ½ Σ λ θ²,    g = λ θ + ξ,    Var ξ = ρ² λ,    z = (θ, v),    z' = M z + b ξ
+
+    E[z' z'ᵀ] = M E[z zᵀ] Mᵀ + b bᵀ ρ² λ
+
+What is recorded is a minibatch's loss, E(θ) + ξ·θ + ζ; the label comes from the mean of E alone.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from lecture_optax.recipe import diagnose
+from lecture_optax.recipe.tracks import Track, track_of
+
+PARTS_OF_EDGE = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.02, 1.05, 1.1, 1.25, 1.5)
+"""Rates, in units of the largest stable one."""
+
+METHODS = {"gradient descent": (0.0, False), "heavy ball": (0.9, False), "Nesterov": (0.9, True)}
+
+SLACK = 1.5
+"""A label that depends on a threshold within this factor is a tie."""
+
+EXPLODED = 1e30
+
+DEVELOPMENT = {
+    "condition 10": np.geomspace(1, 10, 8),
+    "condition 1000": np.geomspace(1e-2, 10, 16),
+}
+OTHERS = {
+    "condition 1": np.ones(4),
+    "condition 100": np.geomspace(0.1, 10, 10),
+    "condition 1e5": np.geomspace(1e-5, 1, 20),
+    "two scales": np.concatenate([np.linspace(0.05, 1, 18), [40.0, 60.0]]),
+}
+
+
+class Run(NamedTuple):
+    """One run on a quadratic."""
+
+    spectrum: np.ndarray
+    method: str
+    noise: float
+    steps: int
+    rate: float
+
+    def at(self, ratio: float) -> "Run":
+        return self._replace(rate=self.rate * ratio)
+
+
+def edge(spectrum: np.ndarray, method: str) -> float:
+    """The largest stable rate: 2(1 + μ)/λ, with Nesterov 2(1 + μ)/((1 + 2μ)λ)."""
+    momentum, ahead = METHODS[method]
+    return 2 * (1 + momentum) / ((1 + 2 * momentum if ahead else 1) * spectrum.max())
+
+
+def recursion(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """M and b of every eigenvalue: v' = μ v + g; θ' = θ - τ v', with Nesterov θ - τ (g + μ v')."""
+    momentum, ahead = METHODS[run.method]
+    one, λ = np.ones_like(run.spectrum), run.spectrum
+    past, now = (momentum**2, 1 + momentum) if ahead else (momentum, 1.0)
+    rows = [[1 - run.rate * now * λ, -run.rate * past * one], [λ, momentum * one]]
+    return np.moveaxis(np.array(rows), -1, 0), np.array([-run.rate * now, 1.0])
+
+
+def mean_losses(run: Run) -> np.ndarray:
+    """The mean of E at every step, exactly; as far as it has not exploded."""
+    matrix, kick = recursion(run)
+    moments = np.zeros((len(run.spectrum), 2, 2))
+    moments[:, 0, 0] = 1 / run.spectrum.sum()
+    noise = run.noise**2 * run.spectrum[:, None, None] * np.outer(kick, kick)
+    losses = []
+    for _ in range(run.steps):
+        losses.append(0.5 * float(run.spectrum @ moments[:, 0, 0]))
+        if losses[-1] > EXPLODED:
+            break
+        moments = matrix @ moments @ matrix.transpose(0, 2, 1) + noise
+    return np.array(losses)
+
+
+def track(run: Run, seed: int) -> Track:
+    """What a run records; siblings of a seed see the same noise."""
+    random = np.random.default_rng(seed)
+    matrix, kick = recursion(run)
+    signs = random.choice([-1.0, 1.0], len(run.spectrum))
+    z = np.stack([signs / np.sqrt(run.spectrum.sum()), np.zeros_like(signs)], 1)
+    losses = []
+    for _ in range(run.steps):
+        ξ = run.noise * np.sqrt(run.spectrum) * random.normal(size=len(z))
+        own = run.noise**2 * random.normal()
+        losses.append(0.5 * run.spectrum @ z[:, 0] ** 2 + ξ @ z[:, 0] + own)
+        if losses[-1] > EXPLODED:
+            return track_of([*losses[:-1], np.inf])
+        z = (matrix @ z[..., None])[..., 0] + kick * ξ[:, None]
+    return track_of(losses)
+
+
+def label(run: Run) -> str | None:
+    """The name of what the exact curve does; None for a tie."""
+    curves = {ratio: mean_losses(run.at(ratio)) for ratio in (1.0, 10.0, 0.1)}
+    lowest = min(level(x) for x in curves.values())
+    names = {named(curves[1.0], lowest, slack) for slack in (1 / SLACK, 1.0, SLACK)}
+    return names.pop() if len(names) == 1 else None
+
+
+def is_beyond(run: Run) -> bool:
+    """Whether the rate is beyond the edge, and the loss has doubled by the end."""
+    losses = mean_losses(run)
+    return run.rate > edge(run.spectrum, run.method) and bool(losses[-1] > 2 * losses[0])
+
+
+def swings(run: Run) -> bool:
+    """Whether the mode that is damped least turns its sign: a plateau of it may be called so."""
+    modes = np.linalg.eigvals(recursion(run)[0])
+    least = modes.ravel()[np.argmax(np.abs(modes))]
+    return bool(least.real < 0 or least.imag != 0)
+
+
+def named(x: np.ndarray, lowest: float, slack: float) -> str:
+    """By the definitions of `symptoms.py`, of a curve without noise."""
+    quarter = len(x) // 4
+    fall, most = x[0] - level(x), x[0] - lowest
+    if -fall > slack * max(most, 0.1 * x[0]):
+        return "exploding"
+    if fall < 0.05 * slack * most:
+        return "no progress"
+    if x[quarter : 2 * quarter].mean() - level(x) > 0.02 * slack * fall:
+        return "healthy"
+    return "quick plateau" if fall < most * (1 - 0.05 * slack) else "converged"
+
+
+def level(x: np.ndarray) -> float:
+    return float(x[-(len(x) // 4) :].mean())
+
+
+def runs(spectrum: np.ndarray) -> Iterator[Run]:
+    for method, noise, steps in itertools.product(METHODS, (0.0, 0.03, 0.1), (200, 1000)):
+        for part in PARTS_OF_EDGE:
+            yield Run(spectrum, method, noise, steps, part * edge(spectrum, method))
+
+
+def confusion(spectra: dict[str, np.ndarray], seeds: int = 2) -> dict[tuple[str, str], int]:
+    """How often a label was called what; under (None, ...) the ties."""
+    counts: dict[tuple[str, str], int] = {}
+    for spectrum in spectra.values():
+        for run in runs(spectrum):
+            wanted = label(run)
+            for seed in range(seeds):
+                siblings = {ratio: track(run.at(ratio), seed) for ratio in (10.0, 0.1)}
+                found = diagnose(track(run, seed), siblings, rate=1.0).symptom.name
+                if (wanted, found) == ("quick plateau", "oscillating") and swings(run):
+                    found = wanted
+                counts[wanted, found] = counts.get((wanted, found), 0) + 1
+    return counts
