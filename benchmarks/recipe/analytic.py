@@ -26,6 +26,11 @@ SLACK = 1.5
 
 EXPLODED = 1e30
 
+Counts = dict[tuple[str | None, str], int]
+"""Of pairs (label, what it was called)."""
+
+Spectrum = np.ndarray
+
 DEVELOPMENT = {
     "condition 10": np.geomspace(1, 10, 8),
     "condition 1000": np.geomspace(1e-2, 10, 16),
@@ -99,23 +104,24 @@ def track(run: Run, seed: int) -> Track:
 
 
 def label(run: Run) -> str | None:
-    """The name of what the exact curve does; None for a tie."""
+    """The name of what the exact curve does; None for a tie.
+
+    A loss that ends above its start at a stable rate may be called exploding or no progress; one
+    that has hardly begun to rise beyond the edge, too.
+    """
     curves = {ratio: mean_losses(run.at(ratio)) for ratio in (1.0, 10.0, 0.1)}
     lowest = min(level(x) for x in curves.values())
     names = {named(curves[1.0], lowest, slack) for slack in (1 / SLACK, 1.0, SLACK)}
-    return names.pop() if len(names) == 1 else None
-
-
-def is_beyond(run: Run) -> bool:
-    """Whether the rate is beyond the edge, and the loss has doubled by the end."""
-    losses = mean_losses(run)
-    return run.rate > edge(run.spectrum, run.method) and bool(losses[-1] > 2 * losses[0])
+    name = names.pop() if len(names) == 1 else None
+    is_beyond = run.rate > edge(run.spectrum, run.method)
+    return name if is_beyond == (name == "exploding") else None
 
 
 def swings(run: Run) -> bool:
-    """Whether the mode that is damped least turns its sign: a plateau of it may be called so."""
-    modes = np.linalg.eigvals(recursion(run)[0])
-    least = modes.ravel()[np.argmax(np.abs(modes))]
+    """Whether the steepest direction turns its sign: a plateau, which its noise makes, may be
+    called oscillating."""
+    modes = np.linalg.eigvals(recursion(run)[0][np.argmax(run.spectrum)])
+    least = modes[np.argmax(np.abs(modes))]
     return bool(least.real < 0 or least.imag != 0)
 
 
@@ -142,9 +148,9 @@ def runs(spectrum: np.ndarray) -> Iterator[Run]:
             yield Run(spectrum, method, noise, steps, part * edge(spectrum, method))
 
 
-def confusion(spectra: dict[str, np.ndarray], seeds: int = 2) -> dict[tuple[str, str], int]:
+def confusion(spectra: dict[str, Spectrum], seeds: int = 2) -> Counts:
     """How often a label was called what; under (None, ...) the ties."""
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counts = {}
     for spectrum in spectra.values():
         for run in runs(spectrum):
             wanted = label(run)
@@ -155,3 +161,17 @@ def confusion(spectra: dict[str, np.ndarray], seeds: int = 2) -> dict[tuple[str,
                     found = wanted
                 counts[wanted, found] = counts.get((wanted, found), 0) + 1
     return counts
+
+
+def quality(counts: Counts, name: str) -> tuple[float, float]:
+    """Precision and recall of a name, ties left out."""
+    hits = counts.get((name, name), 0)
+    called = sum(n for (wanted, found), n in counts.items() if wanted and found == name)
+    there = sum(n for (wanted, _), n in counts.items() if wanted == name)
+    return hits / max(1, called), hits / max(1, there)
+
+
+def macro_f1(counts: Counts) -> float:
+    """The mean over labels of 2 / (1/precision + 1/recall)."""
+    both = [quality(counts, name) for name in {wanted for wanted, _ in counts} if name]
+    return float(np.mean([2 * p * r / max(p + r, 1e-30) for p, r in both]))

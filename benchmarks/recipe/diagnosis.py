@@ -1,9 +1,10 @@
-"""Does a diagnosis name the right remedy, early in a run?
+"""Does a diagnosis name the right symptom, and the right remedy early in a run?
 
     python -m benchmarks.recipe.diagnosis FOLDER [--development] [--failures]
 
 FOLDER holds what `benchmarks.recipe.bank` makes. Problems whose names end in `_` were not looked at
-when the thresholds were chosen; `--development` leaves them out. Half a minute for 28 problems.
+when the thresholds were chosen, nor were the other spectra; `--development` leaves both out. Three
+minutes of a core.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from . import analytic
 from .bank import Bank, read
 from .counterfactual import EVIDENCE, Question, ours, questions, score, tracks_of
 from .rules import RULES
@@ -60,6 +62,20 @@ def _failures(opposite: list[Question], asked: list[Question], given: dict[Quest
         print(f"      opposite: {q}: {q.label}, said {given[q]}{'' if q.seeds_agree else ' *'}")
 
 
+def symptoms(spectra: dict[str, analytic.Spectrum]) -> None:
+    """Of quadratics: how good each name is, and what was called something else."""
+    counts = analytic.confusion(spectra)
+    ties = sum(n for (wanted, _), n in counts.items() if wanted is None)
+    of = sum(counts.values()) - ties
+    print(f"{of:,} runs, and {ties} ties; macro-F1 {analytic.macro_f1(counts):.3f}")
+    for name in sorted({wanted for wanted, _ in counts if wanted}):
+        precision, recall = analytic.quality(counts, name)
+        others = {x: n for (wanted, x), n in counts.items() if wanted == name and x != name}
+        missed = ", ".join(f"{n} {x}" for x, n in others.items())
+        there = counts.get((name, name), 0) + sum(others.values())
+        print(f"  {name:14} {there:5} precision {precision:.3f}, recall {recall:.3f}  {missed}")
+
+
 def most_frequent(banks: dict[str, Bank]) -> str:
     labels = [q.label for name, bank in banks.items() for q in questions(name, bank) if q.label]
     return collections.Counter(labels).most_common(1)[0][0]
@@ -75,10 +91,14 @@ def main(words: list[str]) -> None:
     seen = {name: bank for name, bank in banks.items() if not name.endswith("_")}
     others = {name: bank for name, bank in banks.items() if name.endswith("_")}
     majority = most_frequent(seen)
-    print("problems of the development: ", end="")
+    print("Symptoms of quadratics, spectra of the development: ", end="")
+    symptoms(analytic.DEVELOPMENT)
+    print("Remedies, problems of the development: ", end="")
     remedies(seen, majority, given.failures)
-    if others and not given.development:
-        print("other problems: ", end="")
+    if not given.development:
+        print("Symptoms of quadratics, other spectra: ", end="")
+        symptoms(analytic.OTHERS)
+        print("Remedies, other problems: ", end="")
         remedies(others, majority, given.failures)
 
 
