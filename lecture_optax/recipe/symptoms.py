@@ -25,8 +25,8 @@ LEAST = 12
 PIECES = 16
 """Blocks in which a curve is read."""
 
-CLEAR, CLEAR_BESIDE = 3.0, 2.0
-"""Standard errors of a fall that is one; and where it is a part of what a sibling fell."""
+CLEAR = 3.0
+"""Standard errors of a fall that is one."""
 
 HIGH = 8.0
 """Standard errors above the start from which on a curve has exploded."""
@@ -107,7 +107,7 @@ def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
         return "exploding", ""
     if len(track.losses) < LEAST:
         return "uncertain", ""
-    if not read.fall.exceeds(0.05 * most, CLEAR_BESIDE if most else CLEAR):
+    if not read.fall.exceeds(0.05 * most, CLEAR):
         return "no progress", _cause(read, track)
     if read.late.exceeds(NEWS * read.fall.value, CLEAR):
         return "healthy", ""
