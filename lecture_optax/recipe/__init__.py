@@ -18,6 +18,7 @@ course.py       How does a search run its course? Resumed, shown, saved, and sto
   store.py        Where does that lie on the disk?
   progress.py     What is a person told meanwhile?
 population.py   Which arms run, and how do they run as one compiled program?
+waiting.py      Where does an arm wait while another runs?
 optimizer.py    What does an arm run?
 held_out.py     What may looks cost, and what do they say?
 curves.py       What does an arm record?

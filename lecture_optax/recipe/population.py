@@ -18,6 +18,7 @@ from ..training.program import Program, table_of
 from ..training.step import Carry
 from .curves import Curve
 from .journal import Journal
+from .waiting import inside, outside
 
 
 class Arm(NamedTuple):
@@ -65,7 +66,8 @@ class Member:
 class Population:
     """The members of a search, and the steps that all of them together have taken.
 
-    `saved` are carries to branch from.
+    `saved` are carries to branch from. `tight`: whether all but the `running` arm wait outside the
+    device.
     """
 
     program: Program
@@ -78,6 +80,8 @@ class Population:
     saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
     journal: Journal = field(default_factory=Journal, repr=False)
     chunk: int = 1
+    tight: bool = False
+    running: Arm | None = None
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else 0
@@ -97,15 +101,22 @@ class Population:
 
     def save(self, arm: Arm) -> None:
         """Keep an arm as it is now, to branch from later."""
-        self.saved[arm, self.step(arm)] = copied(self.members[arm].carry)
+        self.saved[arm, self.step(arm)] = self.kept(self.members[arm].carry)
 
     def branch(self, arm: Arm, step: int, end: int) -> Arm:
         """The arm whose rate falls to 0 from a step on; it has its parent's past."""
         child = arm._replace(fall=(step, end))
         if child not in self.members:
             carry = self.saved.get((arm, step)) or self.members[arm].carry
-            self.members[child] = Member(copied(carry), Curve(step=step, opening=step))
+            self.members[child] = Member(self.kept(carry), Curve(step=step, opening=step))
         return child
+
+    def kept(self, tree: Any) -> Any:
+        """A copy that is not run on now."""
+        return outside(tree) if self.tight else copied(tree)
+
+    def on_device(self, tree: Any) -> Any:
+        return inside(tree, self.start.params) if self.tight else tree
 
     def again(self, arm: Arm) -> Arm:
         """The same arm from the start, under a name of its own: it falls after the last step."""
@@ -120,6 +131,7 @@ class Population:
     def _steps(self, arm: Arm, member: Member, until: int) -> list[Any]:
         """Take them, in chunks: the step, how it failed, sums of |g| and |Δθ|, gradients spent."""
         program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
+        self._change_places(arm)
         curve, member.carry = member.curve, member.carry or self.first(arm)
         while member.alive and curve.step < until:
             steps, began = min(self.chunk, until - curve.step), time.perf_counter()
@@ -127,6 +139,14 @@ class Population:
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.journal.pause()
         return [curve.step, curve.failed, curve.gradients, curve.updates, self.spent]
+
+    def _change_places(self, arm: Arm) -> None:
+        """Where memory is tight: the arm that ran last leaves the device, the next comes in."""
+        last, self.running = self.running, arm
+        if self.tight and last != arm:
+            if last is not None:
+                self.members[last].carry = outside(self.members[last].carry)
+            self.members[arm].carry = self.on_device(self.members[arm].carry)
 
     def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
         carry, table, *_ = self.rows.advance(program, carry, steps)

@@ -11,7 +11,7 @@ from ..training.looks import average_of
 from . import constants as c
 from .curves import Look
 from .held_out import HeldOut
-from .population import Arm, Population, copied
+from .population import Arm, Population
 
 INF = math.inf
 
@@ -189,7 +189,7 @@ class Race:
         kin = [x for x in self.found if x.is_average == is_average]
         room = max(1, self.held_out.plan.recheck)
         if change < INF and (len(kin) < room or change < kin[-1].change):
-            params, state = copied(self._weights(arm, is_average))
+            params, state = self.population.kept(self._weights(arm, is_average))
             new = Found(change, params, state, arm, self.population.step(arm), is_average)
             best = sorted([*kin, new], key=lambda x: x.change)[:room]
             self.found = best + [x for x in self.found if x.is_average != is_average]

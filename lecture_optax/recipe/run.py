@@ -28,6 +28,7 @@ from .population import Arm, Population
 from .race import Found, Race
 from .result import Result
 from .split import hold_back, rows_of
+from .waiting import is_tight
 
 
 def run(
@@ -71,6 +72,9 @@ def run(
       search and hand over the best so far, and say so. A second Ctrl-C ends at once.
     - `progress`: None shows the search on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
+
+    About twenty copies of parameters and optimizer state are held at a time; where the device says
+    that it has no room for them, all but those of the running arm wait in the memory of the host.
 
     **Raises** `ValueError` or `TypeError` for an argument out of its range or a `checkpoint` of
     another search, and `FloatingPointError` if the loss is not a number at the start. After the
@@ -124,7 +128,7 @@ def _race(
     limit = max(1, math.floor(budget * steps + 1e-6))
     carry = program.init(seed)
     source = Rows(train, None, slow_in_a_loop(program, carry, train))
-    population = Population(program, source, carry, steps, limit)
+    population = Population(program, source, carry, steps, limit, tight=is_tight(carry))
     start = population.start
     plan = plan_of(rows, steps, size, budget)
     held_out = HeldOut(
@@ -156,8 +160,8 @@ def _result(
     predict = problem.functions.predict
     return Result(
         export=problem.export,
-        params=params,
-        model_state=model_state,
+        params=population.on_device(params),
+        model_state=population.on_device(model_state),
         optimizer=plain(family, around, _rate(arm)),
         code=code,
         cost=population.spent / population.steps,

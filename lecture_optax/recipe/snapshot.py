@@ -17,6 +17,7 @@ from .curves import Curve
 from .population import Arm, Member
 from .race import Found, Race
 from .store import Part, Saved
+from .waiting import outside
 
 NUMBERS = ("step", "width", "failed", "opening", "gradients", "updates")
 BLOCKS = ("means", "lows", "highs")
@@ -101,7 +102,8 @@ def _carry_in(race: Race, arm: Arm, part: Part) -> Carry | None:
     if "weights" not in part:
         return None
     first = race.population.first(arm)
-    return _unpacked(part["weights"], first._replace(key=None))._replace(key=first.key)
+    carry = _unpacked(part["weights"], first._replace(key=None))._replace(key=first.key)
+    return outside(carry) if race.population.tight else carry
 
 
 def _unpacked(data: np.ndarray, like: Any) -> Any:
