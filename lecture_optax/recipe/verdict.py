@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .noise import Estimate, mean
-from .symptoms import CLEAR, Symptom, late_part
+from .symptoms import Symptom, late_part
 from .tracks import Track
 
 ERRORS = 2.0
@@ -114,7 +114,7 @@ def _remedy(
     if lowest is not None:
         return "÷10" if lowest.ratio < 1 else "×10", True
     best = len(asked) == 2 and all(x.is_higher for x in asked)
-    flat = symptom.name == "no progress" and gain < CLEAR * symptom.fall.error
+    flat = symptom.name == "no progress" and gain < ERRORS * symptom.fall.error
     if flat and len(asked) == 2 and not best:
         return "switch", False
     return "warm up" if symptom.peak > 0 else "keep", best
