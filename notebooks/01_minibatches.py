@@ -75,7 +75,7 @@ def cloud(B, draws=4000):
     return np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(B), draws)))
 
 
-sizes = [4, 16, 64, 256]
+sizes = [4, 16, 64, N // 2]
 clouds = {B: cloud(B) for B in sizes}
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.9), sharex=True, sharey=True)
 for ax, (B, points) in zip(axes, clouds.items(), strict=True):
@@ -126,7 +126,7 @@ def total(θ, batch):
     return E(θ, batch) * len(batch[0])
 
 
-few = [8, 32, 128, 442]
+few = [8, 32, 128, N]
 edges = {"sum": [edge(total, B) for B in few], "mean": [edge(E, B) for B in few]}
 fig, ax = plt.subplots()
 for name, found in edges.items():
@@ -146,10 +146,12 @@ print(
 # be trained at a smaller rate. `E` counts what is there: `mask=` says what, `weights=` how much.
 
 # %%
-last = (x[384:], y[384:])
-padded = jax.tree.map(lambda a: jnp.concatenate([a, jnp.zeros_like(a[:6])]), last)
-mask = jnp.arange(64) < 58
-print("58 rows:              ", slope(at, last))
+left = N % 64
+last = (x[N - left :], y[N - left :])
+zeros = (jnp.zeros((64 - left, 2)), jnp.zeros(64 - left))
+padded = jax.tree.map(lambda a, z: jnp.concatenate([a, z]), last, zeros)
+mask = jnp.arange(64) < left
+print(left, "rows:              ", slope(at, last))
 print("padded to 64, masked: ", slope(at, padded, mask=mask))
 print("padded, not masked:   ", slope(at, padded))
 

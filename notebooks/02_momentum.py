@@ -122,7 +122,9 @@ paths = jax.vmap(lambda α: path(lo.sgd(1.8, momentum=α), steps=100))(alphas)
 distances = np.linalg.norm(paths, axis=-1)
 
 fig, ax = plt.subplots(figsize=(8, 3.6))
-mesh = ax.pcolormesh(alphas, np.arange(100), np.log10(distances.T), cmap="cividis", vmin=-6)
+mesh = ax.pcolormesh(
+    alphas, np.arange(paths.shape[1]), np.log10(distances.T), cmap="cividis", vmin=-6
+)
 fig.colorbar(mesh, label="log₁₀ distance to the minimum")
 ax.axvline(0.75, color="white", ls="--", lw=1)
 ax.set(xlabel="momentum α", ylabel="step k", title="heavy ball, τ = 1.8: friction is 1 − α")

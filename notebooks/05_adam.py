@@ -85,7 +85,7 @@ for name, tx in methods.items():
 for ax, title in zip(axes, ["curvature 1", "curvature 0.01"], strict=True):
     ax.set(title=title, xlabel="step k", ylim=(1e-4, 2))
 axes[0].set_ylabel("|θ|")
-axes[1].legend()
+axes[0].legend(loc="upper right")
 plt.show()
 
 # %% [markdown]

@@ -130,23 +130,24 @@ else:
 
 # %%
 x, y = load_digits(return_X_y=True)
-x, y = (x / 16).astype(np.float32), y.astype(np.int32)
-train, held_out = (x[:1400], y[:1400]), (x[1400:], y[1400:])
-W = [
-    np.random.default_rng(0).normal(0, 0.2, size).astype(np.float32)
-    for size in [(64, 32), (32, 10)]
-]
+rng = np.random.default_rng(0)
+order, wide, classes = rng.permutation(len(x)), x.shape[1], y.max() + 1
+x, y = (x / np.maximum(x.max(0), 1)).astype(np.float32)[order], y.astype(np.int32)[order]
+first = 4 * len(x) // 5
+train, held_out = (x[:first], y[:first]), (x[first:], y[first:])
+W = [rng.normal(0, 0.2, size).astype(np.float32) for size in [(wide, 32), (32, classes)]]
 
 
 class Linen(nn.Module):
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(10, name="out")(nn.tanh(nn.Dense(32, name="hidden")(x)))
+        return nn.Dense(classes, name="out")(nn.tanh(nn.Dense(32, name="hidden")(x)))
 
 
 class Nnx(nnx.Module):
     def __init__(self, rngs):
-        self.hidden, self.out = nnx.Linear(64, 32, rngs=rngs), nnx.Linear(32, 10, rngs=rngs)
+        self.hidden = nnx.Linear(wide, 32, rngs=rngs)
+        self.out = nnx.Linear(32, classes, rngs=rngs)
 
     def __call__(self, x):
         return self.out(nnx.tanh(self.hidden(x)))

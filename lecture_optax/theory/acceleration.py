@@ -96,6 +96,11 @@ def restarts_need_no_curvature(
     turned = np.array([1.0, 1.0, -0.05, -1.0, -1.0, -1.0])  # uphill at the third
     again, afresh = updates_along(restart(growing), turned), updates_along(growing, turned[2:])
     yield Finding(np.abs(again[2:] - afresh).max(), 0, 1e-15, what="from there on, off a new start")
+    by_value = restart(growing, on="value")
+    state = by_value.init(jnp.zeros(()))
+    for value in (3.0, 1.0, 2.0, 1.5):  # 1.5 is above the best, but downhill
+        _, state = by_value.update(jnp.ones(()), state, value=jnp.asarray(value))
+    yield Finding(state.restarts, 1, what="restarts, for the losses 3, 1, 2, 1.5")
 
 
 def last_t(steps: int) -> float:

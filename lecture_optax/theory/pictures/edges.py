@@ -58,7 +58,7 @@ def spectral_radius(
         edges = [stability_edge(_at_rate_1(each(mu))) for mu in some]
         outlined(ax.plot(edges, some, color="0", linestyle=dashes, label=f"edge of {_name(each)}"))
     ax.set(xlim=(0, 4), ylim=(0, momenta[-1]))
-    ax.legend(loc="lower right", framealpha=1)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)
     return ax
 
 
