@@ -150,8 +150,9 @@ def centred_divides_by_the_spread(rmsprop=lo.rmsprop):
     weights = np.where(ages >= 0, 0.1 * 0.9 ** np.maximum(ages, 0), 0)
     for corrected in (True, False):
         w = weights / weights.sum(1, keepdims=True) if corrected else weights
-        spread = np.sqrt(w @ gradients**2 - (w @ gradients) ** 2 + 0.5)
-        tx = rmsprop(1.0, 0.9, 0.5, centered=True, bias_correction=corrected)
+        start = 0.3 * 0.9 ** np.arange(1, 31) * (w.sum(1) / weights.sum(1))  # of c(0)
+        spread = np.sqrt(start + w @ gradients**2 - (w @ gradients) ** 2 + 0.5)
+        tx = rmsprop(1.0, 0.9, 0.5, 0.3, centered=True, bias_correction=corrected)
         off = np.abs(updates_along(tx, gradients) + gradients / spread).max()
         yield Finding(off, 0, 1e-12, what=f"off it in 30 steps, bias_correction={corrected}")
 
