@@ -25,8 +25,10 @@ curves.py       What does an arm record?
 split.py        Where do held-out rows come from, when none are given?
 constants.py    every number, with its reason
 explanation.py  Why, as data?
+  siblings.py     Which arms answer for the rate of an arm, and what do they say?
   findings.py     What follows from the records?
   words.py        Why, in sentences?
+  symptom_words.py  What did an arm show, and what would help it?
   report.py       What is shown: text, a page?
   draw.py         What did the search see?
 code.py         Which Python trains the same model without a search?

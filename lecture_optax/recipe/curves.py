@@ -30,6 +30,8 @@ class Curve:
 
     - `step`: how far it is; `looks`: at held-out rows, in order.
     - `width`, `means`, `lows`, `highs`: of the training loss, over blocks of `width` steps.
+    - `levels`: `BLOCKS` means of every width before this one, the finest first: of width 1, 2, 4...
+      Each begins at the start, so arms that ended early are compared in blocks as fine as theirs.
     - `failed`: the step whose loss, gradient or update was not finite, and which of them; `leaf`:
       the first parameter that was not finite after it, "" where all were.
     - `opening`: so many steps, from the start, make the means `gradient` of |g| and `update` of
@@ -42,6 +44,7 @@ class Curve:
     means: list[float] = field(default_factory=list)
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list, repr=False)
     failed: tuple[int, str] | None = None
     leaf: str = ""
     opening: int = 0
@@ -73,6 +76,13 @@ class Curve:
                 self._halve()
         self.rest = [waiting]
 
+    def blocks_to(self, step: int) -> tuple[int, list[float]]:
+        """The finest means that reach so far, and their width; those of now if none does."""
+        for level in range(len(self.levels) // BLOCKS):
+            if BLOCKS * 2**level >= step:
+                return 2**level, self.levels[BLOCKS * level : BLOCKS * (level + 1)]
+        return self.width, self.means
+
     def at(self, step: int) -> float:
         """The averaged loss at a step that was looked at; infinite where it was not."""
         return next((x.averaged for x in reversed(self.looks) if x.step == step), np.inf)
@@ -84,6 +94,7 @@ class Curve:
 
     def _halve(self) -> None:
         self.width *= 2
+        self.levels += self.means
         pairs = [np.reshape(x, (-1, 2)) for x in (self.means, self.lows, self.highs)]
         self.means = pairs[0].mean(1).tolist()
         self.lows, self.highs = pairs[1].min(1).tolist(), pairs[2].max(1).tolist()

@@ -3,15 +3,17 @@
 `findings.py` compares the records, `words.py` puts them into sentences.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from .choose import Choice
 from .curves import Curve, Look
+from .diagnose import Diagnosis
 from .population import Arm
 from .race import INF, Race
+from .siblings import diagnoses_of
 
 
 class ArmRecord(NamedTuple):
@@ -22,6 +24,7 @@ class ArmRecord(NamedTuple):
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
       and what was not.
     - `looks`: all of them. Two arms that were looked at after the same step saw the same rows.
+    - `diagnosis`: what its training losses show, and what its siblings' say of its rate.
     """
 
     family: str
@@ -32,6 +35,7 @@ class ArmRecord(NamedTuple):
     at: int
     failed: tuple[int, str] | None
     looks: tuple[Look, ...]
+    diagnosis: Diagnosis | None = None
 
 
 class Explanation(NamedTuple):
@@ -81,7 +85,8 @@ def explanation_of(
     """Read a finished race."""
     population, held_out = race.population, race.held_out
     steps, members = population.steps, population.members
-    records = {arm: _record(families, arm, m.curve, steps) for arm, m in members.items()}
+    shown = diagnoses_of({arm: m.curve for arm, m in members.items()}, steps)
+    records = {arm: _record(families, arm, m.curve, steps, shown) for arm, m in members.items()}
     found = choice.found
     forward_rows = population.spent * batch * 3
     return Explanation(
@@ -104,9 +109,24 @@ def explanation_of(
     )
 
 
-def _record(families: Sequence[str], arm: Arm, curve: Curve, steps: int) -> ArmRecord:
+def _record(
+    families: Sequence[str],
+    arm: Arm,
+    curve: Curve,
+    steps: int,
+    shown: Mapping[Arm, Diagnosis | None],
+) -> ArmRecord:
     late = [x for x in curve.looks if not np.isnan(x.raw)] or curve.looks
     change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
-    name = families[arm.family]
     fall = arm.fall if arm.fall and arm.fall[0] < steps else None
-    return ArmRecord(name, arm.rate, fall, curve.step, change, at, curve.failed, tuple(curve.looks))
+    return ArmRecord(
+        family=families[arm.family],
+        rate=arm.rate,
+        fall=fall,
+        steps=curve.step,
+        change=change,
+        at=at,
+        failed=curve.failed,
+        looks=tuple(curve.looks),
+        diagnosis=shown[arm],
+    )

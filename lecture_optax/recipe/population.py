@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..training.blame import leaf_not_finite
 from ..training.loop import Rows, next_length
 from ..training.program import Program, table_of
 from ..training.step import Carry
@@ -95,7 +96,7 @@ class Population:
             told = self.journal.ask(
                 f"{arm.name} to step {until}", lambda: self._steps(arm, member, until)
             )
-            curve.step, failed, curve.gradients, curve.updates, self.spent = told
+            curve.step, failed, curve.leaf, curve.gradients, curve.updates, self.spent = told
             curve.failed = failed and tuple(failed)
         return member.alive
 
@@ -129,7 +130,8 @@ class Population:
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
     def _steps(self, arm: Arm, member: Member, until: int) -> list[Any]:
-        """Take them, in chunks: the step, how it failed, sums of |g| and |Δθ|, gradients spent."""
+        """Take them, in chunks: the step, how it failed and of which leaf, sums of |g| and |Δθ|,
+        gradients spent."""
         program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
         self._change_places(arm)
         curve, member.carry = member.curve, member.carry or self.first(arm)
@@ -138,7 +140,8 @@ class Population:
             self._chunk(program, member, member.carry, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.journal.pause()
-        return [curve.step, curve.failed, curve.gradients, curve.updates, self.spent]
+        sums = [curve.gradients, curve.updates]
+        return [curve.step, curve.failed, curve.leaf, *sums, self.spent]
 
     def _change_places(self, arm: Arm) -> None:
         """Where memory is tight: the arm that ran last leaves the device, the next comes in."""
@@ -160,6 +163,8 @@ class Population:
         if good < done:
             bad = [name for name in names if not np.isfinite(records[name][good])]
             member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
+            if "loss" not in bad:  # after a loss that is no number, none of them is
+                member.curve.leaf = leaf_not_finite(carry.params)
 
     def _numbers(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))

@@ -5,18 +5,21 @@ import html
 import io
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .explanation import ArmRecord, Explanation
 from .findings import constant_arms
+from .symptom_words import BASIS, helps, showed
 from .words import fate_of, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 100
+LEFT = ("family", "what became of it", "symptom", "remedy")
+SHOWN = ("family", "rate", "rate falls", "symptom", "remedy")
 COLUMNS = ("family", "rate", "rate falls", "steps", "lowest loss", "at step", "what became of it")
 
 
@@ -27,16 +30,19 @@ def text_of(e: Explanation) -> str:
         from rich.table import Table
     except ImportError as error:
         raise ImportError('a report needs Rich: pip install "lecture_optax[train]".') from error
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in (COLUMNS[0], COLUMNS[-1]) else "right")
-    for arm in e.arms:
-        table.add_row(*_cells(e, arm), style="bold" if arm == e.winner else None)
+    tables = []
+    for columns, cells in ((COLUMNS, _cells), (SHOWN, _shown)):
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in columns:
+            table.add_column(name, justify="left" if name in LEFT else "right")
+        for arm in e.arms:
+            table.add_row(*cells(e, arm), style="bold" if arm == e.winner else None)
+        tables.append(table)
     page = io.StringIO()
     console = Console(
         file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
     )
-    console.print(*sentences(e), "", table, sep="\n")
+    console.print(*sentences(e), "", tables[0], "", BASIS, tables[1], sep="\n")
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
@@ -52,18 +58,15 @@ def write_page(e: Explanation, code: str, path: str | os.PathLike) -> Path:
 
 def page_of(e: Explanation, code: str) -> str:
     first, *rest = sentences(e)
-    head = f"<thead><tr>{_row('th', COLUMNS)}</tr></thead>"
-    rows = [
-        f"<tr{' class=chosen' if arm == e.winner else ''}>{_row('td', _cells(e, arm))}</tr>"
-        for arm in e.arms
-    ]
     parts = [
         f"<h1>{html.escape(_title(e))}</h1>",
         f"<p class=first>{html.escape(first)}</p>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in rest) + "</ul>",
         *(_section(title, words, draw) for title, words, draw in _pictures(e)),
         "<h2>All arms</h2>",
-        f"<table>{head}<tbody>{''.join(rows)}</tbody></table>",
+        _table(e, COLUMNS, _cells),
+        f"<h2>What each arm showed</h2><p>{html.escape(BASIS)}</p>",
+        _table(e, SHOWN, _shown),
         "<h2>The same model without a search</h2>",
         f"<pre>{html.escape(code)}</pre>",
     ]
@@ -134,8 +137,26 @@ def _cells(e: Explanation, arm: ArmRecord) -> list[str]:
     ]
 
 
-def _row(tag: str, cells: Any) -> str:
-    return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+def _shown(e: Explanation, arm: ArmRecord) -> list[str]:
+    """Its symptom, and what its siblings say would help, each with its evidence."""
+    return [*_cells(e, arm)[:3], showed(arm.diagnosis), helps(arm.diagnosis)]
+
+
+def _table(e: Explanation, columns: Sequence[str], cells: Callable[..., list[str]]) -> str:
+    rows = [
+        f"<tr{' class=chosen' if arm == e.winner else ''}>{_row(columns, 'td', cells(e, arm))}</tr>"
+        for arm in e.arms
+    ]
+    head = f"<thead><tr>{_row(columns, 'th', columns)}</tr></thead>"
+    return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
+
+
+def _row(columns: Sequence[str], tag: str, cells: Sequence[str]) -> str:
+    """Words to the left, numbers to the right."""
+    left = [" class=words" if name in LEFT else "" for name in columns]
+    return "".join(
+        f"<{tag}{kind}>{html.escape(x)}</{tag}>" for kind, x in zip(left, cells, strict=True)
+    )
 
 
 _PAGE = """<!doctype html>
@@ -152,7 +173,7 @@ h1 {{ font-size: 1.7rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
 img {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; display: block; overflow-x: auto; }}
 th, td {{ padding: .2rem .7rem .2rem 0; text-align: right; border-bottom: 1px solid #ddd; }}
-th:first-child, td:first-child, th:last-child, td:last-child {{ text-align: left; }}
+.words {{ text-align: left; }}
 .chosen {{ font-weight: bold; }}
 pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; }}
 </style></head><body>

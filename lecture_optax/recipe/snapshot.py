@@ -19,8 +19,8 @@ from .race import Found, Race
 from .store import Part, Saved
 from .waiting import outside
 
-NUMBERS = ("step", "width", "failed", "opening", "gradients", "updates")
-BLOCKS = ("means", "lows", "highs")
+NUMBERS = ("step", "width", "failed", "leaf", "opening", "gradients", "updates")
+BLOCKS = ("means", "lows", "highs", "levels")
 """What a curve keeps beside its looks, which the search is told again."""
 
 

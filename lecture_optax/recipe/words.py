@@ -6,6 +6,7 @@ import numpy as np
 
 from . import findings as f
 from .explanation import ArmRecord, Explanation
+from .symptom_words import helps, showed
 
 KEPT_BACK = "kept back from the training rows"
 
@@ -18,8 +19,8 @@ def sentences(e: Explanation) -> list[str]:
     """The explanation, a claim a line."""
     if e.winner is None:
         return [_nothing(e), *_stopped(e), *_failures(e), _spent(e)]
-    parts = (_rate(e), _families(e), _schedule(e), _average(e), _edges(e), _later(e), _failures(e))
-    rest = (line for part in parts for line in part)
+    why = (_rate(e), _shown(e), _families(e), _schedule(e), _average(e))
+    rest = (line for part in (*why, _edges(e), _later(e), _failures(e)) for line in part)
     return [_handed_over(e), *_stopped(e), _sure(e), *rest, _spent(e)]
 
 
@@ -98,6 +99,13 @@ def _rate(e: Explanation) -> Iterator[str]:
     arms = [f.beside(e, decades) for decades in (1, 0.01, -0.01, -1)]
     for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
         yield f"The rate {_times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
+
+
+def _shown(e: Explanation) -> Iterator[str]:
+    assert e.winner is not None
+    if e.winner.diagnosis is not None:
+        what, way = showed(e.winner.diagnosis), helps(e.winner.diagnosis)
+        yield f"What this rate showed: {what}. What its siblings say: {way}."
 
 
 def _times(ratio: float) -> str:

@@ -40,6 +40,14 @@ def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
     return _of_leaves(gradient)
 
 
+def leaf_not_finite(params: Any) -> str:
+    """The key path of the first leaf with a number that is not finite; "" where there is none."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not np.isfinite(np.asarray(leaf, np.complex128)).all():
+            return jax.tree_util.keystr(path)
+    return ""
+
+
 def first_not_finite(program: Program, carry: Carry) -> tuple[str, str]:
     """What of the step that comes next is not finite, and the key path of the first leaf of it.
 

@@ -16,11 +16,13 @@ from lecture_optax.recipe.curves import Look
 from lecture_optax.recipe.draw import draw_family, draw_race
 from lecture_optax.recipe.explanation import ArmRecord, Explanation
 from lecture_optax.recipe.report import page_of
+from lecture_optax.recipe.symptom_words import helps, showed
 from lecture_optax.recipe.words import sentences
 
 from .problems import BATCH, STEPS, regression
 
 NAN = float("nan")
+NUMBER = r"\d+(?:\.\d+)?(?:e[-+]\d+)?"
 
 
 def recipe(**options):
@@ -84,8 +86,22 @@ def test_every_number_that_is_said_is_in_the_data(result):
     words |= {f"{100 * x:.{digits}f}" for x in known if x < 2 for digits in (1, 2)}
     words |= {f"{x:.0f}" for x in known if np.isfinite(x)}
     text = " ".join(sentences(e))
-    for word in re.findall(r"\d+(?:\.\d+)?(?:e[-+]\d+)?", text):
+    for word in re.findall(NUMBER, text):
         assert word in words, f"{word} in {text}"
+
+
+def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
+    seen = set()
+    for arm in result.explanation.arms:
+        symptom, verdict = arm.diagnosis
+        known = {abs(x) for x in numbers_in((symptom, verdict)) if np.isfinite(x)}
+        known |= {1 / x for x in known if x} | {10}  # "÷ 3.2", "×10"
+        words = {f"{x:.{digits}g}" for x in known for digits in range(1, 4)}
+        for word in re.findall(NUMBER, showed(arm.diagnosis) + helps(arm.diagnosis)):
+            assert word in words, f"{word} in {showed(arm.diagnosis)}, {helps(arm.diagnosis)}"
+        assert showed(arm.diagnosis).startswith(symptom.name)
+        seen |= {symptom.name, verdict.remedy}
+    assert {"healthy", "converged", "uncertain", "keep"} <= seen
 
 
 def test_an_arm_is_compared_with_the_winner_after_the_same_step_on_the_same_rows(result):
@@ -189,7 +205,10 @@ def test_the_page_is_one_file_with_every_sentence_arm_and_the_code(result, tmp_p
     assert "url(" not in path.read_text(encoding="utf-8")
     for line in [*sentences(result.explanation), result.code]:
         assert line in page.words
-    assert page.tags.count("tr") == 1 + len(result.explanation.arms)
+    assert page.tags.count("tr") == 2 * (1 + len(result.explanation.arms))
+    for arm in result.explanation.arms:
+        assert showed(arm.diagnosis) in page.words
+        assert helps(arm.diagnosis) in page.words
     assert result.explain().splitlines()[0] in text
     assert text.count("handed over") == 1
 

@@ -1,0 +1,100 @@
+"""Which arms answer for a rate: those about a decade away, over the steps that both took."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lecture_optax.recipe import Arm
+from lecture_optax.recipe.curves import BLOCKS, Curve
+from lecture_optax.recipe.siblings import diagnoses_of
+from lecture_optax.recipe.symptom_words import helps, showed
+from lecture_optax.training.blame import leaf_not_finite
+
+STEPS = 1000
+
+
+def losses_at(rate, start=0, end=STEPS):
+    """Gradient descent on θ² / 2, whatever its rate did before."""
+    return (1 - rate) ** (2 * np.arange(start, end))
+
+
+def curve(losses, step=0, **changed):
+    found = Curve(step=step, opening=step, **changed)
+    for part in np.array_split(losses, 7):  # as the chunks come
+        found.record(part.astype(np.float32), part, part)
+    return found
+
+
+def arms(**steps):
+    """Constant arms of one family by quarter, as far as they ran: `q8=60` is at 10^-2."""
+    return {
+        Arm(0, -int(name[1:])): curve(losses_at(10 ** (-int(name[1:]) / 4), end=end))
+        for name, end in steps.items()
+    }
+
+
+def test_the_blocks_of_every_width_begin_at_the_start():
+    x = losses_at(0.003)
+    found = curve(x)
+    for step in (1, 10, 64, 65, 300, 512):
+        width, means = found.blocks_to(step)
+        assert width * BLOCKS >= step
+        assert width == 1 or width * BLOCKS < 2 * step
+        np.testing.assert_allclose(
+            means, x[: width * BLOCKS].reshape(BLOCKS, width).mean(1), rtol=1e-6
+        )
+    assert found.blocks_to(STEPS) == (found.width, found.means)
+
+
+def test_an_arm_left_early_is_compared_in_blocks_as_fine_as_its_own():
+    found = diagnoses_of(arms(q12=60, q8=STEPS, q4=60), STEPS)
+    far = found[Arm(0, -8)]
+    assert (far.verdict.above.ratio, far.verdict.below.ratio) == pytest.approx((10, 0.1))
+    a, b = losses_at(0.1, end=60), losses_at(0.01, end=60)
+    assert far.verdict.above.higher.value == pytest.approx((a - b)[45:].mean(), rel=1e-3)
+    assert helps(far).startswith(f"×10: × 10 is {abs((a - b)[45:].mean()):.3g} ± ")
+    assert far.symptom.steps > 900
+    assert found[Arm(0, -12)].remedy == "×10"
+    assert found[Arm(0, -4)].remedy == "keep"
+
+
+def test_the_nearest_to_a_decade_is_asked_of_those_that_ran_long_enough_and_no_other_family():
+    curves = arms(q16=60, q14=60, q12=5, q10=60, q9=60, q8=60, q7=60)
+    curves[Arm(1, -4)] = curve(losses_at(0.1, end=60))
+    verdict = diagnoses_of(curves, STEPS)[Arm(0, -8)].verdict
+    assert verdict.above is None  # half a decade is too near, another family another thing
+    assert verdict.below.ratio == pytest.approx(10**-0.5)  # 10^-12/4 ran for 5 steps
+    curves[Arm(0, -4)] = curve(losses_at(0.1, end=3), failed=(4, "update_norm"), leaf="['w']")
+    found = diagnoses_of(curves, STEPS)
+    assert found[Arm(0, -8)].verdict.above.higher.value == np.inf
+    assert found[Arm(0, -4)].symptom.failed == (4, "update_norm", "['w']")
+    assert showed(found[Arm(0, -4)]) == "exploding: update_norm of ['w'] at step 4"
+    assert helps(found[Arm(0, -4)]).startswith("÷10")
+    assert helps(found[Arm(1, -4)]) == "no sibling to ask"
+
+
+def test_an_arm_whose_rate_falls_has_its_parents_past_and_remedy():
+    curves = arms(q12=300, q8=300, q4=300)
+    falling = Arm(0, -8, (200, 400))
+    curves[falling] = curve(losses_at(0.01, 200, 400), step=200)
+    found = diagnoses_of(curves, STEPS)
+    own, parent = found[falling], found[Arm(0, -8)]
+    assert own.verdict == parent.verdict
+    assert own.symptom.start == parent.symptom.start == 1.0
+    assert own.symptom.steps > 390
+    assert own.symptom.level == pytest.approx(losses_at(0.01, 300, 400).mean(), rel=0.1)
+    again = Arm(0, -8, (STEPS, STEPS + 1))  # the same arm, a second time
+    curves[again] = curve(losses_at(0.01))
+    found = diagnoses_of(curves, STEPS)
+    assert found[again] == found[Arm(0, -8)]
+    assert found[again].symptom.steps > 900
+
+
+def test_an_arm_without_a_step_shows_nothing():
+    assert diagnoses_of({Arm(0, -8): Curve()}, STEPS) == {Arm(0, -8): None}
+
+
+def test_the_first_parameter_that_is_not_finite_is_named():
+    params = {"a": jnp.ones(2, jnp.bfloat16), "b": jnp.array([1.0, jnp.inf])}
+    assert leaf_not_finite(params) == "['b']"
+    assert leaf_not_finite({"a": params["a"]}) == ""
