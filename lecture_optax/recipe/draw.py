@@ -8,7 +8,7 @@ from .._axes import new_axes
 from ..training.plot import COLORS, DASHES
 from .curves import Look
 from .explanation import ArmRecord, Explanation
-from .findings import constant_arms, diverged, looks_of
+from .findings import constant_arms, diverged, looks_of, seen_loss
 from .pictures import RateLine, clip, draw_rates, outside
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def draw_family(e: Explanation, family: str, ax: "Axes") -> "Axes":
     lines, none = [], np.zeros(0)
     for i, step in enumerate(_rungs(e, family)):
         looks = {arm.rate: look for arm in arms if (look := _at(arm, step))}
-        losses = e.start + np.array([[look.averaged] for look in looks.values()])
+        losses = e.seen_start + np.array([[look.averaged] for look in looks.values()])
         early = any(np.isnan(look.raw) for look in looks.values())
         name = f"step {step}{', some rows' if early else ''}"
         lines.append(RateLine(name, np.array(list(looks)), losses, crosses if i == 0 else none))
     own = e.winner is not None and e.winner.family == family
-    chosen = (e.winner.rate, e.loss) if own and e.winner else None
-    draw_rates(lines, ax, chosen=chosen, start=e.start, ylabel="held-out loss")
+    chosen = (e.winner.rate, seen_loss(e)) if own and e.winner else None
+    draw_rates(lines, ax, chosen=chosen, start=e.seen_start, ylabel=_held_out_loss(e))
     ax.set_xlabel(f"learning rate τ of {family}")
     return ax
 
@@ -71,7 +71,7 @@ def draw_race(e: Explanation, ax: "Axes") -> "Axes":
         looks = looks_of(e, arm)
         if arm.fall:
             looks = [look for look in looks if look.step >= arm.fall[0]]
-        steps, losses = [x.step for x in looks], [e.start + x.averaged for x in looks]
+        steps, losses = [x.step for x in looks], [e.seen_start + x.averaged for x in looks]
         if arm != e.winner:
             ax.plot(steps, losses, **_faint(e, arm), marker=".", ms=3)
         if diverged(arm):
@@ -88,10 +88,10 @@ def draw_race(e: Explanation, ax: "Axes") -> "Axes":
     early = [x.step for arm in e.arms for x in arm.looks if np.isnan(x.raw)]
     if early:  # compares arms, not steps
         ax.axvspan(1, 1.1 * max(early), color="0.94", zorder=0, label="looks at some rows")
-    ax.axhline(e.start, color="0.5", ls=":", lw=1, label="start")
-    ax.set(xscale="log", xlabel="step", ylabel="held-out loss")
-    losses = [e.start + x.averaged for arm in e.arms for x in arm.looks]
-    clip(ax, np.array([*losses, e.loss]), e.start)
+    ax.axhline(e.seen_start, color="0.5", ls=":", lw=1, label="start")
+    ax.set(xscale="log", xlabel="step", ylabel=_held_out_loss(e))
+    losses = [e.seen_start + x.averaged for arm in e.arms for x in arm.looks]
+    clip(ax, np.array([*losses, seen_loss(e)]), e.seen_start)
     outside(ax)
     return ax
 
@@ -124,21 +124,25 @@ def _draw_winner(e: Explanation, winner: ArmRecord, ax: "Axes") -> None:
     black: dict[str, Any] = {"color": "k", "zorder": 4}
     ax.plot(
         [x.step for x in looks],
-        [e.start + x.averaged for x in looks],
+        [e.seen_start + x.averaged for x in looks],
         **black,
         lw=2.2,
         label="chosen, averaged",
     )
     ax.plot(
         [x.step for x in late],
-        [e.start + x.raw for x in late],
+        [e.seen_start + x.raw for x in late],
         **black,
         lw=1,
         ls="--",
         label="chosen, raw",
     )
     star: dict[str, Any] = {"ms": 14, "mfc": "gold", "mec": "k", "ls": "", "zorder": 5}
-    ax.plot([e.step], [e.loss], "*", **star, label="handed over")
+    ax.plot([e.step], [seen_loss(e)], "*", **star, label="handed over")
+
+
+def _held_out_loss(e: Explanation) -> str:
+    return "held-out loss" if e.seen_rows == e.rows else f"loss on {e.seen_rows} held-out rows"
 
 
 def _rungs(e: Explanation, family: str) -> list[int]:

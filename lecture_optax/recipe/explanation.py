@@ -46,6 +46,8 @@ class Explanation(NamedTuple):
     - `start`, `loss`: the held-out loss before and after, over all rows; `error`: the standard
       error of the gain; `rows`: how many there are, and `kept_back`: whether from the training
       rows.
+    - `seen_rows`: how many of them late looks saw, which is all where they pay for it, and
+      `seen_start`: the loss of the start over those. Looks are changes from there.
     - `gradients`, `limit`: spent and allowed; `looks`: the looks' share of the compute.
     - `ended`: False where a person stopped the search.
     """
@@ -59,6 +61,8 @@ class Explanation(NamedTuple):
     error: float
     rule: str
     rows: int
+    seen_rows: int
+    seen_start: float
     kept_back: bool
     steps: int
     gradients: int
@@ -99,6 +103,8 @@ def explanation_of(
         error=choice.error,
         rule=choice.rule,
         rows=rows,
+        seen_rows=held_out.plan.late,
+        seen_start=held_out.start["late"],
         kept_back=kept_back,
         steps=population.steps,
         gradients=population.spent,

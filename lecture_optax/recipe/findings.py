@@ -123,6 +123,14 @@ def handed(e: Explanation) -> Look | None:
     return found[-1] if found else None
 
 
+def seen_loss(e: Explanation) -> float:
+    """The loss of what was handed over, on the rows that late looks saw."""
+    look = handed(e) if e.winner else None
+    if look is None or e.seen_rows == e.rows:
+        return e.loss
+    return e.seen_start + (look.averaged if e.is_average else look.raw)
+
+
 def rise(e: Explanation) -> Rise | None:
     """How far the averaged loss of the winner rose again, or that of the arm that ran furthest:
     more than 2 % of the gain is overfitting."""

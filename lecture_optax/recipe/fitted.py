@@ -37,7 +37,7 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
 
 def _lines(result: Result) -> list[dict[str, float]]:
     """The looks of the winner, as losses over the rows that were looked at."""
-    found, start = result.choice.found, result.explanation.start
+    found, start = result.choice.found, result.explanation.seen_start
     looks = result.history[found.arm].looks if found else []
     late = [look for look in looks if not np.isnan(look.raw)]
     return [

@@ -131,7 +131,7 @@ def _cells(e: Explanation, arm: ArmRecord) -> list[str]:
         f"{arm.rate:.3g}",
         f"{arm.fall[0]:,} to {arm.fall[1]:,}" if arm.fall else "",
         f"{arm.steps:,}",
-        f"{e.start + arm.change:.5g}" if seen else "",
+        f"{e.seen_start + arm.change:.5g}" if seen else "",
         f"{arm.at:,}" if seen else "",
         fate_of(e, arm),
     ]

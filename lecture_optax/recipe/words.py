@@ -7,6 +7,7 @@ import numpy as np
 from . import findings as f
 from .explanation import ArmRecord, Explanation
 from .symptom_words import helps, showed
+from .verdict import times
 
 KEPT_BACK = "kept back from the training rows"
 
@@ -79,7 +80,11 @@ def _sure(e: Explanation) -> str:
         return f"{head}; how sure that is cannot be said {why}."
     rule = "" if e.rule == "lowest" else f" ({e.rule})"
     gain = f"{e.start - e.loss:.4g} ± {e.error:.2g}"
-    return f"{head}{rule}; the gain is {gain} (one standard error over rows).{_alike(e)}"
+    return f"{head}{rule}; the gain is {gain} (one standard error over rows).{_part(e)}{_alike(e)}"
+
+
+def _part(e: Explanation) -> str:
+    return "" if e.seen_rows == e.rows else f" Looks on the way saw {e.seen_rows} of the rows."
 
 
 def _alike(e: Explanation) -> str:
@@ -98,7 +103,7 @@ def _rate(e: Explanation) -> Iterator[str]:
     yield f"Why this rate: {len(kin)} rates of {e.winner.family} were tried, {rates}."
     arms = [f.beside(e, decades) for decades in (1, 0.01, -0.01, -1)]
     for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
-        yield f"The rate {_times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
+        yield f"The rate {times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
 
 
 def _shown(e: Explanation) -> Iterator[str]:
@@ -106,10 +111,6 @@ def _shown(e: Explanation) -> Iterator[str]:
     if e.winner.diagnosis is not None:
         what, way = showed(e.winner.diagnosis), helps(e.winner.diagnosis)
         yield f"What this rate showed: {what}. What its siblings say: {way}."
-
-
-def _times(ratio: float) -> str:
-    return f"× {ratio:.2g}" if ratio > 1 else f"÷ {1 / ratio:.2g}"
 
 
 def _beside(e: Explanation, arm: ArmRecord) -> str:

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.recipe import findings
+from lecture_optax.recipe import constants, findings
 from lecture_optax.recipe.curves import Look
 from lecture_optax.recipe.draw import draw_family, draw_race
 from lecture_optax.recipe.explanation import ArmRecord, Explanation
@@ -52,8 +52,8 @@ def record(rate, *averaged, every=10, fall=None, failed=None, family="adam", raw
 def explanation(winner, *others, step=40, is_average=True, **changed):
     """Of a run of 40 steps whose loss starts at 2."""
     loss = 2 + next(look.averaged for look in winner.looks if look.step == step)
-    numbers = {"start": 2.0, "loss": loss, "error": 0.1, "rule": "lowest", "rows": 50}
-    numbers |= {"kept_back": False, "steps": 40, "gradients": 100, "limit": 120, "looks": 0.05}
+    numbers = {"start": 2.0, "loss": loss, "error": 0.1, "rule": "lowest", "rows": 50, "seen_rows": 50}
+    numbers |= {"seen_start": 2.0, "kept_back": False, "steps": 40, "gradients": 100, "limit": 120, "looks": 0.05}
     numbers |= {"families": ("adam", "nesterov"), **changed}
     return Explanation((winner, *others), winner, step, is_average, **numbers)
 
@@ -243,6 +243,20 @@ def test_the_plot_shows_every_arm_the_winners_weights_and_what_was_handed_over(r
     np.testing.assert_allclose(drawn["chosen, raw"].get_ydata(), [e.start + x.raw for x in raw])
     crosses = [line for line in race.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert len(crosses) == sum(map(findings.diverged, e.arms))
+
+
+def test_where_looks_saw_some_rows_the_pictures_and_the_table_show_the_loss_on_those(monkeypatch):
+    monkeypatch.setattr(constants, "EARLY_ROWS", (8, 16))
+    result = recipe(steps=20, batch_size=4, budget=2.0)
+    e, race = result.explanation, result.plot(ax=pyplot.figure().add_subplot())
+    assert e.seen_rows < e.rows == 32
+    drawn = {line.get_label(): line for line in race.lines}
+    kind = "averaged" if e.is_average else "raw"
+    chosen = dict(zip(*drawn[f"chosen, {kind}"].get_data(), strict=True))
+    assert drawn["handed over"].get_data() == ([e.step], [chosen[e.step]])
+    assert race.get_ylabel() == f"loss on {e.seen_rows} held-out rows"
+    assert f"Looks on the way saw {e.seen_rows} of the rows." in said(e, "How sure")
+    assert f"{e.seen_start + e.arms[0].change:.5g}" in result.report()
 
 
 def test_the_looks_at_some_rows_are_shaded_in_the_race():
