@@ -29,6 +29,7 @@ explanation.py  Why, as data?
   findings.py     What follows from the records?
   words.py        Why, in sentences?
   symptom_words.py  What did an arm show, and what would help it?
+  gauge.py        How near to the edge was the chosen rate?
   report.py       What is shown: text, a page?
   draw.py         What did the search see?
 code.py         Which Python trains the same model without a search?

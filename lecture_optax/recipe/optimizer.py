@@ -89,14 +89,19 @@ def gain_of(family: Family) -> float | None:
 
 def plain(family: Family, around: Any, rate: Any) -> Transformation:
     """One arm by itself, for a loop of one's own."""
-    return chain(_around(family(rate), around), average_iterates(ETA))
+    return chain(on_its_own(family, around, rate), average_iterates(ETA))
+
+
+def on_its_own(family: Family, around: Any, rate: Any) -> optax.GradientTransformation:
+    """One family, without the average."""
+    return _around(family(rate), around)
 
 
 @cached
 def _built(families: tuple[tuple[str, Family], ...], around: Any) -> Build:
     def build(family, learning_rate, decay_start, decay_steps):
         rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
-        members = {name: _around(make(rate), around) for name, make in families}
+        members = {name: on_its_own(make, around, rate) for name, make in families}
         return chain(_one_of(members, family), average_iterates(ETA))
 
     return build

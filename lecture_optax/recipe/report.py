@@ -23,8 +23,8 @@ SHOWN = ("family", "rate", "rate falls", "symptom", "remedy")
 COLUMNS = ("family", "rate", "rate falls", "steps", "lowest loss", "at step", "what became of it")
 
 
-def text_of(e: Explanation) -> str:
-    """The sentences, and a table of all arms: print it."""
+def text_of(e: Explanation, last: Sequence[str] = ()) -> str:
+    """The sentences, those that come `last`, and a table of all arms: print it."""
     try:
         from rich.console import Console
         from rich.table import Table
@@ -42,22 +42,24 @@ def text_of(e: Explanation) -> str:
     console = Console(
         file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
     )
-    console.print(*sentences(e), "", tables[0], "", BASIS, tables[1], sep="\n")
+    console.print(*sentences(e), *last, "", tables[0], "", BASIS, tables[1], sep="\n")
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
-def write_page(e: Explanation, code: str, path: str | os.PathLike) -> Path:
+def write_page(
+    e: Explanation, code: str, path: str | os.PathLike, last: Sequence[str] = ()
+) -> Path:
     """One HTML file with sentences, pictures, table and code; it refers to nothing outside.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
     target = Path(path).expanduser()
-    target.write_text(page_of(e, code), encoding="utf-8")
+    target.write_text(page_of(e, code, last), encoding="utf-8")
     return target
 
 
-def page_of(e: Explanation, code: str) -> str:
-    first, *rest = sentences(e)
+def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
+    first, *rest = [*sentences(e), *last]
     parts = [
         f"<h1>{html.escape(_title(e))}</h1>",
         f"<p class=first>{html.escape(first)}</p>",

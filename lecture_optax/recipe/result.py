@@ -9,6 +9,7 @@ from typing import Any
 from .choose import Choice
 from .curves import Curve
 from .explanation import Explanation
+from .gauge import Gauged, sentence
 from .population import Arm
 
 
@@ -38,6 +39,7 @@ class Result:
     choice: Choice = field(repr=False)
     explanation: Explanation = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
+    measure: Callable[[], Gauged] | None = field(repr=False, default=None)
 
     @functools.cached_property
     def model(self) -> Any:
@@ -48,6 +50,15 @@ class Result:
         """
         return self.export(self.params, self.model_state)
 
+    @functools.cached_property
+    def gauge(self) -> Gauged | None:
+        """How near to the edge of stability the chosen rate was (`theory.curvature_gauge`), where
+        its arm ended before any fall; None where no arm was better than the start.
+
+        Measured when it is first read, in a second or two; `report` says it.
+        """
+        return self.measure and self.measure()
+
     def explain(self) -> str:
         """Why this optimizer, this rate, these weights: a claim a line, each with its numbers."""
         return str(self.explanation)
@@ -55,15 +66,21 @@ class Result:
     def report(self, path: str | os.PathLike | None = None) -> str:
         """The reasons and a table of all arms, as text; with `path` also as a page, with pictures.
 
-        The page is one HTML file that opens from a disk and fetches nothing.
+        The page is one HTML file that opens from a disk and fetches nothing. The first report
+        measures the `gauge`.
 
         **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
         """
         from .report import text_of, write_page
 
         if path is not None:
-            write_page(self.explanation, self.code, path)
-        return text_of(self.explanation)
+            write_page(self.explanation, self.code, path, self._last())
+        return text_of(self.explanation, self._last())
+
+    def _last(self) -> list[str]:
+        """What a report says after the explanation."""
+        winner = self.explanation.winner
+        return [sentence(self.gauge, winner.family)] if winner and self.gauge else []
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the search: losses over rates for each family, the race, the rates below.

@@ -22,6 +22,7 @@ from .choose import Choice, choose
 from .code import code_of, problem_as_code
 from .course import run_course
 from .explanation import explanation_of
+from .gauge import gauge_of
 from .held_out import HeldOut, count, plan_of
 from .optimizer import FAMILIES, Family, arms, plain
 from .population import Arm, Population
@@ -170,6 +171,7 @@ def _result(
         choice=choice,
         explanation=why,
         predictor=predict and jax.jit(predict),
+        measure=gauge_of(population, problem, families, around, arm) if found else None,
     )
 
 

@@ -65,7 +65,7 @@ def curvature_gauge(
       a `.loss`.
     - `params`, `state`: what the loop holds.
     - `tx`: the gradient transformation; a method without D, or with a diagonal one.
-    - `args`: passed on to the loss: the batch.
+    - `args`: arrays that are passed on to the loss: the batch.
     - `iterations`: Hessian-vector products to take, >= 1.
 
     **Raises** `ValueError` for a method that mixes entries, does not react to a small gradient (a
@@ -140,11 +140,15 @@ def _slope(loss: Any, params: Any, args: Any) -> Any:
     function = getattr(loss, "loss", loss)
     flat, unravel = ravel_pytree(params)
 
-    def value(vector):
-        found = function(unravel(vector), *args)
+    def value(vector, given):
+        found = function(unravel(vector), *given)
         return found[0] if isinstance(found, tuple) else found
 
-    return jax.jit(lambda v: jax.jvp(jax.grad(value), (flat,), (v,))), flat, unravel
+    @jax.jit
+    def product(v, at, given):  # data are arguments: XLA would work on constants at compile time
+        return jax.jvp(lambda x: jax.grad(value)(x, given), (at,), (v,))
+
+    return lambda v: product(v, flat, args), flat, unravel
 
 
 def _edge(method: Any, rate: float) -> float:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import matplotlib
 import numpy as np
+import optax
 import pytest
 from matplotlib import pyplot
 
@@ -15,6 +16,7 @@ from lecture_optax.recipe import constants, findings
 from lecture_optax.recipe.curves import Look
 from lecture_optax.recipe.draw import draw_family, draw_race
 from lecture_optax.recipe.explanation import ArmRecord, Explanation
+from lecture_optax.recipe.gauge import sentence
 from lecture_optax.recipe.report import page_of
 from lecture_optax.recipe.symptom_words import helps, showed
 from lecture_optax.recipe.words import sentences
@@ -52,8 +54,22 @@ def record(rate, *averaged, every=10, fall=None, failed=None, family="adam", raw
 def explanation(winner, *others, step=40, is_average=True, **changed):
     """Of a run of 40 steps whose loss starts at 2."""
     loss = 2 + next(look.averaged for look in winner.looks if look.step == step)
-    numbers = {"start": 2.0, "loss": loss, "error": 0.1, "rule": "lowest", "rows": 50, "seen_rows": 50}
-    numbers |= {"seen_start": 2.0, "kept_back": False, "steps": 40, "gradients": 100, "limit": 120, "looks": 0.05}
+    numbers = {
+        "start": 2.0,
+        "loss": loss,
+        "error": 0.1,
+        "rule": "lowest",
+        "rows": 50,
+        "seen_rows": 50,
+    }
+    numbers |= {
+        "seen_start": 2.0,
+        "kept_back": False,
+        "steps": 40,
+        "gradients": 100,
+        "limit": 120,
+        "looks": 0.05,
+    }
     numbers |= {"families": ("adam", "nesterov"), **changed}
     return Explanation((winner, *others), winner, step, is_average, **numbers)
 
@@ -102,6 +118,35 @@ def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
         assert showed(arm.diagnosis).startswith(symptom.name)
         seen |= {symptom.name, verdict.remedy}
     assert {"healthy", "converged", "uncertain", "keep"} <= seen
+
+
+def test_a_report_says_how_near_to_the_edge_the_chosen_rate_was(result, tmp_path):
+    gauged, winner = result.gauge, result.explanation.winner
+    text = " ".join(result.report(tmp_path / "page.html").split())
+    line = sentence(gauged, winner.family)
+    assert line in text
+    assert line in Page((tmp_path / "page.html").read_text()).words
+    assert 0 < gauged.gauge.ratio < 1
+    assert gauged.rate == winner.rate
+    known = {*gauged.gauge, gauged.rate, gauged.steps, gauged.rate / gauged.gauge.ratio}
+    words = {f"{x:.3g}" for x in known} | {f"{100 * gauged.gauge.ratio:.0f}", f"{gauged.steps}"}
+    assert {*re.findall(NUMBER, line)} <= words
+
+
+def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_chosen_rate(result):
+    result = recipe(families={"sgd": lo.sgd}, budget=2.0)
+    x = np.c_[regression().train["x"], np.ones(48)]
+    curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
+    gauge, rate = result.gauge.gauge, result.explanation.winner.rate
+    np.testing.assert_allclose([gauge.curvature, gauge.edge], [curvature, 2 / rate], rtol=1e-3)
+
+
+def test_a_method_that_cannot_be_gauged_does_not_take_the_report_away():
+    result = recipe(
+        families={"signs": lambda rate: lo.chain(optax.scale_by_sign(), lo.sgd(rate))}, budget=1.0
+    )
+    assert result.gauge.gauge is None
+    assert "was is not known. chain(" in " ".join(result.report().split())
 
 
 def test_an_arm_is_compared_with_the_winner_after_the_same_step_on_the_same_rows(result):
