@@ -63,12 +63,12 @@ def sentence(gauged: Gauged, family: str) -> str:
     gauge, where = gauged.gauge, f"{family} at {gauged.rate:.3g} after {gauged.steps} steps"
     if gauge is None:
         return f"How near to the edge {where} was is not known. {gauged.why_not}"
-    least = gauged.rate / gauge.ratio if gauge.ratio > 0 else np.inf
+    largest = gauged.rate / gauge.ratio if gauge.ratio > 0 else np.inf
     return (
         f"How near to the edge: {where} met a curvature of {gauge.curvature:.3g} of at most "
-        f"{gauge.edge:.3g} ({gauge.ratio:.0%}, {gauge.colour}), so rates up to {least:.3g} would "
-        "be stable just there. That explains and did not choose: noise moves edges down, and training "
-        "without noise drifts to its edge and stays."
+        f"{gauge.edge:.3g} ({gauge.ratio:.0%}, {gauge.colour}), so rates up to {largest:.3g} would "
+        "be stable just there. That explains and did not choose: noise moves edges down, and "
+        "training without noise drifts to its edge and stays."
     )
 
 
