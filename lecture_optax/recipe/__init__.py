@@ -43,6 +43,7 @@ diagnose.py     What is wrong with a run, and what helps?
 sweep.py        What would every rate, family, schedule and seed have given? For studies
   grid.py         Which runs does it make?
   runs.py         How are they made?
+  lanes.py        How many of them go side by side?
   finished.py     Which are done?
   table.py        What came of it?
 pictures.py     What does it look like?

@@ -51,15 +51,24 @@ class Runs:
 
     def row(self, key: Key) -> Row:
         """Train, look, and keep O(1) numbers."""
-        numbers = as_data(self.grid.numbers(key, self.steps))
-        program = dataclasses.replace(self.program, hyperparams=numbers)
-        carry, seen = self._first(program, key[-1]), []
+        program, carry, seen = self._program(key), self.first(key), []
         for step in self.looks:
             carry, failed = self._go(program, carry, step)
             if failed is not None:
-                return _row_of(key, seen, failed)
-            seen.append((step, *self._look(program, carry)))
-        return _row_of(key, seen, None)
+                return row_of(key, seen, failed)
+            seen.append((step, *self.look(carry)))
+        return row_of(key, seen, None)
+
+    def first(self, key: Key) -> Carry:
+        """A run before its first step."""
+        start, numbers = copied(self.starts[key[-1]]), self._program(key).hyperparams
+        return start._replace(opt_state=self.program.compiled.start(start.params, numbers))
+
+    def look(self, carry: Carry) -> tuple[float, float]:
+        """The held-out loss of the weights and of their average."""
+        average = average_of(carry)
+        state = settled(self.program, carry, average, self.source.data)
+        return self._loss(carry.params, carry.model_state), self._loss(average, state)
 
     def start_loss(self) -> float:
         losses = [self._loss(start.params, start.model_state) for start in self.starts.values()]
@@ -81,9 +90,9 @@ class Runs:
             **dict(arrays_of(arrays)),
         }
 
-    def _first(self, program: Program, seed: int) -> Carry:
-        start = copied(self.starts[seed])
-        return start._replace(opt_state=program.compiled.start(start.params, program.hyperparams))
+    def _program(self, key: Key) -> Program:
+        numbers = as_data(self.grid.numbers(key, self.steps))
+        return dataclasses.replace(self.program, hyperparams=numbers)
 
     def _go(self, program: Program, carry: Carry, until: int) -> tuple[Carry, int | None]:
         """Take a run to a step; and the step that was not finite."""
@@ -95,19 +104,14 @@ class Runs:
                 return carry, step
         return carry, None
 
-    def _look(self, program: Program, carry: Carry) -> tuple[float, float]:
-        """The held-out loss of the weights and of their average."""
-        average = average_of(carry)
-        state = settled(program, carry, average, self.source.data)
-        return self._loss(carry.params, carry.model_state), self._loss(average, state)
-
     def _loss(self, params: Any, model_state: Any) -> float:
         examples = self.program.problem.functions.examples
         loss = evaluate(examples, params, model_state, self.valid)["loss"]
         return loss if abs(loss) < HUGE else math.inf
 
 
-def _row_of(key: Key, seen: list[tuple[int, float, float]], failed: int | None) -> Row:
+def row_of(key: Key, seen: list[tuple[int, float, float]], failed: int | None) -> Row:
+    """What a run leaves."""
     steps, raw, smooth = zip(*seen, strict=True) if seen else ((0,), (math.inf,), (math.inf,))
     at = int(np.argmin(raw))
     ends = (math.inf, math.inf) if failed is not None else (raw[-1], smooth[-1])

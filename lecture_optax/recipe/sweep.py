@@ -1,13 +1,12 @@
 """What would every rate, family, schedule and seed have given? An exhaustive grid, for studies.
 
-Runs are made one after the other on each core of a CPU. Several side by side (`vmap`) are no
-faster there: 16 take what 15 take alone, and one takes what five do, for a product of small
-matrices with a batch axis is slow.
+Runs are made one after the other on each core of a CPU (`runs.py`), and side by side on an
+accelerator (`lanes.py`).
 """
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ..training.program import Program
 from ..training.progress import Display, Status, display_for
 from .finished import Key, finished, keep, key_of
 from .grid import Fall, grid_of
+from .lanes import fastest, side_by_side
 from .optimizer import Family, arms
 from .run import batch_size_of
 from .runs import Runs
@@ -44,6 +44,7 @@ def sweep(
     valid: Any = None,
     around: Any = None,
     looks: int = 10,
+    lanes: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool | None = None,
 ) -> Sweep:
@@ -51,7 +52,7 @@ def sweep(
 
     Runs of a seed start alike and see the same rows in the same order: they are paired. A run ends
     at its first step that is not finite. Each has the bits of
-    `lo.fit(problem, tx=lo.recipe.arm, hyperparams=...)`.
+    `lo.fit(problem, tx=lo.recipe.arm, hyperparams=...)`, but in lanes, where they are near.
 
     **Arguments**
 
@@ -63,6 +64,8 @@ def sweep(
       second half), or `{"name": (from, to)}` in parts of the run.
     - `seeds`: whole numbers: of the initial parameters and the order of rows.
     - `looks`: how often held-out rows are looked at in a run, evenly, >= 1.
+    - `lanes`: how many runs go side by side in one program, >= 1. None takes 1 on a CPU, and on an
+      accelerator what a short measurement finds fastest.
     - `checkpoint`: a file that keeps finished runs: they are not made again.
     - `progress`: None shows it where it fits, nothing under CI; True, False.
 
@@ -90,6 +93,8 @@ def sweep(
     grid = grid_of(families, schedules, rates, seeds)
     _validate.steps(steps=steps)
     _validate.steps(of="looks", looks=looks)
+    if lanes is not None:
+        _validate.steps(of="runs", lanes=lanes)
     split = hold_back(given)
     size = batch_size_of(batch_size, rows_of(split.train))
     numbers = grid.numbers(next(iter(grid)), steps)
@@ -99,11 +104,13 @@ def sweep(
     source = Rows(train, None, slow_in_a_loop(program, program.init(), train))
     starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
     runs = Runs(program, source, split.valid, starts, grid, steps, look_steps(looks, steps))
-    done = _all_rows(runs, checkpoint, progress)
+    done = _all_rows(runs, lanes, checkpoint, progress)
     return Sweep(tuple(done[key] for key in grid), runs.start_loss(), steps)
 
 
-def _all_rows(runs: Runs, checkpoint: Any, progress: bool | None) -> dict[Key, Row]:
+def _all_rows(
+    runs: Runs, lanes: int | None, checkpoint: Any, progress: bool | None
+) -> dict[Key, Row]:
     """The rows that the file has, and those that are made now."""
     done, file = {}, None
     with ExitStack() as stack:
@@ -113,12 +120,17 @@ def _all_rows(runs: Runs, checkpoint: Any, progress: bool | None) -> dict[Key, R
             file = stack.enter_context(path.open("a"))
         display = display_for(progress)
         told = _Told(display and stack.enter_context(closing(display)), len(runs.grid), len(done))
-        for row in runs.make([key for key in runs.grid if key not in done]):
+        for row in _made(runs, [key for key in runs.grid if key not in done], lanes):
             done[key_of(row)] = row
             if file:
                 keep(file, row)
             told.of(done)
     return done
+
+
+def _made(runs: Runs, keys: list[Key], lanes: int | None) -> Iterator[Row]:
+    together = lanes or fastest(runs, keys)
+    return side_by_side(runs, keys, together) if together > 1 else runs.make(keys)
 
 
 class _Status(Status):

@@ -2,13 +2,14 @@
 
 import json
 
+import jax
 import matplotlib
 import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, Row, Sweep, sweep
-from lecture_optax.recipe.runs import Runs
+from lecture_optax.recipe import Arm, Row, Sweep, lanes, sweep
+from lecture_optax.recipe.runs import Runs, row_of
 
 from .problems import BATCH, STEPS, regression
 
@@ -52,6 +53,33 @@ def test_a_run_that_explodes_ends_at_the_step_at_which_it_does_in_a_search(table
     (step,) = {curve.failed[0] for curve in found.history.values() if curve.failed}
     assert row.exploded_at == step
     assert np.isinf([row.final, row.averaged]).all()
+
+
+def test_side_by_side_runs_give_the_rows_that_they_give_alone(table):
+    for row, alone in zip(grid(lanes=5), table, strict=True):  # 24 runs: the last lane twice
+        assert row[:4] == alone[:4]
+        assert (row.exploded_at, row.lowest_at) == (alone.exploded_at, alone.lowest_at)
+        np.testing.assert_allclose(row[4:6] + row[7:9], alone[4:6] + alone[7:9], rtol=1e-4)
+
+
+def test_as_many_lanes_are_taken_as_lower_the_time_of_a_run(monkeypatch):
+    seconds = {1: 1.0, 4: 1.1, 16: 2.0, 64: 7.0, 256: 1.0}
+    monkeypatch.setattr(lanes, "seconds_of", lambda runs, keys: seconds[len(keys)])
+    found = []
+
+    def rows_of(runs, keys):
+        found.append(len(keys))
+        return [row_of(key, [], 1) for key in keys]
+
+    monkeypatch.setattr(lanes, "rows_of", rows_of)
+    axes = {"rates": [1e-3], "steps": 2, "seeds": range(20)}
+    grid(**axes)  # on a CPU there is one
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    grid(**axes)  # 80 runs: 64 lanes would not pay
+    grid(**{**axes, "seeds": range(2)})
+    assert found == [16] * 5 + [4] * 2
+    with pytest.raises(ValueError, match="lanes"):
+        grid(lanes=0)
 
 
 def test_the_best_has_the_lowest_mean_over_seeds(table):
