@@ -129,7 +129,8 @@ def test_a_report_says_how_near_to_the_edge_the_chosen_rate_was(result, tmp_path
     assert 0 < gauged.gauge.ratio < 1
     assert gauged.rate == winner.rate
     known = {*gauged.gauge, gauged.rate, gauged.steps, gauged.rate / gauged.gauge.ratio}
-    words = {f"{x:.3g}" for x in known} | {f"{100 * gauged.gauge.ratio:.0f}", f"{gauged.steps}"}
+    words = {f"{x:.{digits}g}" for x in known for digits in (3, 4)}
+    words |= {f"{100 * gauged.gauge.ratio:.2g}", f"{gauged.steps}"}
     assert {*re.findall(NUMBER, line)} <= words
 
 
