@@ -66,9 +66,9 @@ def sentence(gauged: Gauged, family: str) -> str:
     largest = gauged.rate / gauge.ratio if gauge.ratio > 0 else np.inf
     return (
         f"How near to the edge: {where} met a curvature of {gauge.curvature:.4g} of at most "
-        f"{gauge.edge:.4g} ({100 * gauge.ratio:.2g} %, {gauge.colour}), so rates up to {largest:.3g} would "
-        "be stable just there. That explains and did not choose: noise moves edges down, and "
-        "training without noise drifts to its edge and stays."
+        f"{gauge.edge:.4g} ({100 * gauge.ratio:.2g} %, {gauge.colour}), so rates up to "
+        f"{largest:.3g} would be stable just there. That explains and did not choose: noise moves "
+        "edges down, and training without noise drifts to its edge and stays."
     )
 
 
