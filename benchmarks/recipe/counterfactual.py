@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.tracks import Track, looks_of, track_of
+from lecture_optax.recipe.tracks import Track, looks_of, lower_of, track_of
 
 from .bank import LOOKS, RATES, Bank, steps_at
 
@@ -19,10 +19,12 @@ TIE = 0.02
 REMEDIES = ("÷10", "keep", "×10")
 
 EVIDENCE = {
-    "held-out rows, averaged weights": 1,
-    "held-out rows, raw weights": 0,
+    "held-out rows, the lower of both": (0, 1),
+    "held-out rows, averaged weights": (1,),
+    "held-out rows, raw weights": (0,),
     "training losses alone": None,
 }
+"""Which looks are shown: of the raw weights, of their average."""
 
 
 class Question(NamedTuple):
@@ -58,7 +60,9 @@ def questions(name: str, bank: Bank) -> Iterator[Question]:
                 yield Question(name, family, rate, seed, best if clear else None, agree)
 
 
-def tracks_of(bank: Bank, question: Question, part: float, which: int | None) -> dict[float, Track]:
+def tracks_of(
+    bank: Bank, question: Question, part: float, which: tuple[int, ...] | None
+) -> dict[float, Track]:
     """The run at 1 and its siblings at 10 and .1, until that part of the steps."""
     steps = steps_at(part, bank.losses.shape[-1])
     seen = [look for look in LOOKS if look <= part]
@@ -69,8 +73,9 @@ def tracks_of(bank: Bank, question: Question, part: float, which: int | None) ->
         records = {"loss": bank.losses[one][:steps], "grad_norm": bank.gradients[one][:steps]}
         track = track_of(records)
         if which is not None:
-            looks = [bank.start, *bank.looks[one][: len(seen), which]]
-            track = track._replace(looks=looks_of(at, looks))
+            looks = bank.looks[one][: len(seen)]
+            lower = lower_of(looks[:, which[0]], looks[:, which[-1]])
+            track = track._replace(looks=looks_of(at, [bank.start, *lower]))
         found[ratio] = track
     return found
 

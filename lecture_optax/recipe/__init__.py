@@ -37,6 +37,7 @@ result.py       What does a search leave?
 diagnose.py     What is wrong with a run, and what helps?
   symptoms.py     What is wrong with one curve?
   verdict.py      What do its siblings say: x10, keep, or a tenth?
+  beside.py       How much lower is a sibling?
   tracks.py       What is a curve, wherever it comes from?
   logged.py       What does a log say of its runs?
   noise.py        How sure is a number that a noisy curve gives?

@@ -35,8 +35,8 @@ def diagnose(
     """Say what is wrong with a run, and, where it has siblings, whether another rate helps.
 
     One curve shows a symptom; what helps is seen beside runs at other rates that started alike and
-    saw the same batches: on held-out rows where the runs looked at them (best with `average=True`),
-    otherwise batch by batch. `recipe.fork` makes them for any run.
+    saw the same batches: on held-out rows where the runs looked at them, otherwise batch by batch.
+    `recipe.fork` makes them for any run.
 
     **Arguments**
 

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from .. import _validate
+from .._current import current
 from .._describe import describe
 from .._dtypes import scale
 from .._types import Transformation
@@ -20,13 +21,13 @@ from ..training.loop import Rows
 from ..training.place import is_stream
 from ..training.program import CHUNK, Program, table_of
 from ..training.step import Carry, rate_of
+from .beside import times
 from .diagnose import Diagnosis, diagnose
 from .own_run import carry_of, run_of
 from .population import as_data, copied
 from .run import batch_size_of
 from .split import rows_of
 from .tracks import Failure, Track
-from .verdict import times
 
 FACTORS = (10.0, 1.0, 0.1)
 """By which the updates are multiplied: the decade above and the one below answer for the rate."""
@@ -135,7 +136,30 @@ def fork(
     train = jax.tree.map(jax.numpy.asarray, program.problem.train)
     source = Rows(train, None, slow_in_a_loop(program, start, train))
     curves = {factor: _track(program, source, start, factor, steps) for factor in FACTORS}
-    return Fork(curves, diagnose(curves), curves[1.0].rate)
+    found = diagnose(curves)
+    if _has_run(start):
+        found = {factor: _of_a_later_part(diagnosis) for factor, diagnosis in found.items()}
+    return Fork(curves, found, curves[1.0].rate)
+
+
+def _has_run(start: Carry) -> bool:
+    """Whether the run had taken steps, as its optimizer counts them, or else the loop."""
+    try:
+        count = current(start.opt_state).count
+    except ValueError:  # nothing in it counts
+        count = start.step
+    return int(np.asarray(count)) > 0
+
+
+def _of_a_later_part(found: Diagnosis) -> Diagnosis:
+    """What falls no more from where it stands, at no rate, has come to its end, or to a plateau:
+    nothing says that it never made progress."""
+    symptom, verdict = found
+    if symptom.name == "no progress" and not symptom.cause:
+        symptom = symptom._replace(name="converged")
+    if verdict.remedy == "switch":
+        verdict = verdict._replace(remedy="keep")
+    return Diagnosis(symptom, verdict)
 
 
 def _track(program: Program, source: Rows, start: Carry, factor: float, steps: int) -> Track:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .tracks import HELD_OUT, Failure, Looks, Track, looks_of
+from .tracks import HELD_OUT, Failure, Looks, Track, looks_of, lower_of
 
 NUMBERS = ("loss", "grad_norm", "update_norm", "parameter")
 """What a line may say was not finite."""
@@ -73,11 +73,11 @@ def _track(path: Path, lines: list[dict[str, Any]]) -> Track:
 
 
 def _looks(lines: list[dict[str, Any]]) -> Looks | None:
-    for name in HELD_OUT:
-        looks = [(line["step"], line[name]) for line in lines if _is_number(line.get(name))]
-        if looks:
-            return looks_of(*zip(*looks, strict=True))
-    return None
+    seen = [
+        (line["step"], [line[x] for x in HELD_OUT if _is_number(line.get(x))]) for line in lines
+    ]
+    looks = [(step, lower_of(found[0], found[-1])) for step, found in seen if found]
+    return looks_of(*zip(*looks, strict=True)) if looks else None
 
 
 def _in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray]:

@@ -44,9 +44,14 @@ def mean(x: np.ndarray) -> Estimate:
 
 def blocks(x: np.ndarray, most: int) -> np.ndarray:
     """Means of at most so many equal blocks; what is left over at the front is left out."""
+    return cut(x, most).mean(1)
+
+
+def cut(x: np.ndarray, most: int) -> np.ndarray:
+    """The blocks, one a row."""
     width = max(1, -(-len(x) // most))
     whole = len(x) // width
-    return x[len(x) - whole * width :].reshape(whole, width).mean(1)
+    return x[len(x) - whole * width :].reshape(whole, width)
 
 
 def slope(x: np.ndarray) -> float:

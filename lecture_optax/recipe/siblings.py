@@ -1,6 +1,7 @@
 """Which arms answer for the rate of an arm? Those of its family about a decade above and below.
 
-They are compared over the steps that two arms both took (`verdict.py`).
+They are compared at the last step at which both can be: by held-out rows where both were looked at,
+otherwise by training losses, over the steps that both took (`verdict.py`).
 """
 
 import math

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .noise import Estimate, blocks, mean, scatter
+from .noise import Estimate, blocks, cut, mean, scatter
 from .tracks import Failure, Track
 
 LEAST = 12
@@ -144,13 +144,16 @@ def _read(track: Track, start: float | None) -> Symptom:
 
 
 def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
-    """The last two of eight pieces are far above the start, and it does not come back."""
-    pieces = blocks(x, PIECES // 2)
+    """The last two of eight pieces are far above the start, and it does not come back.
+
+    By their medians: rare rows make a loss jump now and then, an explosion stays above.
+    """
+    pieces = np.median(cut(x, PIECES // 2), axis=1)
     if len(pieces) < 4:
         return False
     above = pieces[-2:].min() - read.start
     own = read.start - pieces.min()
-    noise = scatter(x[: len(x) // 4]) / np.sqrt(_opening(x))
+    noise = scatter(x[: max(LEAST, len(x) // 4)]) / np.sqrt(_opening(x))
     falling = read.late.exceeds(0.0, CLEAR)
     return bool(above > max(HIGH * noise, most, own)) and not falling
 

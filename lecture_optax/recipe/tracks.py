@@ -10,8 +10,8 @@ from ..training.finite import NonFiniteError
 from ..training.history import History
 from .curves import Curve
 
-HELD_OUT = ("averaged_loss", "valid_loss")
-"""What a record may say of held-out rows, the better first."""
+HELD_OUT = ("valid_loss", "averaged_loss")
+"""What a record may say of held-out rows: of the weights, and of their average."""
 
 LARGEST = 1e300
 """A loss beyond is as good as infinite: sums of it are."""
@@ -33,9 +33,10 @@ class Failure(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """Held-out losses at steps: of averaged weights where there are any, otherwise of the weights.
+    """Held-out losses at steps: of the weights or of their average, whichever is lower.
 
-    An average shows what a rate that falls in the end comes to, before it has fallen.
+    An average shows what a rate that falls in the end comes to, before it has fallen; it lags
+    behind weights that still fall.
     """
 
     steps: np.ndarray
@@ -85,7 +86,7 @@ def track_of(run: Any) -> Track:
         return run
     if isinstance(run, Curve):
         failed = run.failed and Failure(*run.failed, run.leaf)
-        looks = [(0, 0.0), *((look.step, look.averaged) for look in run.looks)]
+        looks = [(0, 0.0), *((x.step, lower_of(x.raw, x.averaged)) for x in run.looks)]
         means = np.asarray(run.means, np.float64)
         return Track(means, run.width, failed=failed, looks=looks_of(*zip(*looks, strict=True)))
     if isinstance(run, NonFiniteError):
@@ -105,6 +106,11 @@ def looks_of(steps: Any, losses: Any) -> Looks | None:
     return Looks(steps[taken], losses[taken]) if taken.any() else None
 
 
+def lower_of(raw: Any, averaged: Any) -> Any:
+    """The lower of two looks, where both were taken (NaN: it was not); an exploded one is one."""
+    return np.where(np.isinf(raw), raw, np.fmin(raw, averaged))
+
+
 def alike(tracks: Mapping[float, Track]) -> dict[float, Track]:
     """The same tracks in windows of one width."""
     width = math.lcm(*(track.width for track in tracks.values()))
@@ -122,8 +128,8 @@ def _of_records(records: Any) -> Track:
         rate = float(np.max(rates, where=np.isfinite(rates), initial=0.0)) or np.nan
     if "grad_norm" in records:
         gradients = np.asarray(records["grad_norm"], np.float64)[: len(track.losses)]
-    seen = next((name for name in HELD_OUT if name in records and "step" in records), None)
-    looks = looks_of(records["step"], records[seen]) if seen else None
+    seen = [records[name] for name in HELD_OUT if name in records and "step" in records]
+    looks = looks_of(records["step"], lower_of(seen[0], seen[-1])) if seen else None
     return track._replace(rate=rate, gradients=gradients, looks=looks)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from . import findings as f
+from .beside import times
 from .explanation import ArmRecord, Explanation
 from .symptom_words import helps, showed
-from .verdict import times
 
 KEPT_BACK = "kept back from the training rows"
 

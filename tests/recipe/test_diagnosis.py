@@ -57,6 +57,17 @@ def test_units_of_the_loss_do_not_change_what_is_found(name, change):
 
 
 class TestExploding:
+    def test_rare_rows_that_make_a_loss_jump_are_no_explosion(self):
+        slow = 1 - K / 1e5 + 0.01 * NOISE
+        jumps = np.where(K % 23 == 22, 30.0, 0.0) * (K > STEPS // 2)
+        assert diagnose(slow + jumps).symptom.name != "exploding"
+        assert diagnose(slow + jumps + 1.03**K / 100).symptom.name == "exploding"
+
+    def test_a_dozen_steps_that_rise_with_their_batches_are_no_explosion(self):
+        batches = np.array([0, 1, -1, 30, 0, 40, 10, 50, 30, 40, 30, 50]) / 1000
+        assert diagnose(2 + batches).symptom.name != "exploding"
+        assert diagnose(2.0 ** np.arange(12)).symptom.name == "exploding"
+
     def test_the_step_and_the_number_are_named(self):
         found = diagnose([2.0, 1.0, 0.5, np.nan, 0.1])
         assert found.symptom.name == "exploding"
@@ -169,14 +180,27 @@ class TestHeldOutRows:
         found = self.found((1.0, 1.0), (1.0, 0.995), (1.0, 1.2))
         assert (found.remedy, found.sure) == ("keep", False)
 
-    def test_an_average_of_the_weights_says_it_better_than_the_weights(self):
-        history = History([{"loss": np.ones(40)}], [{"step": 0, "valid_loss": 3.0}])
+    def test_on_a_plateau_a_smaller_rate_is_not_better_because_it_stands_still(self):
+        def found(*rises):
+            runs = {
+                ratio: {"loss": 2 + 0.1 * NOISE, "step": [0, STEPS], "valid_loss": [2.0, 2 + rise]}
+                for ratio, rise in zip((0.1, 1.0, 10.0), rises, strict=True)
+            }
+            return diagnose(runs[1.0], {r: runs[r] for r in (0.1, 10.0)}, rate=1.0).remedy
+
+        assert found(0.0, 0.002, 0.02) == "keep"  # by less than a tenth of the noise of a batch
+        assert found(0.0, 0.2, 0.5) == "÷10"
+        assert found(-0.01, 0.002, 0.02) == "÷10"  # the smaller one fell further than this one rose
+
+    def test_the_lower_of_the_weights_and_their_average_counts(self):
+        history = History([{"loss": np.ones(60)}], [{"step": 0, "valid_loss": 3.0}])
         history.lines.append({"step": 40, "valid_loss": 2.0, "averaged_loss": 1.0})
-        assert track_of(history).looks.by_step == {40: 1.0}
+        history.lines.append({"step": 60, "valid_loss": 0.5, "averaged_loss": 0.8})
+        assert track_of(history).looks.by_step == {0: 3.0, 40: 1.0, 60: 0.5}
 
     def test_a_curve_of_the_recipe_has_them(self):
-        curve = Curve(looks=[Look(10, np.nan, -0.5)])
-        assert track_of(curve).looks.by_step == {0: 0.0, 10: -0.5}
+        looks = [Look(10, np.nan, -0.5), Look(20, -0.7, -0.6), Look(30, np.inf, -0.6)]
+        assert track_of(Curve(looks=looks)).looks.by_step == {0: 0.0, 10: -0.5, 20: -0.7}
 
 
 class TestWhatIsAccepted:

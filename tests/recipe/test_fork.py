@@ -64,6 +64,20 @@ def test_the_rate_of_a_quadratic_is_moved_towards_what_its_edge_allows(rate, rem
     assert f"× 10 ({10 * rate:.3g})" in lines[0]
 
 
+def test_a_run_that_has_converged_keeps_its_rate_and_one_that_never_moved_switches():
+    noisy = Problem.from_functions(
+        init=lambda key: jnp.zeros(1),
+        loss=lambda θ, batch: jnp.mean((θ - batch["y"]) ** 2),
+        train={"y": np.random.default_rng(0).normal(size=256).astype(np.float32)},
+    )
+    run = lo.fit(noisy, tx=lo.sgd(1e-2), steps=400, batch_size=8)
+    found = lo.recipe.fork(noisy, run, run.optimizer, 100)
+    assert (found.remedy, found.diagnoses[1.0].symptom.name) == ("keep", "converged")
+    assert "no rate made progress" not in str(found)
+    tx, θ = lo.sgd(1e-7), jnp.full(1, run.params[0])
+    assert lo.recipe.fork(noisy, (θ, tx.init(θ)), tx, 100, batch_size=8).remedy == "switch"
+
+
 def test_the_curves_are_those_of_gradient_descent_at_three_rates():
     found = lo.recipe.fork(QUADRATIC, at_rate(1e-3), RATE, 20)
     k = np.arange(20)[:, None]
