@@ -12,6 +12,7 @@ from ..training.problem import Problem
 from .optimizer import Family, on_its_own
 from .population import Arm, Population
 from .split import rows_of
+from .waiting import inside
 
 ROWS = 512
 """Training rows on which it is measured, drawn at random: a mean of so many is near that of all."""
@@ -44,11 +45,12 @@ def gauge_of(
     carry, step = population.members[constant].carry, population.step(constant)
     name, family = list(families.items())[arm.family]
     own = carry and carry._replace(opt_state=carry.opt_state[0][name])
+    like, tight = population.start.params, population.tight  # the other arms are let go
 
     def measure() -> Gauged:
         rate = wsd(arm.rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
         try:
-            here, batch = population.on_device(own), _batch(problem)
+            here, batch = inside(own, like) if tight else own, _batch(problem)
             where = (here.params, on_its_own(family, around, rate), here.opt_state)
             gauge = curvature_gauge(_loss(problem, here.model_state, here.key), *where, batch)
         except Exception as error:  # a loss or a method of anybody's: a report is never lost to it

@@ -17,6 +17,7 @@ from lecture_optax.recipe.curves import Look
 from lecture_optax.recipe.draw import draw_family, draw_race
 from lecture_optax.recipe.explanation import ArmRecord, Explanation
 from lecture_optax.recipe.gauge import sentence
+from lecture_optax.recipe.population import Population
 from lecture_optax.recipe.report import page_of
 from lecture_optax.recipe.symptom_words import helps, showed
 from lecture_optax.recipe.words import sentences
@@ -140,6 +141,11 @@ def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_chosen_ra
     curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
     gauge, rate = result.gauge.gauge, result.explanation.winner.rate
     np.testing.assert_allclose([gauge.curvature, gauge.edge], [curvature, 2 / rate], rtol=1e-3)
+
+
+def test_to_be_gauged_later_keeps_the_winners_state_and_no_other_arm(result):
+    kept = [cell.cell_contents for cell in result.measure.__closure__]
+    assert not any(isinstance(x, Population) for x in kept)
 
 
 def test_a_method_that_cannot_be_gauged_does_not_take_the_report_away():
