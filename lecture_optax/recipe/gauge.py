@@ -42,9 +42,11 @@ def gauge_of(
         (x for x in (arm._replace(fall=None), population.again(arm)) if x in population.members),
         arm,
     )
-    carry, step = population.members[constant].carry, population.step(constant)
+    member, step = population.members[constant], population.step(constant)
+    if member.carry is None or not member.alive:
+        return lambda: Gauged(None, step, arm.rate, "Its weights were not finite in the end.")
     name, family = list(families.items())[arm.family]
-    own = carry and carry._replace(opt_state=carry.opt_state[0][name])
+    own = member.carry._replace(opt_state=member.carry.opt_state[0][name])
     like, tight = population.start.params, population.tight  # the other arms are let go
 
     def measure() -> Gauged:

@@ -5,6 +5,7 @@ import io
 import re
 from html.parser import HTMLParser
 
+import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import optax
@@ -141,6 +142,13 @@ def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_chosen_ra
     curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
     gauge, rate = result.gauge.gauge, result.explanation.winner.rate
     np.testing.assert_allclose([gauge.curvature, gauge.edge], [curvature, 2 / rate], rtol=1e-3)
+
+
+def test_an_arm_that_explodes_after_its_best_look_is_not_gauged():
+    growing = {"growing": lambda rate: lo.sgd(lambda k: jnp.where(k < STEPS // 2, 0.1, 1e9))}
+    result = recipe(families=growing, budget=2.0)
+    assert result.explanation.winner.failed
+    assert "is not known. Its weights were not finite" in " ".join(result.report().split())
 
 
 def test_to_be_gauged_later_keeps_the_winners_state_and_no_other_arm(result):
