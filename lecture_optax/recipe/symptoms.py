@@ -146,16 +146,24 @@ def _read(track: Track, start: float | None) -> Symptom:
 def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
     """The last two of eight pieces are far above the start, and it does not come back.
 
-    By their medians: rare rows make a loss jump now and then, an explosion stays above.
+    By their medians: rare rows make a loss jump now and then, an explosion stays above. One that
+    leaps at every step looks like noise to them: then by their means, where no loss of the last
+    quarter is back at the start.
     """
-    pieces = np.median(cut(x, PIECES // 2), axis=1)
-    if len(pieces) < 4:
+    pieces = cut(x, PIECES // 2)
+    if len(pieces) < 4 or read.late.exceeds(0.0, CLEAR):
         return False
-    above = pieces[-2:].min() - read.start
-    own = read.start - pieces.min()
     noise = scatter(x[: max(LEAST, len(x) // 4)]) / np.sqrt(_opening(x))
-    falling = read.late.exceeds(0.0, CLEAR)
-    return bool(above > max(HIGH * noise, most, own)) and not falling
+    least = max(HIGH * noise, most)
+    if _is_far_above(read.start, np.median(pieces, axis=1), least):
+        return True
+    stays = late_part(x).min() > read.start
+    return bool(stays and _is_far_above(read.start, pieces.mean(1), least))
+
+
+def _is_far_above(start: float, pieces: np.ndarray, least: float) -> bool:
+    """The last two pieces, and by more than any fell below."""
+    return bool(pieces[-2:].min() - start > max(least, start - pieces.min()))
 
 
 def _above(read: Symptom, x: np.ndarray, most: float) -> bool:

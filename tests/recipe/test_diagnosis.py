@@ -63,6 +63,14 @@ class TestExploding:
         assert diagnose(slow + jumps).symptom.name != "exploding"
         assert diagnose(slow + jumps + 1.03**K / 100).symptom.name == "exploding"
 
+    def test_one_that_leaps_at_every_step_is_seen_and_not_where_it_comes_back_between(self):
+        k = np.arange(30)
+        leaps = 2 * np.exp(k * np.abs(NOISE[84:114]))
+        below = np.full(30, 2.0)
+        assert diagnose(leaps, {0.1: below}).symptom.name == "exploding"
+        back = np.where(k % 4 == 3, leaps, 1.999)
+        assert diagnose(back, {0.1: below}).symptom.name != "exploding"
+
     def test_a_dozen_steps_that_rise_with_their_batches_are_no_explosion(self):
         batches = np.array([0, 1, -1, 30, 0, 40, 10, 50, 30, 40, 30, 50]) / 1000
         assert diagnose(2 + batches).symptom.name != "exploding"
