@@ -48,6 +48,8 @@ class Beside(NamedTuple):
     def __str__(self) -> str:
         if self.higher.value == np.inf:
             return f"{times(self.ratio)} explodes"
+        if self.higher.value == 0:
+            return f"{times(self.ratio)} is as low"
         way = "higher" if self.higher.value > 0 else "lower"
         size = self.higher._replace(value=abs(self.higher.value))
         if self.held_out:

@@ -57,6 +57,8 @@ class Fork(NamedTuple):
         for factor, found in self.diagnoses.items():
             rate = f" ({factor * self.rate:.3g})" if np.isfinite(self.rate) else ""
             lines.append(f"{_name(factor)}{rate}: {found.symptom}")
+        if self.remedy == "keep" and self.diagnoses[1.0].symptom.name == "converged":
+            lines.append("It has converged: neither rate is clearly lower from here.")
         ends = {curve.failed and curve.failed.step for curve in self.curves.values()}
         if len(ends) == 1 and None not in ends:
             lines.append(

@@ -132,7 +132,7 @@ class TestSiblings:
         found = diagnose(rates)
         assert [found[rate].remedy for rate in (1e-4, 1e-3)] == ["×10", "×10"]
         assert found[1.0].remedy in ("keep", "÷10")
-        assert found[1e-2].verdict.factor == found[1e-2].verdict.factor
+        assert [found[rate].remedy for rate in (1e-2, 1e-1)] == ["keep", "keep"]
 
     def test_one_run_is_told_the_same_as_among_several(self):
         runs = {rate: quadratic(rate, 0.01) for rate in (1e-3, 1e-2, 1e-1)}
@@ -147,6 +147,10 @@ class TestSiblings:
         low, high = np.exp(-K / 10.0) + 0.01 * NOISE, CURVES["quick plateau"]
         assert diagnose(high, {0.1: 2 * low}).symptom.name == "quick plateau"
         assert diagnose(2 * low, {10: high}).symptom.name == "converged"
+
+    def test_a_sibling_that_ends_where_the_run_does_is_as_low(self):
+        flat = np.zeros(STEPS)
+        assert str(diagnose(flat, {10: flat}).verdict) == "Keep the rate: × 10 is as low."
 
     def test_noise_alone_is_no_reason_to_change_the_rate(self):
         noise = np.random.default_rng(1).normal(size=(3, STEPS))

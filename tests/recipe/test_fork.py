@@ -58,7 +58,7 @@ def test_the_rate_of_a_quadratic_is_moved_towards_what_its_edge_allows(rate, rem
     assert found.diagnoses[10.0].symptom.name == up
     said, *lines = str(found).splitlines()
     assert said == str(found.diagnoses[1.0].verdict)
-    assert [line.split(": ")[1].split(" (")[0] for line in lines] == [
+    assert [line.split(": ")[1].split(" (")[0] for line in lines[:3]] == [
         found.diagnoses[factor].symptom.name for factor in FACTORS
     ]
     assert f"× 10 ({10 * rate:.3g})" in lines[0]
@@ -73,7 +73,7 @@ def test_a_run_that_has_converged_keeps_its_rate_and_one_that_never_moved_switch
     run = lo.fit(noisy, tx=lo.sgd(1e-2), steps=400, batch_size=8)
     found = lo.recipe.fork(noisy, run, run.optimizer, 100)
     assert (found.remedy, found.diagnoses[1.0].symptom.name) == ("keep", "converged")
-    assert "no rate made progress" not in str(found)
+    assert str(found).endswith("\nIt has converged: neither rate is clearly lower from here.")
     tx, θ = lo.sgd(1e-7), jnp.full(1, run.params[0])
     assert lo.recipe.fork(noisy, (θ, tx.init(θ)), tx, 100, batch_size=8).remedy == "switch"
 
