@@ -1,10 +1,11 @@
 """What helps? What the siblings of a run say: a larger rate, a smaller one, or this one.
 
 One noisy curve names the remedy hardly more often than chance. Runs at other rates, on the same
-batches, do: all that is asked is whether one of them is lower *now*. Held-out losses say it best
-(`benchmarks.recipe.diagnosis`), of the weights or of their average, whichever is lower: a run that
-overfits looks good to its training loss alone. Without them, training losses are compared batch by
-batch. Where nothing is clear, the rate is kept: a wrong direction costs more than none.
+batches, do: all that is asked is whether one of them is lower *now*. Held-out losses say it best: a
+run that overfits looks good to its training loss alone. Those of the weights and of their average
+say it about equally well, and the lower of the two is taken: the fewest opposites after a tenth of the
+steps (`benchmarks.recipe.diagnosis`). Without them, training losses are compared batch by batch.
+Where nothing is clear, the rate is kept: a wrong direction costs more than none.
 """
 
 from collections.abc import Mapping
