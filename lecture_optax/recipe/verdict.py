@@ -3,9 +3,9 @@
 One noisy curve names the remedy hardly more often than chance. Runs at other rates, on the same
 batches, do: all that is asked is whether one of them is lower *now*. Held-out losses say it best: a
 run that overfits looks good to its training loss alone. Those of the weights and of their average
-say it about equally well, and the lower of the two is taken: the fewest opposites after a tenth of the
-steps (`benchmarks.recipe.diagnosis`). Without them, training losses are compared batch by batch.
-Where nothing is clear, the rate is kept: a wrong direction costs more than none.
+say it about equally well, and the lower of the two is taken: the fewest opposites after a tenth of
+the steps (`benchmarks.recipe.diagnosis`). Without them, training losses are compared batch by
+batch. Where nothing is clear, the rate is kept: a wrong direction costs more than none.
 """
 
 from collections.abc import Mapping
