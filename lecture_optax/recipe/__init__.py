@@ -51,6 +51,7 @@ pictures.py     What does it look like?
 fitted.py       What does `lo.fit` return, when the recipe chose?
 fork.py         Would another rate help a run of one's own? Three ways on, on the same batches
   own_run.py      Where does it stand?
+  ways_on.py      How does it go on at a multiple of its rate?
 """
 
 from .diagnose import Diagnosis as Diagnosis, diagnose as diagnose

@@ -1,33 +1,26 @@
 """Would ten times the rate help a run of one's own, or a tenth? All three, on the same batches."""
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
 from .. import _validate
 from .._current import current
 from .._describe import describe
-from .._dtypes import scale
-from .._types import Transformation
-from ..training._cached import cached
-from ..training.blame import first_not_finite
 from ..training.convolutions import slow_in_a_loop
 from ..training.fit import problem_of
 from ..training.loop import Rows
 from ..training.place import is_stream
-from ..training.program import CHUNK, Program, table_of
-from ..training.step import Carry, rate_of
+from ..training.program import Program
+from ..training.step import Carry
 from .beside import times
 from .diagnose import Diagnosis, diagnose
 from .own_run import carry_of, run_of
-from .population import as_data, copied
 from .run import batch_size_of
 from .split import rows_of
-from .tracks import Failure, Track
+from .tracks import Track
+from .ways_on import scaled, way_on
 
 FACTORS = (10.0, 1.0, 0.1)
 """By which the updates are multiplied: the decade above and the one below answer for the rate."""
@@ -133,11 +126,11 @@ def fork(
     run = run_of(state)
     own = run.program.batch_size * run.program.accumulate if run else None
     size = batch_size_of(own if batch_size is None else batch_size, rows_of(given.train))
-    program = Program.of(given, _scaled(tx), batch_size=size, hyperparams={"factor": 1.0})
+    program = Program.of(given, scaled(tx), batch_size=size, hyperparams={"factor": 1.0})
     start = carry_of(program, state, seed)
     train = jax.tree.map(jax.numpy.asarray, program.problem.train)
     source = Rows(train, None, slow_in_a_loop(program, start, train))
-    curves = {factor: _track(program, source, start, factor, steps) for factor in FACTORS}
+    curves = {factor: way_on(program, source, start, factor, steps) for factor in FACTORS}
     found = diagnose(curves)
     if _has_run(start):
         found = {factor: _of_a_later_part(diagnosis) for factor, diagnosis in found.items()}
@@ -162,65 +155,6 @@ def _of_a_later_part(found: Diagnosis) -> Diagnosis:
     if verdict.remedy == "switch":
         verdict = verdict._replace(remedy="keep")
     return Diagnosis(symptom, verdict)
-
-
-def _track(program: Program, source: Rows, start: Carry, factor: float, steps: int) -> Track:
-    """One way on: its losses and gradients, and what was not finite."""
-    program = dataclasses.replace(program, hyperparams=as_data({"factor": factor}))
-    _, records = _taken(program, source, start, steps)
-    finite = records["finite"].astype(bool)
-    failed = None
-    if not finite.all():
-        good = int(np.argmin(finite))
-        failed = _failure(program, source, start, good, records)
-        records = {name: x[:good] for name, x in records.items()}
-    return Track(
-        losses=records["loss"].astype(np.float64),
-        rate=factor * float(rate_of(start.opt_state)),
-        gradients=records["grad_norm"].astype(np.float64),
-        failed=failed,
-    )
-
-
-def _taken(
-    program: Program, source: Rows, start: Carry, steps: int
-) -> tuple[Carry, dict[str, np.ndarray]]:
-    """So many steps from the start, or up to the first that is not finite; and their records."""
-    carry, first = copied(start), int(np.asarray(start.step))
-    tables: list[dict[str, np.ndarray]] = []
-    done, is_finite = 0, True
-    while done < steps and is_finite:
-        carry, table, *_ = source.advance(program, carry, min(CHUNK, steps - done))
-        taken = int(np.asarray(carry.step)) - first - done
-        tables.append(table_of(np.asarray(table), taken))
-        done, is_finite = done + taken, bool(tables[-1]["finite"].all())
-    return carry, {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-
-
-def _failure(
-    program: Program, source: Rows, start: Carry, good: int, records: dict[str, np.ndarray]
-) -> Failure:
-    """Go to the step before once more, and take the next one apart."""
-    carry = _taken(program, source, start, good)[0] if good else start
-    what, leaf = first_not_finite(program, carry)
-    names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
-    bad = [word for name, word in names.items() if not np.isfinite(records[name][good])]
-    return Failure(good + 1, what or (bad or ["a parameter"])[0], leaf)
-
-
-@cached
-def _scaled(tx: optax.GradientTransformation) -> Callable[..., Transformation]:
-    """`tx` with a factor on what leaves it; its state is that of `tx`."""
-    inner = optax.with_extra_args_support(tx)
-
-    def build(factor):
-        def update_fn(updates, state, params=None, **extra_args):
-            updates, state = inner.update(updates, state, params, **extra_args)
-            return scale(factor, updates), state
-
-        return optax.GradientTransformationExtraArgs(inner.init, update_fn)
-
-    return build
 
 
 def _name(factor: float) -> str:
