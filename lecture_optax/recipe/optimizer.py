@@ -10,6 +10,7 @@ import optax
 from .._average import average_iterates
 from .._block import block
 from .._chain import chain
+from .._describe import describe
 from .._types import Scalar, Transformation
 from ..optimizers import adam, sgd
 from ..schedules import wsd
@@ -75,7 +76,10 @@ def arms(families: Mapping[str, Family] | None = None, around: Any = None) -> Bu
     - `families`: `{"name": rate -> optimizer}`, in the order in which they are tried.
     - `around`: `optimizer -> optimizer`, as
       `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+
+    **Raises** `TypeError` for what is no mapping of functions, or no function.
     """
+    _refuse_what_cannot_be_called(families, around)
     if families is None and around is None:
         return arm
     return _built(tuple((families or FAMILIES).items()), around)
@@ -94,7 +98,25 @@ def plain(family: Family, around: Any, rate: Any) -> Transformation:
 
 def on_its_own(family: Family, around: Any, rate: Any) -> optax.GradientTransformation:
     """One family, without the average."""
-    return _around(family(rate), around)
+    tx = _around(family(rate), around)
+    describe(tx)  # refuses what is no transformation
+    return tx
+
+
+def _refuse_what_cannot_be_called(families: Any, around: Any) -> None:
+    example = '{"adamw": lambda rate: lo.adamw(rate, weight_decay=0.1)}'
+    if not isinstance(families, Mapping | None):
+        raise TypeError(
+            f"families must be {{name: rate -> optimizer}}, got {families!r}: {example}."
+        )
+    for name, family in (families or {}).items():
+        if not callable(family):
+            raise TypeError(
+                f"families must be functions rate -> optimizer, got {family!r} for {name!r}: "
+                f"{example}."
+            )
+    if around is not None and not callable(around):
+        raise TypeError(f"around must be a function optimizer -> optimizer, got {around!r}.")
 
 
 @cached

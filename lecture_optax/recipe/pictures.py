@@ -45,7 +45,8 @@ def draw_rates(
     if chosen is not None:
         ax.plot(*chosen, "*", ms=14, mfc="gold", mec="k", ls="", label="chosen", zorder=5)
     ax.set(xscale="log", xlabel="learning rate τ", ylabel=ylabel)
-    clip(ax, np.concatenate([line.losses[:, 0] for line in lines] or [[]]), start)
+    star = [] if chosen is None else [chosen[1]]
+    clip(ax, np.concatenate([*(line.losses[:, 0] for line in lines), star]), start)
     outside(ax)
     return ax
 

@@ -1,6 +1,7 @@
 """The recipe as a person calls it: what it promises whatever the problem is."""
 
 import math
+import re
 
 import chex
 import flax.linen as nn
@@ -226,6 +227,21 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
     names = {"problem": regression(), **options}
     exec(result.code, names)
     chex.assert_trees_all_equal(names["result"].params, result.params)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"families": {"x": 3}}, "families must be functions rate -> optimizer, got 3 for 'x'"),
+        ({"families": ["adam"]}, "families must be {name: rate -> optimizer}, got"),
+        ({"families": {"x": lambda rate: 3}}, "expected a gradient transformation"),
+        ({"around": 3}, "around must be a function optimizer -> optimizer, got 3"),
+    ],
+)
+@pytest.mark.usefixtures("untyped")
+def test_what_is_no_family_is_refused_in_words(wrong, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        lo.recipe.run(regression(), steps=STEPS, batch_size=BATCH, **wrong)
 
 
 def test_families_of_optax_are_alternatives_not_two_rates_in_a_row():

@@ -339,6 +339,14 @@ def test_the_rates_of_a_family_are_drawn_at_the_steps_at_which_arms_were_left(re
             assert loss in [e.start + look.averaged for look in arm.looks if look.step == step]
 
 
+def test_the_star_is_in_the_picture_where_no_line_reaches_so_low():
+    falling = record(1e-2, -0.5, -0.8, -1.9, -1.99, fall=(20, 40))
+    others = [record(rate, -0.5, -0.8) for rate in (1e-3, 1e-2)]
+    axes = draw_family(explanation(falling, *others), "adam", pyplot.figure().add_subplot())
+    (star,) = [line for line in axes.lines if line.get_label() == "chosen"]
+    assert axes.get_ylim()[0] < star.get_ydata()[0]
+
+
 def test_a_search_without_a_model_is_reported_too(tmp_path):
     result = recipe(problem=regression(train_scale=np.nan), budget=1.0)
     path = tmp_path / "page.html"
