@@ -98,7 +98,11 @@ def test_three_ways_are_one_compiled_program_and_a_second_fork_is_none():
     assert COMPILED == []
 
 
-@pytest.mark.parametrize("kind", ["linen", "nnx", pytest.param("equinox", marks=pytest.mark.slow)])
+def slow(kind):
+    return pytest.param(kind, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("kind", ["nnx", slow("linen"), slow("equinox")])
 def test_the_middle_way_is_the_run_itself_and_no_bit_of_it_is_changed(kind):
     model = noisy(kind)
     given = {"data": TRAIN, "loss": "cross_entropy", "tx": ADAM, "batch_size": 12}

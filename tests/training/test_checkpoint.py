@@ -110,7 +110,8 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("kind", "numbers"),
         [
-            ("nnx", [signal.SIGKILL, signal.SIGTERM]),
+            ("nnx", [signal.SIGKILL]),
+            pytest.param("nnx", [signal.SIGKILL, signal.SIGTERM], marks=pytest.mark.slow),
             pytest.param("linen", [signal.SIGKILL] * 2, marks=pytest.mark.slow),
             pytest.param("grain", [signal.SIGKILL] * 2, marks=pytest.mark.slow),
         ],

@@ -24,7 +24,9 @@ def fit(kind, **arguments):
 
 
 @pytest.mark.filterwarnings("ignore:the run ends at step", "ignore:the learning rate schedules")
-@pytest.mark.parametrize("kind", ["linen", "nnx", "equinox", "functions"])
+@pytest.mark.parametrize(
+    "kind", ["linen", "nnx", "functions", pytest.param("equinox", marks=pytest.mark.slow)]
+)
 def test_a_second_run_compiles_nothing_whatever_its_seed_and_length(kind):
     first = fit(kind, tx=TX)
     COMPILED.clear()

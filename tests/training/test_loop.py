@@ -22,7 +22,11 @@ def noisy_problem(kind):
     return build(noisy(kind), TRAIN, loss="cross_entropy")
 
 
-@pytest.mark.parametrize("kind", ["linen", "nnx", "equinox"])
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("kind", ["nnx", slow("linen"), slow("equinox")])
 def test_chunks_are_jitted_single_steps_bitwise(kind):
     result = lo.fit(noisy_problem(kind), tx=ADAM, steps=40, batch_size=16, seed=5)
     program = noisy_problem(kind).program(ADAM, batch_size=16)
