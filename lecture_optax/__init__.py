@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from . import schedules as schedules
 from ._average import average_iterates as average_iterates, averaged as averaged
 from ._bias_correction import bias_correction as bias_correction
-from ._block import block as block
-from ._chain import chain as chain
-from ._current import current as current
-from ._describe import describe as describe, described as described
+from ._core.block import block as block
+from ._core.chain import chain as chain
+from ._core.current import current as current
+from ._core.describe import describe as describe, described as described
 from ._energy import energy as energy
 from ._first_moment import first_moment as first_moment
 from ._full_matrix import full_matrix as full_matrix
@@ -27,7 +27,7 @@ from ._nesterov import (
     nesterov_trace as nesterov_trace,
 )
 from ._newton import newton as newton
-from ._optimized import optimized_trace as optimized_trace
+from ._optimized_trace import optimized_trace as optimized_trace
 from ._precondition import precondition as precondition
 from ._restart import restart as restart
 from ._trace import trace as trace

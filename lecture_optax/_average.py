@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import cast_like, default_float, scale, widen, zeros_like
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import cast_like, default_float, scale, widen, zeros_like
+from ._core.types import Scalar, Transformation
 
 
 class AverageIteratesState(NamedTuple):
@@ -45,7 +45,7 @@ def average_iterates(eta: Scalar = 8.0) -> Transformation:
     `ValueError` from `update` when it is not given the parameters.
 
     Source: Polyak and Juditsky (1992); the weights: Shamir and Zhang (2013), "polynomial-decay
-    averaging"; its law: `theory.annealing`.
+    averaging"; its law: `theory.claims.annealing`.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo, optax
@@ -59,7 +59,7 @@ def average_iterates(eta: Scalar = 8.0) -> Transformation:
 
     ```
     """
-    _validate.non_negative(eta=eta)
+    validate.non_negative(eta=eta)
 
     def init_fn(params):
         kept = jnp.array(eta, default_float())  # a copy: a donated state must not own yours

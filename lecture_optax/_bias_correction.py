@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import scale
-from ._numerics import one_minus_power, reciprocal
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import scale
+from ._core.numerics import one_minus_power, reciprocal
+from ._core.types import Scalar, Transformation
 
 
 class BiasCorrectionState(NamedTuple):
@@ -49,7 +49,7 @@ def bias_correction(decay: Scalar) -> Transformation:
 
     ```
     """
-    _validate.decay(decay=decay)
+    validate.decay(decay=decay)
 
     def init_fn(params):
         return BiasCorrectionState(count=jnp.zeros((), jnp.int32))

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ._numerics import rounding
-from ._types import Scalar
+from ._core.numerics import rounding
+from ._core.types import Scalar
 
 
 class Walk(NamedTuple):

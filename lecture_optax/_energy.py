@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ._dtypes import as_array, dtype_of, widen
-from ._numerics import where_positive
+from ._core.dtypes import as_array, dtype_of, widen
+from ._core.numerics import where_positive
 
 
 def energy(per_example_loss: Callable[..., jax.Array]) -> Callable[..., Any]:

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import jax
 import optax
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import zeros_like
-from ._numerics import fade
-from ._types import DTypeLike, Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import zeros_like
+from ._core.numerics import fade
+from ._core.types import DTypeLike, Scalar, Transformation
 
 
 class FirstMomentState(NamedTuple):
@@ -47,7 +47,7 @@ def first_moment(decay: Scalar, *, accumulator_dtype: DTypeLike | None = None) -
 
     ```
     """
-    _validate.decay(decay=decay)
+    validate.decay(decay=decay)
 
     def init_fn(params):
         return FirstMomentState(mu=zeros_like(params, accumulator_dtype))

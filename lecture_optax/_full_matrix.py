@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import as_array, full_like_magnitude, scale, zeros_like
-from ._entries import entries
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import as_array, full_like_magnitude, scale, zeros_like
+from ._core.entries import entries
+from ._core.numerics import abs_squared, reciprocal, rounding
+from ._core.types import Scalar, Transformation
 from ._inverse_root import diagonal
-from ._numerics import abs_squared, reciprocal, rounding
-from ._types import Scalar, Transformation
 
 
 class FullMatrixState(NamedTuple):
@@ -67,8 +67,8 @@ def full_matrix(
 
     ```
     """
-    _validate.non_negative(eps=eps, eps_root=eps_root, initial=initial)
-    _validate.sizes(diagonal_above=diagonal_above)
+    validate.non_negative(eps=eps, eps_root=eps_root, initial=initial)
+    validate.sizes(diagonal_above=diagonal_above)
 
     def has_matrix(leaf):
         return 0 < leaf.size <= diagonal_above

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._numerics import reciprocal, where_positive
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.numerics import reciprocal, where_positive
+from ._core.types import Scalar, Transformation
 
 
 @described
@@ -42,7 +42,7 @@ def inverse_root(eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Transformation:
 
     ```
     """
-    _validate.non_negative(eps=eps, eps_root=eps_root)
+    validate.non_negative(eps=eps, eps_root=eps_root)
     return _stateless(lambda magnitude: diagonal(magnitude, eps, eps_root))
 
 

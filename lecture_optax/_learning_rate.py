@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import default_float, scale
-from ._types import Scalar, Schedule, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import default_float, scale
+from ._core.types import Scalar, Schedule, Transformation
 
 
 class LearningRateState(NamedTuple):
@@ -57,7 +57,7 @@ def scale_by_learning_rate(
 
     ```
     """
-    _validate.rate(learning_rate=learning_rate)
+    validate.rate(learning_rate=learning_rate)
     sign = -1 if flip_sign else 1
 
     def rate_at(count):

@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import full_like_magnitude
-from ._numerics import abs_squared, fade, magnitude
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import full_like_magnitude
+from ._core.numerics import abs_squared, fade, magnitude
+from ._core.types import Scalar, Transformation
 
 
 class SecondMomentState(NamedTuple):
@@ -60,8 +60,8 @@ def second_moment(decay: Scalar, *, initial: Scalar = 0.0) -> Transformation:
 
     ```
     """
-    _validate.decay(decay=decay)
-    _validate.non_negative(initial=initial)
+    validate.decay(decay=decay)
+    validate.non_negative(initial=initial)
     return _running(lambda c, g: fade(decay, c) + (1 - decay) * abs_squared(g), initial)
 
 
@@ -90,7 +90,7 @@ def sum_of_squares(*, initial: Scalar = 0.0) -> Transformation:
 
     ```
     """
-    _validate.non_negative(initial=initial)
+    validate.non_negative(initial=initial)
     return _running(lambda c, g: c + abs_squared(g), initial)
 
 
@@ -120,8 +120,8 @@ def infinity_moment(decay: Scalar, *, eps: Scalar = 1e-8) -> Transformation:
 
     ```
     """
-    _validate.decay(decay=decay)
-    _validate.non_negative(eps=eps)
+    validate.decay(decay=decay)
+    validate.non_negative(eps=eps)
     return _running(lambda c, g: jnp.maximum(fade(decay, c), magnitude(g) + eps), 0.0)
 
 

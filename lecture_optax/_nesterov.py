@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import describe, described
-from ._dtypes import as_array, cast_like, default_float, scale, widen, zeros_like
-from ._numerics import fade, faded, one_minus_power
-from ._types import DTypeLike, Scalar, Schedule, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import describe, described
+from ._core.dtypes import as_array, cast_like, default_float, scale, widen, zeros_like
+from ._core.numerics import fade, faded, one_minus_power
+from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
 class NesterovTraceState(NamedTuple):
@@ -68,7 +68,7 @@ def nesterov_trace(
 
     ```
     """
-    _validate.decay_or_schedule(decay=decay)
+    validate.decay_or_schedule(decay=decay)
 
     def init_fn(params):
         momentum = jnp.zeros((), default_float())  # multiplies v(0) = 0
@@ -118,7 +118,7 @@ def nesterov_first_moment(
 
     ```
     """
-    _validate.decay(decay=decay)
+    validate.decay(decay=decay)
 
     def init_fn(params):
         count = jnp.zeros((), jnp.int32)
@@ -153,7 +153,7 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
     **Raises** `ValueError` for any other transformation, naming its members.
 
-    Source: Sutskever et al. (2013); measured in `theory.nesterov_form`, where μ moves too.
+    Source: Sutskever et al. (2013); measured in `theory.claims.nesterov_form`, where μ moves too.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo, optax

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from jax.lax import custom_linear_solve
 from jax.scipy.sparse.linalg import cg
 
-from . import _validate
-from ._block import block
 from ._conjugate_gradients import conjugate_gradients, dot, norm
-from ._describe import described
-from ._dtypes import as_array, cast_like, default_float, precision
-from ._entries import tree_of, vector_of
-from ._numerics import reciprocal, rounding
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import as_array, cast_like, default_float, precision
+from ._core.entries import tree_of, vector_of
+from ._core.numerics import reciprocal, rounding
+from ._core.types import Scalar, Transformation
 
 
 class NewtonState(NamedTuple):
@@ -88,9 +88,9 @@ def newton(
 
     ```
     """
-    _validate.non_negative(damping=damping, tolerance=tolerance)
-    _validate.steps(max_steps=max_steps)
-    _validate.sizes(iterative_above=iterative_above)
+    validate.non_negative(damping=damping, tolerance=tolerance)
+    validate.steps(max_steps=max_steps)
+    validate.sizes(iterative_above=iterative_above)
 
     def init_fn(params):
         none = [jnp.zeros((), default_float()) for _ in range(3)]

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._block import block
-from ._describe import described
-from ._entries import entries, leaf_of
-from ._types import Transformation
+from ._core.block import block
+from ._core.describe import described
+from ._core.entries import entries, leaf_of
+from ._core.types import Transformation
 
 
 class PreconditionState(NamedTuple):

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import describe, described
-from ._dtypes import as_array, cast_like, default_float
-from ._types import Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import describe, described
+from ._core.dtypes import as_array, cast_like, default_float
+from ._core.types import Transformation
 
 
 class RestartState(NamedTuple):
@@ -59,7 +59,7 @@ def restart(
 
     ```
     """
-    _validate.one_of("gradient", "value", on=on)
+    validate.one_of("gradient", "value", on=on)
     _refuse_a_learning_rate(velocity)
     inner = optax.with_extra_args_support(velocity)
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import zeros_like
-from ._numerics import faded
-from ._types import DTypeLike, Scalar, Schedule, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import zeros_like
+from ._core.numerics import faded
+from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
 class TraceState(NamedTuple):
@@ -66,7 +66,7 @@ def trace(
         from ._nesterov import nesterov_trace  # the other file builds on this one's state
 
         return nesterov_trace(decay, accumulator_dtype=accumulator_dtype)
-    _validate.decay_or_schedule(decay=decay)
+    validate.decay_or_schedule(decay=decay)
 
     def init_fn(params):
         return TraceState(jnp.zeros((), jnp.int32), zeros_like(params, accumulator_dtype))

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from . import _validate
-from ._block import block
-from ._describe import described
-from ._dtypes import default_float, full_like_magnitude, scale, zeros_like
-from ._numerics import abs_squared, fade, one_minus_power, reciprocal
-from ._types import Scalar, Transformation
+from ._core import validate
+from ._core.block import block
+from ._core.describe import described
+from ._core.dtypes import default_float, full_like_magnitude, scale, zeros_like
+from ._core.numerics import abs_squared, fade, one_minus_power, reciprocal
+from ._core.types import Scalar, Transformation
 
 
 class VarianceState(NamedTuple):
@@ -57,8 +57,8 @@ def variance(
 
     ```
     """
-    _validate.decay(decay=decay)
-    _validate.non_negative(initial=initial)
+    validate.decay(decay=decay)
+    validate.non_negative(initial=initial)
 
     def init_fn(params):
         nu = full_like_magnitude(params, initial)

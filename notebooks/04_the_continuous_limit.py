@@ -36,8 +36,8 @@ import numpy as np
 
 import lecture_optax as lo
 from lecture_optax import theory
-from lecture_optax.theory.bessel_solution import solution
-from lecture_optax.theory.descent import descend
+from lecture_optax.theory.claims._descent import descend
+from lecture_optax.theory.claims.bessel_solution import solution
 
 jax.config.update("jax_enable_x64", True)
 plt.style.use("lecture.mplstyle")

@@ -37,7 +37,7 @@ import optax
 
 import lecture_optax as lo
 from lecture_optax import schedules, theory
-from lecture_optax.theory.annealing import second_moment, sensitivities
+from lecture_optax.theory.claims.annealing import second_moment, sensitivities
 
 jax.config.update("jax_enable_x64", True)
 plt.style.use("lecture.mplstyle")

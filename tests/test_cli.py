@@ -14,7 +14,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax import cli
 from lecture_optax.cli import main
-from lecture_optax.cli.words import OPTIMIZERS, SCHEDULES, optimizer_of
+from lecture_optax.cli.arguments import OPTIMIZERS, SCHEDULES, optimizer_of
 
 SHORT = ["--steps", "20", "--batch-size", "16"]
 
@@ -192,7 +192,7 @@ def test_problems_lists_every_problem(capsys):
 def test_info_says_what_is_installed(capsys, monkeypatch):
     import jax
 
-    from lecture_optax.cli import look_up
+    from lecture_optax.cli import info as look_up
 
     monkeypatch.setitem(look_up.EXTRAS, "plot", ("no-such-package",))
     assert exit_status("info", "--json") == 0

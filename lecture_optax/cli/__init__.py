@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from .. import _validate
-from .words import MistypedError, typed
+from .._core import validate
+from .arguments import MistypedError, typed
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
@@ -75,7 +75,7 @@ def _verb_of(words: list[str]) -> Any:
         ) from error
     from .compare import Compare
     from .diagnose import Diagnose
-    from .look_up import Info, Problems, Theory
+    from .info import Info, Problems, Theory
     from .recipe import Recipe
     from .train import Train
 
@@ -83,7 +83,7 @@ def _verb_of(words: list[str]) -> Any:
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
         with typed():
-            _validate.one_of(*verbs, **{"the verb": words[0]})
+            validate.one_of(*verbs, **{"the verb": words[0]})
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
         prog="lecture-optax",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from tyro.conf import Positional, arg
 
-from .. import _validate
+from .._core import validate
+from .arguments import OPTIMIZERS, MistypedError, one_of, optimizer_of, problem_of, typed
 from .train import check_picture, number, record_of
-from .words import OPTIMIZERS, MistypedError, one_of, optimizer_of, problem_of, typed
 
 if TYPE_CHECKING:
     from ..training import Result
@@ -67,10 +67,10 @@ class Compare:
         steps = problem.steps if self.steps is None else self.steps
         size = problem.batch_size if self.batch_size is None else self.batch_size
         with typed():
-            _validate.steps(steps=steps)
+            validate.steps(steps=steps)
             if size is not None:
-                _validate.steps(of="rows", batch_size=size)
-            _validate.steps(least=0, warmup=self.warmup)
+                validate.steps(of="rows", batch_size=size)
+            validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         named = [_name_and_rate(word) for word in self.optimizers]
         built = [

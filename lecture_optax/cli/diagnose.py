@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from .words import MistypedError, typed
+from .arguments import MistypedError, typed
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from .. import _validate
-from .words import problem_of, typed
+from .._core import validate
+from .arguments import problem_of, typed
 
 if TYPE_CHECKING:
     from ..recipe import Result
@@ -43,10 +43,10 @@ class Recipe:
         steps = problem.steps if self.steps is None else self.steps
         size = problem.batch_size if self.batch_size is None else self.batch_size
         with typed():
-            _validate.steps(steps=steps)
-            _validate.at_least(0.5, budget=self.budget)
+            validate.steps(steps=steps)
+            validate.at_least(0.5, budget=self.budget)
             if size is not None:
-                _validate.steps(of="rows", batch_size=size)
+                validate.steps(of="rows", batch_size=size)
             self._check_report()
         options = {"steps": steps, "batch_size": size, "seed": self.seed, "budget": self.budget}
         result = recipe.run(problem.build(), checkpoint=self.checkpoint, **options)

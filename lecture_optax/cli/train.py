@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from .. import _validate
-from .words import MistypedError, optimizer_of, problem_of, typed
+from .._core import validate
+from .arguments import MistypedError, optimizer_of, problem_of, typed
 
 if TYPE_CHECKING:
     from ..training import Result
@@ -52,10 +52,10 @@ class Train:
         steps = problem.steps if self.steps is None else self.steps
         size = problem.batch_size if self.batch_size is None else self.batch_size
         with typed():
-            _validate.steps(steps=steps)
+            validate.steps(steps=steps)
             if size is not None:
-                _validate.steps(of="rows", batch_size=size)
-            _validate.steps(least=0, warmup=self.warmup)
+                validate.steps(of="rows", batch_size=size)
+            validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         result = fit(
             problem.build(),
@@ -87,7 +87,7 @@ class Train:
 
 def record_of(result: "Result") -> dict[str, Any]:
     """What a program wants to know of a run, in numbers and words that JSON has."""
-    from .._describe import describe
+    from .._core.describe import describe
 
     return {
         "optimizer": str(describe(result.optimizer)),
@@ -113,6 +113,6 @@ def check_picture(path: Path | None) -> None:
     except ImportError as error:
         raise ImportError('pictures need Matplotlib: pip install "lecture_optax[plot]".') from error
     kinds = FigureCanvasBase.get_supported_filetypes()
-    _validate.one_of(*sorted(kinds), **{"the ending of picture": path.suffix.removeprefix(".")})
+    validate.one_of(*sorted(kinds), **{"the ending of picture": path.suffix.removeprefix(".")})
     if not path.absolute().parent.is_dir():
         raise ValueError(f"picture must be in a folder that exists, got {str(path)!r}.")

@@ -2,14 +2,14 @@
 
 import optax
 
-from .. import _validate
-from .._chain import chain
-from .._describe import described, foreign
+from .._core import validate
+from .._core.chain import chain
+from .._core.describe import described, foreign
+from .._core.types import Scalar, Schedule, Transformation
 from .._inverse_root import inverse_root
 from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import sum_of_squares
 from .._precondition import precondition
-from .._types import Scalar, Schedule, Transformation
 
 
 @described
@@ -45,7 +45,7 @@ def adagrad(
 
     ```
     """
-    _validate.non_negative(initial_accumulator_value=initial_accumulator_value, eps=eps)
+    validate.non_negative(initial_accumulator_value=initial_accumulator_value, eps=eps)
     return chain(
         precondition(
             foreign(optax.identity),

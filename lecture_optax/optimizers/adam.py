@@ -4,17 +4,17 @@ from typing import Any
 
 import optax
 
-from .. import _validate
 from .._bias_correction import bias_correction
-from .._chain import chain
-from .._describe import described, foreign
+from .._core import validate
+from .._core.chain import chain
+from .._core.describe import described, foreign
+from .._core.types import DTypeLike, Scalar, Schedule, Transformation
 from .._first_moment import first_moment
 from .._inverse_root import inverse, inverse_root
 from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import infinity_moment, running_max, second_moment
 from .._nesterov import nesterov_first_moment
 from .._precondition import precondition
-from .._types import DTypeLike, Scalar, Schedule, Transformation
 
 
 @described
@@ -71,7 +71,7 @@ def adam(
 
     ```
     """
-    _validate.decay(b1=b1, b2=b2)
+    validate.decay(b1=b1, b2=b2)
     return chain(
         precondition(
             _velocity(b1, mu_dtype, nesterov),
@@ -117,8 +117,8 @@ def adamw(
 
     ```
     """
-    _validate.decay(b1=b1, b2=b2)
-    _validate.rate(weight_decay=weight_decay)
+    validate.decay(b1=b1, b2=b2)
+    validate.rate(weight_decay=weight_decay)
     return chain(
         precondition(
             _velocity(b1, mu_dtype, nesterov),
@@ -193,7 +193,7 @@ def amsgrad(
 
     ```
     """
-    _validate.decay(b1=b1, b2=b2)
+    validate.decay(b1=b1, b2=b2)
     mu_correction = [bias_correction(b1)] if bias_correction_mu else []
     nu_correction = [bias_correction(b2)] if bias_correction_nu else []
     return chain(
@@ -226,7 +226,7 @@ def adamax(
 
     ```
     """
-    _validate.decay(b1=b1, b2=b2)
+    validate.decay(b1=b1, b2=b2)
     return chain(
         precondition(
             chain(first_moment(b1), bias_correction(b1)),

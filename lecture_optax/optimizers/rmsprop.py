@@ -2,17 +2,17 @@
 
 import optax
 
-from .. import _validate
 from .._bias_correction import bias_correction as corrected
-from .._chain import chain
-from .._describe import described, foreign
+from .._core import validate
+from .._core.chain import chain
+from .._core.describe import described, foreign
+from .._core.types import Scalar, Schedule, Transformation
 from .._inverse_root import inverse_root
 from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import second_moment
 from .._nesterov import nesterov_trace
 from .._precondition import precondition
 from .._trace import trace
-from .._types import Scalar, Schedule, Transformation
 from .._variance import variance
 
 
@@ -63,8 +63,8 @@ def rmsprop(
     """
     if nesterov and momentum is None:
         raise ValueError("nesterov=True needs a momentum, got None: try momentum=0.9.")
-    _validate.decay(decay=decay)
-    _validate.non_negative(eps=eps, initial_scale=initial_scale)
+    validate.decay(decay=decay)
+    validate.non_negative(eps=eps, initial_scale=initial_scale)
     root = inverse_root(0.0, eps) if eps_in_sqrt else inverse_root(eps, 0.0)
     if centered:
         magnitude = [variance(decay, initial=initial_scale, bias_correction=bias_correction)]
@@ -77,6 +77,6 @@ def rmsprop(
     ]
     if momentum is None:
         return chain(*scaled)
-    _validate.decay_or_schedule(momentum=momentum)
+    validate.decay_or_schedule(momentum=momentum)
     velocity = nesterov_trace if nesterov else trace
     return chain(*scaled, velocity(momentum))

@@ -1,12 +1,12 @@
 """SGD: plain, with momentum, looking ahead. No D; the choice is the velocity."""
 
-from .. import _validate
-from .._chain import chain
-from .._describe import described
+from .._core import validate
+from .._core.chain import chain
+from .._core.describe import described
+from .._core.types import DTypeLike, Scalar, Schedule, Transformation
 from .._learning_rate import scale_by_learning_rate
 from .._nesterov import nesterov_trace
 from .._trace import trace
-from .._types import DTypeLike, Scalar, Schedule, Transformation
 
 
 @described
@@ -59,7 +59,7 @@ def sgd(
         if nesterov:
             raise ValueError("nesterov=True needs a momentum, got None: try momentum=0.9.")
         return chain(scale_by_learning_rate(learning_rate))
-    _validate.decay_or_schedule(momentum=momentum)
+    validate.decay_or_schedule(momentum=momentum)
     velocity = nesterov_trace if nesterov else trace
     return chain(
         velocity(momentum, accumulator_dtype=accumulator_dtype),

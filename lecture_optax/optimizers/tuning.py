@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 
 
 class Tuning(NamedTuple):
@@ -67,5 +67,5 @@ def nesterov_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
 
 
 def _curvatures(smoothness: Scalar, strong_convexity: Scalar) -> None:
-    _validate.positive(smoothness=smoothness, strong_convexity=strong_convexity)
-    _validate.ascending(strong_convexity=strong_convexity, smoothness=smoothness)
+    validate.positive(smoothness=smoothness, strong_convexity=strong_convexity)
+    validate.ascending(strong_convexity=strong_convexity, smoothness=smoothness)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _validate
+from .._core import validate
 from .symptoms import Symptom, late_part, start_of, symptom_of
 from .tracks import Track, alike, track_of
 from .verdict import Verdict, verdict_of
@@ -70,7 +70,7 @@ def diagnose(
     track = track_of(curves)
     if rate is None:
         rate = track.rate if np.isfinite(track.rate) else 1.0
-    _validate.positive(rate=rate)
+    validate.positive(rate=rate)
     beside = _by_rate("siblings", siblings or {})
     if rate in beside:
         raise ValueError(
@@ -88,7 +88,7 @@ def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, Track]:
     if not isinstance(runs, Mapping):
         raise TypeError(f"{name} must be {{rate: run}}, got {type(runs).__name__}.")
     for rate in runs:
-        _validate.positive(**{f"the rates of {name}": rate})
+        validate.positive(**{f"the rates of {name}": rate})
     return {float(rate): track_of(run) for rate, run in runs.items()}
 
 

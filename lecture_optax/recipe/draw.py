@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._axes import new_axes
+from .._core.extras import new_axes
 from ..training.plot import COLORS, DASHES
 from .curves import Look
 from .explanation import ArmRecord, Explanation

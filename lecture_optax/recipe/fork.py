@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .. import _validate
-from .._current import current
-from .._describe import describe
+from .._core import validate
+from .._core.current import current
+from .._core.describe import describe
 from ..training.convolutions import slow_in_a_loop
 from ..training.fit import problem_of
 from ..training.loop import Rows
@@ -117,7 +117,7 @@ def fork(
     """
     given = problem_of(problem, data, loss=loss)
     describe(tx)  # refuses what is no transformation
-    _validate.steps(steps=steps)
+    validate.steps(steps=steps)
     if is_stream(given.train):
         raise TypeError(
             "a fork needs rows, to give all three the same ones, and train is an iterable of "

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import _validate
+from .._core import validate
 from .finished import Key
 from .optimizer import FAMILIES, Family
 
@@ -67,9 +67,9 @@ def grid_of(
             )
     some_rates, some_seeds = _distinct(rates=rates), _distinct(seeds=seeds)
     for rate in some_rates:
-        _validate.positive(rates=rate)
+        validate.positive(rates=rate)
     for seed in some_seeds:
-        _validate.steps(least=0, of="", seeds=seed)
+        validate.steps(least=0, of="", seeds=seed)
     return Grid(
         tuple(_named(FAMILIES, "families", families)),
         families if isinstance(families, Mapping) else None,
@@ -84,7 +84,7 @@ def _named(known: Mapping[str, Any], name: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         given = (given,) if isinstance(given, str) else _distinct(**{name: given})
         for word in given:
-            _validate.one_of(*known, **{name: word})
+            validate.one_of(*known, **{name: word})
         given = {word: known[word] for word in given}
     if not given:
         raise ValueError(f"{name} must name at least one, got {given!r}.")

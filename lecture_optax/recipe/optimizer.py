@@ -8,10 +8,10 @@ import jax
 import optax
 
 from .._average import average_iterates
-from .._block import block
-from .._chain import chain
-from .._describe import describe
-from .._types import Scalar, Transformation
+from .._core.block import block
+from .._core.chain import chain
+from .._core.describe import describe
+from .._core.types import Scalar, Transformation
 from ..optimizers import adam, sgd
 from ..schedules import wsd
 from ..training._cached import cached

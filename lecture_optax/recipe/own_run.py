@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._dtypes import dtype_of
+from .._core.dtypes import dtype_of
 from ..training import _equinox
 from ..training._given import check_params
 from ..training.finite import NonFiniteError

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._axes import new_axes
+from .._core.extras import new_axes
 from ..training.plot import COLORS, DASHES, MARKERS
 
 if TYPE_CHECKING:

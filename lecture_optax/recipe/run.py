@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .. import _validate
+from .._core import validate
 from ..schedules import wsd
 from ..training import _nnx
 from ..training.convolutions import slow_in_a_loop
@@ -100,9 +100,9 @@ def run(
     ```
     """
     given = problem_of(_untouched(problem), data, loss=loss, valid=valid)
-    _validate.steps(steps=steps)
-    _validate.at_least(0.5, budget=budget)
-    _validate.one_of("raise", "return", on_interrupt=on_interrupt)
+    validate.steps(steps=steps)
+    validate.at_least(0.5, budget=budget)
+    validate.one_of("raise", "return", on_interrupt=on_interrupt)
     split, kept_back = hold_back(given, seed), given.valid is None
     size = batch_size_of(batch_size, rows_of(split.train))
     build = arms(families, around)
@@ -208,5 +208,5 @@ def batch_size_of(batch_size: int | None, rows: int) -> int:
     """The rows of a batch, at most all there are."""
     if batch_size is None:
         return min(64, rows)
-    _validate.steps(batch_size=batch_size)
+    validate.steps(batch_size=batch_size)
     return min(int(batch_size), rows)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .._describe import describe
-from ..training._warn import warn
+from .._core.describe import describe
+from .._core.extras import warn
 from ..training.folder import sentence
 from ..training.identity import arrays_of, difference
 from .optimizer import Family, plain

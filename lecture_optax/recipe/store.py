@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..training._warn import warn
+from .._core.extras import warn
 from ..training.folder import KEPT, make_writable, sentence
 
 Part = dict[str, np.ndarray]

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from .. import _validate
+from .._core import validate
 from ..training.convolutions import slow_in_a_loop
 from ..training.fit import problem_of
 from ..training.looks import look_steps
@@ -91,10 +91,10 @@ def sweep(
     """
     given = problem_of(problem, data, loss=loss, valid=valid)
     grid = grid_of(families, schedules, rates, seeds)
-    _validate.steps(steps=steps)
-    _validate.steps(of="looks", looks=looks)
+    validate.steps(steps=steps)
+    validate.steps(of="looks", looks=looks)
     if lanes is not None:
-        _validate.steps(of="runs", lanes=lanes)
+        validate.steps(of="runs", lanes=lanes)
     split = hold_back(given)
     size = batch_size_of(batch_size, rows_of(split.train))
     numbers = grid.numbers(next(iter(grid)), steps)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _validate
+from .._core import validate
 
 MEASURES = ("final", "lowest", "averaged", "averaged_lowest")
 
@@ -68,12 +68,12 @@ class Sweep:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column: `sweep["final"]`. `pandas.DataFrame(sweep.rows)` has all of them."""
-        _validate.one_of(*Row._fields, column=name)
+        validate.one_of(*Row._fields, column=name)
         return np.array([getattr(row, name) for row in self.rows])
 
     def cells(self, by: str = "final") -> tuple[Cell, ...]:
         """The means over seeds, in the order of the grid. `by`: one of `MEASURES`."""
-        _validate.one_of(*MEASURES, by=by)
+        validate.one_of(*MEASURES, by=by)
         groups: dict[tuple[str, float, str], list[Row]] = {}
         for row in self.rows:
             groups.setdefault(row[:3], []).append(row)

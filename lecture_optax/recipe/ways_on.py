@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import optax
 
-from .._dtypes import scale
-from .._types import Transformation
+from .._core.dtypes import scale
+from .._core.types import Transformation
 from ..training._cached import cached
 from ..training.blame import first_not_finite
 from ..training.loop import Rows

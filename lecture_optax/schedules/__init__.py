@@ -19,8 +19,8 @@ from .momentum import (
     silver as silver,
 )
 from .one_cycle import one_cycle as one_cycle
-from .show import plot as plot, tabulate as tabulate
 from .step import constant as constant, step as step
+from .tabulate import plot as plot, tabulate as tabulate
 from .warm_restarts import warm_restarts as warm_restarts
 from .warmup import warmup as warmup
 from .wsd import wsd as wsd

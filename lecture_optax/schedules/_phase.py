@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from .._dtypes import default_float
+from .._core.dtypes import default_float
 
 
 class Part(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from .._describe import as_python, call_as_python
-from .._dtypes import default_float
+from .._core.describe import as_python, call_as_python
+from .._core.dtypes import default_float
 
 _P = ParamSpec("_P")
 

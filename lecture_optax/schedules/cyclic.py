@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._cycle import cycle_at
 from ._phase import Part, between, power, rounded_off, to_float
 from ._schedule import Schedule, factory
@@ -39,9 +39,9 @@ def cyclic(
 
     ```
     """
-    _validate.non_negative(init_value=init_value, peak_value=peak_value)
-    _validate.steps(least=2, period=period)
-    _validate.positive(peak_factor=peak_factor)
+    validate.non_negative(init_value=init_value, peak_value=peak_value)
+    validate.steps(least=2, period=period)
+    validate.positive(peak_factor=peak_factor)
     return Schedule(_cyclic, {"rounded_off": rounded_off(peak_factor)})
 
 

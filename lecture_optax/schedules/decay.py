@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import Part, between, climb_first, half_cosine, progress, to_float
 from ._schedule import Schedule, factory
 
@@ -43,7 +43,7 @@ def polynomial(
 
     ```
     """
-    _validate.positive(power=power)
+    validate.positive(power=power)
     _check_fall(init_value, end_value, total_steps, warmup_steps)
     return Schedule(_polynomial, ends=_total)
 
@@ -103,10 +103,10 @@ def cosine(
 
 
 def _check_fall(init_value: Any, end_value: Any, total_steps: Any, warmup_steps: Any) -> None:
-    _validate.non_negative(init_value=init_value, end_value=end_value)
-    _validate.steps(total_steps=total_steps)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.ascending(warmup_steps=warmup_steps, total_steps=total_steps)
+    validate.non_negative(init_value=init_value, end_value=end_value)
+    validate.steps(total_steps=total_steps)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.ascending(warmup_steps=warmup_steps, total_steps=total_steps)
 
 
 def _polynomial(

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import climb_first, elapsed, periods, power, rounded_off, to_float
 from ._schedule import Schedule, factory
 
@@ -46,13 +46,13 @@ def exponential(
 
     ```
     """
-    _validate.non_negative(init_value=init_value)
-    _validate.positive(decay_rate=decay_rate)
-    _validate.steps(transition_steps=transition_steps)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.switch(staircase=staircase)
+    validate.non_negative(init_value=init_value)
+    validate.positive(decay_rate=decay_rate)
+    validate.steps(transition_steps=transition_steps)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.switch(staircase=staircase)
     if end_value is not None:
-        _validate.non_negative(end_value=end_value)
+        validate.non_negative(end_value=end_value)
     return Schedule(_exponential, {"rounded_off": rounded_off(decay_rate)})
 
 

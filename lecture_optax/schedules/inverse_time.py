@@ -4,8 +4,8 @@ from typing import Any
 
 import jax
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import climb_first, elapsed, periods, to_float
 from ._schedule import Schedule, factory
 
@@ -48,10 +48,10 @@ def inverse_time(
 
     ```
     """
-    _validate.non_negative(init_value=init_value, decay_rate=decay_rate, power=power)
-    _validate.steps(transition_steps=transition_steps)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.switch(staircase=staircase)
+    validate.non_negative(init_value=init_value, decay_rate=decay_rate, power=power)
+    validate.steps(transition_steps=transition_steps)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.switch(staircase=staircase)
     return Schedule(_inverse_time)
 
 

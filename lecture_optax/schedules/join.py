@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import before, elapsed, shift, to_float
 from ._schedule import Schedule, as_schedule, factory
 
@@ -44,8 +44,8 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
             f"{len(members)}: the first schedule starts at step 0."
         )
     starts: dict[str, Any] = {f"boundaries[{i}]": at for i, at in enumerate(boundaries)}
-    _validate.steps(least=0, **starts)
-    _validate.ascending(**starts)
+    validate.steps(least=0, **starts)
+    validate.ascending(**starts)
     return Schedule(_join, {"schedules": members, "boundaries": tuple(boundaries)}, _last)
 
 
@@ -67,7 +67,7 @@ def scale(schedule: Callable, factor: Scalar) -> Schedule:
 
     ```
     """
-    _validate.non_negative(factor=factor)
+    validate.non_negative(factor=factor)
     return Schedule(_scale, {"schedule": as_schedule("schedule", schedule)}, _inner)
 
 
@@ -90,10 +90,10 @@ def clip(schedule: Callable, min_value: Scalar = 0.0, max_value: Scalar | None =
 
     ```
     """
-    _validate.non_negative(min_value=min_value)
+    validate.non_negative(min_value=min_value)
     if max_value is not None:
-        _validate.non_negative(max_value=max_value)
-        _validate.ascending(min_value=min_value, max_value=max_value)
+        validate.non_negative(max_value=max_value)
+        validate.ascending(min_value=min_value, max_value=max_value)
     return Schedule(_clip, {"schedule": as_schedule("schedule", schedule)}, _inner)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._sequence import nesterov_sequence, successor
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
+from .._nesterov_sequence import nesterov_sequence, successor
 from ._phase import power, rounded_off, to_float
 from ._schedule import Schedule, factory
 
@@ -79,7 +79,7 @@ def momentum_constant(condition_number: Scalar) -> Schedule:
 
     ```
     """
-    _validate.at_least(1, condition_number=condition_number)
+    validate.at_least(1, condition_number=condition_number)
     return Schedule(_momentum_constant, ends=_at_once)
 
 
@@ -107,7 +107,7 @@ def silver(smoothness: Scalar = 1.0) -> Schedule:
 
     ```
     """
-    _validate.positive(smoothness=smoothness)
+    validate.positive(smoothness=smoothness)
     return Schedule(_silver)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import between, half_cosine, progress, to_float
 from ._schedule import Schedule, factory
 
@@ -48,14 +48,14 @@ def one_cycle(
 
     ```
     """
-    _validate.non_negative(peak_value=peak_value)
-    _validate.steps(total_steps=total_steps)
+    validate.non_negative(peak_value=peak_value)
+    validate.steps(total_steps=total_steps)
     if warmup_steps is not None:
-        _validate.steps(least=0, warmup_steps=warmup_steps)
-        _validate.ascending(warmup_steps=warmup_steps, total_steps=total_steps)
+        validate.steps(least=0, warmup_steps=warmup_steps)
+        validate.ascending(warmup_steps=warmup_steps, total_steps=total_steps)
     for name, value in {"init_value": init_value, "end_value": end_value}.items():
         if value is not None:
-            _validate.non_negative(**{name: value})
+            validate.non_negative(**{name: value})
     return Schedule(_one_cycle, ends=_total)
 
 

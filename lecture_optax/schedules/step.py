@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import before, climb_first, latest, periods, power, rounded_off, to_float
 from ._schedule import Schedule, factory
 
@@ -34,8 +34,8 @@ def constant(init_value: Scalar, *, warmup_steps: Scalar = 0) -> Schedule:
 
     ```
     """
-    _validate.non_negative(init_value=init_value)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.non_negative(init_value=init_value)
+    validate.steps(least=0, warmup_steps=warmup_steps)
     return Schedule(_constant, ends=_after_warmup)
 
 
@@ -70,8 +70,8 @@ def step(
 
     ```
     """
-    _validate.non_negative(init_value=init_value, factor=factor)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.non_negative(init_value=init_value, factor=factor)
+    validate.steps(least=0, warmup_steps=warmup_steps)
     prepared = {"boundaries": _checked(boundaries), "rounded_off": rounded_off(factor)}
     return Schedule(_step, prepared, _last_boundary)
 
@@ -79,11 +79,11 @@ def step(
 def _checked(boundaries: Any) -> Any:
     """Several boundaries as a tuple, or the one number."""
     if not isinstance(boundaries, list | tuple) and np.ndim(boundaries) != 1:
-        _validate.steps(boundaries=boundaries)
+        validate.steps(boundaries=boundaries)
         return boundaries
     named = {f"boundaries[{i}]": boundary for i, boundary in enumerate(boundaries)}
-    _validate.steps(**named)
-    _validate.ascending(**named)
+    validate.steps(**named)
+    validate.ascending(**named)
     return tuple(boundaries)
 
 

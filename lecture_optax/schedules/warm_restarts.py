@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._cycle import cycle_at, end_of
 from ._phase import (
     before,
@@ -68,14 +68,14 @@ def warm_restarts(
 
     ```
     """
-    _validate.non_negative(peak_value=peak_value, end_value=end_value, init_value=init_value)
-    _validate.steps(period=period)
-    _validate.at_least(1, period_factor=period_factor)
-    _validate.positive(peak_factor=peak_factor)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.ascending(warmup_steps=warmup_steps, period=period)
+    validate.non_negative(peak_value=peak_value, end_value=end_value, init_value=init_value)
+    validate.steps(period=period)
+    validate.at_least(1, period_factor=period_factor)
+    validate.positive(peak_factor=peak_factor)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.ascending(warmup_steps=warmup_steps, period=period)
     if cycles is not None:
-        _validate.steps(cycles=cycles)
+        validate.steps(cycles=cycles)
     return Schedule(_warm_restarts, {"rounded_off": rounded_off(peak_factor)}, _ends)
 
 

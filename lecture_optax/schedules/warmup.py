@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import before, climb_first, elapsed, progress, shift, to_float
 from ._schedule import Schedule, as_schedule, factory
 
@@ -45,11 +45,11 @@ def warmup(
 
     ```
     """
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.non_negative(init_value=init_value)
-    _validate.one_of("linear", "exponential", shape=shape)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.non_negative(init_value=init_value)
+    validate.one_of("linear", "exponential", shape=shape)
     if shape == "exponential":
-        _validate.positive(init_value=init_value)
+        validate.positive(init_value=init_value)
     return Schedule(_warmup, {"schedule": as_schedule("schedule", schedule)}, _shifted)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _validate
-from .._types import Scalar
+from .._core import validate
+from .._core.types import Scalar
 from ._phase import Part, between, half_cosine, progress, shift
 from ._schedule import Schedule, factory
 
@@ -55,16 +55,16 @@ def wsd(
 
     ```
     """
-    _validate.non_negative(peak_value=peak_value, init_value=init_value, end_value=end_value)
-    _validate.steps(least=0, warmup_steps=warmup_steps)
-    _validate.one_of("linear", "cosine", shape=shape)
+    validate.non_negative(peak_value=peak_value, init_value=init_value, end_value=end_value)
+    validate.steps(least=0, warmup_steps=warmup_steps)
+    validate.one_of("linear", "cosine", shape=shape)
     if (total_steps is None) == (decay_start is None):
         raise ValueError(
             f"give total_steps or decay_start, got total_steps={total_steps!r} and "
             f"decay_start={decay_start!r}: one follows from the other and decay_steps."
         )
     if decay_steps is not None:
-        _validate.steps(least=0, decay_steps=decay_steps)
+        validate.steps(least=0, decay_steps=decay_steps)
     if decay_start is not None:
         _check_open_end(decay_start, decay_steps)
     else:
@@ -73,16 +73,16 @@ def wsd(
 
 
 def _check_open_end(decay_start: Any, decay_steps: Any) -> None:
-    _validate.steps(least=0, decay_start=decay_start)
+    validate.steps(least=0, decay_start=decay_start)
     if decay_steps is None:
         raise ValueError("decay_start needs decay_steps, got None: over how many steps to fall.")
 
 
 def _check_horizon(total_steps: Any, warmup_steps: Any, decay_steps: Any) -> None:
-    _validate.steps(total_steps=total_steps)
+    validate.steps(total_steps=total_steps)
     start, length = _decay(total_steps, decay_steps, None)
-    _validate.ascending(decay_steps=length, total_steps=total_steps)
-    _validate.ascending(**{"warmup_steps": warmup_steps, "total_steps - decay_steps": start})
+    validate.ascending(decay_steps=length, total_steps=total_steps)
+    validate.ascending(**{"warmup_steps": warmup_steps, "total_steps - decay_steps": start})
 
 
 def _wsd(

@@ -14,8 +14,10 @@ import optax
 
 from .._average import average_iterates
 from .._bias_correction import bias_correction
-from .._block import block
-from .._chain import chain
+from .._core.block import block
+from .._core.chain import chain
+from .._core.numerics import abs_squared
+from .._core.types import Scalar, Schedule, Transformation
 from .._first_moment import first_moment
 from .._full_matrix import full_matrix
 from .._inverse_root import inverse, inverse_root
@@ -23,12 +25,10 @@ from .._learning_rate import scale_by_learning_rate
 from .._magnitudes import infinity_moment, running_max, second_moment, sum_of_squares
 from .._nesterov import nesterov_first_moment, nesterov_trace
 from .._newton import newton
-from .._numerics import abs_squared
-from .._optimized import optimized_trace
+from .._optimized_trace import optimized_trace
 from .._precondition import precondition
 from .._restart import restart
 from .._trace import trace
-from .._types import Scalar, Schedule, Transformation
 from .._variance import variance
 from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, sgd
 from . import references

@@ -7,6 +7,9 @@ theory says; `lecture-optax theory` runs all statements and prints a table.
 from importlib import import_module as _import_module
 from typing import Any
 
+from .claims.registry import GROUPS as GROUPS, statements as statements
+from .claims.run import run as run
+from .claims.statement import Finding as Finding, Statement as Statement, statement as statement
 from .gauge import (
     CurvatureWatch as CurvatureWatch,
     Gauge as Gauge,
@@ -23,12 +26,9 @@ from .probes import (
     step_matrix as step_matrix,
     worst_case as worst_case,
 )
-from .run import run as run
-from .statement import Finding as Finding, Statement as Statement, statement as statement
-from .table import GROUPS as GROUPS, statements as statements
 
 
 def __getattr__(name: str) -> Any:
-    if name in (*GROUPS, "pictures"):
+    if name == "pictures":
         return _import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .. import _validate
-from .._current import current
+from .._core import validate
+from .._core.current import current
 from .lanczos import largest_eigenvalue
 from .probes.frozen import frozen, is_in_proportion
 from .probes.replay import name_of
@@ -82,7 +82,7 @@ def curvature_gauge(
 
     ```
     """
-    _validate.steps(iterations=iterations)
+    validate.steps(iterations=iterations)
     slope, flat, unravel = _slope(loss, params, args)
     gradient = unravel(slope(jnp.zeros_like(flat))[0])
     with jax.numpy_dtype_promotion("standard"):  # a method's business, not its user's
@@ -123,7 +123,7 @@ class CurvatureWatch:
     """
 
     def __init__(self, loss: Callable[[Any], Any], tx: Any, *, every: int = 1) -> None:
-        _validate.steps(every=every)
+        validate.steps(every=every)
         self.loss, self.tx, self.every = loss, tx, every
         self.gauges: dict[int, Gauge] = {}
 

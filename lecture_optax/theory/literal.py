@@ -14,9 +14,9 @@ from jax.typing import ArrayLike
 
 import lecture_optax as lo
 
-from .._dtypes import scale, zeros_like
-from .._numerics import abs_squared, one_minus_power
-from .._types import Scalar, Schedule, Transformation
+from .._core.dtypes import scale, zeros_like
+from .._core.numerics import abs_squared, one_minus_power
+from .._core.types import Scalar, Schedule, Transformation
 
 
 def adam_minus(

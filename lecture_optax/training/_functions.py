@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._dtypes import widen
+from .._core.dtypes import widen
 from .._energy import energy
 from ._cached import cached
 from ._model import Functions, modes

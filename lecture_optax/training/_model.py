@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .._dtypes import widen
+from .._core.dtypes import widen
 from .._energy import energy
 from ._cached import cached
 

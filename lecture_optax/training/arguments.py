@@ -7,8 +7,8 @@ from typing import Any
 import optax
 from jax.sharding import Mesh
 
-from .. import _validate
-from ._warn import warn
+from .._core import validate
+from .._core.extras import warn
 from .stream import ANEW
 
 
@@ -28,7 +28,7 @@ def check_optimizer_arguments(
 ) -> None:
     """A transformation; or a function with its numbers; or None, and then what it may cost."""
     if budget is not None:
-        _validate.at_least(0.5, budget=budget)
+        validate.at_least(0.5, budget=budget)
     if tx is not None and budget is not None:
         raise ValueError(
             "budget is what may be spent on choosing an optimizer, and goes with tx=None only, got "
@@ -53,7 +53,7 @@ def check_kept(keep: Any, valid: Any) -> None:
     """What is best is decided on held-out data."""
     if keep is None:
         return
-    _validate.one_of("best", "last", "average", keep=keep)
+    validate.one_of("best", "last", "average", keep=keep)
     if keep == "best" and valid is None:
         raise ValueError(
             'keep="best" needs held-out data to know what is best, got valid=None: give '

@@ -6,8 +6,8 @@ from typing import Any
 import optax
 
 from .._average import average_iterates
-from .._chain import chain
-from .._describe import describe
+from .._core.chain import chain
+from .._core.describe import describe
 from ._cached import cached
 
 _USUAL = average_iterates()

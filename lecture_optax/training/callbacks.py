@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _validate
+from .._core import validate
 
 Record = Mapping[str, Any]
 
@@ -46,8 +46,8 @@ def early_stopping(
 
     ```
     """
-    _validate.steps(patience=patience)
-    _validate.non_negative(least=least)
+    validate.steps(patience=patience)
+    validate.non_negative(least=least)
 
     def early_stopping(record: Record) -> bool:
         best, best_look = np.inf, 0
@@ -65,7 +65,7 @@ def reached(metric: str, target: float, *, largest: bool = False) -> Callable[[R
 
     `reached("valid_accuracy", 0.95, largest=True)`: at an accuracy of 0.95.
     """
-    _validate.finite(target=target)
+    validate.finite(target=target)
 
     def reached(record: Record) -> bool:
         return bool(_costs(record, metric, largest)[-1] <= (-target if largest else target))
@@ -92,5 +92,5 @@ def at_best(
 def _costs(record: Record, metric: str, largest: bool) -> np.ndarray:
     """A metric at all looks so far, the smaller the better; a NaN is the worst."""
     looks = record["history"].looks
-    _validate.one_of(*looks, metric=metric)
+    validate.one_of(*looks, metric=metric)
     return np.nan_to_num((-1 if largest else 1) * looks[metric], nan=np.inf)

@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._describe import describe
-from ._warn import warn
+from .._core.describe import describe
+from .._core.extras import warn
 from .folder import Saved
 from .history import History
 from .looks import Best

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._types import Scalar, Transformation
+from .._core.types import Scalar, Transformation
 from ..optimizers import adam
 from ..schedules import linear
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._dtypes import dtype_of
+from .._core.dtypes import dtype_of
 
 Named = dict[str, Any]
 """The arrays of a tree of rows, by the names that a person has for them."""

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from .. import _validate
+from .._core import validate
 from . import _equinox, _linen, _nnx
 from .arguments import (
     check_beside_a_stream,
@@ -156,7 +156,7 @@ def fit(
     check_kept(keep, problem.valid)
     stream = None
     if is_stream(problem.train):
-        _validate.steps(of="batches", accumulate=accumulate)
+        validate.steps(of="batches", accumulate=accumulate)
         stream = Stream(problem.train, int(accumulate))
         beside = {"epochs": epochs, "batch_size": batch_size, "weights": weights}
         check_beside_a_stream(stream, steps, checkpoint, **beside)
@@ -233,9 +233,9 @@ def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:
 
 def _batch_size(batch_size: int | None, accumulate: int, rows: int) -> int:
     """The rows of a batch; an update may not need more of them than there are."""
-    _validate.steps(of="batches", accumulate=accumulate)
+    validate.steps(of="batches", accumulate=accumulate)
     if batch_size is not None:
-        _validate.steps(of="rows", batch_size=batch_size)
+        validate.steps(of="rows", batch_size=batch_size)
     size = min(64, rows // int(accumulate)) if batch_size is None else int(batch_size)
     if size * accumulate > rows or size == 0:
         raise ValueError(
@@ -252,7 +252,7 @@ def _steps(steps: int | None, epochs: int | None, rows: int, batch: int) -> int:
             "run should be is yours to say."
         )
     if steps is not None:
-        _validate.steps(steps=steps)
+        validate.steps(steps=steps)
         return int(steps)
-    _validate.positive(epochs=epochs)
+    validate.positive(epochs=epochs)
     return max(1, -int(-epochs * rows // batch))  # type: ignore[operator]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._warn import warn
+from .._core.extras import warn
 from .seal import check_seal, seal
 
 KEPT = 2

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._dtypes import as_array, dtype_of
+from .._core.dtypes import as_array, dtype_of
 
 PerExample = Callable[..., Any]
 """(prediction, target) -> one number per example, the examples along the first axis."""

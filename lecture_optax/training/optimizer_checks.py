@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from .._block import refuse_leaves_without_gradient
-from .._current import current
-from .._describe import describe
+from .._core.block import refuse_leaves_without_gradient
+from .._core.current import current
+from .._core.describe import describe
 from .._learning_rate import LearningRateState
 from ..schedules import Schedule
 from .closures import optax_rates, parts_of

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._dtypes import as_array, dtype_of, widen
+from .._core.dtypes import as_array, dtype_of, widen
 from ._cached import cached
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import _validate
+from .._core import validate
 from .losses import cross_entropy
 from .problem import Problem
 
@@ -45,7 +45,7 @@ def problem_named(name: str) -> BuiltIn:
 
     ```
     """
-    _validate.one_of(*PROBLEMS, problem=name)
+    validate.one_of(*PROBLEMS, problem=name)
     return PROBLEMS[name]
 
 
@@ -226,7 +226,7 @@ def _bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _split(held_out: str, *arrays: np.ndarray) -> Any:
     """Rows to train on, and those held out: of the same 70, 15 and 15 in a hundred, always."""
-    _validate.one_of("valid", "test", held_out=held_out)
+    validate.one_of("valid", "test", held_out=held_out)
     rows = np.random.default_rng(SEED).permutation(len(arrays[0]))
     first, second = int(0.7 * len(rows)), int(0.85 * len(rows))
     chosen = rows[first:second] if held_out == "valid" else rows[second:]

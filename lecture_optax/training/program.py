@@ -10,9 +10,9 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from .. import _validate
-from .._describe import describe
-from .._dtypes import default_float, dtype_of
+from .._core import validate
+from .._core.describe import describe
+from .._core.dtypes import default_float, dtype_of
 from ._cached import cached
 from ._model import Functions
 from .optimizer_checks import start_optimizer
@@ -153,7 +153,7 @@ class Program:
         describe(optimizer)  # refuses what is no transformation
         build = _given(tx) if hyperparams is None else tx
         size = batch_size or min(64, _rows(problem.train))
-        _validate.sizes(batch_size=size, accumulate=accumulate)
+        validate.sizes(batch_size=size, accumulate=accumulate)
         train, start = with_automatic_axes((problem.train, problem.start))
         own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
         mesh = None if mesh is None else automatic(mesh)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from .._describe import describe
+from .._core.describe import describe
 
 if TYPE_CHECKING:
     from .result import Result

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from ._warn import warn
+from .._core.extras import warn
 from .checkpoint import put_back, snapshot
 from .folder import Folder, sentence
 from .identity import difference, identity_of

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._dtypes import as_array, dtype_of
+from .._core.dtypes import as_array, dtype_of
 from ._cached import cached
 from .program import Program
 from .rows import rows_at

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from .._current import current
-from .._dtypes import as_array, default_float, dtype_of, widen
-from .._numerics import abs_squared, reciprocal
+from .._core.current import current
+from .._core.dtypes import as_array, default_float, dtype_of, widen
+from .._core.numerics import abs_squared, reciprocal
 
 
 class Carry(NamedTuple):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .._dtypes import dtype_of, widen
+from .._core.dtypes import dtype_of, widen
 from . import losses
 from .data_checks import on_host
 from .problem import Problem

@@ -42,7 +42,7 @@ def test_every_public_transformation_has_a_row():
 
 
 def test_a_new_public_transformation_is_missed(monkeypatch):
-    def surprise() -> lo._types.Transformation:
+    def surprise() -> lo._core.types.Transformation:
         return lo.trace(0.9)
 
     before = without_a_row()

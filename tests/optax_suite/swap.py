@@ -15,7 +15,7 @@ from absl.testing import parameterized
 from optax._src import alias, base
 
 import lecture_optax as lo
-from lecture_optax._types import Scalar, Schedule
+from lecture_optax._core.types import Scalar, Schedule
 
 OURS = ("adagrad", "adam", "adamax", "adamw", "amsgrad", "nadam", "rmsprop", "sgd")
 

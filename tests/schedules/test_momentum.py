@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax._sequence import nesterov_sequence
+from lecture_optax._nesterov_sequence import nesterov_sequence
 
 STEPS = 20_000
 

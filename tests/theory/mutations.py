@@ -233,7 +233,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the optimized method's last step like the others",
-        "_optimized",
+        "_optimized_trace",
         "jnp.where(is_last, 8, 4)",
         "4",
         "optimized-worst-case",
@@ -275,7 +275,7 @@ MUTATIONS = [
     ),
     Mutation(
         "g² in place of |g|² for complex g",
-        "_numerics",
+        "_core.numerics",
         "(x.conj() * x).real if",
         "(x * x).real if",
         "phases",

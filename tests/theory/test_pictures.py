@@ -10,7 +10,7 @@ from matplotlib import pyplot
 
 import lecture_optax as lo
 from lecture_optax.theory import pictures, statements
-from lecture_optax.theory.bessel_solution import solution
+from lecture_optax.theory.claims.bessel_solution import solution
 
 QUICK = {
     "spectral_radius": {"points": 4},

@@ -9,7 +9,7 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.theory import Finding, run, statement, statements
-from lecture_optax.theory.statement import STATEMENTS
+from lecture_optax.theory.claims.statement import STATEMENTS
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..._types import Schedule
+from ..._core.types import Schedule
 from ...schedules import constant
 from .._law import entry, expect, finite, law, naming, same_avals, same_values
 from .._samples import one, still

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ..._current import current
+from ..._core.current import current
 from .._law import expect, law, leaves, naming, same_avals, same_values
 from .._samples import one, paired
 from .._subject import Subject

@@ -8,10 +8,10 @@ import optax
 
 import lecture_optax as lo
 
-from ..descent import descend
+from ..claims._descent import descend
 from ..probes import contraction, stability_edge, stationary_variance
 from ..probes.replay import float64
-from .look import REFERENCE, axes_for, look, outlined
+from .style import REFERENCE, axes_for, look, outlined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

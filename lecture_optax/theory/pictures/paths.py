@@ -8,12 +8,12 @@ import optax
 
 import lecture_optax as lo
 
-from ..bessel_solution import solution
-from ..descent import descend
-from ..heavy_ball_fails import lessards_slope
+from ..claims._descent import descend
+from ..claims.bessel_solution import solution
+from ..claims.heavy_ball_counterexample import lessards_slope
 from ..probes import response
 from ..probes.replay import float64
-from .look import REFERENCE, axes_for, look
+from .style import REFERENCE, axes_for, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ import lecture_optax as lo
 
 from ..probes import step_matrix, worst_case
 from ..probes.replay import float64
-from .look import REFERENCE, axes_for, look
+from .style import REFERENCE, axes_for, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

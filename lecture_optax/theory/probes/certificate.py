@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import _validate
+from ..._core import validate
 from .superposition import step_matrix
 
 
@@ -44,8 +44,8 @@ def worst_case(
 
     ```
     """
-    _validate.positive(L=L)
-    _validate.non_negative(mu=mu)
+    validate.positive(L=L)
+    validate.non_negative(mu=mu)
     if mu >= L:
         raise ValueError(f"mu must be below L = {L}, got {mu}: the curvature lies between the two.")
     H = _matrix(method, n)

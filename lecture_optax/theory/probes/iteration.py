@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ... import _validate
-from ..._current import current
+from ..._core import validate
+from ..._core.current import current
 from .loop import Loop, settled_loop
 from .replay import name_of
 
@@ -123,7 +123,7 @@ def stability_edge(tx: Any, learning_rate: float | None = None) -> float:
     ```
     """
     if learning_rate is not None:
-        _validate.positive(learning_rate=learning_rate)
+        validate.positive(learning_rate=learning_rate)
     loop = settled_loop(tx, 1)
     rate = learning_rate if learning_rate is not None else rate_in(tx, loop.state)
     curvature = largest_stable(loop)

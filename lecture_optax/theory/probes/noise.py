@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
-from ... import _validate
+from ..._core import validate
 from .iteration import largest_stable
 from .loop import settled_loop
 from .replay import name_of
@@ -37,8 +37,8 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
 
     ```
     """
-    _validate.positive(curvature=curvature)
-    _validate.non_negative(noise=noise)
+    validate.positive(curvature=curvature)
+    validate.non_negative(noise=noise)
     loop = settled_loop(tx, 1)
     matrix = loop.closed(np.array([[curvature]]))
     if (factor := np.abs(np.linalg.eigvals(matrix)).max()) >= 1:

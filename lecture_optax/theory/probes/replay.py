@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..._describe import describe
+from ..._core.describe import describe
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import _validate
+from ..._core import validate
 from .replay import Step, name_of, replay, step_of
 
 _ENTRIES = 3
@@ -40,7 +40,7 @@ def step_matrix(tx: Any, n: int, *, read: Callable | None = None) -> np.ndarray:
 
     ```
     """
-    _validate.steps(n=n)
+    validate.steps(n=n)
     step = step_of(tx)
     path, state = replay(tx, np.eye(n), np.zeros(n), step)
     _refuse_unless_superposed(tx, path, step)
@@ -75,9 +75,9 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
 
     ```
     """
-    _validate.steps(steps=steps)
-    _validate.steps(at=at, least=0)
-    _validate.finite(size=size)
+    validate.steps(steps=steps)
+    validate.steps(at=at, least=0)
+    validate.finite(size=size)
     if size == 0:
         raise ValueError("size must not be 0: without a gradient there is nothing to answer.")
     gradients = np.zeros((at + steps, 1))

@@ -1,0 +1,224 @@
+"""What a transformation says of itself: its name, its arguments, its members, as Python."""
+
+import functools
+import inspect
+import reprlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.core import Tracer
+
+from .types import Transformation
+
+_WIDTH = 88
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A name, the arguments as they were typed, and what it is made of.
+
+    `str` of it is Python that builds the transformation again. An optimizer prints as the chain
+    that it is; a traced number as `<traced float32>`, somebody else's member as `<optax clip>`.
+
+    **Attributes**
+
+    - `name`: the factory's name.
+    - `arguments`: every argument by name, as typed, defaults included.
+    - `members`: descriptions of the transformations it is made of, in order.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple["Description", ...] = ()
+    call: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    form: "Description | None" = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        if self.form is not None:
+            return str(self.form)
+        if self.name.startswith("<"):
+            return self.name
+        words = [f"{name}={as_python(x, name)}" if name else as_python(x) for name, x in self.call]
+        line = f"{self.name}({', '.join(words)})"
+        if len(line) <= _WIDTH and "\n" not in line:
+            return line
+        body = "".join(f"{word},\n" for word in words).replace("\n", "\n    ").rstrip(" ")
+        return f"{self.name}(\n    {body})"
+
+    def walk(self) -> "list[Description]":
+        """This description and all those below it, in the order in which they act."""
+        return [self, *(below for member in self.members for below in member.walk())]
+
+
+class DescribedTransformation(optax.GradientTransformationExtraArgs):
+    """A gradient transformation that prints as the Python that builds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(describe(self))
+
+
+def describe(tx: Any) -> Description:
+    """What `tx` is: its name, its arguments, its members.
+
+    A transformation of another library has a name only, in angle brackets.
+
+    **Raises** `TypeError` if `tx` is not a gradient transformation.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> description = lo.describe(lo.sgd(0.1, momentum=0.9))
+    >>> description.name, description.arguments["momentum"], len(description.members)
+    ('sgd', 0.9, 2)
+    >>> print(description)
+    chain(trace(0.9), scale_by_learning_rate(0.1))
+
+    ```
+    """
+    if not isinstance(tx, optax.GradientTransformation):
+        advice = (
+            "Is a factory missing its call, as in adam instead of adam(1e-3)?"
+            if callable(tx)
+            else "Build one: lo.adam(1e-3), say."
+        )
+        raise TypeError(
+            f"expected a gradient transformation, a pair (init, update), got {tx!r}. {advice}"
+        )
+    described = getattr(tx.update, "description", None)
+    return described if described is not None else Description(_foreign_name(tx))
+
+
+def described(
+    factory: Callable[_P, Transformation] | None = None, /, *, show: tuple[str, ...] = ()
+) -> Any:
+    """Let what `factory` builds carry its description, and print as the call that built it.
+
+    For a block of one's own, above its factory. Defaults are left out when printed, unless `show`
+    names them.
+
+    ```python
+    >>> import lecture_optax as lo, optax
+    >>> @lo.described
+    ... def sign():
+    ...     return lo.block(*optax.scale_by_sign())
+    >>> lo.chain(sign(), lo.scale_by_learning_rate(1e-4))
+    chain(sign(), scale_by_learning_rate(0.0001))
+
+    ```
+    """
+    if factory is None:
+        return functools.partial(described, show=show)
+    signature = inspect.signature(factory)
+    name = getattr(factory, "__name__", "transformation")
+
+    @functools.wraps(factory)
+    def build(*args: _P.args, **kwargs: _P.kwargs) -> Transformation:
+        tx = factory(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        members, inner = _members(bound), getattr(tx.update, "description", None)
+        form = None
+        if inner is not None and not members:  # a method: a chain with a name of its own
+            form = inner.form or inner
+            if form.name != "chain":
+                return tx  # a block under another name, as trace(nesterov=True) is
+            members = form.members
+        own = Description(name, dict(bound.arguments), members, _call(bound, show), form)
+        return carry(tx, own)
+
+    return build
+
+
+def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) -> Transformation:
+    """One of Optax's own transformations, described: it prints as `optax.name(...)`."""
+    name = f"optax.{getattr(factory, '__name__', factory)}"
+    bound = inspect.signature(factory).bind(*args)
+    described_as = Description(name, dict(bound.arguments), (), _call(bound, ()))
+    return carry(optax.with_extra_args_support(factory(*args)), described_as)
+
+
+def carry(tx: optax.GradientTransformation, description: Description) -> Transformation:
+    """`tx` itself, with a description attached to its `update`."""
+
+    inner = tx.update  # not tx: who walks through closures (Optimistix) would meet init in each
+
+    @functools.wraps(inner)
+    def update(updates, state, params=None, **extra_args):
+        return inner(updates, state, params, **extra_args)
+
+    vars(update)["description"] = description
+    return DescribedTransformation(tx.init, update)
+
+
+def call_as_python(name: str, signature: inspect.Signature, arguments: Mapping[str, Any]) -> str:
+    """The call of `name` with `arguments`, as it would be typed."""
+    bound = inspect.BoundArguments(signature, OrderedDict(arguments))
+    return str(Description(name, arguments, (), _call(bound, ())))
+
+
+def _members(bound: inspect.BoundArguments) -> tuple[Description, ...]:
+    given = [x for value in bound.arguments.values() for x in _each(value)]
+    return tuple(describe(x) for x in given if isinstance(x, optax.GradientTransformation))
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    is_several = isinstance(value, tuple) and not isinstance(value, optax.GradientTransformation)
+    return value if is_several else (value,)
+
+
+def _call(bound: inspect.BoundArguments, show: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """The arguments worth printing, the leading ones by position."""
+    call: list[tuple[str, Any]] = []
+    in_order = True
+    for name, parameter in bound.signature.parameters.items():
+        value = bound.arguments.get(name, parameter.default)
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            call += [("", x) for x in value]
+            continue
+        if name not in show and _is_default(value, parameter.default):
+            in_order = False
+            continue
+        by_position = in_order and parameter.default is parameter.empty
+        by_position = by_position and parameter.kind is not parameter.KEYWORD_ONLY
+        call.append(("" if by_position else name, value))
+    return tuple(call)
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is default or (isinstance(value, (int, float, str)) and value == default)
+
+
+def as_python(value: Any, name: str = "") -> str:
+    """A value as it would be typed, where that is possible."""
+    if isinstance(value, optax.GradientTransformation):
+        return str(describe(value))
+    if isinstance(value, Tracer):
+        return f"<traced {value.dtype}>"
+    if name.endswith("dtype") and value is not None:
+        return repr(jnp.dtype(value).name)
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and value.ndim == 0:
+        return str(np.asarray(value))  # the shortest digits of its own precision
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_python(x) for x in value)}]"
+    if callable(value) and not type(value).__module__.startswith(__package__ or ""):
+        return f"<function {getattr(value, '__name__', type(value).__name__)}>"
+    return repr(value) if isinstance(value, (int, float, str)) else _short(value)
+
+
+def _short(value: Any) -> str:
+    ours = type(value).__module__.startswith(__package__ or "")
+    return repr(value) if ours else reprlib.repr(value)
+
+
+def _foreign_name(tx: optax.GradientTransformation) -> str:
+    module = (getattr(tx.update, "__module__", None) or "").split(".")[0]
+    name = getattr(tx.update, "__qualname__", type(tx.update).__name__).split(".")[0]
+    return f"<{module} {name}>" if module else f"<{name}>"

@@ -1,0 +1,115 @@
+"""What may be typed for a problem, an optimizer, a schedule? Names, and what they stand for."""
+
+import contextlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import optimizers as o, schedules as s
+from .._core import validate
+
+if TYPE_CHECKING:
+    from ..training.problems import BuiltIn
+
+
+class MistypedError(ValueError):
+    """What was typed cannot be meant: exit status 2."""
+
+
+class Method(NamedTuple):
+    """An optimizer, and the rate it is tried at when none is given."""
+
+    build: Callable[[Any], Any]
+    rate: float
+
+
+OPTIMIZERS = {
+    "sgd": Method(o.sgd, 1e-1),
+    "momentum": Method(lambda rate: o.sgd(rate, momentum=0.9), 1e-2),
+    "nesterov": Method(lambda rate: o.sgd(rate, momentum=0.9, nesterov=True), 1e-2),
+    "adagrad": Method(o.adagrad, 1e-2),
+    "rmsprop": Method(o.rmsprop, 1e-3),
+    "adam": Method(o.adam, 1e-3),
+    "adamw": Method(o.adamw, 1e-3),
+    "nadam": Method(o.nadam, 1e-3),
+    "amsgrad": Method(o.amsgrad, 1e-3),
+    "adamax": Method(o.adamax, 2e-3),
+}
+
+SCHEDULES: dict[str, Callable[[float, int, int], Any]] = {
+    "constant": lambda rate, steps, warmup: s.constant(rate, warmup_steps=warmup),
+    "linear": lambda rate, steps, warmup: s.linear(rate, steps, warmup_steps=warmup),
+    "cosine": lambda rate, steps, warmup: s.cosine(rate, steps, warmup_steps=warmup),
+    # a tenth of the rate is left at the end
+    "inverse_time": lambda rate, steps, warmup: s.inverse_time(
+        rate, 9 / max(steps - warmup, 1), warmup_steps=warmup
+    ),
+    "one_cycle": lambda rate, steps, warmup: s.one_cycle(rate, steps, warmup or None),
+    "wsd": lambda rate, steps, warmup: s.wsd(rate, steps, warmup),
+}
+
+
+def optimizer_of(
+    name: str, rate: float | None, schedule: str | None, steps: int, warmup: int = 0
+) -> Any:
+    """The optimizer of that name, at a rate that falls along a line unless `schedule` says else."""
+    method = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
+    falls = SCHEDULES[one_of("schedule", schedule or "linear", SCHEDULES)]
+    rate = method.rate if rate is None else rate
+    with typed():
+        validate.non_negative(rate=rate)
+        return method.build(falls(rate, steps, warmup))
+
+
+def problem_of(name: str) -> "BuiltIn":
+    """A built-in problem; or `module:function`, a function that returns a `Problem`."""
+    from ..training.problems import PROBLEMS, BuiltIn
+
+    if ":" in name:
+        return BuiltIn(lambda: _called(name), 1000, None)
+    return PROBLEMS[one_of("problem", name.replace("-", "_"), PROBLEMS)]
+
+
+def one_of(what: str, word: str, words: Iterable[str]) -> str:
+    """The word, if it is one of them."""
+    with typed():
+        validate.one_of(*words, **{what: word})
+    return word
+
+
+@contextlib.contextmanager
+def typed() -> Iterator[None]:
+    """What is refused in here was mistyped."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise MistypedError(str(error)) from error
+
+
+def _called(name: str) -> Any:
+    """What `module:function` returns, from the working directory too, as by `python -m`."""
+    from ..training import Problem
+
+    module_name, _, function_name = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and misses another
+        raise MistypedError(f"there is no module {module_name!r}, in {name!r}.") from error
+    one_of(f"the function in {name!r}", function_name, _functions(module))
+    problem = getattr(module, function_name)()
+    if not isinstance(problem, Problem):
+        raise MistypedError(
+            f"{name} must return a training.Problem, got {type(problem).__name__}: "
+            "Problem.from_linen and its like build one."
+        )
+    return problem
+
+
+def _functions(module: Any) -> list[str]:
+    return [name for name, x in vars(module).items() if inspect.isfunction(x)]

@@ -1,0 +1,101 @@
+"""What is there? The problems, what is installed, and the theory."""
+
+import json as json_module
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+
+from .arguments import typed
+
+
+@dataclass
+class Problems:
+    """List the built-in problems."""
+
+    json: bool = False
+    """A JSON list in place of the table."""
+
+    def run(self) -> int:
+        from ..training.problems import PROBLEMS
+
+        if self.json:
+            fields = ("about", "steps", "batch_size")
+            rows = [
+                {"name": name, **{field: getattr(problem, field) for field in fields}}
+                for name, problem in PROBLEMS.items()
+            ]
+            print(json_module.dumps(rows))
+            return 0
+        print(f"{'problem':15} {'steps':>5} {'batch':>5}  what it is")
+        for name, problem in PROBLEMS.items():
+            print(f"{name:15} {problem.steps:5} {problem.batch_size:5}  {problem.about}")
+        return 0
+
+
+EXTRAS = {
+    "flax": ("flax",),
+    "equinox": ("equinox",),
+    "train": ("grain", "orbax-checkpoint", "rich", "scikit-learn"),
+    "plot": ("matplotlib",),
+    "log": ("tensorboardX",),
+    "cli": ("rich", "tyro"),
+    "theory": ("PEPit",),
+}
+
+
+@dataclass
+class Info:
+    """Show versions, devices, and which extras are installed: what a report of a bug should say."""
+
+    json: bool = False
+    """A JSON object in place of the lines."""
+
+    def run(self) -> int:
+        import jax
+
+        versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "optax")}
+        own = metadata.version("lecture_optax")
+        facts = {
+            "lecture_optax": own,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **versions,
+            "devices": ", ".join(map(str, jax.devices())),
+            **{f"[{extra}]": _state(packages) for extra, packages in EXTRAS.items()},
+        }
+        if self.json:
+            print(json_module.dumps(facts))
+        else:
+            print("\n".join(f"{name:14} {value}" for name, value in facts.items()))
+        return 0
+
+
+def _state(packages: tuple[str, ...]) -> str:
+    found = {name: _version(name) for name in packages}
+    missing = [name for name, version in found.items() if version is None]
+    if missing:
+        return f"{', '.join(missing)} not installed"
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@dataclass
+class Theory:
+    """Put the lecture's statements to the test on this code; the status is 1 if one fails."""
+
+    only: str | None = None
+    """A name, or the beginning of some names."""
+    json: bool = False
+    """Records instead of a table."""
+
+    def run(self) -> int:
+        from ..theory import run
+
+        with typed():
+            return run(self.only, self.json)

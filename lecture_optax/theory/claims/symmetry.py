@@ -1,0 +1,155 @@
+"""Which changes of the problem does a method not notice?"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import lecture_optax as lo
+
+from ._descent import updates_along
+from .statement import Finding, statement
+
+SHAPE = (6, 4)
+_BROKEN = 1e-2
+
+
+def gradients(seed: int = 0) -> np.ndarray:
+    """Five gradients of a matrix of parameters."""
+    return np.random.default_rng(seed).normal(size=(5, *SHAPE))
+
+
+def rotation(size: int, seed: int) -> np.ndarray:
+    """An orthogonal matrix."""
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+
+
+def gap(tx, there, back) -> float:
+    """How far T⁻¹(updates(T(g))) is from updates(g), as a part of the largest update."""
+    plain, changed = map(np.asarray, updates_along(tx, gradients(), there(gradients())))
+    return float(np.abs(back(changed) - plain).max() / np.abs(plain).max())
+
+
+@statement(
+    "adam-is-blind-to-scale",
+    claim="With ε = 0 Adam, like every method that divides by |g|, does not see the loss's scale",
+    slide="Adam",
+    source="Kingma and Ba (2015), section 2.1; a power of two: bit for bit",
+)
+def blind_to_scale(adam=lo.adam, nadam=lo.nadam, amsgrad=lo.amsgrad, rmsprop=lo.rmsprop):
+    blind = {
+        "Adam": adam(1.0, eps=0.0),
+        "NAdam": nadam(1.0, eps=0.0),
+        "AMSGrad": amsgrad(1.0, eps=0.0),
+        "RMSProp": rmsprop(1.0, eps=0.0),
+        "AdaGrad": lo.adagrad(1.0, 0.0, eps=0.0),
+        "sign": optax.sign_sgd(1.0),
+        "Lion": optax.lion(1.0, weight_decay=0.0),
+    }
+    for name, tx in blind.items():
+        yield Finding(gap(tx, lambda g: 1024 * g, lambda u: u), 0, what=f"{name}, 1024 g")
+
+
+@statement(
+    "momentum-is-linear-in-scale",
+    claim="A sum over |I| examples at τ/|I| is the mean at τ, for SGD and its momenta",
+    slide="Stochastic gradients",
+    source="the lecture, first and last slide: E_k is a sum, then a mean",
+)
+def linear_in_scale(sgd=lo.sgd):
+    for name, make in {
+        "gradient descent": lambda τ: sgd(τ),
+        "heavy ball": lambda τ: sgd(τ, 0.9),
+        "Nesterov": lambda τ: sgd(τ, 0.9, True),
+    }.items():
+        summed = updates_along(make(1.0 / 8), 8 * gradients())
+        mean = updates_along(make(1.0), gradients())
+        yield Finding(jnp.abs(summed - mean).max(), 0, what=name)
+
+
+@statement(
+    "rotations",
+    claim="SGD, its momenta and Muon do not see a rotation of the parameters; a diagonal D does",
+    slide="The general update",
+    source="ours: SGD is linear and the same in every entry; Muon: Jordan et al. (2024)",
+)
+def rotations(sgd=lo.sgd, adam=lo.adam, rmsprop=lo.rmsprop):
+    U, V = rotation(SHAPE[0], 1), rotation(SHAPE[1], 2)
+    seen = {
+        "gradient descent": (sgd(1.0), False),
+        "heavy ball": (sgd(1.0, 0.9), False),
+        "Nesterov": (sgd(1.0, 0.9, True), False),
+        "Muon": (optax.contrib.muon(1.0), False),
+        "Adam": (adam(1.0), True),
+        "RMSProp": (rmsprop(1.0), True),
+        "sign": (optax.sign_sgd(1.0), True),
+        "Lion": (optax.lion(1.0, weight_decay=0.0), True),
+    }
+    for name, (tx, sees) in seen.items():
+        off = gap(tx, lambda g: U @ g @ V, lambda u: U.T @ u @ V.T)
+        if sees:
+            yield Finding(off, _BROKEN, relation=">=", what=f"{name} sees it")
+        else:
+            yield Finding(off, 0, 1e-9, what=f"{name} does not")
+
+
+@statement(
+    "signed-permutations",
+    claim="No method sees the names or the signs of the axes",
+    slide="The general update",
+    source="ours: the rule of every entry is the same, and odd",
+)
+def signed_permutations(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
+    rng = np.random.default_rng(4)
+    order, signs = rng.permutation(SHAPE[0]), rng.choice([-1.0, 1.0], size=(SHAPE[0], 1))
+    back = np.argsort(order)
+    for name, tx in {
+        "Nesterov": sgd(1.0, 0.9, True),
+        "Adam": adam(1.0),
+        "AdaGrad": adagrad(1.0),
+        "AdaMax": adamax(1.0),
+    }.items():
+        off = gap(tx, lambda g: signs * g[:, order], lambda u: (signs * u)[:, back])
+        yield Finding(off, 0, 1e-14, what=name)
+
+
+@statement(
+    "phases",
+    claim="Turn a complex gradient, and the step turns with it: c adds |g|², never g²",
+    slide="The general update",
+    source="ours: |z g| = |g| for |z| = 1, and the velocity is linear",
+)
+def phases(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
+    turned = np.exp(1j * np.random.default_rng(7).uniform(0, 2 * np.pi, size=3))
+    real, imaginary = np.random.default_rng(8).normal(size=(2, 5, 3))
+    for name, tx in {
+        "Nesterov": sgd(1.0, 0.9, True),
+        "Adam": adam(1.0),
+        "AdaGrad": adagrad(1.0),
+        "AdaMax": adamax(1.0),
+    }.items():
+        gradients = jnp.asarray(real + 1j * imaginary)
+        plain, moved = (complex_updates(tx, z * gradients) for z in (1, turned))
+        yield Finding(np.abs(moved - turned * plain).max(), 0, 1e-14, what=name)
+
+
+@statement(
+    "a-unit-for-every-parameter",
+    claim="Adam (ε = 0) does not see in which unit each parameter is measured; SGD does",
+    slide="Adam",
+    source="ours: where g is scaled by s > 0, D is by 1/s",
+)
+def unit_for_every_parameter(adam=lo.adam, rmsprop=lo.rmsprop, sgd=lo.sgd):
+    units = np.exp(np.random.default_rng(5).normal(size=SHAPE))
+    yield Finding(gap(adam(1.0, eps=0.0), lambda g: units * g, lambda u: u), 0, 1e-12, what="Adam")
+    root = rmsprop(1.0, eps=0.0)
+    yield Finding(gap(root, lambda g: units * g, lambda u: u), 0, 1e-12, what="RMSProp")
+    seen = gap(sgd(1.0), lambda g: units * g, lambda u: u)
+    yield Finding(seen, _BROKEN, relation=">=", what="SGD sees it")
+
+
+def complex_updates(tx, gradients) -> np.ndarray:
+    """The updates for given complex gradients."""
+    start = tx.init(jnp.zeros_like(gradients[0]))
+    run = jax.jit(lambda g: jax.lax.scan(lambda state, x: tx.update(x, state)[::-1], start, g)[1])
+    return np.asarray(run(gradients))
