@@ -26,9 +26,9 @@ import numpy as np
 
 import lecture_optax as lo
 from lecture_optax.training import Problem
-from lecture_optax.training.looks import evaluate
+from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problems import cnn_digits, logistic, mlp_digits, patches
-from lecture_optax.training.settle import settled
 
 ETA = 8.0
 SEEDS = 3

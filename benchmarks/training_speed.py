@@ -26,7 +26,7 @@ import optax
 
 import lecture_optax as lo
 from lecture_optax.training import Problem
-from lecture_optax.training.loop import Rows
+from lecture_optax.training.loop.sources import Rows
 
 from .timing import duel, seconds
 from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, loss_of, ours

@@ -47,7 +47,7 @@ from .optimizers import (
 
 if TYPE_CHECKING:  # heavy: loaded when they are named
     from . import recipe as recipe, testing as testing, theory as theory, training as training
-    from .training import fit as fit
+    from ._fit import fit as fit
 
 
 _LATER = ("fit", "recipe", "testing", "theory", "training")
@@ -61,5 +61,5 @@ def __getattr__(name: str) -> Any:
     if name in ("recipe", "testing", "theory", "training"):
         return _import_module(f"{__name__}.{name}")
     if name == "fit":
-        return _import_module(f"{__name__}.training").fit
+        return _import_module(f"{__name__}._fit").fit
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

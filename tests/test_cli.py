@@ -158,7 +158,7 @@ def test_ctrl_c_is_a_line_and_status_130(capsys):
 
 
 def test_ctrl_c_in_a_run_with_a_folder_says_that_it_goes_on(capsys, monkeypatch):
-    from lecture_optax.training import fit
+    from lecture_optax._fit import fit
 
     def ctrl_c(moment):
         if moment.step:
@@ -166,7 +166,7 @@ def test_ctrl_c_in_a_run_with_a_folder_says_that_it_goes_on(capsys, monkeypatch)
 
     typed = ["train", "mine:bowl", *SHORT, "--checkpoint", "folder"]
     with monkeypatch.context() as patch:
-        patch.setattr("lecture_optax.training.fit", partial(fit, hooks=[ctrl_c]))
+        patch.setattr("lecture_optax._fit.fit", partial(fit, hooks=[ctrl_c]))
         assert exit_status(*typed) == 130
     assert "interrupted; step 1 is saved in '" in capsys.readouterr().err
     assert exit_status(*typed) == 0

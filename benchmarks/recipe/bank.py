@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from lecture_optax.recipe.optimizer import arm
-from lecture_optax.recipe.population import Arm, as_data, copied
+from lecture_optax.recipe.population import Arm
 from lecture_optax.training import Problem
-from lecture_optax.training.looks import average_of, evaluate
-from lecture_optax.training.program import CHUNK, Program, table_of
-from lecture_optax.training.step import Carry
+from lecture_optax.training._trees import as_data, copied
+from lecture_optax.training.compiled.program import CHUNK, Program, table_of
+from lecture_optax.training.compiled.step import Carry
+from lecture_optax.training.loop.evaluation import average_of, evaluate
 
 from .problems import CASES, Case, Task
 

@@ -20,10 +20,9 @@ import numpy as np
 
 from lecture_optax.recipe.optimizer import arm
 from lecture_optax.recipe.population import Arm, Population
-from lecture_optax.training.convolutions import slow_in_a_loop
-from lecture_optax.training.looks import evaluate
-from lecture_optax.training.loop import Rows
-from lecture_optax.training.program import Program
+from lecture_optax.training.compiled.program import Program, slow_in_a_loop
+from lecture_optax.training.loop.evaluation import evaluate
+from lecture_optax.training.loop.sources import Rows
 
 from .problems import CASES, Case
 

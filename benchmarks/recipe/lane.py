@@ -15,13 +15,13 @@ from optax import contrib
 
 from lecture_optax.optimizers import adam, sgd
 from lecture_optax.recipe.optimizer import arms
-from lecture_optax.recipe.population import Arm, Population, as_data
-from lecture_optax.training.convolutions import slow_in_a_loop
-from lecture_optax.training.looks import average_of, evaluate
-from lecture_optax.training.loop import Rows
+from lecture_optax.recipe.population import Arm, Population
+from lecture_optax.training._trees import as_data
+from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
+from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.evaluation import average_of, evaluate
+from lecture_optax.training.loop.sources import Rows
 from lecture_optax.training.problem import Problem
-from lecture_optax.training.program import Program, table_of
-from lecture_optax.training.settle import settled
 
 from .problems import Case
 

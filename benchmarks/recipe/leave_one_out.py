@@ -20,7 +20,7 @@ import numpy as np
 
 from lecture_optax import recipe
 from lecture_optax.recipe import constants
-from lecture_optax.training.looks import evaluate
+from lecture_optax.training.loop.evaluation import evaluate
 
 from .grid import TABLE
 from .problems import CASES

@@ -26,7 +26,7 @@ from typing import Any
 import jax
 
 from lecture_optax import recipe
-from lecture_optax.training.looks import evaluate
+from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problem import Problem
 
 from .lane import Lanes

@@ -44,7 +44,7 @@ def search(given: argparse.Namespace) -> None:
 
     from lecture_optax import recipe
     from lecture_optax.training import problems
-    from lecture_optax.training.loop import Rows
+    from lecture_optax.training.loop.sources import Rows
 
     compiled, own, traces = [], [], []
     jax.monitoring.register_event_duration_secs_listener(

@@ -160,3 +160,7 @@ def _number(
         raise TypeError(problem)
     if not allows(float(number)):  # NaN is refused too: every comparison with it is false
         raise ValueError(problem)
+
+
+def in_words(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -107,7 +107,8 @@ def _name_and_rate(word: str) -> tuple[str, float]:
 
 
 def _entry(word: str, rate: float, task: Any, tx: Any, options: dict[str, Any]) -> Entry:
-    from ..training import NonFiniteError, fit
+    from .._fit import fit
+    from ..training import NonFiniteError
 
     began = time.perf_counter()
     try:
@@ -162,7 +163,7 @@ def draw(entries: list[Entry], title: str, path: Path) -> None:
     """All losses above, all rates below."""
     from matplotlib.figure import Figure
 
-    from ..training.plot import draw_losses, draw_rate
+    from ..training.reporting.plots import draw_losses, draw_rate
 
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

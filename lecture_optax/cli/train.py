@@ -46,7 +46,7 @@ class Train:
     """One JSON object in place of the report."""
 
     def run(self) -> int:
-        from ..training import fit
+        from .._fit import fit
 
         problem = problem_of(self.problem)
         steps = problem.steps if self.steps is None else self.steps

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..training._trees import n_rows
 from . import constants as c
-from .held_out import count
 from .race import Found, Race
 
 
@@ -40,7 +40,7 @@ def choose(race: Race, settle: Callable[[Found], Found]) -> Choice:
     best, rule = found[0], "lowest"
     rows = held_out.losses(best.params, best.model_state)
     averages = [x for x in found if x.is_average]
-    if count(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
+    if n_rows(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
         others = held_out.losses(averages[0].params, averages[0].model_state)
         lead = averages[0].change - best.change
         if averages[0].change < 0 and lead <= _error(rows, others):

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from ..training.signals import Interruptions
+from ..training.checkpoint.signals import Interruptions
 from .optimizer import Family, gain_of
 from .progress import shown
 from .race import Race

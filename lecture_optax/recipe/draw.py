@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core.extras import new_axes
-from ..training.plot import COLORS, DASHES
+from ..training.reporting.plots import COLORS, DASHES
 from .curves import Look
 from .explanation import ArmRecord, Explanation
 from .findings import constant_arms, diverged, looks_of, seen_loss

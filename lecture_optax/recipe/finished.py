@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ..training.identity import difference
+from ..training.checkpoint.snapshot import difference
 from .table import Row
 
 Key = tuple[str, float, str, int]

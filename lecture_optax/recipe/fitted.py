@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..training.history import History
+from ..training.loop.run import History
 from ..training.problem import Problem
 from ..training.result import Result as FitResult
 from .result import Result

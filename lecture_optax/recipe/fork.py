@@ -8,12 +8,11 @@ import numpy as np
 from .._core import validate
 from .._core.current import current
 from .._core.describe import describe
-from ..training.convolutions import slow_in_a_loop
-from ..training.fit import problem_of
-from ..training.loop import Rows
-from ..training.place import is_stream
-from ..training.program import Program
-from ..training.step import Carry
+from ..training._trees import is_stream
+from ..training.compiled.program import Program, slow_in_a_loop
+from ..training.compiled.step import Carry
+from ..training.loop.sources import Rows
+from ..training.problem import problem_of
 from .beside import times
 from .diagnose import Diagnosis, diagnose
 from .own_run import carry_of, run_of

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from ..training._cached import cached
-from ..training.looks import ROWS, evaluate
+from ..training._trees import n_rows
+from ..training.loop.evaluation import BATCH_ROWS, evaluate
 from . import constants as c
 
 ENDS = 4
@@ -72,9 +73,9 @@ class HeldOut:
         self, examples: Callable[..., Any], data: Any, plan: Plan, params: Any, state: Any
     ):
         self.examples, self.plan, self.asked = examples, plan, 0
-        order = np.random.default_rng(0).permutation(count(data))
+        order = np.random.default_rng(0).permutation(n_rows(data))
         self.all = jax.tree.map(jax.numpy.asarray, data)
-        self.late = self.all if plan.late == count(data) else _rows(data, order[: plan.late])
+        self.late = self.all if plan.late == n_rows(data) else _rows(data, order[: plan.late])
         self.early = self.late if plan.early == plan.late else _rows(data, order[: plan.early])
         self.start = self._at_start(params, state)
         self.first = self._by_row(params, state)
@@ -87,7 +88,7 @@ class HeldOut:
 
     def has_room(self, looks: int = 1) -> bool:
         """Whether looks that could be left out are within the share, and the last ones after."""
-        kept = (ENDS - 1 + self.plan.recheck) * count(self.all)
+        kept = (ENDS - 1 + self.plan.recheck) * n_rows(self.all)
         return self.asked + 2 * looks * self.plan.late + kept <= self.plan.share
 
     def movement(self, params: Any, model_state: Any) -> float:
@@ -97,7 +98,7 @@ class HeldOut:
 
     def losses(self, params: Any, model_state: Any) -> np.ndarray | None:
         """The loss of every held-out row, in float64; None where it is no mean over rows."""
-        self.asked += count(self.all)
+        self.asked += n_rows(self.all)
         return losses_of(self.examples, params, model_state, self.all)
 
     def _at_start(self, params: Any, model_state: Any) -> dict[str, float]:
@@ -108,14 +109,14 @@ class HeldOut:
         return {name: known[id(data)] for name, data in sets.items()}
 
     def _loss(self, params: Any, model_state: Any, data: Any) -> float:
-        self.asked += count(data)
+        self.asked += n_rows(data)
         return evaluate(self.examples, params, model_state, data)["loss"]
 
     def _sets(self) -> dict[str, Any]:
         return {"early": self.early, "late": self.late, "all": self.all}
 
     def _by_row(self, params: Any, model_state: Any) -> np.ndarray | None:
-        self.asked += count(self.early)
+        self.asked += n_rows(self.early)
         found = losses_of(self.examples, params, model_state, self.early)
         return found if found is not None and np.isfinite(found).all() else None
 
@@ -125,8 +126,8 @@ def losses_of(
 ) -> np.ndarray | None:
     """The loss of every row. A mean is asked row by row, and believed if it is their mean."""
     parts = []
-    for first in range(0, count(data), ROWS):
-        part = jax.tree.map(lambda x, first=first: x[first : first + ROWS], data)
+    for first in range(0, n_rows(data), BATCH_ROWS):
+        part = jax.tree.map(lambda x, first=first: x[first : first + BATCH_ROWS], data)
         try:
             whole, rows = jax.device_get(_both(examples)(params, model_state, part))
         except (TypeError, ValueError):  # a loss that takes no row alone, though it takes many
@@ -139,10 +140,6 @@ def losses_of(
 
 def _size(x: np.ndarray) -> float:
     return float(np.mean(np.abs(x)))
-
-
-def count(data: Any) -> int:
-    return int(jax.tree.leaves(data)[0].shape[0])
 
 
 @cached

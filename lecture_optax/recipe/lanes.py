@@ -19,10 +19,10 @@ import jax
 import numpy as np
 
 from ..training._cached import cached
-from ..training.program import CHUNK
-from ..training.step import Carry
+from ..training._trees import as_data
+from ..training.compiled.program import CHUNK
+from ..training.compiled.step import Carry
 from .finished import Key
-from .population import as_data
 from .runs import Runs, row_of
 from .table import Row
 from .waiting import SHARE, bytes_of, free_bytes

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core.dtypes import dtype_of
-from ..training import _equinox
-from ..training._given import check_params
-from ..training.finite import NonFiniteError
-from ..training.loop import Run
-from ..training.program import Program
+from ..training._trees import check_params
+from ..training.adapters import equinox as _equinox
+from ..training.compiled.program import Program
+from ..training.compiled.step import Carry
+from ..training.loop.nonfinite import NonFiniteError
+from ..training.loop.run import Run
 from ..training.result import Result
-from ..training.step import Carry
 
 
 def run_of(state: Any) -> Run | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._core.extras import new_axes
-from ..training.plot import COLORS, DASHES, MARKERS
+from ..training.reporting.plots import COLORS, DASHES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

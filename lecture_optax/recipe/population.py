@@ -10,13 +10,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from ..training.blame import leaf_not_finite
-from ..training.loop import Rows, next_length
-from ..training.program import Program, table_of
-from ..training.step import Carry
+from ..training._trees import as_data, copied
+from ..training.compiled.program import Program, table_of
+from ..training.compiled.step import Carry
+from ..training.loop.loop import next_length
+from ..training.loop.nonfinite import leaf_not_finite
+from ..training.loop.sources import Rows
 from .curves import Curve
 from .journal import Journal
 from .waiting import inside, outside
@@ -168,17 +169,3 @@ class Population:
 
     def _numbers(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))
-
-
-def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as arrays of their dtypes: all values of them share a program."""
-    return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
-
-
-def copied(tree: Any) -> Any:
-    """Its own arrays: the loop donates those that it is given."""
-    return jax.device_put(tree, may_alias=False)
-
-
-def _dtype(x: Any) -> Any:
-    return jax.numpy.result_type(type(x))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ..training.progress import Display, Status, display_for
+from ..training.reporting.progress import Display, Status, display_for
 from .race import Race
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..training.looks import average_of
+from ..training.loop.evaluation import average_of
 from . import constants as c
 from .curves import Look
 from .held_out import HeldOut

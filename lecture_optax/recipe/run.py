@@ -11,19 +11,18 @@ import numpy as np
 
 from .._core import validate
 from ..schedules import wsd
-from ..training import _nnx
-from ..training.convolutions import slow_in_a_loop
-from ..training.fit import problem_of
-from ..training.loop import Rows
-from ..training.problem import Problem
-from ..training.program import Program
-from ..training.settle import settled
+from ..training._trees import n_rows
+from ..training.adapters import nnx as _nnx
+from ..training.compiled.program import Program, slow_in_a_loop
+from ..training.loop.batch_statistics import settled
+from ..training.loop.sources import Rows
+from ..training.problem import Problem, problem_of
 from .choose import Choice, choose
 from .code import code_of, problem_as_code
 from .course import run_course
 from .explanation import explanation_of
 from .gauge import gauge_of
-from .held_out import HeldOut, count, plan_of
+from .held_out import HeldOut, plan_of
 from .optimizer import FAMILIES, Family, arms, plain
 from .population import Arm, Population
 from .race import Found, Race
@@ -113,7 +112,7 @@ def run(
     ended = run_course(race, families or FAMILIES, around, seed=seed, **watching)
     choice = choose(race, _settle_in(race))
     why = explanation_of(
-        race, choice, list(families or FAMILIES), size, count(race.held_out.all), kept_back, ended
+        race, choice, list(families or FAMILIES), size, n_rows(race.held_out.all), kept_back, ended
     )
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("families", families), ("around", around)) if x is not None]

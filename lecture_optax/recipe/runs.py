@@ -11,16 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..training.identity import arrays_of
-from ..training.looks import average_of, evaluate
-from ..training.loop import Rows
-from ..training.program import CHUNK, Program
-from ..training.settle import settled
-from ..training.step import Carry
+from ..training._trees import as_data, copied
+from ..training.checkpoint.snapshot import arrays_of
+from ..training.compiled.program import CHUNK, Program
+from ..training.compiled.step import Carry
+from ..training.loop.batch_statistics import settled
+from ..training.loop.evaluation import average_of, evaluate
+from ..training.loop.sources import Rows
 from .finished import Key
 from .grid import Grid
 from .held_out import HUGE
-from .population import as_data, copied
 from .table import Row
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from .._core.describe import describe
 from .._core.extras import warn
-from ..training.folder import sentence
-from ..training.identity import arrays_of, difference
+from ..training.checkpoint.folder import sentence
+from ..training.checkpoint.snapshot import arrays_of, difference
 from .optimizer import Family, plain
 from .race import Race
 from .snapshot import put_back, snapshot

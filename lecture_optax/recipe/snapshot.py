@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..training.restore import as_saved, placed
-from ..training.step import Carry
+from ..training.checkpoint.restore import as_saved, placed
+from ..training.compiled.step import Carry
 from .curves import Curve
 from .population import Arm, Member
 from .race import Found, Race

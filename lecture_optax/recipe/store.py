@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from .._core.extras import warn
-from ..training.folder import KEPT, make_writable, sentence
+from ..training.checkpoint.folder import KEPT, make_writable, sentence
 
 Part = dict[str, np.ndarray]
 

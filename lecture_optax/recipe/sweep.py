@@ -14,12 +14,11 @@ from typing import Any
 import jax
 
 from .._core import validate
-from ..training.convolutions import slow_in_a_loop
-from ..training.fit import problem_of
-from ..training.looks import look_steps
-from ..training.loop import Rows
-from ..training.program import Program
-from ..training.progress import Display, Status, display_for
+from ..training.compiled.program import Program, slow_in_a_loop
+from ..training.loop.evaluation import look_steps
+from ..training.loop.sources import Rows
+from ..training.problem import problem_of
+from ..training.reporting.progress import Display, Status, display_for
 from .finished import Key, finished, keep, key_of
 from .grid import Fall, grid_of
 from .lanes import fastest, side_by_side

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..training.finite import NonFiniteError
-from ..training.history import History
+from ..training.loop.nonfinite import NonFiniteError
+from ..training.loop.run import History
 from .curves import Curve
 
 HELD_OUT = ("valid_loss", "averaged_loss")

@@ -9,11 +9,11 @@ import optax
 from .._core.dtypes import scale
 from .._core.types import Transformation
 from ..training._cached import cached
-from ..training.blame import first_not_finite
-from ..training.loop import Rows
-from ..training.program import CHUNK, Program, table_of
-from ..training.step import Carry, rate_of
-from .population import as_data, copied
+from ..training._trees import as_data, copied
+from ..training.compiled.program import CHUNK, Program, table_of
+from ..training.compiled.step import Carry, rate_of
+from ..training.loop.nonfinite import first_not_finite
+from ..training.loop.sources import Rows
 from .tracks import Failure, Track
 
 

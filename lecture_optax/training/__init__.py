@@ -62,11 +62,9 @@ raise too.
 """
 
 from . import callbacks as callbacks
-from .finite import NonFiniteError as NonFiniteError
-from .fit import fit as fit
-from .history import History as History
-from .loop import Moment as Moment, Run as Run
+from .compiled.program import Program as Program
+from .compiled.step import Carry as Carry, Record as Record
+from .loop.nonfinite import NonFiniteError as NonFiniteError
+from .loop.run import History as History, Moment as Moment, Run as Run
 from .problem import Problem as Problem
-from .program import Program as Program
 from .result import Result as Result
-from .step import Carry as Carry, Record as Record

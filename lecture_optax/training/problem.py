@@ -6,17 +6,25 @@ Whatever the model is made with, the loop sees this function and a tree of numbe
 (`_linen.py`, `_nnx.py`, `_equinox.py`, `_functions.py`) says how to get there, and holds no loop.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import _equinox, _functions, _linen, _model, _nnx
-from ._given import check_params
+from .._core.validate import in_words
+from ._trees import check_params
+from .adapters import (
+    equinox as _equinox,
+    functions as _functions,
+    linen as _linen,
+    model as _model,
+    nnx as _nnx,
+)
+from .adapters.model import computing_in
 from .losses import loss_named, metrics_named
-from .precision import computing_in
 
 if TYPE_CHECKING:
-    from .program import Program
+    from .compiled.program import Program
 
 
 @dataclass(frozen=True)
@@ -189,6 +197,38 @@ class Problem:
 
     def program(self, tx: Any, **options: Any) -> "Program":
         """The pure step of this problem, for a loop of one's own: see `program.Program`."""
-        from .program import Program
 
         return Program.of(self, tx, **options)
+
+
+def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:
+    """The problem that a model and data make, by the library that the model comes from."""
+    if isinstance(model, Problem):
+        refuse_beside_a_problem(data=data, **keywords)
+        return model
+    if isinstance(model, type):
+        raise TypeError(
+            f"model must be an instance, got the class {model.__name__}: call it, with what its "
+            "fields or its __init__ need."
+        )
+    if "flax.linen" in sys.modules and _linen.is_linen(model):
+        return Problem.from_linen(model, data, **keywords)
+    if "flax.nnx" in sys.modules and _nnx.is_nnx(model):
+        return Problem.from_nnx(model, data, **keywords)
+    if "equinox" in sys.modules and _equinox.is_equinox(model):
+        return Problem.from_equinox(model, data, **keywords)
+    raise TypeError(
+        f"model must be a linen module, an nnx model, an Equinox module or a training.Problem, got "
+        f"{model!r}. For plain functions, build training.Problem.from_functions."
+    )
+
+
+def refuse_beside_a_problem(**given: Any) -> None:
+    """A `Problem` brings its own data and loss; second ones would be ignored."""
+    beside = [name for name, value in given.items() if value is not None]
+    if beside:
+        raise ValueError(
+            f"a Problem brings its own data and loss, got {in_words(beside)} beside it, which would "
+            f"be ignored: give {'it' if len(beside) == 1 else 'them'} to Problem.from_linen, "
+            "from_nnx, from_equinox or from_functions, where the problem is built."
+        )

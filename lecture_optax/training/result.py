@@ -6,9 +6,8 @@ from typing import Any
 
 import jax
 
-from .history import History
-from .looks import average_of
-from .loop import Run
+from .loop.evaluation import average_of
+from .loop.run import History, Run
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Result:
 
     def report(self) -> str:
         """A summary to read, as plain text: see `report.py`."""
-        from .report import report
+        from .reporting.summary import report
 
         return report(self)
 
@@ -68,7 +67,7 @@ class Result:
 
         - `ax`: one `Axes`, for the losses alone; or three. A new figure when not given.
         """
-        from .plot import plot
+        from .reporting.plots import plot
 
         return plot(self.history, ax)
 

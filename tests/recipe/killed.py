@@ -15,7 +15,7 @@ from flax import nnx
 
 from lecture_optax.recipe import run, saves
 from lecture_optax.training import Problem
-from lecture_optax.training.loop import Rows
+from lecture_optax.training.loop.sources import Rows
 from tests.training.killed import LinenNet, NnxNet, data
 
 

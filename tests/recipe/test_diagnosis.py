@@ -13,7 +13,7 @@ from lecture_optax.recipe import Diagnosis, diagnose
 from lecture_optax.recipe.curves import Curve, Look
 from lecture_optax.recipe.tracks import track_of
 from lecture_optax.training import NonFiniteError, Problem
-from lecture_optax.training.history import History
+from lecture_optax.training.loop.run import History
 
 STEPS = 400
 K = np.arange(STEPS)

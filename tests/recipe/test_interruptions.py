@@ -13,7 +13,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.recipe import progress, run, saves, store
 from lecture_optax.recipe.journal import Journal
-from lecture_optax.training.loop import Rows
+from lecture_optax.training.loop.sources import Rows
 from tests.training.kills import finished, killed, same_bits
 
 from .problems import BATCH, STEPS, init, regression

@@ -13,7 +13,7 @@ from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.recipe import Arm, arms, hold_back, run
-from lecture_optax.training.closures import optax_rates
+from lecture_optax.training.checks.optimizer import optax_rates
 
 from .problems import BATCH, STEPS, init, regression
 

@@ -8,7 +8,7 @@ from lecture_optax.recipe import Arm
 from lecture_optax.recipe.curves import BLOCKS, Curve
 from lecture_optax.recipe.siblings import diagnoses_of
 from lecture_optax.recipe.symptom_words import helps, showed
-from lecture_optax.training.blame import leaf_not_finite
+from lecture_optax.training.loop.nonfinite import leaf_not_finite
 
 STEPS = 1000
 

@@ -8,10 +8,10 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import Problem
-from lecture_optax.training.average import with_average
-from lecture_optax.training.rows import rows_at
-from lecture_optax.training.settle import settled
-from lecture_optax.training.step import keys_of
+from lecture_optax.training.compiled.row_order import rows_at
+from lecture_optax.training.compiled.step import keys_of
+from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.optimizer import with_average
 
 from .models import ADAM, TRAIN, VALID, LinenNet, LinenNoisy, noisy
 

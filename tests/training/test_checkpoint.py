@@ -14,9 +14,10 @@ import optax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Run, identity, loop, saves
-from lecture_optax.training.checkpoint import put_back, snapshot
-from lecture_optax.training.folder import Folder, Saved
+from lecture_optax.training import NonFiniteError, Problem, Run, _trees as identity
+from lecture_optax.training.checkpoint.folder import Folder, Saved
+from lecture_optax.training.checkpoint.snapshot import put_back, saver as saves, snapshot
+from lecture_optax.training.loop.loop import loop
 
 from .kills import finished, killed, same_bits
 

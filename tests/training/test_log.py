@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, log
-from lecture_optax.training.history import History
+from lecture_optax.training import NonFiniteError
+from lecture_optax.training.loop.run import History
+from lecture_optax.training.reporting import log
 
 from .models import TRAIN, VALID, LinenNet
 from .test_progress import moments

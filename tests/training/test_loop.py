@@ -11,8 +11,9 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import History, NonFiniteError, Problem, Run
-from lecture_optax.training.convolutions import slow_in_a_loop
-from lecture_optax.training.loop import Rows, go_on
+from lecture_optax.training.compiled.program import slow_in_a_loop
+from lecture_optax.training.loop.loop import go_on
+from lecture_optax.training.loop.sources import Rows
 
 from .models import ADAM, PROBLEMS, TRAIN, VALID, LinenNet, noisy
 

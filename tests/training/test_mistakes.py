@@ -14,11 +14,10 @@ from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
-from lecture_optax.training.closures import optax_rates, uphill_message
-from lecture_optax.training.data_checks import check_rows
-from lecture_optax.training.mean_check import sum_message
-from lecture_optax.training.overlap import shared_rows
-from lecture_optax.training.target_checks import check_targets
+from lecture_optax.training.checks.data import check_rows, shared_rows
+from lecture_optax.training.checks.likely_mistakes import sum_message
+from lecture_optax.training.checks.optimizer import optax_rates, uphill_message
+from lecture_optax.training.checks.targets import check_targets
 
 from .models import PROBLEMS, TRAIN, VALID, X, Y, equinox_module, nnx_model
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Moment, progress
+from lecture_optax.training import Moment
+from lecture_optax.training.reporting import progress
 
 from .models import TRAIN, VALID, LinenNet
 

@@ -8,8 +8,9 @@ import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.training import callbacks, report
-from lecture_optax.training.history import History
+from lecture_optax.training import callbacks
+from lecture_optax.training.loop.run import History
+from lecture_optax.training.reporting import summary as report
 
 from .models import TRAIN, VALID, LinenNet
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lecture_optax.training import rows as order
+from lecture_optax.training.compiled import row_order as order
 
 KEY = jax.random.key(3)
 permutation = jax.jit(order.permutation, static_argnums=2)

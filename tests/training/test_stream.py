@@ -14,10 +14,11 @@ import pytest
 from jax.sharding import Mesh
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Run, loop
-from lecture_optax.training.rows import rows_at
-from lecture_optax.training.step import keys_of
-from lecture_optax.training.stream import Stream
+from lecture_optax.training import NonFiniteError, Problem, Run
+from lecture_optax.training.compiled.row_order import rows_at
+from lecture_optax.training.compiled.step import keys_of
+from lecture_optax.training.loop.loop import loop
+from lecture_optax.training.loop.sources import Stream
 
 from .killed import grain_batches
 

@@ -1,0 +1,86 @@
+"""Trees of arrays: their kinds, checksums and row counts, and copies that may be donated."""
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._core.dtypes import dtype_of
+
+
+def check_params(own: Any, given: Any) -> None:
+    """Given parameters have the paths and the shapes of the model's own."""
+    want, have = (
+        {jax.tree_util.keystr(path): np.shape(x) for path, x in leaves}
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (own, given))
+    )
+    wrong = [f"nothing for {path}" for path in want if path not in have]
+    wrong += [f"{path}, which the model has not" for path in have if path not in want]
+    wrong += [
+        f"{path} of shape {have[path]} for {want[path]}"
+        for path in want
+        if path in have and have[path] != want[path]
+    ]
+    if wrong:
+        raise ValueError(
+            f"params must be like the model's own parameters, got {'; '.join(wrong)}. Start from "
+            "result.params, or from those of a model built in the same way."
+        )
+
+
+ENOUGH = 2**26
+"""The bytes of an array that are looked at: a tenth of a second, wherever the array lies."""
+
+
+def kind_of(x: Any) -> str:
+    """Like `float32[64,3]`."""
+    return f"{x.dtype}[{','.join(map(str, x.shape))}]"
+
+
+def checksum(x: Any) -> int:
+    """CRC-32 of the bytes of an array; of a large one, of rows all over it."""
+    some = x[:: 1 + x.nbytes // ENOUGH] if x.ndim else x
+    return zlib.crc32(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)
+
+
+def is_stream(data: Any) -> bool:
+    """Whether data are an iterable of batches, and not a tree of arrays."""
+    is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str)
+    return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
+
+
+def strong(x: Any) -> Any:
+    """A number as an array with a dtype of its own, so that every number finds the same program."""
+    return jnp.array(x, jnp.result_type(x)) if not callable(x) else x
+
+
+def strong_copies(params: Any) -> Any:
+    """Fresh arrays, none of a weak type: a step returns strong ones, and would compile anew."""
+    return jax.tree.map(lambda x: jnp.array(x, dtype_of(x)), params)
+
+
+def n_rows(data: Any) -> int:
+    """The length of the first axis, which all arrays of `data` share."""
+    return int(jax.tree.leaves(data)[0].shape[0])
+
+
+def some_rows(data: Any) -> Any:
+    """Enough rows for an `init` that looks at data."""
+    return jax.tree.map(lambda x: x[:64], data)
+
+
+def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as arrays of their dtypes: all values of them share a program."""
+    return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
+
+
+def copied(tree: Any) -> Any:
+    """Its own arrays: the loop donates those that it is given."""
+    return jax.device_put(tree, may_alias=False)
+
+
+def _dtype(x: Any) -> Any:
+    return jnp.result_type(type(x))

@@ -1,0 +1,70 @@
+"""Plain functions as a problem: `init(key) -> params`, `loss(params, batch)`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..._core.dtypes import widen
+from ..._energy import energy
+from .._cached import cached
+from .model import Functions, modes
+
+
+@cached
+def functions_of(
+    init: Callable[..., Any],
+    loss: Callable[..., Any],
+    predict: Callable[..., Any] | None,
+    metrics: tuple[tuple[str, Callable[..., Any]], ...],
+) -> Functions:
+    """The contract of `loss(params, batch)`, which may name `model_state`, `key` and a mode.
+
+    One number per example, or their mean: its shape says which.
+    """
+    names = inspect.signature(loss).parameters
+    has_state = "model_state" in names
+
+    def call(params, model_state, batch, key, train):
+        keywords: dict[str, Any] = modes(names, train)
+        keywords |= {"model_state": model_state} if has_state else {}
+        keywords |= {"key": key} if "key" in names else {}
+        value = loss(params, batch, **keywords)
+        return value if has_state else (value, model_state)
+
+    def mean_loss(params, model_state, batch, key, weights=None):
+        value, model_state = call(params, model_state, batch, key, True)
+        if jnp.ndim(value) == 0 and weights is None:
+            return widen(value), (model_state, {})
+        if jnp.ndim(value) == 0:
+            raise ValueError(
+                "weights need a loss per example, got a loss that returns their mean: return the "
+                "losses before the mean is taken, an array with one row per example."
+            )
+        value = energy(lambda params, batch: value)(params, batch, weights=weights)
+        return value, (model_state, {})
+
+    def examples(params, model_state, batch):
+        value, _ = call(params, model_state, batch, jax.random.key(0), False)
+        others = {name: f(params, batch) for name, f in metrics}
+        return {"loss": widen(value), **others}
+
+    def start(key, batch):
+        return init(key) if has_state else (init(key), {})
+
+    def predicted(params, model_state, x):
+        assert predict is not None
+        return predict(params, model_state, x) if has_state else predict(params, x)
+
+    return Functions(start, mean_loss, examples, predict and predicted)
+
+
+def export(params: Any, model_state: Any) -> Any:
+    """Plain functions have no model but their parameters."""
+    return params
+
+
+def metrics_of(metrics: Mapping[str, Callable[..., Any]] | None) -> tuple[Any, ...]:
+    return tuple((metrics or {}).items())

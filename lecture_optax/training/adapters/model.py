@@ -1,0 +1,125 @@
+"""From a forward pass to the contract: what a model is trained and judged by."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..._core.dtypes import as_array, dtype_of, widen
+from ..._energy import energy
+from .._cached import cached
+
+
+class Functions(NamedTuple):
+    """The pure functions that a problem is made of.
+
+    - `init`: `(key, batch) -> (params, model_state)`.
+    - `loss`: `(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`,
+      the mean over the examples present, in train mode.
+    - `examples`: `(params, model_state, batch) -> {"loss": ..., metric: ...}`, one number per
+      example, or a mean over them where the problem has no other; in evaluation mode.
+    - `predict`: `(params, model_state, x) -> prediction`, in evaluation mode, or None.
+    """
+
+    init: Callable[..., Any] | None
+    loss: Callable[..., Any]
+    examples: Callable[..., Any]
+    predict: Callable[..., Any] | None
+
+
+@cached
+def functions_of(
+    init: Callable[..., Any] | None, forward: Callable[..., Any], loss: Any, metrics: Any
+) -> Functions:
+    """The contract of `forward(params, model_state, x, key, train) -> (prediction, model_state)`.
+
+    A batch is (x, y). Predictions are judged in at least float32.
+    """
+
+    def mean_loss(params, model_state, batch, key, weights=None):
+        def per_example(params, batch):
+            x, y = batch
+            prediction, new_state = forward(params, model_state, x, key, True)
+            states.append(new_state)
+            return loss(widen(prediction), y)
+
+        states: list[Any] = []
+        value = energy(per_example)(params, batch, weights=weights)
+        return value, (states[0], {})
+
+    def examples(params, model_state, batch):
+        x, y = batch
+        prediction = widen(forward(params, model_state, x, jax.random.key(0), False)[0])
+        return {"loss": loss(prediction, y), **{name: f(prediction, y) for name, f in metrics}}
+
+    def predict(params, model_state, x):
+        return forward(params, model_state, x, jax.random.key(0), False)[0]
+
+    return Functions(init, mean_loss, examples, predict)
+
+
+MODES = {
+    "train": lambda train: train,
+    "training": lambda train: train,
+    "is_training": lambda train: train,
+    "deterministic": lambda train: not train,
+    "use_running_average": lambda train: not train,
+}
+
+
+def modes(names: Any, train: bool) -> dict[str, bool]:
+    """The keywords, out of those that a call has, that say whether it trains."""
+    return {name: value(train) for name, value in MODES.items() if name in names}
+
+
+def computing_in(forward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
+    """`forward` with its parameters and its inputs in `dtype`, or as it is for None.
+
+    What is differentiated are the wide parameters, through the cast: so are their gradients. The
+    prediction leaves in at least float32, the model state in the dtype that it came in.
+
+    **Raises** `TypeError` for what is no real floating dtype, `ValueError` for one that is not to
+    be had.
+
+    Source: Micikevicius et al. (2018), "Mixed precision training", without a scale of the loss:
+    bfloat16 has the range of float32 and needs none.
+    """
+    return forward if dtype is None else _narrowed(forward, _floating(dtype))
+
+
+@cached
+def _narrowed(forward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
+    def narrow(tree):
+        return jax.tree.map(lambda x: as_array(x, dtype) if _is_real(x) else x, tree)
+
+    def narrowed(params, model_state, x, key, train):
+        prediction, new_state = forward(narrow(params), model_state, narrow(x), key, train)
+        return widen(prediction), jax.tree.map(_as_it_was, new_state, model_state)
+
+    return narrowed
+
+
+def _floating(dtype: Any) -> Any:
+    try:
+        found = jnp.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not jnp.issubdtype(found, jnp.floating):
+        raise TypeError(
+            f"dtype must be a real floating dtype in which the model computes, got {dtype!r}: "
+            "jnp.bfloat16 halves memory and traffic; None leaves the model as it is."
+        )
+    if jax.dtypes.canonicalize_dtype(found) != found:
+        raise ValueError(
+            f"dtype={found.name} needs 64 bits: jax.config.update('jax_enable_x64', True) first."
+        )
+    return found
+
+
+def _as_it_was(new: Any, old: Any) -> Any:
+    return as_array(new, dtype_of(old)) if _is_real(old) else new
+
+
+def _is_real(x: Any) -> bool:
+    return jnp.issubdtype(dtype_of(x), jnp.floating)

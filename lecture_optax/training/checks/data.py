@@ -1,0 +1,248 @@
+"""Are these rows that a model can be trained on? What is wrong is said of the array it is in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._core.dtypes import dtype_of
+
+Named = dict[str, Any]
+"""The arrays of a tree of rows, by the names that a person has for them."""
+
+
+def check_rows(train: Any, valid: Any, weights: Any, *, pairs: bool) -> None:
+    """Refuse rows that cannot be trained on, and held-out rows that are not of their kind.
+
+    `pairs`: the rows must be (x, y), as a model needs them.
+    """
+    if pairs:
+        _refuse_what_is_no_pair("data", train)
+    arrays = named("", train, pairs=pairs)
+    _refuse_what_has_no_rows(arrays)
+    _refuse_unequal_lengths(arrays)
+    for name, array in arrays.items():
+        _refuse_what_is_not_finite(name, array)
+    if weights is not None:
+        _check_weights(weights, len(next(iter(arrays.values()))))
+    if valid is not None:
+        _check_valid(arrays, train, valid, pairs=pairs)
+
+
+def named(owner: str, rows: Any, *, pairs: bool) -> Named:
+    """The arrays of `rows`: `x`, `y['mask']`, `valid's x`; of a plain problem `train['x']`."""
+    prefix = f"{owner}'s " if owner else ""
+    parts = {f"{prefix}x": rows[0], f"{prefix}y": rows[1]} if pairs else {owner or "train": rows}
+    return {
+        name + jax.tree_util.keystr(path): leaf
+        for name, part in parts.items()
+        for path, leaf in jax.tree_util.tree_leaves_with_path(part)
+    }
+
+
+def on_host(array: Any) -> np.ndarray | None:
+    """The array as NumPy sees it, in the dtype that it will have; None if it lies elsewhere."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return None
+    return np.asarray(array).astype(dtype_of(array), copy=False)
+
+
+def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
+    if isinstance(rows, Mapping) and len(rows) == 2:
+        first, second = (f"{name}[{key!r}]" for key in rows)
+        raise TypeError(
+            f"{name} must be (x, y), what the model is given and what it should predict, got a "
+            f"dict: pass ({first}, {second}), or the other way round."
+        )
+    if not isinstance(rows, tuple | list) or len(rows) != 2:
+        kind = f"{len(rows)} of them" if isinstance(rows, tuple | list) else type(rows).__name__
+        raise TypeError(
+            f"{name} must be (x, y), what the model is given and what it should predict, got "
+            f"{kind}. Several inputs are one tree: ((x1, x2), y); for another loss of the rows, "
+            "build training.Problem.from_functions."
+        )
+
+
+def _refuse_what_has_no_rows(arrays: Named) -> None:
+    if not arrays:
+        raise ValueError("there are no arrays in the data: give trees of arrays with rows first.")
+    for name, array in arrays.items():
+        shape = getattr(array, "shape", None)
+        if shape is None or len(shape) == 0:
+            raise TypeError(
+                f"{name} must be an array with rows first, got {_short(array)}. A list is a tree "
+                "of its items, not an array: pass numpy.asarray of it."
+            )
+        if not _is_numeric(array):
+            raise TypeError(
+                f"{name} must be an array of numbers, got {array.dtype}: turn words and categories "
+                "into numbers first."
+            )
+        if shape[0] == 0:
+            raise ValueError(f"{name} has no rows, its shape is {tuple(shape)}.")
+
+
+def _refuse_unequal_lengths(arrays: Named) -> None:
+    lengths = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {rows}" for name, rows in lengths.items())
+        raise ValueError(
+            f"all arrays must have the same number of rows, but {found}: row i of each belongs to "
+            "example i. Cut them to the same examples; if rows are not the first axis, move it."
+        )
+
+
+def _refuse_what_is_not_finite(name: str, array: Any) -> None:
+    """One pass where all is well: a sum is finite only if every entry is."""
+    x = on_host(array) if jnp.issubdtype(dtype_of(array), jnp.inexact) else None
+    if x is None:
+        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.sum(x)):
+            return
+    bad = ~np.isfinite(x)
+    if not bad.any():  # the sum has overflowed
+        return
+    missing, row = int(np.isnan(x).sum()), int(np.argmax(bad.reshape(len(x), -1).any(1)))
+    infinite = int(bad.sum()) - missing
+    kinds = [f"{n:,} {word}" for n, word in ((missing, "NaN"), (infinite, "infinite")) if n]
+    raise ValueError(
+        f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}: no loss "
+        "of that row is a number. Leave such rows out, or fill in what is missing "
+        "(numpy.nan_to_num, or a mean of the column)."
+    )
+
+
+def _check_weights(weights: Any, rows: int) -> None:
+    shape = getattr(weights, "shape", None)
+    if shape is None or not _is_numeric(weights):
+        raise TypeError(
+            f"weights must be an array with one number >= 0 per row of data, got "
+            f"{_short(weights)}: pass numpy.asarray of it."
+        )
+    if not shape or shape[0] != rows:
+        raise ValueError(
+            f"weights must have one number >= 0 per row of data, {rows}, got the shape {shape}."
+        )
+    w = on_host(weights)
+    if w is None:
+        return
+    bad = ~(np.isfinite(w) & (w >= 0)).reshape(rows, -1).all(1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"weights must be finite numbers >= 0, got {w[row]} in row {row} ({int(bad.sum())} "
+            "such rows): 0 leaves a row out."
+        )
+    if not w.any():
+        raise ValueError("weights are all 0: no row would count.")
+
+
+def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
+    if pairs:
+        _refuse_what_is_no_pair("valid", valid)
+    held_out = named("valid", valid, pairs=pairs)
+    if jax.tree.structure(valid) != jax.tree.structure(train):
+        raise ValueError(
+            "valid must be the same tree as the training data, whose arrays are "
+            f"{', '.join(arrays)}; got {', '.join(held_out) or 'none'}."
+        )
+    _refuse_what_has_no_rows(held_out)
+    _refuse_unequal_lengths(held_out)
+    for (name, ours), (held_name, theirs) in zip(arrays.items(), held_out.items(), strict=True):
+        if _kind(ours) != _kind(theirs):
+            raise ValueError(
+                f"{held_name} must be like {name} but for the number of rows, {_row(ours)} a row, "
+                f"got {_row(theirs)}: prepare both in the same way."
+            )
+        _refuse_what_is_not_finite(held_name, theirs)
+
+
+def _kind(array: Any) -> tuple[Any, Any]:
+    return tuple(array.shape[1:]), dtype_of(array)
+
+
+def _row(array: Any) -> str:
+    shape, dtype = _kind(array)
+    return f"{dtype} of shape {shape}"
+
+
+def _is_numeric(array: Any) -> bool:
+    try:
+        return jnp.issubdtype(dtype_of(array), jnp.number) or dtype_of(array) == jnp.bool_
+    except TypeError:  # words, objects: no dtype of JAX's
+        return False
+
+
+def _short(value: Any) -> str:
+    return f"the {type(value).__name__} {str(value)[:40]!r}"
+
+
+_FEW = 32
+"""Entries of a row that tell most rows apart."""
+
+
+def shared_rows(train: Any, valid: Any) -> list[tuple[int, int]]:
+    """Pairs (row of `valid`, row of `train`) that hold the same bits, one for each row of `valid`.
+
+    By hashes, first of a few entries of each row, then of all entries of the rows that those do
+    not tell apart: one pass over a thirtieth of an image.
+    """
+    ours, theirs = _columns(valid), _columns(train)
+    if ours is None or theirs is None:
+        return []
+    mine, other = np.arange(len(ours[0])), np.arange(len(theirs[0]))
+    h = k = np.zeros(0, np.uint64)
+    for most in (_FEW, None):
+        h, k = _hashes(ours, mine, most), _hashes(theirs, other, most)
+        also = _are_among(k, h)  # the many among the few: a sort of the few
+        other, k = other[also], k[also]
+        keep = _are_among(h, k)
+        mine, h = mine[keep], h[keep]
+    by_hash = dict(zip(k.tolist(), other.tolist(), strict=True))
+    return [(row, by_hash[value]) for row, value in zip(mine.tolist(), h.tolist(), strict=True)]
+
+
+def overlap_message(shared: list[tuple[int, int]], rows: int) -> str:
+    """What a person should know of them."""
+    first = shared[0]
+    return (
+        f"{len(shared)} of {rows} rows of valid are rows of the training data too (the first: row "
+        f"{first[0]} is row {first[1]}): what is held out should not have been seen, or it "
+        "flatters. Split before you augment or sort, and leave duplicates out."
+    )
+
+
+def _columns(rows: Any) -> list[np.ndarray] | None:
+    """The bits of every array, as unsigned integers, one row an example."""
+    columns = []
+    for leaf in jax.tree.leaves(rows):
+        x = on_host(leaf)
+        if x is None:
+            return None
+        flat = np.ascontiguousarray(x).reshape(len(x), -1)
+        columns.append(flat.view(f"u{min(flat.dtype.itemsize, 8)}"))
+    return columns
+
+
+def _hashes(columns: list[np.ndarray], rows: np.ndarray, most: int | None) -> np.ndarray:
+    """One number a row, of `most` of its entries or of all."""
+    total = np.zeros(len(rows), np.uint64)
+    for x in columns:
+        width = x.shape[1]
+        chosen = range(width) if most is None else range(0, width, -(-width // most) or 1)
+        for column in chosen:
+            total = (total ^ x[rows, column]) * np.uint64(0x9E3779B97F4A7C15)
+            total ^= total >> np.uint64(29)
+    return total
+
+
+def _are_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which of the values are among the others."""
+    if not len(others):
+        return np.zeros(len(values), bool)
+    ordered = np.sort(others)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return ordered[place] == values

@@ -1,0 +1,73 @@
+"""What is allowed, and still most often a mistake? Said as a warning, before a run starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._cached import cached
+from ..compiled.program import Program
+from ..compiled.step import Carry
+from ..problem import Problem
+from .data import overlap_message, shared_rows
+from .optimizer import horizon_messages, uphill_message
+
+
+def doubts(program: Program, carry: Carry, steps: int) -> list[str]:
+    """An optimizer that climbs, a schedule of another length, shared rows, a loss that is a sum."""
+    problem, found = program.problem, horizon_messages(program.optimizer, steps)
+    climbs = uphill_message(program.optimizer.update)
+    found += [climbs] if climbs else []
+    if problem.valid is not None:
+        shared = shared_rows(problem.train, problem.valid)
+        rows = len(jax.tree.leaves(problem.valid)[0])
+        found += [overlap_message(shared, rows)] if shared else []
+    message = sum_message(problem, carry.params, carry.model_state)
+    return [*found, message] if message else found
+
+
+_ROWS = 8
+
+
+def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
+    """What to say of a loss that doubles when a batch comes twice; None where all is well.
+
+    Only a loss of plain functions that returns one number can be a sum. Two sizes of a batch have
+    to be compiled for it, forward only, and once for the same functions.
+    """
+    examples = problem.functions.examples
+    batch = jax.tree.map(lambda a: jnp.asarray(a[:_ROWS]), problem.train)
+    if problem.kind != "functions" or _shape(examples, params, model_state, batch) != ():
+        return None
+    if _shape(examples, params, model_state, _twice(batch)) != ():
+        return None
+    once, twice = map(float, _both(examples)(params, model_state, batch))
+    if not np.isfinite(twice) or abs(twice - 2 * once) > 1e-3 * abs(twice) or once == 0:
+        return None
+    return (
+        f"the loss doubles when every row of a batch comes twice ({once:.4g}, {twice:.4g}): it is "
+        "a sum, so that its gradient, and the best learning rate, grow with batch_size. Return the "
+        "mean, or better one number per row, of which fit takes the mean."
+    )
+
+
+@cached
+def _both(examples: Callable[..., Any]) -> Callable[..., Any]:
+    def both(params, model_state, batch):
+        return tuple(examples(params, model_state, b)["loss"] for b in (batch, _twice(batch)))
+
+    return jax.jit(both)
+
+
+def _shape(examples: Callable[..., Any], params: Any, model_state: Any, batch: Any) -> Any:
+    """The shape of the loss, or None where it takes batches of one size only."""
+    try:
+        return jax.eval_shape(examples, params, model_state, batch)["loss"].shape
+    except (TypeError, ValueError):
+        return None
+
+
+def _twice(batch: Any) -> Any:
+    return jax.tree.map(lambda a: jnp.concatenate([a, a]), batch)

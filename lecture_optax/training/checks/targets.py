@@ -1,0 +1,137 @@
+"""Are the targets what the loss takes: classes that there are logits for, probabilities, shapes?"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ..._core.dtypes import dtype_of, widen
+from .. import losses
+from ..problem import Problem
+from .data import on_host
+
+_OF_CLASSES = (losses.cross_entropy, optax.softmax_cross_entropy_with_integer_labels)
+_OF_DISTRIBUTIONS = (losses.cross_entropy, optax.softmax_cross_entropy)
+_OF_PROBABILITIES = (losses.binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
+
+
+def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) -> None:
+    """Refuse targets that the loss would take for something else, train and held-out.
+
+    What the model predicts for so many rows is traced, not computed: only its shape is needed.
+    """
+    loss = problem.per_example
+    if loss is None or problem.functions.predict is None:
+        return
+
+    def some(a):
+        return jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a))
+
+    x, y = jax.tree.map(some, tuple(problem.train))
+    prediction = jax.eval_shape(problem.functions.predict, params, model_state, x)
+    for name, data in (("y", problem.train), ("valid's y", problem.valid)):
+        if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
+            _check(name, loss, prediction, data[1])
+    _check_losses(loss, prediction, y, rows)
+    if problem.valid is not None:
+        found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
+        _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
+
+
+def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
+    dtype, like_logits = dtype_of(y), y.shape[1:] == prediction.shape[1:]
+    if jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_:
+        if loss in _OF_CLASSES:
+            _check_classes(name, y, prediction)
+    elif loss in _OF_DISTRIBUTIONS and like_logits:
+        _check_distributions(name, y)
+    elif loss in _OF_CLASSES:
+        raise TypeError(
+            f"{name} must be integers, one class of {prediction.shape[-1]} a row, got {dtype} of "
+            f"shape {tuple(y.shape)}: pass y.astype('int32'), or a distribution of shape "
+            f"{(y.shape[0], *prediction.shape[1:])}."
+        )
+    if loss in _OF_PROBABILITIES:
+        _refuse_outside(
+            name,
+            y,
+            (0, 1),
+            "a probability, 0 or 1 or between",
+            "Classes -1 and 1 are (y + 1) / 2; several classes need cross_entropy.",
+        )
+
+
+def _check_classes(name: str, y: Any, prediction: Any) -> None:
+    classes = prediction.shape[-1] if prediction.ndim > 1 else 1
+    if dtype_of(y) == jnp.bool_ or y.shape[1:] == prediction.shape[1:]:
+        raise TypeError(
+            f"{name} must be one class a row, integers of shape "
+            f"{(y.shape[0], *prediction.shape[1:-1])}, got {dtype_of(y)} of shape {tuple(y.shape)}:"
+            " pass y.argmax(-1) of one-hot rows, y.astype('int32') of True and False."
+        )
+    _refuse_outside(
+        name,
+        y,
+        (0, classes - 1),
+        f"a class from 0 to {classes - 1}, as the model has {classes} logits",
+        "Subtract 1 if the classes start at 1; widen the last layer if there are more; leave out, "
+        "or give weight 0 and class 0, what has no class.",
+    )
+
+
+def _check_distributions(name: str, y: Any) -> None:
+    rows = on_host(y)
+    if rows is None:
+        return
+    sums = np.asarray(np.sum(rows, -1, dtype=np.float64))
+    bad = (np.abs(sums - 1) > 1e-2) | (rows.min(-1) < 0)
+    if bad.any():
+        row = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} must be a distribution over the classes a row, >= 0 and of sum 1, got a sum "
+            f"of {sums[row]:.4g} and a least entry of {rows[row].min():.4g} in row {row[0]} "
+            f"({int(bad.sum())} such rows): several classes at a time need binary_cross_entropy."
+        )
+
+
+def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, advice: str) -> None:
+    low, high = bounds
+    values = on_host(y)
+    if values is None or (values.min() >= low and values.max() <= high):
+        return
+    bad = (values < low) | (values > high)
+    place = tuple(np.argwhere(bad)[0])
+    raise ValueError(
+        f"{name} must be {allowed}, got {values[place]} in row {place[0]} ({int(bad.sum())} of "
+        f"{values.size:,} are outside). {advice}"
+    )
+
+
+def _check_losses(loss: Any, prediction: Any, y: Any, rows: int) -> None:
+    """One number an example: a mean could be neither weighed nor added up over batches."""
+    found = jax.eval_shape(lambda p, y: loss(widen(p), y), prediction, y)
+    if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != rows:
+        raise ValueError(
+            "loss must return one number per example, the examples along the first axis, got "
+            f"{_shape_of(found)} for {rows} examples: return the losses before their mean or sum "
+            "is taken."
+        )
+
+
+def _check_metrics(found: dict[str, Any], rows: int) -> None:
+    for name, values in found.items():
+        if not _is_one_array(values) or (values.ndim and values.shape[0] != rows):
+            raise ValueError(
+                f"metrics[{name!r}] must return one number per example, or their mean, got "
+                f"{_shape_of(values)} for {rows} examples: keep the examples along the first axis."
+            )
+
+
+def _shape_of(x: Any) -> Any:
+    return getattr(x, "shape", type(x).__name__)
+
+
+def _is_one_array(x: Any) -> bool:
+    return hasattr(x, "shape") and hasattr(x, "dtype")

@@ -1,0 +1,306 @@
+"""What runs? The step of a problem and an optimizer, alone and many at a time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.sharding import Mesh
+
+from ..._core import validate
+from ..._core.describe import describe
+from ..._core.dtypes import default_float
+from .._cached import cached
+from .._trees import is_stream, n_rows, some_rows, strong, strong_copies
+from ..adapters.model import Functions
+from ..checks.optimizer import start_optimizer
+from ..problem import Problem
+from .row_order import rows_at
+from .sharding import automatic, mesh_of, placed, spread, with_automatic_axes
+from .step import Carry, Record, keys_of, step_of
+
+CHUNK = 1024
+"""The most steps in one call of the compiled loop: so many records are kept on the device."""
+
+COLUMNS = ("loss", "grad_norm", "update_norm", "update_ratio", "learning_rate", "finite")
+
+
+class Compiled(NamedTuple):
+    """The jitted functions, the same ones for the same arguments.
+
+    - `start`: `(params, hyperparams) -> opt_state`.
+    - `step`: `(carry, batch, weights, hyperparams) -> (carry, record)`; pure, not jitted.
+    - `take`: `(data, key, step) -> batch`; pure, not jitted.
+    - `chunk`: `(carry, data, weights, hyperparams, steps) -> progress`, up to so many steps.
+    - `once`: `(carry, table, i, data, weights, hyperparams) -> progress`, one of them.
+    - `given`: the same on a batch, and its weights, in place of all the data.
+
+    Progress is (carry, table of records, finite, leaf_ratios of the last step). All donate the
+    carry.
+    """
+
+    start: Callable[..., Any]
+    step: Callable[..., Any]
+    take: Callable[..., Any]
+    chunk: jax.stages.Wrapped
+    once: Callable[..., Any]
+    given: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Program:
+    """The pure step of a problem, and what is needed around it in a loop of one's own.
+
+    The step is `(carry, batch) -> (carry, record)`, as `jax.lax.scan` takes it.
+
+    With linen (nnx, Equinox and plain functions differ in the first line only):
+
+    ```python
+    >>> import flax.linen as nn, jax, jax.numpy as jnp, lecture_optax as lo
+    >>> from lecture_optax.training import Problem
+    >>> x = jnp.linspace(-1, 1, 64)[:, None]
+    >>> problem = Problem.from_linen(nn.Dense(1), (x, 3 * x), loss="mse")
+    >>> program = problem.program(lo.sgd(0.1), batch_size=16)
+    >>> def body(carry, _):
+    ...     return program.step(carry, program.batch(carry))
+    >>> carry, record = jax.jit(lambda c: jax.lax.scan(body, c, length=200))(program.init(seed=0))
+    >>> model = program.export(carry)  # bound: model(x)
+    >>> bool(record.loss[-1] < 1e-4)
+    True
+
+    ```
+
+    nnx: `Problem.from_nnx(model, (x, y), loss="mse")`; `export` updates `model` and returns it.
+
+    ```python
+    >>> from flax import nnx
+    >>> model = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
+    >>> program = Problem.from_nnx(model, (x, 3 * x), loss="mse").program(lo.sgd(0.1))
+    >>> carry, record = program.step(program.init(seed=0), (x, 3 * x))
+    >>> program.export(carry) is model
+    True
+
+    ```
+
+    Equinox: `Problem.from_equinox(module, (x, y), loss="mse")`; `export` returns a new module.
+
+    ```python
+    >>> import equinox as eqx
+    >>> module = eqx.nn.Linear(1, 1, key=jax.random.key(0))
+    >>> program = Problem.from_equinox(module, (x, 3 * x), loss="mse").program(lo.sgd(0.1))
+    >>> carry, record = program.step(program.init(seed=0), (x, 3 * x))
+    >>> type(program.export(carry)).__name__
+    'Linear'
+
+    ```
+
+    Plain functions: `Problem.from_functions(init=, loss=, train=)`; `carry.params` is the result.
+
+    ```python
+    >>> problem = Problem.from_functions(
+    ...     init=lambda key: jnp.zeros(1),
+    ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
+    ...     train={"x": x, "y": 3 * x[:, 0]},
+    ... )
+    >>> program = problem.program(lo.sgd(0.1))
+    >>> carry, record = program.step(program.init(seed=0), problem.train)
+
+    ```
+    """
+
+    problem: Problem
+    compiled: Compiled = field(repr=False)
+    batch_size: int
+    accumulate: int
+    hyperparams: Any = field(default_factory=dict)
+    optimizer: Any = None
+    mesh: Mesh | None = None
+
+    @staticmethod
+    def of(
+        problem: Problem,
+        tx: Any,
+        *,
+        batch_size: int | None = None,
+        accumulate: int = 1,
+        hyperparams: Mapping[str, Any] | None = None,
+        mesh: Mesh | None = None,
+    ) -> "Program":
+        """The program of a problem and an optimizer.
+
+        **Arguments**
+
+        - `tx`: a gradient transformation; or, with `hyperparams`, a function that builds it:
+          `tx(**hyperparams)`. The numbers are then data, and one program serves all of them.
+        - `batch_size`: the rows of a batch. min(64, rows) by default.
+        - `accumulate`: so many batches make one update, the gradient of all their rows.
+        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those over
+          which the data or the given parameters lie.
+
+        **Raises** `ValueError` where the devices of `mesh` cannot have equal parts of a batch, and
+        `TypeError` for a problem on an iterable.
+        """
+        if is_stream(problem.train):
+            raise TypeError(
+                f"train is an iterable of batches ({type(problem.train).__name__}), for which "
+                "lo.fit has the loop. For one of your own, build the problem on a first batch, and "
+                "call program.step(carry, batch)."
+            )
+        optimizer = tx if hyperparams is None else tx(**hyperparams)
+        describe(optimizer)  # refuses what is no transformation
+        build = _given(tx) if hyperparams is None else tx
+        size = batch_size or min(64, n_rows(problem.train))
+        validate.sizes(batch_size=size, accumulate=accumulate)
+        train, start = with_automatic_axes((problem.train, problem.start))
+        own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
+        mesh = None if mesh is None else automatic(mesh)
+        shares = _shares(mesh, own, size * accumulate)
+        compiled = compile_of(problem.functions, build, size, accumulate, shares)
+        numbers = jax.tree.map(strong, dict(hyperparams or {}))
+        where = own if mesh is None else mesh
+        return Program(problem, compiled, size, accumulate, numbers, optimizer, where)
+
+    def init(self, seed: int = 0) -> Carry:
+        """The carry before the first step. The model's `init` is given `jax.random.key(seed)`."""
+        key, (params, model_state) = jax.random.key(seed), self.problem.start
+        init = self.problem.functions.init
+        if params is None or model_state is None:
+            assert init is not None  # a problem that cannot start by itself is given a start
+            first = init(key, some_rows(self.problem.train))
+            params = first[0] if params is None else params
+            model_state = first[1] if model_state is None else model_state
+        copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
+        params, model_state = placed(copies, self.mesh)
+        start, numbers = self.compiled.start, self.hyperparams
+        opt_state = start_optimizer(start, self.optimizer, params, numbers)
+        carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
+        return placed(carry, self.mesh)
+
+    def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
+        """One step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
+        return self.compiled.step(carry, batch, None, self.hyperparams)
+
+    def batch(self, carry: Carry) -> Any:
+        """The rows of the training data on which the next step is taken."""
+        return self.compiled.take(self.problem.train, carry.key, carry.step)
+
+    def export(self, carry: Carry) -> Any:
+        """The model with the parameters and the state of `carry`."""
+        return self.problem.export(carry.params, carry.model_state)
+
+
+@cached
+def compile_of(
+    functions: Functions,
+    build: Callable[..., Any],
+    batch_size: int,
+    accumulate: int,
+    mesh: Mesh | None,
+) -> Compiled:
+    """The compiled functions of a loss and an optimizer, built once for each."""
+
+    def step(carry, batch, weights, hyperparams):
+        return step_of(functions.loss, build(**hyperparams), accumulate)(carry, batch, weights)
+
+    def take(data, key, step):
+        rows = jax.tree.leaves(data)[0].shape[0]
+        chosen = rows_at(keys_of(key)[0], step, rows, batch_size * accumulate)
+        return spread(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
+
+    def given(carry, table, i, batch, weights, hyperparams):
+        carry, record = step(carry, spread(batch, mesh), weights, hyperparams)
+        table = jax.lax.dynamic_update_index_in_dim(table, _row(record), i, 0)
+        return carry, table, record.finite, record.leaf_ratios
+
+    def once(carry, table, i, data, weights, hyperparams):
+        batch, own = take((data, weights), carry.key, carry.step)
+        return given(carry, table, i, batch, own, hyperparams)
+
+    def chunk(carry, data, weights, hyperparams, steps):
+        def body(state):
+            i, (carry, table, *_) = state
+            return i + 1, once(carry, table, i, data, weights, hyperparams)
+
+        def goes_on(state):
+            i, (_, _, finite, _) = state
+            return (i < steps) & finite
+
+        ratios = jnp.zeros(len(jax.tree.leaves(carry.params)), default_float())
+        state = carry, empty_table(), jnp.array(True), ratios
+        return jax.lax.while_loop(goes_on, body, (jnp.zeros((), jnp.int32), state))[1]
+
+    def start(params, hyperparams):
+        return build(**hyperparams).init(params)
+
+    return Compiled(
+        start=jax.jit(start),
+        step=step,
+        take=take,
+        chunk=jax.jit(chunk, donate_argnums=0),
+        once=jax.jit(once, donate_argnums=(0, 1)),
+        given=jax.jit(given, donate_argnums=(0, 1)),
+    )
+
+
+def empty_table() -> jax.Array:
+    """Room for the records of a chunk."""
+    return jnp.zeros((CHUNK, len(COLUMNS)), default_float())
+
+
+def table_of(table: np.ndarray, steps: int) -> dict[str, np.ndarray]:
+    """The columns of the first `steps` records; no rate where none could be read."""
+    columns = {name: table[:steps, i] for i, name in enumerate(COLUMNS)}
+    if np.isnan(columns["learning_rate"]).all():
+        del columns["learning_rate"]
+    return columns
+
+
+def _row(record: Record) -> jax.Array:
+    return jnp.stack([jnp.asarray(getattr(record, name), default_float()) for name in COLUMNS])
+
+
+@cached
+def _given(tx: optax.GradientTransformation) -> Callable[[], optax.GradientTransformation]:
+    return lambda: tx
+
+
+def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
+    """The devices that share a batch; those of the data only where the parts are equal."""
+    if mesh is not None and rows % mesh.size:
+        raise ValueError(
+            f"the {mesh.size} devices of mesh cannot have equal parts of a batch of {rows} rows: "
+            f"take a batch_size that {mesh.size} divides."
+        )
+    return mesh or (own if own is not None and rows % own.size == 0 else None)
+
+
+def slow_in_a_loop(program: Program, carry: Carry, data: Any, weights: Any = None) -> bool:
+    """Whether steps are to be called one by one. Traces the chunk: JAX keeps what was traced."""
+    platforms = {device.platform for device in carry.key.devices()}
+    if platforms != {"cpu"}:
+        return False
+    chunk, numbers = program.compiled.chunk, program.hyperparams
+    return convolves(chunk.trace(carry, data, weights, numbers, np.int32(1)).jaxpr)
+
+
+def convolves(jaxpr: Any) -> bool:
+    """Whether a convolution is in a jaxpr, or in one of its loops, branches and calls."""
+    return any(
+        equation.primitive.name == "conv_general_dilated" or any(map(convolves, _inner(equation)))
+        for equation in jaxpr.eqns
+    )
+
+
+def _inner(equation: Any) -> Iterator[Any]:
+    """The jaxprs among an equation's parameters."""
+    for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+        if _is_jaxpr(value):
+            yield value
+
+
+def _is_jaxpr(x: Any) -> bool:
+    return isinstance(x, (Jaxpr, ClosedJaxpr))

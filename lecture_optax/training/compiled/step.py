@@ -1,0 +1,160 @@
+"""What is compiled? One step: a gradient, an update, and the record of both."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from ..._core.current import current
+from ..._core.dtypes import as_array, default_float, dtype_of, widen
+from ..._core.numerics import abs_squared, reciprocal
+
+
+class Carry(NamedTuple):
+    """All that the next step needs; `key` is `jax.random.key(seed)` from beginning to end."""
+
+    params: Any
+    model_state: Any
+    opt_state: Any
+    key: jax.Array
+    step: ArrayLike
+
+
+class Record(NamedTuple):
+    """What one step did.
+
+    - `loss`: of its batch, before the update.
+    - `grad_norm`, `update_norm`: |g| and |Δθ|.
+    - `update_ratio`: |Δθ| / |θ|, of all parameters together; `leaf_ratios` leaf by leaf.
+    - `learning_rate`: the first rate that the optimizer's state names; NaN where it names none.
+    - `finite`: whether loss, |g| and |Δθ| were, and θ + Δθ in float16. The step is taken all the
+      same: to choose between new and old parameters, leaf by leaf, takes as long as the optimizer's
+      own work.
+    - `metrics`: what the loss returned beside its value.
+    """
+
+    loss: jax.Array
+    grad_norm: jax.Array
+    update_norm: jax.Array
+    update_ratio: jax.Array
+    learning_rate: jax.Array
+    finite: jax.Array
+    leaf_ratios: jax.Array
+    metrics: Any
+
+
+def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The keys of the order of rows and of the noise (dropout): folded from that of `init`."""
+    return jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
+
+
+def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumulate: int) -> Any:
+    """The pure step `(carry, batch, weights) -> (carry, record)`."""
+    tx = optax.with_extra_args_support(tx)
+
+    def step(carry, batch, weights=None):
+        key = jax.random.fold_in(keys_of(carry.key)[1], carry.step)
+        gradient_at = _accumulated(loss, accumulate) if accumulate > 1 else _gradient(loss)
+        (value, (model_state, metrics)), gradient = gradient_at(
+            carry.params, carry.model_state, batch, key, weights
+        )
+
+        def value_fn(params):  # for line searches
+            return loss(params, carry.model_state, batch, key, weights)[0]
+
+        updates, opt_state = tx.update(
+            gradient, carry.opt_state, carry.params, value=value, grad=gradient, value_fn=value_fn
+        )
+        record = _record(value, gradient, updates, carry.params, opt_state, metrics)
+        params = _move(carry.params, updates)
+        record = record._replace(finite=record.finite & _has_room(params))
+        return Carry(params, model_state, opt_state, carry.key, carry.step + 1), record
+
+    return step
+
+
+def _gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.value_and_grad(loss, has_aux=True)
+
+
+def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
+    """The gradient of a large batch from `parts` small ones, each weighed by its examples."""
+
+    def gradient_at(params, model_state, batch, key, weights):
+        total, rows = None, jax.tree.leaves(batch)[0].shape[0] // parts
+        for i in range(parts):
+            part, w = jax.tree.map(lambda x, i=i: x[i * rows : (i + 1) * rows], (batch, weights))
+            (value, (model_state, metrics)), gradient = _gradient(loss)(
+                params, model_state, part, jax.random.fold_in(key, i), w
+            )
+            present = jnp.asarray(rows, default_float()) if w is None else jnp.sum(widen(w))
+            own = jax.tree.map(lambda x, n=present: n * x, widen((value, metrics, gradient)))
+            total = (own, present) if total is None else _add(total, (own, present))
+        sums, present = total  # type: ignore[misc]
+        value, metrics, gradient = jax.tree.map(lambda x: reciprocal(present) * x, sums)
+        return (value, (model_state, metrics)), gradient
+
+    return gradient_at
+
+
+def _add(a: Any, b: Any) -> Any:
+    return jax.tree.map(jnp.add, a, b)
+
+
+def _record(value, gradient, updates, params, opt_state, metrics) -> Record:
+    lengths, moves = squares(params), squares(updates)
+    grad_norm = jnp.sqrt(sum(squares(gradient), jnp.zeros((), default_float())))
+    update_norm = jnp.sqrt(sum(moves, jnp.zeros((), default_float())))
+    ratios = [_ratio(move, length) for move, length in zip(moves, lengths, strict=True)]
+    return Record(
+        loss=as_array(value, default_float()),
+        grad_norm=grad_norm,
+        update_norm=update_norm,
+        update_ratio=_ratio(update_norm**2, sum(lengths, jnp.zeros((), default_float()))),
+        learning_rate=rate_of(opt_state),
+        finite=jnp.isfinite(value) & jnp.isfinite(grad_norm) & jnp.isfinite(update_norm),
+        leaf_ratios=jnp.stack(ratios) if ratios else jnp.zeros(0, default_float()),
+        metrics=metrics,
+    )
+
+
+def rate_of(opt_state: Any) -> jax.Array:
+    """The first learning rate that the state names, or NaN."""
+    try:
+        rates = list(current(opt_state).learning_rates.values())
+    except ValueError:  # nothing in it counts
+        rates = []
+    return jnp.asarray(rates[0] if rates else jnp.nan, default_float())
+
+
+def squares(tree: Any) -> list[jax.Array]:
+    """|x|² of every leaf."""
+    wide = jax.tree.leaves(widen(tree))
+    return [as_array(jnp.sum(abs_squared(x)), default_float()) for x in wide]
+
+
+def _ratio(move: jax.Array, length: jax.Array) -> jax.Array:
+    return jnp.sqrt(move * reciprocal(length))
+
+
+def _has_room(params: Any) -> jax.Array:
+    """Whether no sum went over the range of its dtype, where |Δθ| has a larger one."""
+
+    def largest(dtype):
+        return float(jnp.finfo(dtype).max)
+
+    wide = largest(default_float())
+    narrow = [x for x in jax.tree.leaves(params) if 2 * largest(dtype_of(x)) < wide]
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in narrow], bool))
+
+
+def _move(params: Any, updates: Any) -> Any:
+    """θ + Δθ in the precision of Δθ, rounded to that of θ."""
+
+    def leaf(p, u):
+        return as_array(as_array(p, u.dtype) + u, dtype_of(p))
+
+    return jax.tree.map(leaf, params, updates)

@@ -1,0 +1,161 @@
+"""Where is a run written down? `f(step, dict)`, a file of JSON lines, or a TensorBoard folder.
+
+A hundred lines a run, at steps that depend on the length of the run alone, and one at every look.
+Where a number is not finite, the last line holds it.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..loop.nonfinite import NonFiniteError
+from ..loop.run import Hook, Moment
+
+LINES = 100
+
+Write = Callable[[int, dict[str, float]], Any]
+
+
+@contextmanager
+def log_to(target: Any) -> Iterator[list[Hook]]:
+    """The hook that writes to `target`; what it opens is closed at the end, however that comes.
+
+    **Arguments**
+
+    - `target`: a function of (step, {"loss": ...}); a path ending in `.jsonl`; or another path, a
+      folder for TensorBoard. Lines that a file holds of steps after the one at which the run
+      begins are dropped: a resumed run goes on in the same file, another run starts it anew.
+
+    **Raises** `TypeError` for something else, and `ImportError` without tensorboardX.
+    """
+    if target is None:
+        yield []
+    elif callable(target):
+        with _Log(lambda step: target) as log:
+            yield [log]
+    elif not isinstance(target, (str, os.PathLike)):
+        raise TypeError(
+            f"log must be a function of (step, dict), a path ending in .jsonl or a folder for "
+            f"TensorBoard, got {target!r}."
+        )
+    else:
+        kind = _Lines if Path(target).suffix == ".jsonl" else _TensorBoard
+        opened = kind(Path(target))
+        try:
+            with _Log(opened.open) as log:
+                yield [log]
+        finally:
+            opened.close()
+
+
+class _Log:
+    """From moments, which come when the clock says, to lines at fixed steps."""
+
+    def __init__(self, open_at: Callable[[int], Write]):
+        self.open_at = open_at
+        self.write: Write | None = None
+        self.waiting: dict[str, np.ndarray] = {}
+        self.step = 0
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, NonFiniteError) and self.write is not None:
+            run = error.run
+            if run.step > self.step:
+                unseen = {name: x[self.step :] for name, x in run.history.steps.items()}
+                self(Moment(run, run.step, unseen, None))
+            self.write(error.step + 1, {error.what.split()[-1]: np.nan})
+
+    def __call__(self, moment: Moment) -> None:
+        if self.write is None:
+            self.write = self.open_at(moment.step)
+        records = moment.records
+        if records:
+            waiting = self.waiting or {name: x[:0] for name, x in records.items()}
+            self.waiting = {name: np.append(waiting[name], x) for name, x in records.items()}
+        every = max(1, moment.run.steps // LINES)
+        while len(self.waiting.get("loss", ())):
+            first = moment.step - len(self.waiting["loss"])
+            end = min((first // every + 1) * every, moment.step)
+            if end % every and not (moment.look and end == moment.step):
+                break
+            look = moment.look if end == moment.step else None
+            self.write(end, {**self._window(end - first), **_without_step(look)})
+        if moment.look and not records:
+            self.write(moment.step, _without_step(moment.look))
+        self.step = moment.step
+
+    def _window(self, length: int) -> dict[str, float]:
+        """The mean loss of the first steps that wait, and what else the last of them did."""
+        window = {name: x[:length] for name, x in self.waiting.items()}
+        self.waiting = {name: x[length:] for name, x in self.waiting.items()}
+        last = {name: float(x[-1]) for name, x in window.items()}
+        return {**last, "loss": float(np.mean(window["loss"], dtype=np.float64))}
+
+
+def _without_step(look: Mapping[str, float] | None) -> dict[str, float]:
+    return {name: value for name, value in (look or {}).items() if name != "step"}
+
+
+class _Lines:
+    """One JSON object a line: {"step": 20, "loss": 0.31, ...}."""
+
+    def __init__(self, path: Path):
+        self.path, self.file = path, None
+
+    def open(self, step: int) -> Write:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = [line for line in self._lines() if _step(line) <= step] if step else []
+        # line by line: it can be followed, and killed
+        file = self.file = self.path.open("w", buffering=1)
+        file.writelines(line + "\n" for line in kept)
+        return lambda step, values: print(json.dumps({"step": step, **values}), file=file)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+
+def _step(line: str) -> float:
+    """The step of a line; a line that was cut off by a kill has none."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):
+        return np.inf
+
+
+class _TensorBoard:
+    """Scalars, by name, as tensorboardX writes them."""
+
+    def __init__(self, path: Path):
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                f"log={str(path)!r} is a folder for TensorBoard, which needs tensorboardX: "
+                'pip install "lecture_optax[log]"; or give a path ending in .jsonl.'
+            ) from error
+        self.make, self.path, self.writer = SummaryWriter, path, None
+
+    def open(self, step: int) -> Write:
+        writer = self.writer = self.make(str(self.path), purge_step=step + 1)
+
+        def write(step: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+        return write
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()

@@ -1,0 +1,134 @@
+"""What does a run look like? Its losses, the rate below them, and how far each step went."""
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..loop.run import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's, told apart with any kind of colour vision; dashes and markers tell in grey."""
+
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+MARKERS = "osD^vPX"
+POINTS = 200
+"""The points of a line: the steps are joined into so many means."""
+
+
+def plot(history: History, ax: Any = None) -> Any:
+    """Draw a run: losses above; the rate; the update/weight ratios below.
+
+    **Arguments**
+
+    - `history`: of a run, as `result.history`.
+    - `ax`: one `Axes`, on which the losses are drawn; or three, for all. By default a new figure
+      with three. Nothing is shown: that is up to you.
+
+    **Returns** the axes: the one given, or an array of three.
+
+    **Raises** `ImportError` without Matplotlib, naming the extra.
+
+    ```python
+    >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
+    >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
+    >>> result = lo.fit(nn.Dense(1), (x, 3 * x), loss="mse", tx=lo.sgd(0.3), steps=200)
+    >>> [str(axes.get_ylabel()) for axes in result.plot()]
+    ['loss', 'learning rate τ', '|Δθ| / |θ|']
+
+    ```
+    """
+    if ax is not None and not np.ndim(ax):
+        ax.set_xlabel("step")
+        return draw_losses(history, ax)
+    above, middle, below = axes = _new_axes() if ax is None else np.ravel(ax)
+    draw_losses(history, above)
+    draw_rate(history, middle)
+    draw_ratios(history, below)
+    below.set_xlabel("step")
+    return axes
+
+
+def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -> "Axes":
+    """The training loss as a line, what held-out data said as marks on a line."""
+    color, dash, marker = COLORS[style % 7], DASHES[style % 7], MARKERS[style % 7]
+    steps, losses = means(history.steps.get("loss", np.zeros(0)))
+    looks = history.looks
+    line: dict[str, Any] = {"color": color, "ls": dash, "lw": 1.2}
+    if label and "valid_loss" in looks:  # several runs: one word for each, held-out data count
+        ax.plot(steps, losses, **line, alpha=0.4)
+    else:
+        ax.plot(steps, losses, **line, label=label or "training")
+    if "valid_loss" in looks:
+        line |= {"marker": marker, "ms": 4, "mfc": "white", "label": label or "held out"}
+        line |= {} if label else {"color": COLORS[1]}
+        ax.plot(looks["step"], looks["valid_loss"], **line)
+    if "averaged_loss" in looks and not label:
+        ax.plot(looks["step"], looks["averaged_loss"], "k:", marker="x", ms=5, label="averaged θ")
+    shown = [y for line in ax.lines for y in np.asarray(line.get_ydata(), float)]
+    if shown and np.nanmin(shown) > 0:
+        ax.set_yscale("log")
+    ax.set(ylabel="loss")
+    ax.margins(x=0.01)
+    ax.legend(frameon=False)
+    return ax
+
+
+def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
+    """The rate that was in force at each step."""
+    rates = history.steps.get("learning_rate", np.zeros(0))
+    line: Mapping[str, Any] = {"color": COLORS[style % 7], "ls": DASHES[style % 7], "lw": 1.2}
+    ax.plot(np.arange(1, len(rates) + 1), rates, **line)
+    ax.set(ylabel="learning rate τ")
+    ax.autoscale()  # again: several runs may share the axes
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.01)
+    if not len(rates):
+        ax.text(0.5, 0.5, "the optimizer names no rate", ha="center", transform=ax.transAxes)
+    return ax
+
+
+def draw_ratios(history: History, ax: "Axes") -> "Axes":
+    """How far a step goes, in sizes of what it moves: all parameters, and from leaf to leaf."""
+    steps, ratios = means(history.steps.get("update_ratio", np.zeros(0)))
+    ax.plot(steps, ratios, color=COLORS[0], lw=1.2, label="all parameters")
+    if history.ratios and len(history.ratios[0][1]) > 1:
+        at = [step for step, _ in history.ratios]
+        leaves = np.array([ratios for _, ratios in history.ratios])
+        low, high = _positive(leaves.min(1)), leaves.max(1)
+        band: Mapping[str, Any] = {"color": COLORS[0], "alpha": 0.2, "lw": 0}
+        ax.fill_between(at, low, high, label="from leaf to leaf", **band)
+    ax.axhline(1e-3, color="0.5", ls=":", lw=1, label="a thousandth")
+    if len(ratios) and np.nanmax(ratios) > 0:
+        ax.set_yscale("log")
+    ax.set(ylabel="|Δθ| / |θ|")
+    ax.margins(x=0.01)
+    ax.legend(frameon=False, ncols=3)
+    return ax
+
+
+def means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `POINTS` means of neighbours, and the step at the end of each."""
+    edges = np.linspace(0, len(values), min(POINTS, len(values)) + 1).astype(int)
+    joined = [np.mean(values[a:b]) for a, b in itertools.pairwise(edges)]
+    return edges[1:], np.array(joined)
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """No zeros, for a logarithmic axis: a rate that ends at 0 moves nothing."""
+    return np.where(values > 0, values, np.nan)
+
+
+def _new_axes() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError('plots need Matplotlib: pip install "lecture_optax[plot]".') from error
+    heights = {"height_ratios": [3, 1, 1.4]}
+    return pyplot.subplots(
+        3, 1, sharex=True, figsize=(7, 7), layout="constrained", gridspec_kw=heights
+    )[1]
