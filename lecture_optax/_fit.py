@@ -243,6 +243,6 @@ def by_recipe(problem: "Problem", beside: dict[str, Any], **options: Any) -> "Re
             f"budget lets the recipe choose and train, which takes no {', '.join(given)}: leave "
             "them out; or choose first, by lo.recipe.run, and pass its optimizer as tx."
         )
-    from .recipe.fitted import fitted
+    from .recipe.run import fitted
 
     return fitted(problem, **options)

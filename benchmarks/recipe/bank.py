@@ -19,8 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lecture_optax.recipe.optimizer import arm
-from lecture_optax.recipe.population import Arm
+from lecture_optax.recipe.population.arms import Arm, arm
 from lecture_optax.training import Problem
 from lecture_optax.training._trees import as_data, copied
 from lecture_optax.training.compiled.program import CHUNK, Program, table_of

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.tracks import Track, looks_of, lower_of, track_of
+from lecture_optax.recipe.diagnosis.learning_curve import Track, looks_of, lower_of, track_of
 
 from .bank import LOOKS, RATES, Bank, steps_at
 

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lecture_optax.recipe.optimizer import arm
-from lecture_optax.recipe.population import Arm, Population
+from lecture_optax.recipe.population.arms import Arm, arm
+from lecture_optax.recipe.population.population import Population
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.loop.sources import Rows

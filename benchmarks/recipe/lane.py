@@ -14,8 +14,8 @@ import optax
 from optax import contrib
 
 from lecture_optax.optimizers import adam, sgd
-from lecture_optax.recipe.optimizer import arms
-from lecture_optax.recipe.population import Arm, Population
+from lecture_optax.recipe.population.arms import Arm, arms
+from lecture_optax.recipe.population.population import Population
 from lecture_optax.training._trees import as_data
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
 from lecture_optax.training.loop.batch_statistics import settled

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lecture_optax.recipe.noise import blocks
-from lecture_optax.recipe.tracks import Track
+from lecture_optax.recipe.diagnosis.learning_curve import Track
+from lecture_optax.recipe.diagnosis.statistics import blocks
 
 
 def like_autotrainer(track: Track) -> str:

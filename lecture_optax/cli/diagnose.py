@@ -12,7 +12,7 @@ from .arguments import MistypedError, typed
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis
-    from ..recipe.tracks import Track
+    from ..recipe.diagnosis.learning_curve import Track
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Diagnose:
 
     def _runs(self) -> "dict[str, Track]":
         """By name: of its file, and its number where the file holds several."""
-        from ..recipe.logged import tracks_in
+        from ..recipe.diagnosis.learning_curve import tracks_in
 
         if not self.logs:
             raise MistypedError("logs must name at least one file, got none.")

@@ -54,13 +54,12 @@ fork.py         Would another rate help a run of one's own? Three ways on, on th
   ways_on.py      How does it go on at a multiple of its rate?
 """
 
-from .diagnose import Diagnosis as Diagnosis, diagnose as diagnose
-from .explanation import ArmRecord as ArmRecord, Explanation as Explanation
-from .fork import Fork as Fork, fork as fork
-from .optimizer import FAMILIES as FAMILIES, arm as arm, arms as arms
-from .population import Arm as Arm
+from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
+from .diagnosis.fork import Fork as Fork, fork as fork
+from .grid_search.results import Row as Row, Sweep as Sweep
+from .grid_search.sweep import sweep as sweep
+from .population.arms import FAMILIES as FAMILIES, Arm as Arm, arm as arm, arms as arms
+from .population.held_out import hold_back as hold_back
+from .reporting.explanation import ArmRecord as ArmRecord, Explanation as Explanation
 from .result import Result as Result
 from .run import run as run
-from .split import hold_back as hold_back
-from .sweep import sweep as sweep
-from .table import Row as Row, Sweep as Sweep

@@ -13,22 +13,21 @@ from .._core import validate
 from ..schedules import wsd
 from ..training._trees import n_rows
 from ..training.adapters import nnx as _nnx
-from ..training.compiled.program import Program, slow_in_a_loop
+from ..training.compiled.program import Program, default_batch_size, slow_in_a_loop
 from ..training.loop.batch_statistics import settled
+from ..training.loop.run import History
 from ..training.loop.sources import Rows
 from ..training.problem import Problem, problem_of
-from .choose import Choice, choose
-from .code import code_of, problem_as_code
-from .course import run_course
-from .explanation import explanation_of
-from .gauge import gauge_of
-from .held_out import HeldOut, plan_of
-from .optimizer import FAMILIES, Family, arms, plain
-from .population import Arm, Population
-from .race import Found, Race
-from .result import Result
-from .split import hold_back, rows_of
-from .waiting import is_tight
+from ..training.result import Result as FitResult
+from .population.arms import FAMILIES, Arm, Family, arms, plain
+from .population.held_out import HeldOut, hold_back, plan_of, rows_of
+from .population.population import Population, is_tight
+from .reporting.explanation import explanation_of
+from .reporting.stability import gauge_of
+from .result import Result, code_of, problem_as_code
+from .search.race import Found, Race
+from .search.select import Choice, choose
+from .session import run_course
 
 
 def run(
@@ -103,7 +102,7 @@ def run(
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
     split, kept_back = hold_back(given, seed), given.valid is None
-    size = batch_size_of(batch_size, rows_of(split.train))
+    size = default_batch_size(batch_size, rows_of(split.train))
     build = arms(families, around)
     first = Arm(0, 0).hyperparams(steps)
     program = Program.of(split, build, batch_size=size, hyperparams=first)
@@ -203,9 +202,40 @@ def _settle_in(race: Race) -> Callable[[Found], Found]:
     return settle
 
 
-def batch_size_of(batch_size: int | None, rows: int) -> int:
-    """The rows of a batch, at most all there are."""
-    if batch_size is None:
-        return min(64, rows)
-    validate.steps(batch_size=batch_size)
-    return min(int(batch_size), rows)
+def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
+    """A search, as the result of a fit: the winner's looks are its history.
+
+    There is no `opt_state`: the weights that are handed over may be those of an earlier step.
+    """
+    result = run(problem, steps=steps, **options)
+    found = result.choice.found
+    averaged = ", averaged" if found and found.is_average else ""
+    return FitResult(
+        model=result.model,
+        params=result.params,
+        model_state=result.model_state,
+        optimizer=result.optimizer,
+        opt_state=None,
+        history=History(lines=_lines(result)),
+        choice=f"the recipe: {result.explain().splitlines()[0]}",
+        cost=result.cost,
+        steps=found.step if found else 0,
+        kept=f"step {found.step if found else 0}{averaged}",
+        predictor=result.predictor,
+        search=result,
+    )
+
+
+def _lines(result: Result) -> list[dict[str, float]]:
+    """The looks of the winner, as losses over the rows that were looked at."""
+    found, start = result.choice.found, result.explanation.seen_start
+    looks = result.history[found.arm].looks if found else []
+    late = [look for look in looks if not np.isnan(look.raw)]
+    return [
+        {
+            "step": look.step,
+            "valid_loss": start + look.raw,
+            "averaged_loss": start + look.averaged,
+        }
+        for look in late
+    ]

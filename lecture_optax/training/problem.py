@@ -228,7 +228,7 @@ def refuse_beside_a_problem(**given: Any) -> None:
     beside = [name for name, value in given.items() if value is not None]
     if beside:
         raise ValueError(
-            f"a Problem brings its own data and loss, got {in_words(beside)} beside it, which would "
-            f"be ignored: give {'it' if len(beside) == 1 else 'them'} to Problem.from_linen, "
+            f"a Problem brings its own data and loss, got {in_words(beside)} beside it, which "
+            f"would be ignored: give {'it' if len(beside) == 1 else 'them'} to Problem.from_linen, "
             "from_nnx, from_equinox or from_functions, where the problem is built."
         )

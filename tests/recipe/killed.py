@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lecture_optax.recipe import run, saves
+from lecture_optax.recipe import run
+from lecture_optax.recipe.checkpoint import snapshot as saves
 from lecture_optax.training import Problem
 from lecture_optax.training.loop.sources import Rows
 from tests.training.killed import LinenNet, NnxNet, data

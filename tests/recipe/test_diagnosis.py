@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 import lecture_optax as lo
 from lecture_optax.recipe import Diagnosis, diagnose
-from lecture_optax.recipe.curves import Curve, Look
-from lecture_optax.recipe.tracks import track_of
+from lecture_optax.recipe.diagnosis.learning_curve import track_of
+from lecture_optax.recipe.population.curve import Curve, Look
 from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.loop.run import History
 

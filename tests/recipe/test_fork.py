@@ -13,8 +13,8 @@ from flax import nnx
 from flax.training.train_state import TrainState
 
 import lecture_optax as lo
-from lecture_optax.recipe import own_run
-from lecture_optax.recipe.fork import FACTORS
+from lecture_optax.recipe.diagnosis import training_state as own_run
+from lecture_optax.recipe.diagnosis.fork import FACTORS
 from lecture_optax.training import Problem
 
 from ..training.compiled import COMPILED

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import progress, run, saves, store
-from lecture_optax.recipe.journal import Journal
+from lecture_optax.recipe import run, session as progress
+from lecture_optax.recipe.checkpoint import snapshot as saves, store
+from lecture_optax.recipe.population.journal import Journal
 from lecture_optax.training.loop.sources import Rows
 from tests.training.kills import finished, killed, same_bits
 

@@ -13,15 +13,16 @@ import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.recipe import constants, findings
-from lecture_optax.recipe.curves import Look
-from lecture_optax.recipe.draw import draw_family, draw_race
-from lecture_optax.recipe.explanation import ArmRecord, Explanation
-from lecture_optax.recipe.gauge import sentence
-from lecture_optax.recipe.population import Population
-from lecture_optax.recipe.report import page_of
-from lecture_optax.recipe.symptom_words import helps, showed
-from lecture_optax.recipe.words import sentences
+from lecture_optax.recipe import constants
+from lecture_optax.recipe.diagnosis.symptom_words import helps, showed
+from lecture_optax.recipe.population.curve import Look
+from lecture_optax.recipe.population.population import Population
+from lecture_optax.recipe.reporting import comparisons as findings
+from lecture_optax.recipe.reporting.explanation import ArmRecord, Explanation
+from lecture_optax.recipe.reporting.page import page_of
+from lecture_optax.recipe.reporting.plots import draw_family, draw_race
+from lecture_optax.recipe.reporting.stability import sentence
+from lecture_optax.recipe.reporting.text import sentences
 
 from .problems import BATCH, STEPS, regression
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from lecture_optax.recipe import Arm
-from lecture_optax.recipe.curves import BLOCKS, Curve
-from lecture_optax.recipe.siblings import diagnoses_of
-from lecture_optax.recipe.symptom_words import helps, showed
+from lecture_optax.recipe.diagnosis.siblings import diagnoses_of
+from lecture_optax.recipe.diagnosis.symptom_words import helps, showed
+from lecture_optax.recipe.population.curve import BLOCKS, Curve
 from lecture_optax.training.loop.nonfinite import leaf_not_finite
 
 STEPS = 1000

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, Row, Sweep, lanes, sweep
-from lecture_optax.recipe.runs import Runs, row_of
+from lecture_optax.recipe import Arm, Row, Sweep, sweep
+from lecture_optax.recipe.grid_search import runner as lanes
+from lecture_optax.recipe.grid_search.runner import Runs, row_of
 
 from .problems import BATCH, STEPS, regression
 
@@ -180,7 +181,7 @@ def test_an_argument_out_of_its_range_is_refused(options, words):
 
 
 def test_an_arm_and_a_key_of_the_grid_have_the_same_numbers():
-    from lecture_optax.recipe.grid import grid_of
+    from lecture_optax.recipe.grid_search.grid import grid_of
 
     both = grid_of(["nesterov"], {"late": (0.5, 1.0), "constant": None}, [1e-2], [0])
     late, constant = both

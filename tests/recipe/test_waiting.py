@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from lecture_optax.recipe import population, run, waiting
+from lecture_optax.recipe import run
+from lecture_optax.recipe.population.population import population, population as waiting
 
 from .problems import BATCH, STEPS, regression
 

@@ -304,3 +304,11 @@ def _inner(equation: Any) -> Iterator[Any]:
 
 def _is_jaxpr(x: Any) -> bool:
     return isinstance(x, (Jaxpr, ClosedJaxpr))
+
+
+def default_batch_size(batch_size: int | None, rows: int) -> int:
+    """The rows of a batch, at most all there are."""
+    if batch_size is None:
+        return min(64, rows)
+    validate.steps(batch_size=batch_size)
+    return min(int(batch_size), rows)

@@ -1,0 +1,145 @@
+"""Where does a search lie on the disk? Parts, each written once, and notes that name them.
+
+    search-000012.json    notes: what the search was told, which parts belong to it
+    weights/NAME.npz      a part: an arm at a step, a look that may be handed over
+
+Most arms wait while one runs: a save writes what has changed. The name of a part says all that its
+bits follow from. A file is written beside its final name and then renamed, the notes last: a kill
+leaves the save before, or this one.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from ..._core.extras import warn
+from ...training.checkpoint.folder import KEPT, make_writable, sentence
+
+Part = dict[str, np.ndarray]
+
+
+class Saved(NamedTuple):
+    """What is read back: notes, and parts by their names."""
+
+    notes: dict[str, Any]
+    parts: dict[str, Part]
+
+
+class Store:
+    """The folder of a search. The last save stays, and the one before, in case one is damaged."""
+
+    def __init__(self, path: Any):
+        self.path = Path(path).expanduser().absolute()
+        self._saves: dict[int, set[str]] = {}
+        self._number = 0
+
+    def newest(self) -> Saved | None:
+        """The last save that can be read; None where there is none at all.
+
+        **Warns** where a later one is damaged.
+
+        **Raises** `ValueError` where all are, or the folder is that of a run of `lo.fit`.
+        """
+        errors: dict[int, Exception] = {}
+        for number in self._numbers():
+            self._number = max(self._number, number)
+            try:
+                saved = self._read(number)
+            except Exception as error:  # whatever a damaged file makes a reader say
+                errors[number] = error
+                continue
+            self._saves[number] = set(saved.parts)
+            for error in errors.values():
+                warn(
+                    f"the last save in {str(self.path)!r} is damaged ({sentence(error)}): going on "
+                    "from the one before it."
+                )
+            return saved
+        if errors:
+            raise ValueError(
+                f"no save in {str(self.path)!r} can be read ({sentence(errors[self._number])}). "
+                "Nothing was removed; to start anew, give another folder or remove this one."
+            )
+        return None
+
+    def make(self) -> None:
+        """Make the folder.
+
+        **Raises** `OSError`, in one sentence, where nothing can be written.
+        """
+        make_writable(self.path)
+        (self.path / "weights").mkdir(exist_ok=True)
+
+    def write(self, notes: Mapping[str, Any], parts: Mapping[str, Callable[[], Part]]) -> None:
+        """Add a save; of the parts those that are not there yet are made and written."""
+        there = set().union(*self._saves.values())
+        for name in parts.keys() - there:
+            _write(self._part(name), partial(_save_part, parts[name]()))
+        self._number += 1
+        body = json.dumps({**notes, "parts": list(parts)}).encode()
+        _write(self._notes(self._number), lambda file: file.write(_sealed(body)))
+        self._saves[self._number] = set(parts)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what the last saves do not name, a half-written file too."""
+        self._saves = dict(sorted(self._saves.items())[-KEPT:])
+        named = {self._part(name) for names in self._saves.values() for name in names}
+        kept = {self._notes(number) for number in self._saves} | named
+        for file in [*self.path.glob("search-*"), *(self.path / "weights").iterdir()]:
+            if file not in kept:
+                file.unlink(missing_ok=True)
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the saves, the last one first."""
+        names = [x.name for x in self.path.iterdir()] if self.path.is_dir() else []
+        if any(name.isdecimal() for name in names):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} holds a run of lo.fit, not a search: give another "
+                "folder."
+            )
+        found = [x[7:-5] for x in names if x.startswith("search-") and x.endswith(".json")]
+        return sorted(map(int, found), reverse=True)
+
+    def _read(self, number: int) -> Saved:
+        seal, _, body = self._notes(number).read_bytes().partition(b"\n")
+        if _sealed(body) != seal + b"\n" + body:
+            raise ValueError(f"{self._notes(number).name} is not as written")
+        notes = json.loads(body)
+        return Saved(notes, {name: _read_part(self._part(name)) for name in notes["parts"]})
+
+    def _notes(self, number: int) -> Path:
+        return self.path / f"search-{number:06}.json"
+
+    def _part(self, name: str) -> Path:
+        return self.path / "weights" / f"{name}.npz"
+
+
+def _sealed(body: bytes) -> bytes:
+    return f"{zlib.crc32(body):08x}\n".encode() + body
+
+
+def _save_part(part: Part, file: IO[bytes]) -> None:
+    np.savez(file, **part)  # type: ignore[arg-type]
+
+
+def _read_part(path: Path) -> Part:
+    """All arrays of a part; the format has checksums of its own."""
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """All of a file or nothing, on the disk and not on its way there."""
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,105 @@
+"""Which runs does a sweep make? Every family, schedule, rate and seed."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..._core import validate
+from ..population.arms import FAMILIES, Family
+
+Fall = tuple[float, float] | None
+
+SCHEDULES: Mapping[str, Fall] = {"constant": None, "linear": (0.0, 1.0), "late": (0.5, 1.0)}
+"""From where to where, in parts of a run, the rate falls along a line to 0."""
+
+
+Key = tuple[str, float, str, int]
+"""Family, rate, schedule and seed."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The four axes. Iterated over, it gives the key of every run.
+
+    `own` are families that are not the recipe's: its program has all of its own, whichever run.
+    """
+
+    families: tuple[str, ...]
+    own: Mapping[str, Family] | None
+    schedules: Mapping[str, Fall]
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.families) * len(self.schedules) * len(self.rates) * len(self.seeds)
+
+    def __iter__(self) -> Iterator[Key]:
+        for family in self.families:
+            for schedule in self.schedules:
+                for rate in self.rates:
+                    for seed in self.seeds:
+                        yield family, rate, schedule, seed
+
+    def numbers(self, key: Key, steps: int) -> dict[str, Any]:
+        """What `arms` is given. A rate that never falls falls after the last step."""
+        family, rate, schedule, _ = key
+        fall = self.schedules[schedule]
+        start = round(fall[0] * steps) if fall else steps
+        end = round(fall[1] * steps) if fall else steps + 1
+        return {
+            "family": list(self.own or FAMILIES).index(family),
+            "learning_rate": rate,
+            "decay_start": start,
+            "decay_steps": max(1, end - start),
+        }
+
+
+def grid_of(
+    families: Sequence[str] | Mapping[str, Family],
+    schedules: Sequence[str] | Mapping[str, Fall],
+    rates: Iterable[float],
+    seeds: Iterable[int],
+) -> Grid:
+    """The axes, checked."""
+    falls = _named(SCHEDULES, "schedules", schedules)
+    for name, fall in falls.items():
+        if fall is not None and not (len(fall) == 2 and 0 <= fall[0] < fall[1]):
+            raise ValueError(
+                f"schedules must name from where to where the rate falls, in parts of a run, or "
+                f"None, got {name!r}: {fall!r}. Try (0.5, 1.0)."
+            )
+    some_rates, some_seeds = _distinct(rates=rates), _distinct(seeds=seeds)
+    for rate in some_rates:
+        validate.positive(rates=rate)
+    for seed in some_seeds:
+        validate.steps(least=0, of="", seeds=seed)
+    return Grid(
+        tuple(_named(FAMILIES, "families", families)),
+        families if isinstance(families, Mapping) else None,
+        falls,
+        tuple(float(rate) for rate in some_rates),
+        tuple(int(seed) for seed in some_seeds),
+    )
+
+
+def _named(known: Mapping[str, Any], name: str, given: Any) -> dict[str, Any]:
+    """What was given by names, or as it is."""
+    if not isinstance(given, Mapping):
+        given = (given,) if isinstance(given, str) else _distinct(**{name: given})
+        for word in given:
+            validate.one_of(*known, **{name: word})
+        given = {word: known[word] for word in given}
+    if not given:
+        raise ValueError(f"{name} must name at least one, got {given!r}.")
+    return dict(given)
+
+
+def _distinct(**given: Any) -> tuple[Any, ...]:
+    """The values of an axis, each once."""
+    ((name, values),) = given.items()
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be several, as [{values!r}], got {values!r}.")
+    found = tuple(dict.fromkeys(values))
+    if not found:
+        raise ValueError(f"{name} must have at least one value, got none.")
+    return found
