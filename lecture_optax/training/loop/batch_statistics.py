@@ -2,7 +2,7 @@
 
 The running statistics of BatchNorm are those of the last weights, not of their average. They are
 estimated anew, by a pass of training batches through the averaged weights. In 15 of 18 cases
-(`python -m benchmarks.averaged_statistics`) that gives the lowest held-out loss; averaging the
+(`python -m benchmarks.batch_statistics`) that gives the lowest held-out loss; averaging the
 statistics as the weights are averaged is better than leaving them as they are in 2 of 18.
 
 A layer's own rule, s ← m s + (1 - m) b(batch), would remember where it starts from for hundreds of

@@ -1,0 +1,106 @@
+"""Does a diagnosis name the right symptom, and the right remedy early in a run?
+
+    python -m benchmarks.diagnosis FOLDER [--development] [--failures]
+
+FOLDER holds what `benchmarks.diagnosis.collect_curves` makes. Problems whose names end in `_` were not looked at
+when the thresholds were chosen, nor were the other spectra; `--development` leaves both out. Three
+minutes of a core.
+"""
+
+import argparse
+import collections
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import quadratics as analytic
+from .baselines import RULES
+from .collect_curves import Bank, read
+from .labels import EVIDENCE, Question, ours, questions, score, tracks_of
+
+PARTS = (0.1, 0.3)
+"""Of the steps, after which it is asked."""
+
+Answer = Callable[[Question], str]
+
+
+def answers_of(banks: dict[str, Bank], part: float, majority: str) -> Iterator[tuple[str, Answer]]:
+    """Ours on three kinds of evidence, simple rules, and the most frequent label."""
+    for name, which in EVIDENCE.items():
+        yield name, lambda q, w=which: ours(tracks_of(banks[q.problem], q, part, w))
+    for name, rule in RULES.items():
+        yield name, lambda q, rule=rule: rule(tracks_of(banks[q.problem], q, part, None)[1.0])
+    yield f"always {majority}", lambda q: majority
+
+
+def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
+    """The table of one set of problems."""
+    every = [q for name, bank in banks.items() for q in questions(name, bank)]
+    asked = [q for q in every if q.label is not None]
+    agreed = {q for q in asked if q.seeds_agree}
+    print(
+        f"{len(banks)} problems, {len(every):,} runs: {len(every) - len(asked):,} ties; of the "
+        f"other {len(asked):,} all seeds agree on {len(agreed):,}"
+    )
+    for part in PARTS:
+        print(f"after {part:.0%} of the steps")
+        for name, answer in answers_of(banks, part, majority):
+            given = {q: answer(q) for q in asked}
+            all_of_them = score(asked, given.__getitem__)
+            narrow = score([q for q in asked if q in agreed], given.__getitem__)
+            print(f"  {name:32} {all_of_them}; where seeds agree {narrow}")
+            if failures and name in EVIDENCE:
+                _failures(all_of_them.opposite, asked, given)
+
+
+def _failures(opposite: list[Question], asked: list[Question], given: dict[Question, str]) -> None:
+    """All opposite answers, and the problems with most that are not right."""
+    wrong = collections.Counter(q.problem for q in asked if given[q] != q.label)
+    for name, count in wrong.most_common(8):
+        print(f"      {name}: {count} of {sum(q.problem == name for q in asked)} not right")
+    for q in opposite:
+        print(f"      opposite: {q}: {q.label}, said {given[q]}{'' if q.seeds_agree else ' *'}")
+
+
+def symptoms(spectra: dict[str, analytic.Spectrum]) -> None:
+    """Of quadratics: how good each name is, and what was called something else."""
+    counts = analytic.confusion(spectra)
+    ties = sum(n for (wanted, _), n in counts.items() if wanted is None)
+    of = sum(counts.values()) - ties
+    print(f"{of:,} runs, and {ties} ties; macro-F1 {analytic.macro_f1(counts):.3f}")
+    for name in sorted({wanted for wanted, _ in counts if wanted}):
+        precision, recall = analytic.quality(counts, name)
+        others = {x: n for (wanted, x), n in counts.items() if wanted == name and x != name}
+        missed = ", ".join(f"{n} {x}" for x, n in others.items())
+        there = counts.get((name, name), 0) + sum(others.values())
+        print(f"  {name:14} {there:5} precision {precision:.3f}, recall {recall:.3f}  {missed}")
+
+
+def most_frequent(banks: dict[str, Bank]) -> str:
+    labels = [q.label for name, bank in banks.items() for q in questions(name, bank) if q.label]
+    return collections.Counter(labels).most_common(1)[0][0]
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--failures", action="store_true")
+    parser.add_argument("--development", action="store_true")
+    given = parser.parse_args(words)
+    banks = {path.stem: read(path) for path in sorted(given.folder.glob("*.npz"))}
+    seen = {name: bank for name, bank in banks.items() if not name.endswith("_")}
+    others = {name: bank for name, bank in banks.items() if name.endswith("_")}
+    majority = most_frequent(seen)
+    print("Symptoms of quadratics, spectra of the development: ", end="")
+    symptoms(analytic.DEVELOPMENT)
+    print("Remedies, problems of the development: ", end="")
+    remedies(seen, majority, given.failures)
+    if not given.development:
+        print("Symptoms of quadratics, other spectra: ", end="")
+        symptoms(analytic.OTHERS)
+        print("Remedies, other problems: ", end="")
+        remedies(others, majority, given.failures)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

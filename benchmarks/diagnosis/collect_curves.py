@@ -1,0 +1,176 @@
+"""Which curves do all rates leave? The training loss of every step, kept in a folder.
+
+    python -m benchmarks.diagnosis.collect_curves FOLDER [--prototype FOLDER] [problem ...]
+
+Adam and SGD + Nesterov at half decades, constant, three seeds, with held-out losses on the way; and
+those of the raw weights at the end, of the constant rate and of one that falls along a line to 0.
+Half an hour of a core for the 28 problems. `--prototype` takes further ones from files
+`problems*.py` in a folder, each a function that returns `init`, `loss`, `train`, `valid`,
+`batch_size` and `steps`; their names get a `_`.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lecture_optax.recipe.population.arms import Arm, arm
+from lecture_optax.training import Problem
+from lecture_optax.training._trees import as_data, copied
+from lecture_optax.training.compiled.program import CHUNK, Program, table_of
+from lecture_optax.training.compiled.step import Carry
+from lecture_optax.training.loop.evaluation import average_of, evaluate
+
+from ..recipe.problems import CASES, Case, Task
+
+SEEDS = 3
+RATES = tuple(range(-24, 9, 2))
+"""Quarter decades: 1e-6 to 1e2 by halves, so that every rate has siblings a decade off."""
+LOOKS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
+"""When held-out rows are looked at, as parts of a run: a diagnosis is asked early."""
+
+
+class Bank(NamedTuple):
+    """All runs of a problem; axes: family, rate, seed, and for `losses` the step.
+
+    Steps after one that was not finite are NaN. `looks` are held-out losses at `LOOKS`, of the raw
+    weights and of their average; `final` is the one at the end of a constant rate, `falling` of one
+    that falls to 0; infinite where it exploded.
+    """
+
+    losses: np.ndarray
+    gradients: np.ndarray
+    looks: np.ndarray
+    final: np.ndarray
+    falling: np.ndarray
+    start: float
+
+
+def make(case: Case) -> Bank:
+    problem, steps = case.build().problem, case.steps
+    numbers = Arm(0, 0).hyperparams(steps)
+    program = Program.of(problem, arm, batch_size=case.batch_size, hyperparams=numbers)
+    train = jax.tree.map(jnp.asarray, problem.train)
+    starts = [program.init(seed) for seed in range(SEEDS)]
+    shape = (2, len(RATES), SEEDS)
+    losses = np.full((*shape, steps), np.nan, np.float32)
+    gradients, ends = losses.copy(), np.full((2, *shape), np.inf)
+    looks = np.full((*shape, len(LOOKS), 2), np.inf)
+
+    def held_out(params, state):
+        loss = evaluate(problem.functions.examples, params, state, problem.valid)["loss"]
+        return loss if np.isfinite(loss) else np.inf
+
+    for i, fall in enumerate((None, (0, steps))):
+        for at in np.ndindex(shape):
+            family, rate, seed = at
+            own = as_data(Arm(family, RATES[rate], fall).hyperparams(steps))
+            carry, done = _start(program, starts[seed], own), 0
+            for j, look in enumerate(() if fall else (steps_at(part, steps) for part in LOOKS)):
+                carry, records = _run(program, carry, own, train, done, look)
+                _keep(records, losses[at], gradients[at], done)
+                done += len(records["loss"])
+                if done < look:
+                    break
+                both = carry.params, average_of(carry)
+                looks[at][j] = [held_out(params, carry.model_state) for params in both]
+            else:
+                carry, records = _run(program, carry, own, train, done, steps)
+                if not fall:
+                    _keep(records, losses[at], gradients[at], done)
+                if done + len(records["loss"]) == steps:
+                    ends[i][at] = held_out(carry.params, carry.model_state)
+    start = float(np.mean([held_out(start.params, start.model_state) for start in starts]))
+    return Bank(losses, gradients, looks, ends[0], ends[1], start)
+
+
+def steps_at(part: float, steps: int) -> int:
+    return max(1, round(part * steps))
+
+
+def _keep(records, losses, gradients, done):
+    for to, name in ((losses, "loss"), (gradients, "grad_norm")):
+        to[done : done + len(records[name])] = records[name]
+
+
+def _start(program, start, numbers):
+    params, state = copied((start.params, start.model_state))
+    opt_state = program.compiled.start(params, numbers)
+    return Carry(params, state, opt_state, *copied((start.key, start.step)))
+
+
+def _run(program, carry, numbers, train, done, steps):
+    """The carry at `steps`, and the records of the steps that were finite."""
+    parts = [{"loss": np.zeros(0), "grad_norm": np.zeros(0)}]
+    while done < steps:
+        more = min(CHUNK, steps - done)
+        carry, table, *_ = program.compiled.chunk(carry, train, None, numbers, np.int32(more))
+        taken = int(np.asarray(carry.step)) - done
+        part = table_of(np.asarray(table), taken)
+        good = int(np.cumprod(part["finite"].astype(bool)).sum())
+        parts.append({name: x[:good] for name, x in part.items()})
+        done += taken
+        if good < more:
+            break
+    return carry, {name: np.concatenate([p[name] for p in parts]) for name in ("loss", "grad_norm")}
+
+
+def kept(folder: Path, name: str, case: Case) -> Bank:
+    """The bank of a problem, made once."""
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **make(case)._asdict())
+    return read(path)
+
+
+def read(path: Path) -> Bank:
+    with np.load(path) as found:
+        return Bank(**{key: found[key] for key in Bank._fields})
+
+
+def prototypes(folder: Path) -> dict[str, Case]:
+    """The problems of files elsewhere."""
+    sys.path.insert(0, str(folder))
+    cases = {}
+    for path in sorted(folder.glob("problems*.py")):
+        module = importlib.import_module(path.stem)
+        own = {n: f for n, f in vars(module).items() if getattr(f, "__module__", "") == path.stem}
+        for table in [x for n, x in vars(module).items() if n.startswith("P") and type(x) is dict]:
+            cases |= {n: f for n, f in table.items() if n in own}
+    sys.path.remove(str(folder))
+    return {f"{name}_": _case(make) for name, make in cases.items()}
+
+
+def _case(make) -> Case:
+    given = make()
+
+    def build():
+        problem = Problem.from_functions(
+            init=given.init, loss=given.loss, train=given.train, valid=given.valid
+        )
+        return Task(problem, given.valid)
+
+    return Case(build, given.steps, given.batch_size)
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--prototype", type=Path)
+    parser.add_argument("problems", nargs="*")
+    given = parser.parse_intermixed_args(words)
+    cases = CASES | (prototypes(given.prototype) if given.prototype else {})
+    for name in given.problems or cases:
+        bank = kept(given.folder, name, cases[name])
+        print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} exploded", flush=True)
+        jax.clear_caches()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""One seed of a problem, on which any optimizer can run: same start, same rows, same looks.
+
+Every peer is granted what our arms have: an average of the weights, and the best of 20 looks.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from optax import contrib
+
+from lecture_optax.optimizers import adam, sgd
+from lecture_optax.recipe.population.arms import Arm, arms
+from lecture_optax.recipe.population.population import Population
+from lecture_optax.training._trees import as_data
+from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
+from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.evaluation import average_of, evaluate
+from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.problem import Problem
+
+from ..recipe.problems import Case
+
+LOOKS = 20
+
+TEST_STEPS, SLOWEST, FASTEST = 100, 1e-7, 10.0
+"""fastai's range test: the rate rises by the same factor a step."""
+
+FAMILIES: Mapping[str, Callable[[Any], Any]] = {
+    "adam": adam,
+    "nesterov": lambda rate: sgd(rate, momentum=0.9, nesterov=True),
+    "prodigy": contrib.prodigy,
+    "cocob": contrib.cocob,
+    "d-adaptation": contrib.dadapt_adamw,
+    "schedule-free": lambda rate: contrib.schedule_free_adamw(2.5e-3),
+    "mechanic": lambda rate: contrib.mechanize(optax.adam(rate)),
+    "range test": lambda rate: adam(
+        optax.exponential_decay(SLOWEST, TEST_STEPS, FASTEST / SLOWEST)
+    ),
+}
+"""One program has them all; those that need no rate are given 1, as their authors do."""
+
+
+class Seen(NamedTuple):
+    """The lowest look so far, and its weights."""
+
+    loss: float
+    params: Any
+    model_state: Any
+
+
+class Lane:
+    """The runs of a seed within a budget, and the best of what they showed."""
+
+    def __init__(self, program: Program, rows: Rows, seed: int, steps: int, budget: float):
+        self.seed, self.steps = seed, steps
+        limit = int(budget * steps + 1e-6)
+        self.population = Population(program, rows, program.init(seed), steps, limit)
+        start = self.population.start
+        self.best = Seen(np.inf, start.params, start.model_state)
+
+    @property
+    def cost(self) -> float:
+        return self.population.spent / self.steps
+
+    @property
+    def left(self) -> int:
+        return self.population.limit - self.population.spent
+
+    def run(self, family: str, rate: float = 1.0, linear: bool = False) -> float:
+        """A complete run, as far as the budget goes: its lowest look."""
+        return min(self.looks(family, rate, linear), default=np.inf)
+
+    def looks(self, family: str, rate: float, linear: bool = False) -> Iterator[float]:
+        """The held-out loss at each look: the lower of the weights' and of their average's."""
+        arm = _arm(family, rate, (0, self.steps) if linear else None)
+        for mark in np.unique(np.maximum(1, self.steps * np.arange(1, LOOKS + 1) // LOOKS)):
+            finite = self.population.advance(arm, int(mark))
+            if not finite or self.population.step(arm) < mark:
+                break
+            yield self._look(self.population.members[arm].carry)
+        self.population.members.pop(arm, None)
+        self.population.saved.clear()
+
+    def range_test(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rates that rise from step to step, and the training losses at them."""
+        numbers = as_data(_arm("range test", 1.0).hyperparams(self.steps))
+        program = dataclasses.replace(self.population.program, hyperparams=numbers)
+        steps = min(TEST_STEPS, self.left)
+        carry, table, *_ = self.population.rows.advance(program, program.init(self.seed), steps)
+        done = int(np.asarray(carry.step))
+        self.population.spent += done
+        rates = SLOWEST * (FASTEST / SLOWEST) ** (np.arange(done) / TEST_STEPS)
+        return rates, table_of(np.asarray(table), done)["loss"]
+
+    def _look(self, carry: Any) -> float:
+        losses = []
+        for params, model_state in self._candidates(carry):
+            data = self.population.program.problem
+            loss = evaluate(data.functions.examples, params, model_state, data.valid)["loss"]
+            losses.append(loss if np.isfinite(loss) else np.inf)
+            if losses[-1] < self.best.loss:
+                self.best = Seen(loss, *jax.tree.map(jnp.array, (params, model_state)))
+        return min(losses)
+
+    def _candidates(self, carry: Any) -> Iterator[tuple[Any, Any]]:
+        """The weights, their average, and what schedule-free's author evaluates."""
+        yield carry.params, carry.model_state
+        others = [average_of(carry)]
+        kind = contrib.ScheduleFreeState
+        for state in jax.tree.leaves(carry.opt_state, is_leaf=lambda x: isinstance(x, kind)):
+            if isinstance(state, kind) and int(np.asarray(state.b1 > 0)):
+                others.append(contrib.schedule_free_eval_params(state, carry.params))
+        for params in others:
+            population = self.population
+            yield params, settled(population.program, carry, params, population.rows.data)
+
+
+class Lanes:
+    """All lanes of a problem share a program."""
+
+    def __init__(self, problem: Problem, case: Case):
+        numbers = _arm("adam", 1.0).hyperparams(case.steps)
+        options = {"batch_size": case.batch_size, "hyperparams": numbers}
+        self.program, self.steps = Program.of(problem, arms(FAMILIES), **options), case.steps
+        data = jax.tree.map(jnp.asarray, problem.train)
+        self.rows = Rows(data, None, slow_in_a_loop(self.program, self.program.init(0), data))
+
+    def lane(self, seed: int, budget: float) -> Lane:
+        return Lane(self.program, self.rows, seed, self.steps, budget)
+
+
+def _arm(family: str, rate: float, fall: tuple[int, int] | None = None) -> Arm:
+    """Any rate: the quarters of a decade need not be whole."""
+    return Arm(list(FAMILIES).index(family), 4 * np.log10(rate), fall)  # type: ignore[arg-type]

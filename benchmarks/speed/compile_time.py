@@ -1,0 +1,54 @@
+"""Does composing an optimizer from blocks cost time when it is compiled?
+
+    python -m benchmarks.speed.compile_time
+
+Tracing, lowering and XLA's compilation of one update, from nothing, for trees of 1, 100 and 500
+leaves.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import lecture_optax as lo
+
+from .timing import Contestant, duel, seconds
+
+METHODS: dict[str, Callable] = {
+    "adam": lambda library: library.adam(1e-3),
+    "adamw": lambda library: library.adamw(1e-3),
+    "sgd + nesterov": lambda library: library.sgd(1e-3, momentum=0.9, nesterov=True),
+    "rmsprop": lambda library: library.rmsprop(1e-3),
+}
+LEAVES = {1: 8, 100: 3, 500: 1}  # and how often
+
+
+def compiler(tx: optax.GradientTransformation, leaves: int) -> Contestant:
+    """The seconds from Python to machine code."""
+    params = {f"leaf {i}": jnp.zeros(100) for i in range(leaves)}
+    state = tx.init(params)
+
+    def compile_step():
+        def step(params, state, gradient):
+            update, state = tx.update(gradient, state, params)
+            return optax.apply_updates(params, update), state
+
+        jax.jit(step, donate_argnums=(0, 1)).lower(params, state, params).compile()
+
+    return lambda: seconds(compile_step)
+
+
+def main() -> None:
+    print("leaves  method            ours    Optax's  ratio")
+    for leaves, rounds in LEAVES.items():
+        for method, build in METHODS.items():
+            ours, theirs = (compiler(build(lib), leaves) for lib in (lo, optax))
+            mine, other, ratio = duel(ours, theirs, rounds)
+            row = f"{leaves:6}  {method:14} {mine * 1e3:8.0f} {other * 1e3:8.0f} ms"
+            print(f"{row}  {ratio:5.2f}x", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""How often is a step compiled in a sweep over rates, momenta and horizons?
+
+    python -m benchmarks.speed.sweep_compiles
+
+100 rates x 10 momenta x 3 horizons, each a run of 20 steps of SGD + Nesterov on a half cosine.
+Here every number is data: one compile. In Optax the rate and the momentum can be, inside one
+compiled function; its cosine asks in Python whether the horizon is positive, so that a horizon is
+a constant, and each costs a compile.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import lecture_optax as lo
+
+RATES = np.geomspace(1e-4, 1e-1, 100)
+MOMENTA = np.linspace(0.0, 0.9, 10)
+HORIZONS = (10, 20, 40)
+
+
+class Sweep:
+    """A compiled run of one trial that counts how often it was traced."""
+
+    def __init__(self, build: Callable, static: tuple[int, ...] = ()):
+        self.traces, self.build = 0, build
+        self.run = jax.jit(self._trial, static_argnums=static)
+
+    def _trial(self, rate, momentum, horizon):
+        self.traces += 1
+        tx, params = self.build(rate, momentum, horizon), jnp.array([3.0, -4.0])
+
+        def step(carry, _):
+            params, state = carry
+            update, state = tx.update(2 * params, state, params)
+            return (optax.apply_updates(params, update), state), None
+
+        (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), length=20)
+        return params
+
+    def __call__(self) -> float:
+        """Run every trial; the seconds it took."""
+        start = time.perf_counter()
+        for trial in itertools.product(RATES, MOMENTA, HORIZONS):
+            jax.block_until_ready(self.run(*trial))
+        return time.perf_counter() - start
+
+
+def ours(rate, momentum, horizon):
+    return lo.sgd(lo.schedules.cosine(rate, horizon), momentum=momentum, nesterov=True)
+
+
+def theirs(rate, momentum, horizon):
+    return optax.sgd(optax.cosine_decay_schedule(rate, horizon), momentum=momentum, nesterov=True)
+
+
+def main() -> None:
+    for name, sweep in {"ours": Sweep(ours), "Optax's": Sweep(theirs, static=(2,))}.items():
+        took = sweep()
+        print(f"{name:8} {sweep.traces} compiles, 3,000 runs in {took:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""How fast does `lo.fit` train, next to the loops that people write?
+
+    python -m benchmarks.speed.training_speed [--only digits|large|convolution|first-step]
+
+- digits: steps a second of an MLP with BatchNorm and dropout, batch 64, everything included, turn
+  by turn with each loop in one process.
+- large: a network whose step takes more than 20 ms, next to the fastest loop we can write by hand
+  (rows on the device, state donated, nothing read).
+- convolution: a small CNN, steps in the compiled loop and one by one.
+- first-step: from the call to the first step, each in a process of its own, next to `jax.jit` of a
+  bare step.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import lecture_optax as lo
+from lecture_optax.training import Problem
+from lecture_optax.training.loop.sources import Rows
+
+from .timing import duel, seconds
+from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, loss_of, ours
+
+STEPS, ROUNDS = 2000, 5
+
+
+def digits() -> None:
+    """Every loop against ours."""
+    mine = ours()
+    mine(STEPS)
+    print(f"{'digits, batch 64':24}steps/s      ours   ratio")
+    for name, build in THEIRS.items():
+        try:
+            theirs = build()
+        except ImportError as error:
+            print(f"{name:24}not installed ({error.name})")
+            continue
+        theirs(200)
+        our, their, ratio = duel(partial(mine, STEPS), partial(theirs, STEPS), ROUNDS)
+        print(f"{name:24}{STEPS / their:7.0f}   {STEPS / our:7.0f}   {1 / ratio:.2f}")
+
+
+def large() -> None:
+    """3 x 1500 wide, batch 256: 4.6 million parameters, 20 ms a step on two cores."""
+
+    class Wide(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            for _ in range(3):
+                x = nn.relu(nn.Dense(1500)(x))
+            return nn.Dense(10)(x)
+
+    model, ours_tx, optax_tx, steps = Wide(), lo.adam(RATE), optax.adam(RATE), 100
+    rows = 256
+    x, y = jnp.asarray(X), jnp.asarray(Y)
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(carry, rows):
+        params, state = carry
+        value, gradient = jax.value_and_grad(
+            lambda params: loss_of(model.apply({"params": params}, x[rows]), y[rows])
+        )(params)
+        updates, state = optax_tx.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    def by_hand():
+        params = model.init(jax.random.key(0), X[:1])["params"]
+        carry, random = (params, optax_tx.init(params)), np.random.default_rng(0)
+        for _ in range(steps):
+            carry, _ = step(carry, random.choice(len(X), rows, replace=False))
+        jax.block_until_ready(carry)
+
+    def fit():
+        data, options = (X, Y), {"tx": ours_tx, "steps": steps, "batch_size": rows}
+        lo.fit(model, data, loss="cross_entropy", **options, progress=False)
+
+    by_hand(), fit()
+    our, their, ratio = duel(partial(seconds, fit), partial(seconds, by_hand), ROUNDS)
+    print(
+        f"large: by hand {1e3 * their / steps:.1f} ms a step, ours {1e3 * our / steps:.1f}, ",
+        end="",
+    )
+    print(f"speed {1 / ratio:.2f} of it")
+
+
+def convolution() -> None:
+    """Why `training/convolutions.py` is there."""
+
+    class Cnn(nn.Module):
+        width: int
+
+        @nn.compact
+        def __call__(self, x):
+            x = nn.avg_pool(nn.relu(nn.Conv(self.width, (3, 3))(x)), (2, 2), (2, 2))
+            return nn.Dense(10)(nn.relu(nn.Conv(2 * self.width, (3, 3))(x)).mean((1, 2)))
+
+    data = (DIGITS.images[..., None].astype(np.float32) / 16, Y)
+    for width in (8, 32):
+        problem = Problem.from_linen(Cnn(width), data, loss="cross_entropy")
+        program = problem.program(lo.adam(RATE), batch_size=BATCH)
+
+        def steps(source, program=program):
+            carry = source.advance(program, program.init(), 1)[0]
+            return seconds(lambda: jax.block_until_ready(source.advance(program, carry, 20))) / 20
+
+        arrays = jax.tree.map(jnp.asarray, data)
+        looped, alone = Rows(arrays), Rows(arrays, one_by_one=True)
+        one, loop, ratio = duel(partial(steps, alone), partial(steps, looped), 3)
+        print(
+            f"convolution, {width:2} and {2 * width} channels: {1e3 * loop:.2f} ms a step in the ",
+            end="",
+        )
+        print(f"loop, {1e3 * one:.2f} ms one by one ({1 / ratio:.1f} times as fast)")
+
+
+def first_step() -> None:
+    """From the call to the first step."""
+    took: dict[str, list[float]] = {"bare": [], "fit": []}
+    for _ in range(ROUNDS):
+        for kind, times in took.items():
+            command = [sys.executable, "-m", "benchmarks.speed.training_speed", "--child", kind]
+            times.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
+    bare, fit = (statistics.median(times) for times in took.values())
+    print(
+        f"first step: bare jit {bare:.2f} s, fit {fit:.2f} s: "
+        f"{fit / bare:.2f} times, {fit - bare:+.2f} s"
+    )
+
+
+def child(kind: str) -> None:
+    """The seconds to a first step, in a process that has imported everything."""
+    start = time.perf_counter()
+    if kind == "bare":
+        jax.block_until_ready(
+            jax.tree.leaves(linen_step()[1](linen_step()[0], X[:BATCH], Y[:BATCH]))
+        )
+    else:
+        data = (X, Y)
+        lo.fit(LinenNet(), data, loss="cross_entropy", tx=lo.adam(RATE), steps=1, batch_size=BATCH)
+    print(time.perf_counter() - start)
+
+
+PARTS = {"digits": digits, "large": large, "convolution": convolution, "first-step": first_step}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--child", choices=["bare", "fit"], help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(chosen.child)
+    else:
+        for name, part in PARTS.items():
+            if chosen.only in (None, name):
+                part()

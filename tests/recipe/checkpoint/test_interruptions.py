@@ -1,0 +1,346 @@
+"""A search that was killed, stopped or interrupted: the same pick, the same bits, no step twice."""
+
+import errno
+import re
+import signal
+
+import chex
+import flax.linen as nn
+import jax
+import numpy as np
+import pytest
+
+import lecture_optax as lo
+from lecture_optax.recipe import run, session as progress
+from lecture_optax.recipe.checkpoint import snapshot as saves, store
+from lecture_optax.recipe.population.journal import Journal
+from lecture_optax.training.loop.sources import Rows
+from tests.stress.harness import finished, killed, same_bits
+
+from ..problems import BATCH, STEPS, init, regression
+
+
+def recipe(folder=None, problem=None, **options):
+    options = {"steps": STEPS, "batch_size": BATCH, "budget": 3.0, "progress": False, **options}
+    return run(problem or regression(), checkpoint=folder, **options)
+
+
+def found(result):
+    """All that a search leaves: arrays, and words and numbers."""
+    curves = {
+        arm: (curve.step, curve.looks, curve.failed, curve.means, curve.gradient, curve.update)
+        for arm, curve in result.history.items()
+    }
+    words = result.code, result.cost, repr(result.explanation), result.explain(), repr(curves)
+    return (result.params, result.model_state), words
+
+
+def assert_same(one, other):
+    chex.assert_trees_all_equal(found(one)[0], found(other)[0])
+    assert found(one)[1] == found(other)[1]
+
+
+class Killed(BaseException):
+    """What a `kill -9` looks like from within: nothing is put in order after it."""
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Save wherever a search can be saved."""
+    monkeypatch.setattr(saves, "FIRST", 0.0)
+    monkeypatch.setattr(saves, "SHARE", 1e9)
+
+
+@pytest.fixture
+def spent(monkeypatch):
+    """The chunks of steps that are really taken; `act` is called before each."""
+    chunks, advance = Taken(), Rows.advance
+
+    def counted(self, program, carry, steps):
+        chunks.act(len(chunks))
+        first = int(carry.step)
+        told = advance(self, program, carry, steps)
+        chunks.append(int(told[0].step) - first)
+        return told
+
+    monkeypatch.setattr(Rows, "advance", counted)
+    return chunks
+
+
+class Taken(list):
+    def act(self, done):
+        pass
+
+
+def kill_at(monkeypatch, number):
+    """Kill the search right after that save."""
+    written, write = [], store.Store.write
+
+    def counted(self, *what):
+        write(self, *what)
+        written.append(1)
+        if len(written) == number:
+            raise Killed
+
+    monkeypatch.setattr(store.Store, "write", counted)
+
+
+def at_chunk(spent, number, what):
+    """Send this process a signal, or do something else, when so many chunks have been taken."""
+
+    def act(done):
+        if done == number:
+            what() if callable(what) else signal.raise_signal(what)
+
+    spent.act = act
+
+
+def killed_until_it_ends(monkeypatch, every, folder, **options):
+    """The result, and how many processes it took."""
+    for processes in range(1, 200):
+        with monkeypatch.context() as patch:
+            kill_at(patch, every)
+            try:
+                return recipe(folder, **options), processes
+            except Killed:
+                continue
+    raise AssertionError("it never came to its end")
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return recipe()
+
+
+@pytest.fixture(scope="module")
+def saved(whole, tmp_path_factory):
+    """The folder of a finished search."""
+    folder = tmp_path_factory.mktemp("saved")
+    recipe(folder)
+    return folder
+
+
+class TestKilled:
+    def test_a_search_killed_again_and_again_finds_the_same_and_takes_no_step_twice(
+        self, tmp_path, monkeypatch, whole, eager, spent
+    ):
+        result, processes = killed_until_it_ends(monkeypatch, 12, tmp_path)
+        assert processes > 5
+        assert_same(result, whole)
+        assert sum(spent) == whole.gradients
+
+    def test_what_was_computed_after_the_last_save_and_nothing_else_is_computed_again(
+        self, tmp_path, monkeypatch, whole, eager, spent
+    ):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, 20)
+            recipe(tmp_path)
+        before = sum(spent)
+
+        def kill():
+            raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(saves.Saves, "pause", lambda self: None)  # saves no more
+            at_chunk(spent, len(spent) + 3, kill)
+            recipe(tmp_path)
+        spent.act = lambda done: None
+        lost = sum(spent) - before
+        assert lost > 0
+        assert_same(recipe(tmp_path), whole)
+        assert sum(spent) == whole.gradients + lost
+
+    def test_a_model_with_statistics_and_noise_goes_on_bitwise(self, tmp_path, monkeypatch, eager):
+        problem = regression()
+        data, valid = [(part["x"], part["y"]) for part in (problem.train, problem.valid)]
+        problem = lo.training.Problem.from_linen(Net(), data, loss="mse", valid=valid)
+        options = {"problem": problem, "steps": 40, "budget": 1.5}
+        result, processes = killed_until_it_ends(monkeypatch, 40, tmp_path, **options)
+        assert processes > 1
+        assert_same(result, recipe(**options))
+
+    def test_an_arm_that_exploded_stays_as_it_was(self, tmp_path, monkeypatch, eager):
+        options = {"problem": regression(train_scale=np.nan), "budget": 1.0}
+        result, _ = killed_until_it_ends(monkeypatch, 12, tmp_path, **options)
+        assert all(curve.failed for curve in result.history.values())
+        assert_same(result, recipe(**options))
+
+    @pytest.mark.slow  # two processes that compile, and two that replay
+    @pytest.mark.parametrize("kind", ["plain", "linen", "nnx"])
+    def test_kill_9_at_any_moment(self, tmp_path, kind):
+        own = {"module": "tests.stress.search_process"}
+        course = killed(kind, 6_000, tmp_path / "killed", [signal.SIGKILL] * 2, seconds=0.5, **own)
+        assert -signal.SIGKILL in course.codes
+        learned = finished(kind, 6_000, tmp_path / "killed", **own)
+        assert same_bits(learned, finished(kind, 6_000, tmp_path / "whole", **own))
+
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(4)(x))
+        x = nn.Dropout(0.2, deterministic=not train)(nn.relu(x))
+        return nn.Dense(1)(x)[:, 0]
+
+
+class TestFolder:
+    def test_a_finished_search_returns_its_result_and_computes_no_gradient(
+        self, saved, whole, spent
+    ):
+        before = {file: file.read_bytes() for file in saved.rglob("*") if file.is_file()}
+        assert_same(recipe(saved), whole)
+        assert not spent
+        assert before == {file: file.read_bytes() for file in saved.rglob("*") if file.is_file()}
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"seed": 1}, r"another search: seed is 1, was 0"),
+            ({"steps": 61}, r"steps is 61, was 60"),
+            ({"budget": 2.0}, r"budget is 2\.0, was 3\.0"),
+            ({"problem": regression(shift=1.0)}, r"the loss at the start is [\d.]+, was"),
+            ({"problem": regression(inputs=2.0)}, r"train\['x'\] is float32\[48,3\] #\w+, was"),
+            ({"families": {"adam": lambda rate: lo.adam(rate, b1=0.8)}}, r"y adam is .*0\.8.*was"),
+        ],
+    )
+    def test_the_folder_of_another_search_is_refused_and_left_alone(self, saved, options, words):
+        with pytest.raises(ValueError, match=words):
+            recipe(saved, **options)
+
+    def test_the_folder_of_a_run_is_no_folder_of_a_search(self, tmp_path):
+        (tmp_path / "120").mkdir()
+        with pytest.raises(ValueError, match=r"holds a run of lo\.fit, not a search"):
+            recipe(tmp_path)
+
+    def test_a_folder_that_cannot_be_made_is_said_before_the_search(self, tmp_path, spent):
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError, match=r"cannot be written to .*, so nothing was trained"):
+            recipe(tmp_path / "file" / "folder")
+        assert not spent
+
+    def test_what_lies_on_the_disk_does_not_grow_with_the_steps(self, saved, tmp_path):
+        recipe(tmp_path, steps=10 * STEPS)
+        sizes = [
+            sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            for folder in (saved, tmp_path)
+        ]
+        assert sizes[1] < 2 * sizes[0]
+
+    def test_a_damaged_save_falls_back_to_the_one_before(self, tmp_path, monkeypatch, whole, eager):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, 30)
+            recipe(tmp_path)
+        *_, last = sorted(tmp_path.glob("search-*"))
+        last.write_bytes(last.read_bytes().replace(b"look", b"nook"))
+        with pytest.warns(UserWarning, match=r"is damaged \(search-\d+\.json is not as written\)"):
+            assert_same(recipe(tmp_path), whole)
+
+    def test_where_all_saves_are_damaged_nothing_is_removed(self, tmp_path):
+        for file in (tmp_path / "search-000001.json", tmp_path / "search-000002.json"):
+            file.write_bytes(b"00000000\n{}")
+        with pytest.raises(ValueError, match="Nothing was removed; to start anew"):
+            recipe(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 2
+
+    def test_a_full_disk_costs_a_warning_and_not_the_search(
+        self, tmp_path, monkeypatch, whole, eager
+    ):
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(store, "_write", full)
+        with pytest.warns(UserWarning, match=r"could not be saved .*No space left on device"):
+            assert_same(recipe(tmp_path), whole)
+
+    def test_a_journal_of_another_search_is_refused_where_they_part(self):
+        journal = Journal([["0_-8 to step 6", 6]])
+        with pytest.raises(ValueError, match="another version of the search: it asked for '0_-8"):
+            journal.ask("0_-12 to step 6", lambda: 6)
+
+
+class TestAskedToStop:
+    def test_ctrl_c_hands_over_the_best_so_far_when_asked(self, tmp_path, whole, spent):
+        at_chunk(spent, 20, signal.SIGINT)
+        result = recipe(tmp_path, on_interrupt="return")
+        assert result.gradients == sum(spent) < whole.gradients
+        words = f"stopped by hand after {result.gradients} of {3 * STEPS} gradients"
+        assert words in result.explain()
+        names = {"problem": regression()}
+        exec(result.code.replace("seed=0,", "seed=0, progress=False,"), names)
+        chex.assert_trees_all_equal(names["result"].params, result.params)
+        spent.act = lambda done: None
+        assert_same(recipe(tmp_path), whole)  # and the search can go on
+        assert whole.gradients <= sum(spent)
+
+    def test_before_anything_was_found_it_is_the_start(self, spent):
+        at_chunk(spent, 0, signal.SIGINT)
+        result = recipe(on_interrupt="return")
+        chex.assert_trees_all_equal(result.params, init(jax.random.key(0)))
+        assert "stopped by hand after 1 of 180 gradients" in result.explain()
+
+    def test_ctrl_c_ends_the_search_and_says_where_it_is_saved(self, tmp_path, whole, spent):
+        at_chunk(spent, 20, signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match=f"is saved in {str(tmp_path)!r}"):
+            recipe(tmp_path)
+        assert_same(recipe(tmp_path), whole)
+        assert sum(spent) == whole.gradients
+
+    def test_sigterm_saves_and_exits_by_143_whatever_ctrl_c_does(self, tmp_path, whole, spent):
+        at_chunk(spent, 20, signal.SIGTERM)
+        with pytest.raises(SystemExit) as stopped:
+            recipe(tmp_path, on_interrupt="return")
+        assert stopped.value.code == 143
+        assert_same(recipe(tmp_path), whole)
+        assert sum(spent) == whole.gradients
+
+    def test_a_second_ctrl_c_ends_at_once(self, spent):
+        at_chunk(spent, 20, lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)])
+        with pytest.raises(KeyboardInterrupt):
+            recipe(on_interrupt="return")
+        assert len(spent) == 20
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_on_interrupt_is_one_of_two_words(self):
+        with pytest.raises(ValueError, match="on_interrupt must be one of 'raise', 'return'"):
+            recipe(on_interrupt="stop")
+
+
+class Shown:
+    seconds = 0.0
+
+    def __init__(self):
+        self.lines, self.closed = [], False
+
+    def show(self, status):
+        self.lines.append(str(status))
+
+    def close(self):
+        self.closed = True
+
+
+class TestProgress:
+    def test_it_names_the_stage_the_arms_the_best_loss_and_the_time_left(self, monkeypatch, whole):
+        shown = Shown()
+        monkeypatch.setattr(progress, "display_for", lambda wanted: shown)
+        recipe()
+        stages = list(dict.fromkeys(line.partition(",")[0] for line in shown.lines))
+        assert stages[0] == "walk"
+        assert "leader" in stages and "neighbour" in stages
+        assert any(re.fullmatch(r"rung of \d arms at 10%", stage) for stage in stages)
+        form = r"[^,]+, \d+ of \d+ arms alive, [\d,]+ of 180 gradients, lowest loss [\d.]+, .*left"
+        assert any(re.fullmatch(form, line) for line in shown.lines)
+        assert f"lowest loss {whole.explanation.loss:.4g}," in shown.lines[-1]
+        assert re.search(r"in [\d.]+ s$", shown.lines[-1])
+        assert shown.closed
+
+    def test_it_writes_lines_where_there_is_no_terminal(self, monkeypatch, capsys):
+        monkeypatch.delenv("CI", raising=False)
+        recipe(progress=None)
+        assert re.search(r"arms alive, 1\d\d of 180 gradients", capsys.readouterr().err)
+
+
+def test_fit_with_a_budget_is_saved_as_the_search_is(saved, whole, spent):
+    options = {"steps": STEPS, "batch_size": BATCH, "budget": 3.0, "progress": False}
+    result = lo.fit(regression(), checkpoint=saved, **options)
+    chex.assert_trees_all_equal(result.params, whole.params)
+    assert not spent

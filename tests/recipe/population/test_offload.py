@@ -1,0 +1,88 @@
+"""Where memory is tight, arms wait outside the device, and nothing else changes."""
+
+import os
+import signal
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from lecture_optax.recipe import run
+from lecture_optax.recipe.population.population import population, population as waiting
+
+from ..problems import BATCH, STEPS, regression
+
+
+def search(**options):
+    return run(regression(), steps=STEPS, batch_size=BATCH, budget=4.5, progress=False, **options)
+
+
+def on_device(carry):
+    """How many large arrays of a carry are JAX's."""
+    return sum(isinstance(x, jax.Array) and x.ndim > 0 for x in jax.tree.leaves(carry.params))
+
+
+@pytest.fixture
+def tight(monkeypatch):
+    """Where the arms were, whenever one had run a chunk of steps."""
+    seen, chunk = [], population.Population._chunk
+
+    def watched(self, program, member, carry, steps):
+        chunk(self, program, member, carry, steps)
+        held = [x.carry for x in self.members.values() if x.carry is not None]
+        seen.append((sum(map(on_device, held)), on_device(member.carry), len(held)))
+
+    monkeypatch.setattr(population.Population, "_chunk", watched)
+    monkeypatch.setattr(waiting, "free_bytes", lambda devices: 1_000.0)
+    return seen
+
+
+def test_a_search_in_a_small_memory_finds_the_same_bits(tight):
+    small = search()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "free_bytes", lambda devices: np.inf)
+        large = search()
+    chex.assert_trees_all_equal(small.params, large.params)
+    assert small.explanation == large.explanation and small.code == large.code
+    assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(small.params))
+
+
+def test_only_the_arm_that_runs_is_on_the_device(tight):
+    search()
+    assert max(arms for *_, arms in tight) > 5
+    assert all(everywhere == own for everywhere, own, _ in tight)
+
+
+def test_a_stopped_search_goes_on_outside(tight, tmp_path):
+    whole, chunk, calls = search(), population.Population._chunk, []
+
+    def stopped(*args):
+        chunk(*args)
+        calls.append(1)
+        if len(calls) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(population.Population, "_chunk", stopped)
+        search(checkpoint=tmp_path)
+    del tight[:]
+    again = search(checkpoint=tmp_path)
+    chex.assert_trees_all_equal(again.params, whole.params)
+    assert all(everywhere == own for everywhere, own, _ in tight)
+
+
+def test_it_is_asked_of_the_device_with_the_least_left():
+    class Device:
+        def __init__(self, **stats):
+            self.stats = stats
+
+        def memory_stats(self):
+            return self.stats
+
+    devices = [Device(bytes_limit=100, bytes_in_use=30), Device(bytes_limit=90), Device()]
+    assert waiting.free_bytes(devices) == 70
+
+
+def test_a_device_that_tells_no_limit_is_large():
+    assert waiting.free_bytes(jax.devices("cpu")) == np.inf

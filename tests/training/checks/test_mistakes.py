@@ -1,0 +1,441 @@
+"""Every mistake is caught where it is made: the message names the array, the row, the leaf."""
+
+import re
+import warnings
+from typing import Any, NamedTuple
+
+import chex
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import optax.contrib
+import pytest
+from flax import nnx
+
+import lecture_optax as lo
+from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training.checks.data import check_rows, shared_rows
+from lecture_optax.training.checks.likely_mistakes import sum_message
+from lecture_optax.training.checks.optimizer import optax_rates, uphill_message
+from lecture_optax.training.checks.targets import check_targets
+
+from ..models import PROBLEMS, TRAIN, VALID, X, Y, equinox_module, nnx_model
+
+pytestmark = pytest.mark.usefixtures("untyped")
+SGD = lo.sgd(0.1)
+x, y = TRAIN
+FLOATS, HOT = Y[:72].astype(np.float32), np.eye(2, dtype=np.float32)[Y[:72]]
+
+
+def with_entry(array, place, value):
+    changed = np.array(array)
+    changed[place] = value
+    return changed
+
+
+def message(kind, model=None, **arguments):
+    """What `fit` says when it refuses; the network has two logits."""
+    usual = {} if model else {"data": TRAIN, "loss": "cross_entropy"}
+    with pytest.raises(kind) as raised:
+        lo.fit(model or nnx_model(), **{**usual, "tx": SGD, "steps": 1, **arguments})
+    return str(raised.value).replace("\n", " ")
+
+
+TWO_NAN = with_entry(with_entry(x, (7, 2), np.nan), (30, 0), np.nan)
+ROWS = {
+    "lengths": ({"data": (x, y[:71])}, ValueError, "x has 72, y has 71: row i"),
+    "nan in x": ({"data": (TWO_NAN, y)}, ValueError, "x has 2 NaN of 288 entries, .* in row 7:"),
+    "inf in y": (
+        {"data": (x, with_entry(FLOATS, 3, np.inf)), "loss": "mse"},
+        ValueError,
+        "y has 1 infinite of 72 entries, the first in row 3",
+    ),
+    "nan in valid": (
+        {"valid": (with_entry(VALID[0], (5, 1), np.nan), VALID[1])},
+        ValueError,
+        "valid's x has 1 NaN of 112 entries, the first in row 5",
+    ),
+    "tree": ({"valid": ({"a": x}, y)}, ValueError, r"arrays are x, y; got valid's x\['a'\]"),
+    "dtype": (
+        {"valid": (VALID[0].astype(np.float16), VALID[1])},
+        ValueError,
+        r"valid's x must be like x .* float32 of shape \(4,\) a row, got float16 of shape \(4,\)",
+    ),
+    "shape": (
+        {"valid": (VALID[0][:, :3], VALID[1])},
+        ValueError,
+        r"valid's x must be like x .* got float32 of shape \(3,\)",
+    ),
+    "valid lengths": ({"valid": (VALID[0], VALID[1][:9])}, ValueError, "valid's y has 9"),
+    "no data": ({"data": None}, TypeError, r"data must be \(x, y\).* got NoneType"),
+    "a dict": (
+        {"data": {"image": x, "label": y}},
+        TypeError,
+        r"got a dict: pass \(data\['image'\], data\['label'\]\)",
+    ),
+    "one array": ({"data": x}, TypeError, r"data must be \(x, y\).* got ndarray"),
+    "three arrays": (
+        {"data": (x, x, y)},
+        TypeError,
+        r"\(x, y\).* got 3 of them.*\(\(x1, x2\), y\)",
+    ),
+    "lists": (
+        {"data": (x.tolist(), y)},
+        TypeError,
+        r"x\[0\]\[0\] must be an array .* float .*asarray",
+    ),
+    "words": (
+        {"data": (x, np.array(["a"] * 72))},
+        TypeError,
+        "y must be an array of numbers, got <U1",
+    ),
+    "no rows": ({"data": (x[:0], y[:0])}, ValueError, r"x has no rows, its shape is \(0, 4\)"),
+    "batch": ({"batch_size": 80}, ValueError, "80 .* of 72 that there are"),
+    "few weights": (
+        {"weights": np.ones(71)},
+        ValueError,
+        r"one number >= 0 per row of data, 72, .*\(71,\)",
+    ),
+    "listed weights": ({"weights": [1.0] * 72}, TypeError, "weights must be an array .* the list"),
+    "bad weight": (
+        {"weights": with_entry(np.ones(72), 9, -2.0)},
+        ValueError,
+        r"weights must be finite numbers >= 0, got -2.0 in row 9 \(1 such",
+    ),
+    "no weight": ({"weights": np.zeros(72)}, ValueError, "weights are all 0"),
+}
+
+
+@pytest.mark.parametrize("mistake", ROWS)
+def test_rows_that_cannot_be_trained_on_are_refused(mistake):
+    given, kind, says = ROWS[mistake]
+    assert re.search(says, message(kind, **given))
+
+
+def test_rows_whose_sum_overflows_are_not_refused():
+    huge = np.full((3, 4), np.finfo(np.float32).max)
+    check_rows((huge, huge), None, None, pairs=True)
+
+
+def test_any_pair_of_trees_will_do_and_its_arrays_are_named_as_they_are_reached():
+    class Pair(NamedTuple):
+        image: Any
+        label: Any
+
+    check_rows(Pair(x, y), Pair(*VALID), None, pairs=True)
+    check_rows([{"a": x}, None], None, None, pairs=True)  # a loss of the prediction alone
+    with pytest.raises(ValueError, match=r"x\['a'\] has 2 NaN"):
+        check_rows([{"a": TWO_NAN}, None], None, None, pairs=True)
+    with pytest.raises(ValueError, match=r"^train\['x'\] has 2 NaN"):
+        check_rows({"x": TWO_NAN}, None, None, pairs=False)
+    with pytest.raises(ValueError, match=r"^valid\['x'\] has 2 NaN"):
+        check_rows({"x": x}, {"x": TWO_NAN}, None, pairs=False)
+
+
+TARGETS = {
+    "too large": (
+        {"data": (x, with_entry(y, 17, 10))},
+        ValueError,
+        r"y must be a class from 0 to 1, .* 2 logits, got 10 in row 17 \(1 of 72 .* Subtract 1",
+    ),
+    "below 0": ({"data": (x, with_entry(y, 4, -1))}, ValueError, "got -1 in row 4"),
+    "in valid": (
+        {"valid": (VALID[0], with_entry(VALID[1], 2, 5))},
+        ValueError,
+        "valid's y must be a class from 0 to 1, .* got 5 in row 2",
+    ),
+    "optax's loss": (
+        {"data": (x, y + 1), "loss": optax.softmax_cross_entropy_with_integer_labels},
+        ValueError,
+        "got 2 in row",
+    ),
+    "floats": (
+        {"data": (x, FLOATS)},
+        TypeError,
+        r"y must be integers, one class of 2 a row, got float32 of .*72.*astype\('int32'\)",
+    ),
+    "truth": ({"data": (x, y > 0)}, TypeError, r"one class a row, .* got bool .*astype\('int32'\)"),
+    "one-hot integers": (
+        {"data": (x, HOT.astype(int))},
+        TypeError,
+        r"got int.* pass y.argmax\(-1\)",
+    ),
+    "no distribution": (
+        {"data": (x, with_entry(HOT, 6, 1.0))},
+        ValueError,
+        r"distribution .* sum of 2 and .* in row 6 \(1 such rows\): .*binary_cross_entropy",
+    ),
+    "no probability": (
+        {"data": (x, HOT * 2 - 1), "loss": "binary_cross_entropy"},
+        ValueError,
+        r"y must be a probability, .* got -1.0 in row 0 .*\(y \+ 1\) / 2",
+    ),
+    "another shape": (
+        {"data": (x, FLOATS), "loss": "mse"},
+        ValueError,
+        r"mse needs a target per prediction, .* reshape y",
+    ),
+    "a metric of classes": (
+        {"valid": VALID, "metrics": {"m": lambda p, t: p.sum(0)}},
+        ValueError,
+        r"metrics\['m'\] must return one number per example, .* got \(2,\) for 64 examples",
+    ),
+    "a mean": (
+        {"loss": lambda p, t: jnp.mean(p)},
+        ValueError,
+        r"loss must return one number per example, .* got \(\) for 64 .* before their mean",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", TARGETS)
+def test_targets_that_the_loss_does_not_take_are_refused(mistake):
+    given, kind, says = TARGETS[mistake]
+    assert re.search(says, message(kind, **given))
+
+
+def test_integers_and_distributions_are_the_same_targets():
+    logits = jnp.asarray(X[:72, :2])
+    one, other = (lo.training.losses.cross_entropy(logits, jnp.asarray(t)) for t in (y, HOT))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+    for targets in (y, HOT):
+        problem = Problem.from_nnx(nnx_model(), (x, targets), loss="cross_entropy")
+        check_targets(problem, *problem.start, 8)
+
+
+LABELS = {"hidden": "slow", "out": "fast"}
+MASK = {"hidden": True, "exit": False}
+OPTIMIZERS = {
+    "unknown label": (
+        optax.partition({"slow": SGD}, LABELS),
+        r"no transformation for the label 'fast' at \['out'\]: there are 'slow'. Add one",
+    ),
+    "labels of another tree": (
+        lo.chain(optax.partition({"slow": SGD}, {"hidden": "slow"})),
+        r"labels of optax.partition must be a tree .* nothing for \['out'\]\['bias'\]",
+    ),
+    "mask of another tree": (
+        lo.adamw(0.1, mask=MASK),
+        r"mask of optax.masked must be .* nothing for \['out'\].* something for \['exit'\], which",
+    ),
+    "two rates of ours": (
+        optax.chain(lo.adam(0.1), lo.sgd(0.5)),
+        r"one learning rate, got \[0\]\[1\].learning_rate = 0.1 and \[1\]\[1?.*learning_rate = 0.5",
+    ),
+    "two rates of Optax's": (
+        lo.chain(optax.adam(0.1), optax.chain(optax.clip(1.0), optax.sgd(lambda k: 0.5))),
+        r"got optax.scale_by_learning_rate\(0.1\) and optax.*\(<a schedule>\): .* minus signs",
+    ),
+    "a rate of ours and one of Optax's": (
+        optax.chain(lo.adam(0.1), optax.scale_by_learning_rate(0.5)),
+        r"got \[0\]\[1\].learning_rate = 0.1 and optax.scale_by_learning_rate\(0.5\)",
+    ),
+    "an injected negative rate": (
+        optax.inject_hyperparams(optax.adam)(-0.1),
+        r"learning rate must be >= 0, got -0.1 at .hyperparams\['learning_rate'\] .*negate",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", OPTIMIZERS)
+def test_an_optimizer_that_does_not_fit_is_refused_by_path(mistake, standard_promotion):
+    tx, says = OPTIMIZERS[mistake]
+    assert re.search(says, message(ValueError, PROBLEMS["functions"](), tx=tx))
+
+
+def test_labels_of_another_kind_of_tree_are_refused():
+    tx = optax.partition({"slow": lo.sgd(0.1), "fast": lo.sgd(0.1)}, LABELS)
+    assert re.search(
+        "it has a dict where they have a State. A function", message(ValueError, tx=tx)
+    )
+
+
+def test_a_closure_whose_names_are_not_all_bound_can_be_read():
+    schedule = optax.exponential_decay(0.1, 10, 0.5)  # no end: nothing clips
+    with pytest.raises(ValueError, match="empty"):
+        [cell.cell_contents for cell in schedule.__closure__]
+    assert optax_rates(lo.adam(schedule).update) == []
+
+
+def test_two_rates_for_different_leaves_and_a_change_of_sign_are_no_mistake():
+    def only(name):
+        return {layer: layer == name for layer in LABELS}
+
+    both = optax.chain(*(optax.masked(lo.sgd(0.1), only(name)) for name in LABELS))
+    parts = optax.partition({"slow": lo.sgd(0.1), "fast": lo.sgd(0.1)}, LABELS)
+    climbing = optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.sgd(0.1))
+    foreign = optax.chain(*(optax.masked(optax.sgd(0.1), only(name)) for name in LABELS))
+    for tx in (both, parts, climbing, foreign):
+        PROBLEMS["functions"]().program(tx).init()
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [optax.adam(-0.1), optax.chain(optax.scale_by_adam(), optax.scale(0.1))],
+    ids=["a negative rate", "no minus sign"],
+)
+def test_an_optimizer_of_optax_that_climbs_is_doubted(tx):
+    says = uphill_message(tx.update)
+    assert "goes uphill: it multiplies by 0.1, and nothing in it has a minus sign" in says
+
+
+DOWNHILL = {
+    "sgd": optax.sgd(0.1, momentum=0.9),
+    "a schedule": optax.adam(lambda k: 0.1),
+    "clipped": optax.chain(optax.clip(1.0), optax.adamw(0.1)),
+    "weighed": lo.chain(optax.scale(0.5), lo.adam(0.1)),
+    "a sign of its own": optax.chain(optax.contrib.prodigy(), optax.scale(0.5)),
+    "a line search": optax.lbfgs(),
+    "moving apart": optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(lambda k: -0.1)),
+}
+
+
+@pytest.mark.parametrize("name", DOWNHILL)
+def test_one_that_does_not_is_not(name):
+    assert uphill_message(DOWNHILL[name].update) is None
+
+
+def test_parameters_that_have_no_gradient_are_refused_by_path():
+    problem = Problem.from_functions(
+        init=lambda key: {"w": jnp.ones(2), "steps": jnp.arange(3)},
+        loss=lambda θ, batch: batch @ θ["w"],
+        train=np.ones((4, 2), np.float32),
+    )
+    with pytest.raises(TypeError, match=r"\['steps'\] \(int32\).*optax.masked"):
+        lo.fit(problem, tx=optax.sgd(0.1), steps=1)
+
+
+def plain(loss, **options):
+    rows = {"x": X[:8], "y": X[:8, 0]}
+    return Problem.from_functions(
+        init=lambda key: jnp.full(4, 0.5), loss=loss, train=rows, **options
+    )
+
+
+def squares(θ, batch):
+    return (batch["x"] @ θ - batch["y"]) ** 2
+
+
+def warned(problem, **arguments):
+    """The warnings of a run of two steps."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lo.fit(problem, steps=2, batch_size=4, **arguments)
+    return [str(warning.message) for warning in caught]
+
+
+def test_all_that_is_doubted_is_said_before_the_run():
+    def make(learning_rate, total_steps):
+        return lo.sgd(lo.schedules.linear(learning_rate, total_steps))
+
+    valid = {"x": X[[20, 6, 21, 3]], "y": X[[20, 6, 21, 3], 0]}
+    problem = plain(lambda θ, batch: jnp.sum(squares(θ, batch)), valid=valid)
+    numbers = {"learning_rate": 0.1, "total_steps": 30}  # data, and read all the same
+    length, overlap, total = warned(problem, tx=make, hyperparams=numbers)
+    assert re.search(r"run ends at step 2, .* schedules.linear\(0.1, 30\) at step 30", length)
+    assert re.search(r"2 of 4 rows of valid .* \(the first: row 1 is row 6\): what is", overlap)
+    assert re.search(r"doubles when every row .*\(\d.*\): it is a sum, .*batch_size. Return", total)
+
+
+@pytest.mark.parametrize("reduce", [lambda losses: losses, jnp.mean])
+def test_a_mean_is_not_doubted(reduce):
+    problem = plain(lambda θ, batch: reduce(squares(θ, batch)))
+    assert sum_message(problem, jnp.full(4, 0.5), {}) is None
+
+
+def test_a_loss_that_takes_one_size_of_batch_is_not_doubted():
+    problem = plain(lambda θ, batch: jnp.sum(squares(θ, batch).reshape(8)))
+    assert sum_message(problem, jnp.full(4, 0.5), {}) is None
+
+
+def test_rows_are_the_same_where_every_bit_of_every_array_is():
+    images = np.zeros((50, 8, 8, 3), np.uint8)  # alike, but for an entry that is seldom looked at
+    images[np.arange(50), 5, 3, 1] = np.arange(50)
+    train = {"image": images, "label": np.arange(50)}
+    held_out = {"image": images[[49, 7, 3]], "label": np.array([49, 8, 3])}
+    assert shared_rows(train, held_out) == [(0, 49), (2, 3)]
+    assert shared_rows(train, {"image": images[:2] + 100, "label": np.arange(2)}) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        (
+            lo.schedules.cosine(0.1, 9),
+            r"the run ends at step 2, .*cosine\(0.1, 9\) at step 9: .* planned",
+        ),
+        (
+            lo.schedules.linear(0.1, 1),
+            r"linear\(0.1, 1\) ends at step 1, the run at step 2: the last 1",
+        ),
+        (lo.schedules.wsd(0.1, decay_start=0, decay_steps=1), r"ends at step 1"),
+        (lo.schedules.constant(0.1, warmup_steps=7), r"the run ends at step 2, .* at step 7"),
+    ],
+    ids=repr,
+)
+def test_a_schedule_of_another_length_than_the_run_is_doubted(schedule, says):
+    (found,) = lo.training.optimizer_checks.horizon_messages(lo.adam(schedule), 2)
+    assert re.search(says, found)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        0.1,
+        lo.schedules.cosine(0.1, 2),
+        lo.schedules.constant(0.1, warmup_steps=1),
+        lo.schedules.inverse_time(0.1, 1.0),
+        lambda k: 0.1,
+    ],
+    ids=["number", "as long", "warm-up over", "endless", "function"],
+)
+def test_other_schedules_are_not(rate):
+    assert lo.training.optimizer_checks.horizon_messages(lo.adam(rate), 2) == []
+
+
+def test_the_rows_whose_loss_is_no_number_are_named():
+    def loss(θ, batch):
+        return θ[0] ** 2 - jnp.log(batch["x"][:, 0])
+
+    rows = {"x": with_entry(np.abs(X[:8]) + 1, ([2, 5], 0), -1.0)}
+    problem = Problem.from_functions(init=lambda key: jnp.ones(4), loss=loss, train=rows)
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=8)
+    says = str(raised.value)
+    assert re.search(r"loss was not finite at step 0 at learning rate 0.1 \(last .*: none\)", says)
+    assert re.search(r"the loss of row [25], row [25] of the data, 2 of the 8 in the batch", says)
+
+
+def test_the_leaf_whose_gradient_is_no_number_is_named():
+    def init(key):
+        return {"fine": jnp.ones(2), "layer": [{"kernel": jnp.array([[0.0, 1.0]])}]}
+
+    def loss(θ, batch):  # finite, with no slope at 0
+        return jnp.sqrt(θ["layer"][0]["kernel"] ** 2).sum() + batch["x"] @ θ["fine"]
+
+    problem = Problem.from_functions(init=init, loss=loss, train={"x": X[:8, :2]})
+    with pytest.raises(NonFiniteError) as raised:
+        lo.fit(problem, tx=SGD, steps=2, batch_size=4)
+    says = str(raised.value)
+    assert "grad_norm was not finite at step 0" in says
+    assert "It is the gradient of ['layer'][0]['kernel'] (1 of 2 entries)." in says
+    assert "Try a learning rate a tenth" in says
+    chex.assert_trees_all_equal(raised.value.run.carry.params, init(None))
+
+
+LINEAR = nnx.state(nnx.Linear(4, 8, rngs=nnx.Rngs(0)))
+WIDE = eqx.tree_at(lambda m: m.out.bias, equinox_module(), np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("build", "params", "says"),
+    [
+        (nnx_model, LINEAR, r"nothing for \['hidden'\]\['bias'\]; .*, which the model has not"),
+        (equinox_module, WIDE, r"got .out.bias of shape \(3,\) for \(2,\)\. Start from"),
+    ],
+    ids=["nnx", "equinox"],
+)
+def test_parameters_of_another_model_are_refused_by_path(build, params, says):
+    with pytest.raises(ValueError) as raised:
+        lo.fit(build(), TRAIN, loss="cross_entropy", tx=SGD, steps=1, params=params)
+    assert re.search(says, str(raised.value))
