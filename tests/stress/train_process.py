@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.training.checkpoint.snapshot import saver as saves
+from lecture_optax.training.checkpoint import saver as saves
 
 
 class LinenNet(nn.Module):

@@ -17,7 +17,7 @@ from lecture_optax.recipe.diagnosis import training_state as own_run
 from lecture_optax.recipe.diagnosis.fork import FACTORS
 from lecture_optax.training import Problem
 
-from ...training.compiled import COMPILED
+from ...training.compilations import COMPILED
 from ...training.models import ADAM, TRAIN, noisy
 
 CURVATURES = jnp.array([100.0, 1.0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lecture_optax.recipe import run
-from lecture_optax.recipe.population.population import population, population as waiting
+from lecture_optax.recipe.population import population, population as waiting
 
 from ..problems import BATCH, STEPS, regression
 

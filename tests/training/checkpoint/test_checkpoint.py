@@ -15,9 +15,10 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Run, _trees as identity
+from lecture_optax.training.checkpoint import saver as saves
 from lecture_optax.training.checkpoint.folder import Folder, Saved
-from lecture_optax.training.checkpoint.snapshot import put_back, saver as saves, snapshot
-from lecture_optax.training.loop.loop import loop
+from lecture_optax.training.checkpoint.snapshot import put_back, snapshot
+from lecture_optax.training.loop import loop
 
 from ...stress.harness import finished, killed, same_bits
 

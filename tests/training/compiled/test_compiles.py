@@ -4,8 +4,8 @@ import pytest
 
 import lecture_optax as lo
 
+from ..compilations import COMPILED
 from ..models import PROBLEMS, TRAIN, VALID, noisy
-from . import COMPILED
 
 TX = lo.sgd(lo.schedules.cosine(0.1, 7), momentum=0.9, nesterov=True)
 

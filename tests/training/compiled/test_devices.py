@@ -9,8 +9,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 import lecture_optax as lo
 from lecture_optax.training import Problem
 
+from ..compilations import COMPILED
 from ..models import TRAIN, VALID, noisy
-from . import COMPILED
 
 SGD, HELD_OUT = lo.sgd(0.1, momentum=0.9), tuple(x[:24] for x in VALID)
 EXPLICIT = jax.make_mesh((4, 2), ("rows", "model"), axis_types=(AxisType.Explicit,) * 2)

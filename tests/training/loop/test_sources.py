@@ -17,7 +17,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Run
 from lecture_optax.training.compiled.row_order import rows_at
 from lecture_optax.training.compiled.step import keys_of
-from lecture_optax.training.loop.loop import loop
+from lecture_optax.training.loop import loop
 from lecture_optax.training.loop.sources import Stream
 
 from ...stress.train_process import grain_batches
