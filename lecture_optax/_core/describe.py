@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
+from .extras import PACKAGE
 from .types import Transformation
 
 _WIDTH = 88
@@ -208,14 +209,17 @@ def as_python(value: Any, name: str = "") -> str:
         return str(np.asarray(value))  # the shortest digits of its own precision
     if isinstance(value, list | tuple):
         return f"[{', '.join(as_python(x) for x in value)}]"
-    if callable(value) and not type(value).__module__.startswith(__package__ or ""):
+    if callable(value) and not _is_ours(value):
         return f"<function {getattr(value, '__name__', type(value).__name__)}>"
     return repr(value) if isinstance(value, (int, float, str)) else _short(value)
 
 
 def _short(value: Any) -> str:
-    ours = type(value).__module__.startswith(__package__ or "")
-    return repr(value) if ours else reprlib.repr(value)
+    return repr(value) if _is_ours(value) else reprlib.repr(value)
+
+
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == PACKAGE
 
 
 def _foreign_name(tx: optax.GradientTransformation) -> str:

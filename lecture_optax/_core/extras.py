@@ -1,30 +1,53 @@
-"""Where does a picture go, if nobody says?"""
+"""Optional dependencies, axes of a new figure, and warnings that name the caller's line."""
 
 import sys
 import warnings
+from importlib import import_module
+from itertools import accumulate
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-def new_axes() -> "Axes":
-    """Axes of a new figure. Nothing is shown.
-
-    **Raises** `ImportError` without Matplotlib, naming the extra.
-    """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plots need Matplotlib: pip install "lecture_optax[plot]".') from error
-    return pyplot.subplots(layout="constrained")[1]
-
-
 PACKAGE = __name__.partition(".")[0]
 
 
+def require(module: str, *, extra: str, what: str, otherwise: str = "") -> ModuleType:
+    """Import an optional module, or raise an `ImportError` that says how to install it.
+
+    **Arguments**
+
+    - `module`: the full name, `"matplotlib.pyplot"`.
+    - `extra`: the extra of `pyproject.toml` that installs it.
+    - `what`: what needs the module, as a noun: `"plots"`.
+    - `otherwise`: a sentence with another way out, where there is one.
+    """
+    try:
+        return [import_module(name) for name in accumulate(module.split("."), "{}.{}".format)][-1]
+    except ImportError as error:
+        problem = f"{module.partition('.')[0]} is needed for {what} and cannot be imported"
+        sentences = f"{problem} ({error}).", f"Install it: {install(extra)}.", otherwise
+        raise ImportError(" ".join(filter(None, sentences))) from error
+
+
+def install(extra: str) -> str:
+    """Return the commands that install an extra, from an index and in a clone."""
+    return f'pip install "{PACKAGE}[{extra}]", or in a clone: pip install -e ".[{extra}]"'
+
+
+def new_axes() -> "Axes":
+    """Return the axes of a new figure, and show nothing.
+
+    **Raises** `ImportError` without Matplotlib, naming the extra.
+    """
+    pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
+    return pyplot.subplots(layout="constrained")[1]
+
+
 def warn(message: str) -> None:
-    """Warn a person of what happened in a call of theirs."""
+    """Warn, and name the line outside of this package that made the call."""
+    # Python 3.12 has warnings.warn(skip_file_prefixes=...), 3.11 has not.
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
         frame, level = frame.f_back, level + 1

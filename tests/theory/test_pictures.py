@@ -1,7 +1,7 @@
 """The pictures: what they show is what is measured, and they leave everything else alone."""
 
-import builtins
 import functools
+import sys
 
 import matplotlib
 import numpy as np
@@ -154,12 +154,6 @@ def test_a_wrong_constant_costs_and_an_average_does_not_need_one():
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    def missing(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-
-    imported = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"lecture_optax\[plot\]"):
         pictures.memory({"mine": lo.sgd(1.0)})

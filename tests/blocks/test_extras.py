@@ -1,0 +1,25 @@
+"""What needs an extra says how to install it."""
+
+import sys
+
+import pytest
+
+from lecture_optax._core.extras import require
+
+
+def test_a_module_that_is_there_is_imported():
+    assert require("matplotlib.pyplot", extra="plot", what="plots").__name__ == "matplotlib.pyplot"
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "matplotlib.pyplot"])
+def test_one_that_is_missing_is_named_with_commands_for_an_index_and_for_a_clone(
+    monkeypatch, missing
+):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError) as refusal:
+        require("matplotlib.pyplot", extra="plot", what="plots", otherwise="Or draw by hand.")
+    assert str(refusal.value) == (
+        f"matplotlib is needed for plots and cannot be imported (import of {missing} halted; None "
+        'in sys.modules). Install it: pip install "lecture_optax[plot]", or in a clone: '
+        'pip install -e ".[plot]". Or draw by hand.'
+    )
