@@ -7,6 +7,8 @@
     diagnose.py   what is wrong with runs that were logged?
     look_up.py    problems, info, theory: what is there?
 
+`--version` prints the version.
+
 A verb is a dataclass: its fields are the arguments, and `run` returns the exit status.
 
     0 done    1 failed    2 mistyped    130 Ctrl-C    143 terminated
@@ -24,6 +26,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .._core import validate
+from .._core.version import __version__
 from .arguments import MistypedError, typed
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         with _ended_by_signals(), _warnings_in_a_sentence():
-            return _verb_of(list(sys.argv[1:] if arguments is None else arguments)).run()
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
     except MistypedError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt as interrupt:
@@ -63,6 +66,13 @@ def script() -> NoReturn:
         sys.stdout.flush()
         os._exit(status)  # JAX, stopped while it compiled, may crash as Python ends: status 139
     sys.exit(status)
+
+
+def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        print(f"lecture-optax {__version__}")
+        return 0
+    return _verb_of(words).run()
 
 
 def _verb_of(words: list[str]) -> Any:
@@ -87,7 +97,8 @@ def _verb_of(words: list[str]) -> Any:
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
         prog="lecture-optax",
-        description="Train with the optimizers of a lecture: θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1).",
+        description="Train with the optimizers of a lecture: θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1). "
+        "`lecture-optax --version` prints the version.",
         args=words,
         config=(tyro.conf.FlagCreatePairsOff,),
     )

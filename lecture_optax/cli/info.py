@@ -5,6 +5,7 @@ import platform
 from dataclasses import dataclass
 from importlib import metadata
 
+from .._core.version import __version__
 from .arguments import typed
 
 
@@ -54,9 +55,8 @@ class Info:
         import jax
 
         versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "optax")}
-        own = metadata.version("lecture_optax")
         facts = {
-            "lecture_optax": own,
+            "lecture_optax": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
             **versions,

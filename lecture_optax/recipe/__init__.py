@@ -54,6 +54,7 @@ fork.py         Would another rate help a run of one's own? Three ways on, on th
   ways_on.py      How does it go on at a multiple of its rate?
 """
 
+from .._core import exports
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
 from .grid_search.results import Row as Row, Sweep as Sweep
@@ -63,3 +64,7 @@ from .population.held_out import hold_back as hold_back
 from .reporting.explanation import ArmRecord as ArmRecord, Explanation as Explanation
 from .result import Result as Result
 from .run import run as run
+
+
+def __dir__() -> list[str]:
+    return exports.exported(globals())

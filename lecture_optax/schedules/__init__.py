@@ -6,6 +6,7 @@ One vocabulary: `init_value`, `peak_value`, `end_value`, `total_steps` (warm-up 
 `warmup_steps`. See `Schedule` for what all of them can do.
 """
 
+from .._core import exports
 from ._schedule import Schedule as Schedule
 from .cyclic import cyclic as cyclic
 from .decay import cosine as cosine, linear as linear, polynomial as polynomial
@@ -24,3 +25,7 @@ from .tabulate import plot as plot, tabulate as tabulate
 from .warm_restarts import warm_restarts as warm_restarts
 from .warmup import warmup as warmup
 from .wsd import wsd as wsd
+
+
+def __dir__() -> list[str]:
+    return exports.exported(globals())

@@ -1,8 +1,13 @@
 """The laws of this library as a kit: `check` holds them against anyone's transformation."""
 
+from .._core import exports
 from . import references as references
 from ._check import check as check
 from ._law import Law as Law
 from ._subject import Hyperparameter as Hyperparameter, Subject as Subject
 from .contract import CONTRACT as CONTRACT
 from .laws import LAWS as LAWS
+
+
+def __dir__() -> list[str]:
+    return exports.exported(globals(), "references")

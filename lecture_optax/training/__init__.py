@@ -61,10 +61,15 @@ what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and
 raise too.
 """
 
-from . import callbacks as callbacks
+from .._core import exports
+from . import callbacks as callbacks, problems as problems
 from .compiled.program import Program as Program
 from .compiled.step import Carry as Carry, Record as Record
 from .loop.nonfinite import NonFiniteError as NonFiniteError
 from .loop.run import History as History, Moment as Moment, Run as Run
 from .problem import Problem as Problem
 from .result import Result as Result
+
+
+def __dir__() -> list[str]:
+    return exports.exported(globals(), "callbacks", "problems")
