@@ -1,0 +1,1 @@
+"""Scripts that check and draw this repository: `python -m tools.NAME`, from its root."""
