@@ -37,6 +37,7 @@ lint: $(READY)
 	$(RUN) -m ruff format --check
 	$(RUN) -m pyright --pythonpath $(RUN)
 	$(VENV)/bin/lint-imports --no-logo
+	$(RUN) -m tools.check_text
 
 notebooks: $(READY)
 	$(RUN) notebooks/build.py
