@@ -4,10 +4,8 @@ Probes measure any Optax transformation; a statement compares what a probe measu
 theory says; `lecture-optax theory` runs all statements and prints a table.
 """
 
-from importlib import import_module as _import_module
-from typing import Any
-
-from .claims.registry import GROUPS as GROUPS, statements as statements
+from . import pictures as pictures
+from .claims.registry import statements as statements
 from .claims.run import run as run
 from .claims.statement import Finding as Finding, Statement as Statement, statement as statement
 from .gauge import (
@@ -26,9 +24,3 @@ from .probes import (
     step_matrix as step_matrix,
     worst_case as worst_case,
 )
-
-
-def __getattr__(name: str) -> Any:
-    if name == "pictures":
-        return _import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

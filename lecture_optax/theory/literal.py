@@ -12,11 +12,19 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-import lecture_optax as lo
-
+from .._bias_correction import bias_correction
+from .._core.block import block
+from .._core.chain import chain
 from .._core.dtypes import scale, zeros_like
 from .._core.numerics import abs_squared, one_minus_power
 from .._core.types import Scalar, Schedule, Transformation
+from .._first_moment import first_moment
+from .._inverse_root import inverse_root
+from .._learning_rate import scale_by_learning_rate
+from .._magnitudes import second_moment
+from .._nesterov import nesterov_trace
+from .._precondition import precondition
+from ..optimizers import adam
 
 
 def adam_minus(
@@ -29,8 +37,8 @@ def adam_minus(
 
     The slide before it, where nothing is corrected yet, has the plus sign.
     """
-    velocity = lo.chain(optax.scale(-1.0), lo.first_moment(b1), lo.bias_correction(b1))
-    magnitude = lo.chain(lo.second_moment(b2), lo.bias_correction(b2))
+    velocity = chain(optax.scale(-1.0), first_moment(b1), bias_correction(b1))
+    magnitude = chain(second_moment(b2), bias_correction(b2))
     return _adam(learning_rate, velocity, magnitude, eps)
 
 
@@ -45,7 +53,7 @@ def adam_fed_back(
     and c likewise, of g². What has been divided is divided again: the old c counts more at every
     step, not less, up to k = 6904.
     """
-    magnitude = lo.chain(optax.stateless(_squared), fed_back(b2))
+    magnitude = chain(optax.stateless(_squared), fed_back(b2))
     return _adam(learning_rate, fed_back(b1), magnitude, eps)
 
 
@@ -57,8 +65,8 @@ def adam_from_zero(
     slide:  v(k+1) = m(k+1) / (1 - b1^k),        k = 0, 1, ...
     meant:  v(k+1) = m(k+1) / (1 - b1^(k+1))
     """
-    velocity = lo.chain(lo.first_moment(b1), _correction_from_zero(b1))
-    magnitude = lo.chain(lo.second_moment(b2), _correction_from_zero(b2))
+    velocity = chain(first_moment(b1), _correction_from_zero(b1))
+    magnitude = chain(second_moment(b2), _correction_from_zero(b2))
     return _adam(learning_rate, velocity, magnitude, eps)
 
 
@@ -70,7 +78,7 @@ def adam_eps_inside(
     slide:  D = (c + ε)^(-1/2)
     usual:  D = 1 / (√c + ε)
     """
-    return lo.adam(learning_rate, b1, b2, eps=0.0, eps_root=eps)
+    return adam(learning_rate, b1, b2, eps=0.0, eps_root=eps)
 
 
 def nesterov_rate_inside(learning_rate: Scalar | Schedule, decay: Scalar = 0.9) -> Transformation:
@@ -79,7 +87,7 @@ def nesterov_rate_inside(learning_rate: Scalar | Schedule, decay: Scalar = 0.9) 
     slide:  v(k+1) = α v(k) - τ(k) g(k),    θ(k+1) = θ(k) - τ(k) g(k) + α v(k+1)
     usual:  v(k+1) = α v(k) + g(k),         θ(k+1) = θ(k) - τ(k) (g(k) + α v(k+1))
     """
-    return lo.chain(lo.scale_by_learning_rate(learning_rate), lo.nesterov_trace(decay))
+    return chain(scale_by_learning_rate(learning_rate), nesterov_trace(decay))
 
 
 def nesterov_one_momentum(learning_rate: Scalar | Schedule, momentum: Schedule) -> Transformation:
@@ -93,7 +101,7 @@ def nesterov_one_momentum(learning_rate: Scalar | Schedule, momentum: Schedule) 
         v = jax.tree.map(jnp.add, scale(momentum(k), v), g)
         return jax.tree.map(jnp.add, scale(momentum(k), v), g), v
 
-    return lo.chain(_remembering(equation), lo.scale_by_learning_rate(learning_rate))
+    return chain(_remembering(equation), scale_by_learning_rate(learning_rate))
 
 
 def fed_back(decay: Scalar) -> Transformation:
@@ -127,15 +135,15 @@ def _remembering(equation: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Transf
         update, memory = equation(updates, state.memory, state.count)
         return update, _MemoryState(optax.safe_increment(state.count), memory)
 
-    return lo.block(init_fn, update_fn)
+    return block(init_fn, update_fn)
 
 
 def _adam(
     learning_rate: Any, velocity: Transformation, magnitude: Transformation, eps: Any
 ) -> Transformation:
     """θ ← θ - τ D v, for a v and a c of the slide's."""
-    by = lo.chain(magnitude, lo.inverse_root(eps))
-    return lo.chain(lo.precondition(velocity, by=by), lo.scale_by_learning_rate(learning_rate))
+    by = chain(magnitude, inverse_root(eps))
+    return chain(precondition(velocity, by=by), scale_by_learning_rate(learning_rate))
 
 
 def _correction_from_zero(decay: Scalar) -> optax.GradientTransformation:

@@ -7,16 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
 from ..._core.types import Transformation
+from ..._learning_rate import scale_by_learning_rate
+from ..._nesterov import lookahead_readout, nesterov_trace
+from ..._optimized_trace import optimized_trace
+from ..._restart import restart
+from ...optimizers import sgd
+from ...schedules import momentum_constant, momentum_fista, momentum_nesterov
 from ..probes import lower_bound, step_matrix, worst_case
 from ._descent import descend, updates_along
 from .statement import Finding, statement
 from .worst_cases import left_on_huber
 
 STEPS = (2, 5, 10)
-RATE = lo.scale_by_learning_rate(1.0)
+RATE = scale_by_learning_rate(1.0)
 CURVATURES = np.logspace(-4, 0, 100)
 
 
@@ -27,11 +32,11 @@ CURVATURES = np.logspace(-4, 0, 100)
     source="Kim and Fessler (2016), theorem 2",
     picture="worst_cases",
 )
-def optimized_worst_case(optimized_trace=lo.optimized_trace):
+def optimized_worst_case(optimized_trace=optimized_trace):
     """L R²/(2 t²) = L R²/(2 (2S + 1)) on the slope, for a row sum S = (t(N)² - 1)/2."""
     for steps in STEPS:
         t = last_t(steps)
-        left = left_on_huber(lo.chain(optimized_trace(steps), RATE), steps, (t**2 - 1) / 2)
+        left = left_on_huber(chain(optimized_trace(steps), RATE), steps, (t**2 - 1) / 2)
         yield Finding(left, 1 / (2 * t**2), 1e-12, what=f"N = {steps}")
 
 
@@ -43,10 +48,10 @@ def optimized_worst_case(optimized_trace=lo.optimized_trace):
     needs=("PEPit",),
     picture="worst_cases",
 )
-def certified_optimized(optimized_trace=lo.optimized_trace):
+def certified_optimized(optimized_trace=optimized_trace):
     for steps in STEPS:
         predicted = 1 / (2 * last_t(steps) ** 2)
-        measured = worst_case(lo.chain(optimized_trace(steps), RATE), steps)
+        measured = worst_case(chain(optimized_trace(steps), RATE), steps)
         yield Finding(measured, predicted, 1e-4 * predicted, what=f"N = {steps}")
 
 
@@ -56,7 +61,7 @@ def certified_optimized(optimized_trace=lo.optimized_trace):
     slide="Nesterov 1983",
     source="Nesterov (1983); Beck and Teboulle (2009), theorem 4.4",
 )
-def momentum_of_t(sgd=lo.sgd, momentum_fista=lo.schedules.momentum_fista):
+def momentum_of_t(sgd=sgd, momentum_fista=momentum_fista):
     t = [1.0]
     for k in range(3000):
         t.append((1 + np.sqrt(1 + 4 * t[k] ** 2)) / 2)
@@ -64,7 +69,7 @@ def momentum_of_t(sgd=lo.sgd, momentum_fista=lo.schedules.momentum_fista):
     off = np.abs(momentum_fista()(jnp.arange(3000)) - recursion).max()
     yield Finding(off, 0, 1e-15, what="off the recursion, k < 3000")
     tx = sgd(1.0, momentum_fista(), nesterov=True)
-    x = lower_bound(step_matrix(tx, 10, read=lo.lookahead_readout))
+    x = lower_bound(step_matrix(tx, 10, read=lookahead_readout))
     yield Finding(x, 2 / 11**2, relation="<=", what="what Huber leaves at x(10)")
     yield Finding(lower_bound(tx, 10), 0.0110268, 1e-7, what="and at y(10), the stored θ")
 
@@ -76,10 +81,10 @@ def momentum_of_t(sgd=lo.sgd, momentum_fista=lo.schedules.momentum_fista):
     source="O'Donoghue and Candès (2015); the numbers: ours",
 )
 def restarts_need_no_curvature(
-    restart=lo.restart,
-    nesterov_trace=lo.nesterov_trace,
-    momentum_nesterov=lo.schedules.momentum_nesterov,
-    momentum_constant=lo.schedules.momentum_constant,
+    restart=restart,
+    nesterov_trace=nesterov_trace,
+    momentum_nesterov=momentum_nesterov,
+    momentum_constant=momentum_constant,
 ):
     growing = nesterov_trace(momentum_nesterov())
     methods = {
@@ -89,7 +94,7 @@ def restarts_need_no_curvature(
         "(√κ - 1)/(√κ + 1), κ known": (nesterov_trace(momentum_constant(1e4)), 824, 5),
     }
     for name, (velocity, steps, tolerance) in methods.items():
-        path = descend(lo.chain(velocity, RATE), _slope, np.ones(len(CURVATURES)), 6100)
+        path = descend(chain(velocity, RATE), _slope, np.ones(len(CURVATURES)), 6100)
         gaps = np.asarray(np.square(path) @ CURVATURES)
         arrived = int(np.argmax(gaps <= 1e-10 * gaps[0]))
         yield Finding(arrived, steps, tolerance, what=f"steps to 1e-10, {name}")

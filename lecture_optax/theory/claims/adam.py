@@ -8,8 +8,9 @@ import numpy as np
 import optax
 from scipy.optimize import minimize
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ...optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop
+from ...schedules import inverse_time
 from ._descent import updates_along
 from .statement import Finding, statement
 
@@ -42,7 +43,7 @@ def largest_step(t: int, b1: float = B1, b2: float = B2) -> float:
     slide="Adam",
     source="ours; against the bound in Kingma and Ba (2015), section 2.1",
 )
-def adams_largest_step(adam=lo.adam):
+def adams_largest_step(adam=adam):
     for t in (10, 100, 1000, 3000):  # beyond, (b1/b2)^t squared underflows
         growing = (B1 / B2) ** np.arange(t - 1, -1, -1.0)
         step = -updates_along(adam(1.0, eps=0.0), growing)[-1]
@@ -60,7 +61,7 @@ def adams_largest_step(adam=lo.adam):
     source="Kingma and Ba (2015), section 2.1",
     picture="memory",
 )
-def lone_spike(adam=lo.adam):
+def lone_spike(adam=adam):
     spike = np.zeros(10_000)
     spike[-1] = 5.0
     step = -updates_along(adam(1.0, eps=0.0), spike)[-1]
@@ -75,14 +76,14 @@ def lone_spike(adam=lo.adam):
     source="the formulas of the slides; Duchi et al. (2011): AdaGrad's 1/√k",
 )
 def constant_gradient(
-    adam=lo.adam,
-    amsgrad=lo.amsgrad,
-    adamax=lo.adamax,
-    nadam=lo.nadam,
-    adagrad=lo.adagrad,
-    rmsprop=lo.rmsprop,
+    adam=adam,
+    amsgrad=amsgrad,
+    adamax=adamax,
+    nadam=nadam,
+    adagrad=adagrad,
+    rmsprop=rmsprop,
 ):
-    g, eps, b1, b2, tau = -3.0, 0.5, 0.8, 0.95, lo.schedules.inverse_time(1.0)
+    g, eps, b1, b2, tau = -3.0, 0.5, 0.8, 0.95, inverse_time(1.0)
     k = np.arange(1, 41)
     late, now = 1 - b1 ** (k + 1), 1 - b1**k
     ahead = b1 * now / late + (1 - b1) / now
@@ -125,7 +126,7 @@ def constant_gradient(
     slide="Adam",
     source="Reddi, Kale and Kumar (2018), algorithm 2; Kingma and Ba (2015), algorithm 2",
 )
-def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad, adamax=lo.adamax):
+def amsgrad_never_forgets(adam=adam, amsgrad=amsgrad, adamax=adamax):
     gradients = np.ones(400)
     gradients[0] = 100.0
     kept = -updates_along(amsgrad(1.0, 0.0, 0.9, eps=0.0), gradients)[-1]
@@ -143,7 +144,7 @@ def amsgrad_never_forgets(adam=lo.adam, amsgrad=lo.amsgrad, adamax=lo.adamax):
     slide="RMSProp",
     source="Graves (2013), equations 38 to 41; weighted by (1 - β) β^(k-j)",
 )
-def centred_divides_by_the_spread(rmsprop=lo.rmsprop):
+def centred_divides_by_the_spread(rmsprop=rmsprop):
     """Not corrected, the weights that are missing up to 1 are those of zeros before the start."""
     gradients = np.random.default_rng(6).normal(1.0, 2.0, size=30)
     ages = np.subtract.outer(np.arange(30), np.arange(30))
@@ -163,8 +164,8 @@ def centred_divides_by_the_spread(rmsprop=lo.rmsprop):
     slide="Adam",
     source="Loshchilov and Hutter (2019)",
 )
-def weight_decay_beside_d(adamw=lo.adamw, adam=lo.adam):
-    coupled = lo.chain(optax.add_decayed_weights(0.2), adam(0.5))
+def weight_decay_beside_d(adamw=adamw, adam=adam):
+    coupled = chain(optax.add_decayed_weights(0.2), adam(0.5))
     shrinking = adamw(0.5, eps=0.5, eps_root=0.25, weight_decay=0.2)
     step = 3 / (np.sqrt(9.25) + 0.5)  # of a first gradient 3
     for what, tx, gradient, reached in (

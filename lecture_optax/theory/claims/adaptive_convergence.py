@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ...optimizers import adagrad, adam, amsgrad
 from .statement import Finding, statement
 
 
@@ -32,7 +31,7 @@ def played(
     slide="Adam",
     source="Reddi, Kale and Kumar (2018), theorem 1",
 )
-def adam_goes_to_the_worst_point(adam=lo.adam, amsgrad=lo.amsgrad):
+def adam_goes_to_the_worst_point(adam=adam, amsgrad=amsgrad):
     rounds = jnp.arange(1, 3001)
 
     def falling(k):
@@ -55,7 +54,7 @@ def adam_goes_to_the_worst_point(adam=lo.adam, amsgrad=lo.amsgrad):
     slide="AdaGrad",
     source="Duchi, Hazan and Singer (2011), theorem 5 and corollary 6",
 )
-def adagrads_regret(adagrad=lo.adagrad):
+def adagrads_regret(adagrad=adagrad):
     rounds, size, D = 400, 8, 2.0  # the box [-1, 1]: a diameter of 2 in every entry
     for seed, sparse in ((0, False), (1, False), (2, True)):
         rng = np.random.default_rng(seed)

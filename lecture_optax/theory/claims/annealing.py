@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ..._average import average_iterates, averaged
+from ..._core.chain import chain
+from ...optimizers import sgd
+from ...schedules import inverse_time
 from .statement import Finding, statement
 
 
@@ -42,7 +44,7 @@ def second_moment(tx, steps, curvature=1.0, read=lambda state, params: params):
     source="Bottou, Curtis and Nocedal (2018), theorem 4.7; exact recursion",
     picture="annealing",
 )
-def one_over_k_needs_its_constant(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
+def one_over_k_needs_its_constant(sgd=sgd, inverse_time=inverse_time):
     moments = {}
     for c, slope in ((0.1, -0.1999), (0.25, -0.4985), (1.0, -1.0)):
         tx = sgd(inverse_time(c))
@@ -61,7 +63,7 @@ def one_over_k_needs_its_constant(sgd=lo.sgd, inverse_time=lo.schedules.inverse_
     source="Bottou, Curtis and Nocedal (2018), theorem 4.7; Chung (1954)",
     picture="annealing",
 )
-def constant_of_one_over_k(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
+def constant_of_one_over_k(sgd=sgd, inverse_time=inverse_time):
     for c in (1.0, 2.0, 4.0):
         measured = 10_000 * second_moment(sgd(inverse_time(c)), 10_000)
         yield Finding(measured, c**2 / (2 * c - 1), 2e-3, what=f"c = {c}, λ = 1")
@@ -74,7 +76,7 @@ def constant_of_one_over_k(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     source="Robbins and Monro (1951)",
     picture="annealing",
 )
-def one_over_k_is_the_mean(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
+def one_over_k_is_the_mean(sgd=sgd, inverse_time=inverse_time):
     samples = jnp.asarray(np.random.default_rng(0).normal(2.0, 3.0, size=500))
     tx = sgd(inverse_time(1.0))
 
@@ -95,7 +97,7 @@ def one_over_k_is_the_mean(sgd=lo.sgd, inverse_time=lo.schedules.inverse_time):
     source="Polyak and Juditsky (1992); Shamir and Zhang (2013); the weighted factor: ours",
     picture="annealing",
 )
-def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
+def average_instead_of_decay(sgd=sgd, average_iterates=average_iterates):
     """Far from the start θ(k) ≈ -ξ/λ summed over a memory that is short beside k.
 
     So a(k) = Σ w(j) θ(j) with weights w(j) ≈ (η+1) j^η / k^(η+1) has the variance
@@ -104,8 +106,8 @@ def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
     steps = 20_000
     rows = [(0.0, 0.05, 0.0), (0.0, 1.0, 0.0), (2.0, 0.2, 0.0), (8.0, 0.5, 0.0), (8.0, 0.05, 0.9)]
     for eta, tau, momentum in rows:
-        tx = lo.chain(sgd(tau, momentum), average_iterates(eta))
-        _, kicks = sensitivities(tx, steps, 1.0, lo.averaged)
+        tx = chain(sgd(tau, momentum), average_iterates(eta))
+        _, kicks = sensitivities(tx, steps, 1.0, averaged)
         predicted = (eta + 1) ** 2 / (2 * eta + 1)
         measured = steps * (kicks**2).sum()
         what = f"k E a², η = {eta:g}, τ = {tau}, μ = {momentum}"
@@ -119,14 +121,14 @@ def average_instead_of_decay(sgd=lo.sgd, average_iterates=lo.average_iterates):
     source="ours: the weight of an early θ(j) is (η+1) j^η / k^(η+1)",
     picture="annealing",
 )
-def average_forgets_the_start(sgd=lo.sgd, average_iterates=lo.average_iterates):
+def average_forgets_the_start(sgd=sgd, average_iterates=average_iterates):
     for eta in (0.0, 2.0):
-        tx = lo.chain(sgd(0.3), average_iterates(eta))
+        tx = chain(sgd(0.3), average_iterates(eta))
         weights = np.cumprod([1, *(1 + eta / j for j in range(1, 6))])  # of θ(1), ..., θ(6)
         exact = weights @ 0.7 ** np.arange(1, 7) / weights.sum()
-        found = sensitivities(tx, 6, 1.0, lo.averaged)[0]
+        found = sensitivities(tx, 6, 1.0, averaged)[0]
         yield Finding(found, exact, 1e-12, what=f"six steps, η = {eta:g}")
     for eta in (0.0, 2.0, 8.0):
-        tx = lo.chain(sgd(0.3), average_iterates(eta))
-        early, late = (sensitivities(tx, k, 1.0, lo.averaged)[0] for k in (2_000, 4_000))
+        tx = chain(sgd(0.3), average_iterates(eta))
+        early, late = (sensitivities(tx, k, 1.0, averaged)[0] for k in (2_000, 4_000))
         yield Finding(np.log2(late / early), -(eta + 1), 0.02, what=f"slope, η = {eta:g}")

@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import j1
 
-import lecture_optax as lo
-
+from ..._nesterov import lookahead_readout
+from ...optimizers import sgd
+from ...schedules import momentum_nesterov
 from ._descent import descend
 from .statement import Finding, statement
 
@@ -33,7 +34,7 @@ def error(sgd, momentum_nesterov, tau: float, curvature: float = 1.0) -> float:
     """max |x(k) - X(k√τ)| for k√τ in [0, 10]."""
     steps = round(10 / tau**0.5)
     tx = sgd(tau, momentum_nesterov(), nesterov=True)
-    x = descend(tx, lambda θ: curvature * θ, 1.0, steps, read=lo.lookahead_readout)
+    x = descend(tx, lambda θ: curvature * θ, 1.0, steps, read=lookahead_readout)
     return float(np.abs(x - solution(np.arange(steps + 1) * tau**0.5, curvature)).max())
 
 
@@ -44,7 +45,7 @@ def error(sgd, momentum_nesterov, tau: float, curvature: float = 1.0) -> float:
     source="Su, Boyd and Candès (2016), section 3; the order: ours",
     picture="ode_limit",
 )
-def nesterov_follows_bessel(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def nesterov_follows_bessel(sgd=sgd, momentum_nesterov=momentum_nesterov):
     taus = [1e-2 / 4**i for i in range(4)]
     errors = [error(sgd, momentum_nesterov, tau) for tau in taus]
     for tau, found, known in zip(taus, errors, (0.0737, 0.0373, 0.0188, 0.0094), strict=True):

@@ -1,7 +1,8 @@
 """What is proved of this very code, over every convex loss? (PEPit, the extra `theory`)"""
 
-import lecture_optax as lo
-
+from ..._nesterov import lookahead_readout
+from ...optimizers import polyak_tuning, sgd
+from ...schedules import momentum_constant, momentum_nesterov, silver
 from ..probes import step_matrix, worst_case
 from .statement import Finding, statement
 
@@ -17,7 +18,7 @@ _SOLVER = 1e-4  # relative; a semidefinite program is solved to about 1e-5
     needs=("PEPit",),
     picture="worst_cases",
 )
-def certified_gradient_descent(sgd=lo.sgd):
+def certified_gradient_descent(sgd=sgd):
     yield _equal(worst_case(sgd(1.0), N), 1 / (4 * N + 2), "τ = 1/L")
     yield _equal(worst_case(sgd(1.8341), N), 1 / (4 * N * 1.8341 + 2), "τ = 1.8341/L, the best")
 
@@ -30,9 +31,9 @@ def certified_gradient_descent(sgd=lo.sgd):
     needs=("PEPit",),
     picture="worst_cases",
 )
-def certified_nesterov(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def certified_nesterov(sgd=sgd, momentum_nesterov=momentum_nesterov):
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
-    x = worst_case(step_matrix(tx, N, read=lo.lookahead_readout))
+    x = worst_case(step_matrix(tx, N, read=lookahead_readout))
     yield _equal(x, 2 / (N**2 + 5 * N + 6), "x(N)")
     yield _equal(worst_case(tx, N), 2 / (N**2 + 7 * N + 4), "y(N), the stored θ")
     yield Finding(x, 2 / (N + 1) ** 2, relation="<=", what="x(N), the slide's bound")
@@ -45,7 +46,7 @@ def certified_nesterov(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_neste
     source="ours, by PEPit",
     needs=("PEPit",),
 )
-def certified_constant_momentum(sgd=lo.sgd):
+def certified_constant_momentum(sgd=sgd):
     nesterov = worst_case(sgd(1.0, momentum=0.9, nesterov=True), N)
     yield _equal(nesterov, 0.2101, "look-ahead, 0.9", 5e-4)
     yield Finding(nesterov, 8 / (4 * N + 2), relation=">=", what="at least 8 times plain descent's")
@@ -60,7 +61,7 @@ def certified_constant_momentum(sgd=lo.sgd):
     needs=("PEPit",),
     picture="worst_cases",
 )
-def certified_silver_steps(sgd=lo.sgd, silver=lo.schedules.silver):
+def certified_silver_steps(sgd=sgd, silver=silver):
     gap = worst_case(sgd(silver()), 15)
     bound = 1 / (1 + (4 * (1 + 2**0.5) ** 8 - 3) ** 0.5)
     yield _equal(gap, 0.0074692, "N = 15")
@@ -75,14 +76,14 @@ def certified_silver_steps(sgd=lo.sgd, silver=lo.schedules.silver):
     source="Nesterov (2004), section 2.2; Goujaud, Taylor and Dieuleveut (2023)",
     needs=("PEPit",),
 )
-def certified_strongly_convex(sgd=lo.sgd):
+def certified_strongly_convex(sgd=sgd):
     kappa = 25.0
     mu, root = 1 / kappa, kappa**0.5
-    tx = sgd(1.0, lo.schedules.momentum_constant(kappa), nesterov=True)
-    x = worst_case(step_matrix(tx, N, read=lo.lookahead_readout), mu=mu)
+    tx = sgd(1.0, momentum_constant(kappa), nesterov=True)
+    x = worst_case(step_matrix(tx, N, read=lookahead_readout), mu=mu)
     yield _equal(x, 0.021607, "Nesterov, x(N)")
     yield Finding(x, (1 - 1 / root) ** N * (1 + mu) / 2, relation="<=", what="its bound")
-    polyak = sgd(*lo.polyak_tuning(1.0, mu))
+    polyak = sgd(*polyak_tuning(1.0, mu))
     yield Finding(worst_case(polyak, N, mu=mu), 4.5, relation=">=", what="heavy ball grows from .5")
 
 

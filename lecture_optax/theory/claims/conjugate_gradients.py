@@ -6,8 +6,7 @@ import numpy as np
 import optax
 from scipy.sparse.linalg import cg
 
-import lecture_optax as lo
-
+from ...optimizers import sgd
 from .statement import Finding, statement
 
 SIZE, STEPS = 8, 5
@@ -33,7 +32,7 @@ def conjugate_gradients(A, b):
     slide="Momentum",
     source="Polyak (1964); Hestenes and Stiefel (1952), here SciPy's",
 )
-def heavy_ball_is_cg(sgd=lo.sgd):
+def heavy_ball_is_cg(sgd=sgd):
     """The plane gives α, β of θ(k+1) = θ(k) - α g(k) + β (θ(k) - θ(k-1)).
 
     With v(k+1) = μ(k) v(k) + g(k) and θ(k+1) = θ(k) - τ(k) v(k+1): τ(k) = α, μ(k) = β τ(k-1)/α.

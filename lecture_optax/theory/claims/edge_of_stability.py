@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ...optimizers import adam, sgd
 from ..gauge import curvature_gauge
 from .statement import Finding, statement
 
@@ -30,7 +29,7 @@ def trained(tx, slope, start, steps, read=lambda params, state: None):
     source="Cohen et al. (2022), the adaptive edge of stability; on a parabola: ours",
     picture="adam_at_its_edge",
 )
-def adam_climbs_to_its_edge(adam=lo.adam):
+def adam_climbs_to_its_edge(adam=adam):
     tau, b2, steps = 1e-3, 0.99, 8000
 
     for b1, low, high in ((0.9, 33.0, 38.5), (0.5, 5.5, 6.1), (0.0, 2 - 1e-6, 2 + 1e-6)):
@@ -58,7 +57,7 @@ def adam_climbs_to_its_edge(adam=lo.adam):
     slide="Gradient descent",
     source="Cohen et al. (2021), Gradient descent on neural networks at the edge of stability",
 )
-def descent_settles_at_two_over_tau(sgd=lo.sgd):
+def descent_settles_at_two_over_tau(sgd=sgd):
     x = jnp.linspace(-1, 1, 20)
     y = 4 * x**3 - 3 * x  # Chebyshev's T₃
 

@@ -4,8 +4,8 @@ import numpy as np
 import optax
 from scipy.linalg import sqrtm
 
-import lecture_optax as lo
-
+from ..._full_matrix import full_matrix
+from ..._precondition import precondition
 from ._descent import updates_along
 from .statement import Finding, statement
 from .symmetry import rotation
@@ -19,7 +19,7 @@ SIZE, STEPS = 6, 9
     slide="The general update",
     source="Duchi, Hazan and Singer (2011), section 1.1; here SciPy's root",
 )
-def full_matrix_adagrad(full_matrix=lo.full_matrix):
+def full_matrix_adagrad(full_matrix=full_matrix):
     """With U g for g the sum is U (Σ g gᵀ) Uᵀ, its root too, and the step U times the step."""
     gradients = np.random.default_rng(9).normal(size=(STEPS, SIZE))
     U = rotation(SIZE, 10)
@@ -28,13 +28,13 @@ def full_matrix_adagrad(full_matrix=lo.full_matrix):
         ("δ = .3", 0.0, 0.1, 0.2),
         ("ε = .3", 0.3, 0.0, 0.2),
     ):
-        tx = lo.precondition(optax.identity(), by=full_matrix(eps, eps_root, initial=initial))
+        tx = precondition(optax.identity(), by=full_matrix(eps, eps_root, initial=initial))
         found, turned = updates_along(tx, gradients, gradients @ U.T)
         exact = last_steps(gradients, eps, eps_root + initial)
         off = np.abs(found[SIZE:] - exact).max()
         yield Finding(off, 0, 1e-9, what=f"{name}: off SciPy's")
         yield Finding(np.abs(turned - found @ U.T).max(), 0, 1e-9, what=f"{name}: turned by U")
-    diagonal = lo.precondition(optax.identity(), by=full_matrix(diagonal_above=0))
+    diagonal = precondition(optax.identity(), by=full_matrix(diagonal_above=0))
     found, turned = updates_along(diagonal, gradients, gradients @ U.T)
     seen = np.abs(turned - found @ U.T).max()
     yield Finding(seen, 1e-2, relation=">=", what="the diagonal sees U")

@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ...optimizers import sgd
 from ._descent import descend
 from .statement import Finding, statement
 
@@ -21,7 +20,7 @@ def lessards_slope(t):
     source="Lessard, Recht and Packard (2016), section 4.6",
     picture="three_cycle",
 )
-def heavy_ball_cycles(sgd=lo.sgd):
+def heavy_ball_cycles(sgd=sgd):
     path = descend(sgd(1 / 9, momentum=4 / 9), lessards_slope, 3.3, 302)
     cycle = np.sort(np.asarray(path[-3:]))
     for place, numerator in zip(cycle, (-2208, 792, 2592), strict=True):
@@ -37,7 +36,7 @@ def heavy_ball_cycles(sgd=lo.sgd):
     slide="Momentum",
     source="Zavriev and Kostyuk (1993); Ochs et al. (2014), proposition 4.7",
 )
-def heavy_balls_energy_falls(sgd=lo.sgd):
+def heavy_balls_energy_falls(sgd=sgd):
     starts = np.random.default_rng(0).uniform(-9, 9, size=200)
     for mu in (0.5, 0.9):
         edge = 2 * (1 - mu)

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ...optimizers import adam, sgd
+from ...schedules import cosine
 from ._descent import descend
 from .statement import Finding, statement
 
@@ -16,7 +16,7 @@ from .statement import Finding, statement
     slide="Learning rates",
     source="d/dτ (1 - τλ)^N = -Nλ(1 - τλ)^(N-1); central differences",
 )
-def hypergradients_are_slopes(sgd=lo.sgd, adam=lo.adam):
+def hypergradients_are_slopes(sgd=sgd, adam=adam):
     steps, x = 12, 0.05
     slope = jax.grad(lambda τ: descend(sgd(τ), lambda θ: θ, 1.0, steps)[-1])(x)
     yield Finding(slope, -steps * (1 - x) ** (steps - 1), 1e-12, what="gradient descent, by τ")
@@ -46,7 +46,7 @@ def hypergradients_are_slopes(sgd=lo.sgd, adam=lo.adam):
     slide="Learning rates",
     source="Young (1953); learning: ours",
 )
-def learned_rates_are_chebyshevs(adam=lo.adam):
+def learned_rates_are_chebyshevs(adam=adam):
     """Minimise a p-norm of the factors that the spectrum [1, 20] is left with, p growing."""
     spectrum, steps = jnp.linspace(1.0, 20.0, 200), 8
 
@@ -55,7 +55,7 @@ def learned_rates_are_chebyshevs(adam=lo.adam):
 
     rates = jnp.linspace(0.05, 1.0, steps)
     for p in (8, 32, 128):
-        tx = adam(lo.schedules.cosine(1e-2, total_steps=2000), b2=0.99)
+        tx = adam(cosine(1e-2, total_steps=2000), b2=0.99)
         norm = jax.grad(lambda rates, p=p: jnp.log((left(rates) ** p).mean()) / p)
         rates = descend(tx, norm, rates, 2000)[-1]
     middle, half = 21 / 2, 19 / 2

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ...optimizers import adam, sgd
+from ...schedules import momentum_nesterov, step
 from .. import literal
 from ..probes import lower_bound, step_matrix
 from ._descent import descend, updates_along
@@ -23,7 +23,7 @@ TAU = 1e-3
     slide="Adam",
     source="the lecture; the slide before it has the plus sign",
 )
-def minus(adam=lo.adam):
+def minus(adam=adam):
     yield Finding(_end(literal.adam_minus(TAU), 1000), 2.167, 5e-4, what="θ(1000), as written")
     yield Finding(_end(adam(TAU), 1000), 0.258, 5e-4, what="θ(1000), as meant")
 
@@ -34,7 +34,7 @@ def minus(adam=lo.adam):
     slide="Adam",
     source="the lecture; what is meant: Kingma and Ba (2015), algorithm 1",
 )
-def feedback(adam=lo.adam):
+def feedback(adam=adam):
     """c is multiplied by Π b2/(1 - b2^j), which passes 3.4e38 at j = 19 and 1.8e308 at j = 324.
 
     From c = 0 the first of these factors has nothing to act on: with a gradient of 1, c is infinite
@@ -60,7 +60,7 @@ def feedback(adam=lo.adam):
     slide="Adam",
     source="the lecture; 1/(1 - b1⁰) = 1/0",
 )
-def exponent(adam=lo.adam):
+def exponent(adam=adam):
     path = descend(literal.adam_from_zero(TAU), _slope, 1.0, 3)
     yield Finding(_first(np.isnan(path)), 1, what="first step to NaN, as written")
     yield Finding(_end(adam(TAU), 1), 1 - TAU, 1e-9, what="θ(1), as meant")
@@ -72,7 +72,7 @@ def exponent(adam=lo.adam):
     slide="Adam",
     source="the lecture; ε outside: Kingma and Ba (2015)",
 )
-def epsilon(adam=lo.adam):
+def epsilon(adam=adam):
     """A first step is τ g/√(g² + ε) inside, and τ g/(|g| + ε) outside: ε acts like √ε."""
     for g in (1e-3, 1e-5):
         inside, outside = g / np.sqrt(g**2 + 1e-8), g / (g + 1e-8)
@@ -93,13 +93,13 @@ def epsilon(adam=lo.adam):
     slide="Momentum",
     source="the lecture and Keras; Optax and torch keep τ outside",
 )
-def rate_inside(sgd=lo.sgd):
+def rate_inside(sgd=sgd):
     """With gradient 1 the memory is V(k) = (1 - .9^k)/.1; the 21st step has the new τ = .1.
 
     Inside, the old velocity still has τ = 1: it moves by .1 + .9 (.9 V(20) + .1). Outside by
     .1 (1 + .9 V(21)).
     """
-    drop = lo.schedules.step(1.0, boundaries=[20], factor=0.1)
+    drop = step(1.0, boundaries=[20], factor=0.1)
     ones, V = np.ones(21), (1 - 0.9 ** np.arange(22)) / 0.1
     inside = -updates_along(literal.nesterov_rate_inside(drop), ones)
     outside = -updates_along(sgd(drop, momentum=0.9, nesterov=True), ones)
@@ -115,7 +115,7 @@ def rate_inside(sgd=lo.sgd):
     slide="Nesterov 1983",
     source="ours; what is meant: Nesterov (1983)",
 )
-def one_momentum(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def one_momentum(sgd=sgd, momentum_nesterov=momentum_nesterov):
     read = literal.nesterov_one_momentum(1.0, momentum_nesterov())
     meant = sgd(1.0, momentum_nesterov(), nesterov=True)
     injected = optax.inject_hyperparams(optax.sgd)(1.0, momentum=momentum_nesterov(), nesterov=True)

@@ -9,8 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ..._learning_rate import scale_by_learning_rate
+from ..._nesterov import lookahead_readout, nesterov_trace
+from ..._trace import trace
+from ...optimizers import sgd
+from ...schedules import inverse_time, momentum_nesterov
 from ..probes import step_matrix
 from .statement import Finding, statement
 
@@ -25,20 +29,20 @@ STEPS = 30
     picture="memory",
 )
 def nesterov_is_the_textbook(
-    sgd=lo.sgd,
-    nesterov_trace=lo.nesterov_trace,
-    momentum_nesterov=lo.schedules.momentum_nesterov,
+    sgd=sgd,
+    nesterov_trace=nesterov_trace,
+    momentum_nesterov=momentum_nesterov,
 ):
     moving = momentum_nesterov()
     momenta = {"0.9": (0.9, lambda k: 0.9), "k/(k+3)": (moving, lambda k: k / (k + 3))}
     for name, (given, mu) in momenta.items():
         x, y = textbook(0.7, mu)
         tx = sgd(0.7, momentum=given, nesterov=True)
-        stored, read = step_matrix(tx, STEPS), step_matrix(tx, STEPS, read=lo.lookahead_readout)
+        stored, read = step_matrix(tx, STEPS), step_matrix(tx, STEPS, read=lookahead_readout)
         yield Finding(np.abs(stored - y).max(), 0, 1e-12, what=f"θ - y, μ = {name}")
         yield Finding(np.abs(read[-1] - x[-1]).max(), 0, 1e-12, what=f"read-out - x, μ = {name}")
-        inside = lo.chain(lo.scale_by_learning_rate(0.7), nesterov_trace(given))
-        read = step_matrix(inside, STEPS, read=lo.lookahead_readout)
+        inside = chain(scale_by_learning_rate(0.7), nesterov_trace(given))
+        read = step_matrix(inside, STEPS, read=lookahead_readout)
         yield Finding(np.abs(read[-1] - x[-1]).max(), 0, 1e-12, what="the same, τ inside v")
 
 
@@ -49,7 +53,7 @@ def nesterov_is_the_textbook(
     source="Polyak (1964), with μ(k) for μ",
     picture="memory",
 )
-def heavy_ball_with_a_moving_momentum(sgd=lo.sgd):
+def heavy_ball_with_a_moving_momentum(sgd=sgd):
     """v(0) = 0, so that μ(0) fades nothing: g(j) enters v(k+1) by μ(j+1) ... μ(k)."""
     momenta = (np.arange(STEPS) + 1) / (np.arange(STEPS) + 4)
     tx = sgd(1.0, momentum=lambda k: jnp.asarray(momenta)[k])
@@ -68,15 +72,15 @@ def heavy_ball_with_a_moving_momentum(sgd=lo.sgd):
     source="the lecture; Optax and torch keep τ outside",
 )
 def rate_inside_the_velocity(
-    sgd=lo.sgd,
-    trace=lo.trace,
-    nesterov_trace=lo.nesterov_trace,
-    scale_by_learning_rate=lo.scale_by_learning_rate,
-    inverse_time=lo.schedules.inverse_time,
+    sgd=sgd,
+    trace=trace,
+    nesterov_trace=nesterov_trace,
+    scale_by_learning_rate=scale_by_learning_rate,
+    inverse_time=inverse_time,
 ):
     tau = inverse_time(1.0)
-    slide_nesterov = lo.chain(scale_by_learning_rate(tau), nesterov_trace(0.9))
-    slide_heavy = lo.chain(scale_by_learning_rate(tau), trace(0.9))
+    slide_nesterov = chain(scale_by_learning_rate(tau), nesterov_trace(0.9))
+    slide_heavy = chain(scale_by_learning_rate(tau), trace(0.9))
     for name, tx, ahead in (("Nesterov", slide_nesterov, 0.9), ("heavy ball", slide_heavy, None)):
         off = np.abs(step_matrix(tx, 5) - slide(5, 0.9, ahead)).max()
         yield Finding(off, 0, 1e-12, what=f"{name}: off the slide")
@@ -94,15 +98,15 @@ def rate_inside_the_velocity(
     source="the lecture; optax.sgd",
 )
 def constant_rate_stands_anywhere(
-    sgd=lo.sgd,
-    trace=lo.trace,
-    nesterov_trace=lo.nesterov_trace,
-    scale_by_learning_rate=lo.scale_by_learning_rate,
+    sgd=sgd,
+    trace=trace,
+    nesterov_trace=nesterov_trace,
+    scale_by_learning_rate=scale_by_learning_rate,
 ):
     rate = scale_by_learning_rate(0.3)
     for nesterov, velocity in ((False, trace), (True, nesterov_trace)):
         peer = step_matrix(optax.sgd(0.3, momentum=0.9, nesterov=nesterov), 12)
-        inside, outside = lo.chain(rate, velocity(0.9)), sgd(0.3, 0.9, nesterov)
+        inside, outside = chain(rate, velocity(0.9)), sgd(0.3, 0.9, nesterov)
         for where, tx in (("inside", inside), ("outside", outside)):
             off = np.abs(step_matrix(tx, 12) - peer).max()
             yield Finding(off, 0, 1e-13, what=f"nesterov={nesterov}, τ {where}")

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ..._learning_rate import scale_by_learning_rate
+from ..._newton import newton
 from .conjugate_gradients import quadratic
 from .statement import Finding, statement
 
@@ -16,7 +17,7 @@ from .statement import Finding, statement
     slide="The general update",
     source="Newton's method; Nocedal and Wright (2006), chapter 3.3; δ: Levenberg (1944)",
 )
-def newton_ends_in_one_step(newton=lo.newton):
+def newton_ends_in_one_step(newton=newton):
     """The gradient is H e(0), with e the distance to the minimum: e(1) = e(0) - (H + δI)⁻¹ H e(0).
 
     Along an eigenvector that is δ/(λ + δ). With eigenvalues 1 and -3 Newton's own step goes uphill;
@@ -52,6 +53,6 @@ def newton_ends_in_one_step(newton=lo.newton):
 
 def one_step(newton, loss, start) -> np.ndarray:
     """θ(1) - θ(0), with τ = 1."""
-    tx, θ = lo.chain(newton, lo.scale_by_learning_rate(1.0)), jnp.asarray(start)
+    tx, θ = chain(newton, scale_by_learning_rate(1.0)), jnp.asarray(start)
     update, _ = tx.update(jax.grad(loss)(θ), tx.init(θ), θ, value_fn=loss)
     return np.asarray(update)

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ..._nesterov import lookahead_readout
+from ...optimizers import sgd
+from ...schedules import momentum_nesterov
 from ._descent import descend
 from .statement import Finding, statement
 
@@ -30,11 +31,11 @@ def flat_quadratic(x):
     slide="Nesterov 1983",
     source="Beck and Teboulle (2009), lemma 4.1; Su, Boyd and Candès (2016), theorem 3",
 )
-def potential_falls(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def potential_falls(sgd=sgd, momentum_nesterov=momentum_nesterov):
     """On two convex losses whose minimum is at 0."""
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
     for loss in (flat_quadratic, log_sum_exp):
-        x = descend(tx, jax.grad(loss), np.arange(1.0, 6.0), 200, read=lo.lookahead_readout)
+        x = descend(tx, jax.grad(loss), np.arange(1.0, 6.0), 200, read=lookahead_readout)
         gap = jax.vmap(loss)(x) - loss(jnp.zeros(5))
         t = (jnp.arange(200) + 2) / 2  # of the step from x(k) to x(k + 1)
         ahead = t[:, None] * x[1:] - (t - 1)[:, None] * x[:-1]
@@ -52,10 +53,10 @@ def potential_falls(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov
     source="Su, Boyd and Candès (2016), section 4",
     picture="ode_limit",
 )
-def friction(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def friction(sgd=sgd, momentum_nesterov=momentum_nesterov):
     tau = 1e-4
     tx = sgd(tau, momentum_nesterov(), nesterov=True)
-    x = descend(tx, lambda θ: θ, 1.0, 3000, read=lo.lookahead_readout)
+    x = descend(tx, lambda θ: θ, 1.0, 3000, read=lookahead_readout)
     energy = x[1:] ** 2 / 2 + np.diff(x) ** 2 / (2 * tau)
     yield Finding(np.diff(energy).max(), 0, relation="<=", what="its largest growth")
     yield Finding(energy[-1] / energy[0], 1e-2, relation="<=", what="left after t = 30")
@@ -68,10 +69,10 @@ def friction(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
     source="Su, Boyd and Candès (2016), theorem 3 and 6",
     picture="ode_limit",
 )
-def continuous_rate(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def continuous_rate(sgd=sgd, momentum_nesterov=momentum_nesterov):
     tau = 1e-3
     tx = sgd(tau, momentum_nesterov(), nesterov=True)
-    x = descend(tx, lambda θ: θ, 1.0, 1000, read=lo.lookahead_readout)
+    x = descend(tx, lambda θ: θ, 1.0, 1000, read=lookahead_readout)
     t = np.arange(1, 1001) * tau**0.5
     largest = (t**2 * np.asarray(x[1:]) ** 2 / 2).max()
     return Finding(largest, 2, relation="<=", what="the largest t² (f - f*)/R²")

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-import lecture_optax as lo
-
+from ...optimizers import nesterov_tuning, polyak_tuning, sgd
 from ..probes import contraction
 from ._descent import descend
 from .statement import Finding, statement
@@ -19,16 +18,16 @@ CURVATURES = np.geomspace(1 / KAPPA, 1.0, 501)
     source="Polyak (1964); Nesterov (2004), 2.2; Lessard, Recht and Packard (2016), proposition 1",
     picture="spectral_radius",
 )
-def best_rates(sgd=lo.sgd):
+def best_rates(sgd=sgd):
     root, wide = KAPPA**0.5, (3 * KAPPA + 1) ** 0.5
     best = (root - 1) / (root + 1)
     smallest, ratio = 1 / KAPPA, (KAPPA - 1) / (KAPPA + 1)
     methods = {
         "gradient descent, τ = 2/(L + μ)": (sgd(2 / (1 + smallest)), ratio),
-        "heavy ball": (sgd(*lo.polyak_tuning(1.0, smallest)), best),
+        "heavy ball": (sgd(*polyak_tuning(1.0, smallest)), best),
         "Nesterov, τ = 1/L": (sgd(1.0, best, True), 1 - 1 / root),
         "Nesterov, τ = 4/(3L + μ)": (
-            sgd(*lo.nesterov_tuning(1.0, smallest), True),
+            sgd(*nesterov_tuning(1.0, smallest), True),
             1 - 2 / wide,
         ),
     }
@@ -44,7 +43,7 @@ def best_rates(sgd=lo.sgd):
     source="Goh (2017), Why momentum really works; x = τλ",
     picture="spectral_radius",
 )
-def critical_momentum(sgd=lo.sgd):
+def critical_momentum(sgd=sgd):
     for x in (0.01, 0.25, 0.49):
         critical = (1 - x**0.5) ** 2
         at = contraction(sgd(x, momentum=critical), 1.0)
@@ -63,7 +62,7 @@ def critical_momentum(sgd=lo.sgd):
     source="O'Donoghue and Candès (2015), section 4; from z² - (1+μ)(1-x) z + μ(1-x)",
     picture="spectral_radius",
 )
-def nesterov_damps_more(sgd=lo.sgd):
+def nesterov_damps_more(sgd=sgd):
     for mu, x in ((0.9, 0.01), (0.9, 0.5), (0.5, 0.8)):
         rate = contraction(sgd(x, mu, True), 1.0)
         yield Finding(rate, (mu * (1 - x)) ** 0.5, 1e-12, what=f"μ = {mu}, x = {x}")
@@ -75,7 +74,7 @@ def nesterov_damps_more(sgd=lo.sgd):
     slide="Momentum",
     source="ours; the effect: Danilova, Kulakova and Polyak (2020)",
 )
-def momentum_amplifies_first(sgd=lo.sgd):
+def momentum_amplifies_first(sgd=sgd):
     """At λ = L both eigenvalues are -q, q = √μ: θ(k) = (-q)^k (1 + c k) θ(0).
 
     From rest θ(1) = (1 - x) θ(0) with x = (1 + q)², so c = 1 + q: |θ(k)| = q^k (1 + (1 + q) k).
@@ -83,7 +82,7 @@ def momentum_amplifies_first(sgd=lo.sgd):
     """
     for kappa in (1e2, 1e3, 1e4):
         q = (kappa**0.5 - 1) / (kappa**0.5 + 1)
-        tx = sgd(*lo.polyak_tuning(1.0, 1 / kappa))
+        tx = sgd(*polyak_tuning(1.0, 1 / kappa))
         steps = int(2 * kappa**0.5)
         largest = np.abs(descend(tx, lambda θ: θ, 1.0, steps)).max()
         k = np.arange(steps + 1)

@@ -2,8 +2,11 @@
 
 import numpy as np
 
-import lecture_optax as lo
-
+from ..._bias_correction import bias_correction
+from ..._core.chain import chain
+from ..._first_moment import first_moment
+from ..._learning_rate import scale_by_learning_rate
+from ...optimizers import sgd
 from ..probes import stability_edge
 from ._descent import descend
 from .statement import Finding, statement
@@ -18,7 +21,7 @@ MOMENTA = (0.0, 0.5, 0.9, 0.99)
     source="Polyak (1964); Lessard, Recht and Packard (2016)",
     picture="spectral_radius",
 )
-def stability_edges(sgd=lo.sgd):
+def stability_edges(sgd=sgd):
     yield _edge(stability_edge(sgd(0.1)), 2.0, "gradient descent")
     for mu in MOMENTA:
         yield _edge(stability_edge(sgd(0.1, mu)), 2 * (1 + mu), f"heavy ball, {mu}")
@@ -33,12 +36,12 @@ def stability_edges(sgd=lo.sgd):
     source="Cohen et al. (2022), Adaptive gradient methods at the edge of stability",
     picture="adam_at_its_edge",
 )
-def edge_of_averages(first_moment=lo.first_moment, bias_correction=lo.bias_correction):
-    rate = lo.scale_by_learning_rate(0.1)
+def edge_of_averages(first_moment=first_moment, bias_correction=bias_correction):
+    rate = scale_by_learning_rate(0.1)
     for b1 in (0.0, 0.5, 0.9):
         edge = 2 * (1 + b1) / (1 - b1)
-        plain = lo.chain(first_moment(b1), rate)
-        corrected = lo.chain(first_moment(b1), bias_correction(b1), rate)
+        plain = chain(first_moment(b1), rate)
+        corrected = chain(first_moment(b1), bias_correction(b1), rate)
         yield _edge(stability_edge(plain), edge, f"b1 = {b1}")
         yield _edge(stability_edge(corrected), edge, f"b1 = {b1}, corrected for its start")
 
@@ -50,7 +53,7 @@ def edge_of_averages(first_moment=lo.first_moment, bias_correction=lo.bias_corre
     source="the edges above, run",
     picture="spectral_radius",
 )
-def edge_is_where_runs_explode(sgd=lo.sgd):
+def edge_is_where_runs_explode(sgd=sgd):
     methods = {
         "gradient descent": (sgd(1.0), 2.0),
         "heavy ball": (sgd(1.0, 0.9), 3.8),

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lecture_optax as lo
-
+from ..._energy import energy
+from ...optimizers import sgd
 from ..probes import stationary_variance
 from .statement import Finding, statement
 
@@ -32,7 +32,7 @@ from .statement import Finding, statement
     source="Mandt, Hoffman and Blei (2017); from the ARMA(2, 1) above",
     picture="variance",
 )
-def variance_of_heavy_ball(sgd=lo.sgd):
+def variance_of_heavy_ball(sgd=sgd):
     for mu, curvature, tau in ((0.0, 2.0, 0.3), (0.5, 1.0, 1.5), (0.9, 0.3, 12.0)):
         x = tau * curvature
         predicted = tau * 3 * (1 + mu) / (curvature * (1 - mu) * (2 * (1 + mu) - x))
@@ -47,7 +47,7 @@ def variance_of_heavy_ball(sgd=lo.sgd):
     source="ours",
     picture="variance",
 )
-def variance_of_nesterov(sgd=lo.sgd):
+def variance_of_nesterov(sgd=sgd):
     for mu, curvature, tau in ((0.5, 1.0, 0.2), (0.9, 2.0, 0.5), (0.99, 0.3, 4.0)):
         x = tau * curvature
         top = tau * 3 * ((1 + mu) + mu * (1 + 2 * mu) * x)
@@ -63,7 +63,7 @@ def variance_of_nesterov(sgd=lo.sgd):
     source="ours, from the formula of heavy ball",
     picture="variance",
 )
-def momentum_does_not_average(sgd=lo.sgd):
+def momentum_does_not_average(sgd=sgd):
     for mu in (0.0, 0.9, 0.99):
         variance = stationary_variance(sgd(0.1 * (1 - mu), mu), 1.0)
         yield Finding(variance, 0.05, 3e-3, what=f"μ = {mu}, τ/(1 - μ) = 0.1")
@@ -75,7 +75,7 @@ def momentum_does_not_average(sgd=lo.sgd):
     slide="Stochastic gradients",
     source="Monte Carlo, fixed seed",
 )
-def variance_in_a_run(sgd=lo.sgd):
+def variance_in_a_run(sgd=sgd):
     tx = sgd(0.3, 0.5, True)
     kicks = jax.random.normal(jax.random.key(0), (600, 2000))
 
@@ -98,7 +98,7 @@ def variance_in_a_run(sgd=lo.sgd):
     slide="Stochastic gradients",
     source="Cochran (1977), theorem 2.2; here over all batches",
 )
-def variance_of_a_minibatch(energy=lo.energy):
+def variance_of_a_minibatch(energy=energy):
     targets = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.1, 0.0, -2.2])
     loss = energy(lambda θ, batch: (θ - batch) ** 2 / 2)
     spread, n = targets.var(), len(targets)
@@ -118,7 +118,7 @@ def variance_of_a_minibatch(energy=lo.energy):
     slide="Stochastic gradients",
     source="the lecture, last slide: E_k is divided by |I(k)|; ours for weights",
 )
-def weight_is_a_repetition(energy=lo.energy):
+def weight_is_a_repetition(energy=energy):
     targets, times = jnp.array([0.3, -1.2, 2.0, 0.7, -0.4]), np.array([3, 1, 0, 2, 1])
     loss = energy(lambda θ, batch: (θ - batch) ** 2 / 2)
     slope = jax.grad(loss)

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ...optimizers import adagrad, adam, adamax, amsgrad, nadam, rmsprop, sgd
 from ._descent import updates_along
 from .statement import Finding, statement
 
@@ -36,13 +35,13 @@ def gap(tx, there, back) -> float:
     slide="Adam",
     source="Kingma and Ba (2015), section 2.1; a power of two: bit for bit",
 )
-def blind_to_scale(adam=lo.adam, nadam=lo.nadam, amsgrad=lo.amsgrad, rmsprop=lo.rmsprop):
+def blind_to_scale(adam=adam, nadam=nadam, amsgrad=amsgrad, rmsprop=rmsprop):
     blind = {
         "Adam": adam(1.0, eps=0.0),
         "NAdam": nadam(1.0, eps=0.0),
         "AMSGrad": amsgrad(1.0, eps=0.0),
         "RMSProp": rmsprop(1.0, eps=0.0),
-        "AdaGrad": lo.adagrad(1.0, 0.0, eps=0.0),
+        "AdaGrad": adagrad(1.0, 0.0, eps=0.0),
         "sign": optax.sign_sgd(1.0),
         "Lion": optax.lion(1.0, weight_decay=0.0),
     }
@@ -56,7 +55,7 @@ def blind_to_scale(adam=lo.adam, nadam=lo.nadam, amsgrad=lo.amsgrad, rmsprop=lo.
     slide="Stochastic gradients",
     source="the lecture, first and last slide: E_k is a sum, then a mean",
 )
-def linear_in_scale(sgd=lo.sgd):
+def linear_in_scale(sgd=sgd):
     for name, make in {
         "gradient descent": lambda τ: sgd(τ),
         "heavy ball": lambda τ: sgd(τ, 0.9),
@@ -73,7 +72,7 @@ def linear_in_scale(sgd=lo.sgd):
     slide="The general update",
     source="ours: SGD is linear and the same in every entry; Muon: Jordan et al. (2024)",
 )
-def rotations(sgd=lo.sgd, adam=lo.adam, rmsprop=lo.rmsprop):
+def rotations(sgd=sgd, adam=adam, rmsprop=rmsprop):
     U, V = rotation(SHAPE[0], 1), rotation(SHAPE[1], 2)
     seen = {
         "gradient descent": (sgd(1.0), False),
@@ -99,7 +98,7 @@ def rotations(sgd=lo.sgd, adam=lo.adam, rmsprop=lo.rmsprop):
     slide="The general update",
     source="ours: the rule of every entry is the same, and odd",
 )
-def signed_permutations(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
+def signed_permutations(sgd=sgd, adam=adam, adagrad=adagrad, adamax=adamax):
     rng = np.random.default_rng(4)
     order, signs = rng.permutation(SHAPE[0]), rng.choice([-1.0, 1.0], size=(SHAPE[0], 1))
     back = np.argsort(order)
@@ -119,7 +118,7 @@ def signed_permutations(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.
     slide="The general update",
     source="ours: |z g| = |g| for |z| = 1, and the velocity is linear",
 )
-def phases(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
+def phases(sgd=sgd, adam=adam, adagrad=adagrad, adamax=adamax):
     turned = np.exp(1j * np.random.default_rng(7).uniform(0, 2 * np.pi, size=3))
     real, imaginary = np.random.default_rng(8).normal(size=(2, 5, 3))
     for name, tx in {
@@ -139,7 +138,7 @@ def phases(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, adamax=lo.adamax):
     slide="Adam",
     source="ours: where g is scaled by s > 0, D is by 1/s",
 )
-def unit_for_every_parameter(adam=lo.adam, rmsprop=lo.rmsprop, sgd=lo.sgd):
+def unit_for_every_parameter(adam=adam, rmsprop=rmsprop, sgd=sgd):
     units = np.exp(np.random.default_rng(5).normal(size=SHAPE))
     yield Finding(gap(adam(1.0, eps=0.0), lambda g: units * g, lambda u: u), 0, 1e-12, what="Adam")
     root = rmsprop(1.0, eps=0.0)

@@ -10,8 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ..._first_moment import first_moment
+from ..._learning_rate import scale_by_learning_rate
+from ..._nesterov import lookahead_readout
+from ...optimizers import adagrad, adam, rmsprop, sgd
+from ...schedules import inverse_time, momentum_nesterov
 from ..probes import step_matrix
 from ._descent import Read, descend
 from .statement import Finding, statement
@@ -26,7 +30,7 @@ N = 10
     source="Drori and Teboulle (2014), theorem 3.2",
     picture="worst_cases",
 )
-def gradient_descent_worst_case(sgd=lo.sgd):
+def gradient_descent_worst_case(sgd=sgd):
     for L, R, steps, h in ((1, 1, N, 1), (3, 2, N, 0.3), (3, 2, 50, 1)):
         left = left_on_huber(sgd(h / L), steps, steps * h, L, R)
         bound = L * R**2 / (4 * steps * h + 2)
@@ -40,7 +44,7 @@ def gradient_descent_worst_case(sgd=lo.sgd):
     source="Nesterov (1983); Taylor, Hendrickx and Glineur (2017), table 1; y(N): ours",
     picture="worst_cases",
 )
-def nesterov_worst_case(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nesterov):
+def nesterov_worst_case(sgd=sgd, momentum_nesterov=momentum_nesterov):
     """On the slope, with gradient 1: x(k+1) = y(k) - 1, y(k) = x(k) + (k-1)/(k+2) (x(k) - x(k-1)).
 
     The k-th step of x is (k + 2)/4, as 1 + (k-2)/(k+1) · (k+1)/4 = (k + 2)/4. Summed, S(x(N)) is
@@ -48,7 +52,7 @@ def nesterov_worst_case(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nest
     """
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
     for steps in (2, 5, N):
-        x = left_on_huber(tx, steps, (steps**2 + 5 * steps + 2) / 8, read=lo.lookahead_readout)
+        x = left_on_huber(tx, steps, (steps**2 + 5 * steps + 2) / 8, read=lookahead_readout)
         y = left_on_huber(tx, steps, (steps**2 + 7 * steps) / 8)
         yield Finding(x, 2 / (steps**2 + 5 * steps + 6), 1e-12, what=f"x({steps})")
         yield Finding(y, 2 / (steps**2 + 7 * steps + 4), 1e-12, what=f"y({steps}), the stored θ")
@@ -62,12 +66,12 @@ def nesterov_worst_case(sgd=lo.sgd, momentum_nesterov=lo.schedules.momentum_nest
     source="ours",
     picture="worst_cases",
 )
-def any_linear_method(sgd=lo.sgd, first_moment=lo.first_moment):
+def any_linear_method(sgd=sgd, first_moment=first_moment):
     methods = {
         "heavy ball": sgd(0.2, momentum=0.4),
         "Nesterov, constant": sgd(0.2, momentum=0.4, nesterov=True),
-        "an average": lo.chain(first_moment(0.5), lo.scale_by_learning_rate(0.5)),
-        "1/k": sgd(lo.schedules.inverse_time(1.0)),
+        "an average": chain(first_moment(0.5), scale_by_learning_rate(0.5)),
+        "1/k": sgd(inverse_time(1.0)),
     }
     for name, tx in methods.items():
         S = -step_matrix(tx, N)[-1].sum()
@@ -81,7 +85,7 @@ def any_linear_method(sgd=lo.sgd, first_moment=lo.first_moment):
     source="Nesterov (2004), theorem 2.1.7; coordinate-wise methods: ours",
     picture="worst_cases",
 )
-def no_method_beats_the_chain(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, rmsprop=lo.rmsprop):
+def no_method_beats_the_chain(sgd=sgd, adam=adam, adagrad=adagrad, rmsprop=rmsprop):
     """A coordinate that no gradient has reached is 0 for D v too: after k steps k are reached."""
     k, n = 20, 41
     laplacian = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
@@ -94,7 +98,7 @@ def no_method_beats_the_chain(sgd=lo.sgd, adam=lo.adam, adagrad=lo.adagrad, rmsp
     methods = {
         "gradient descent": sgd(1.0),
         "heavy ball": sgd(0.5, momentum=0.9),
-        "Nesterov": sgd(1.0, lo.schedules.momentum_nesterov(), nesterov=True),
+        "Nesterov": sgd(1.0, momentum_nesterov(), nesterov=True),
         "Adam": adam(0.05),
         "AdaGrad": adagrad(0.1),
         "RMSProp": rmsprop(0.05),

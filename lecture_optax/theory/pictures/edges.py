@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ..._first_moment import first_moment
+from ..._learning_rate import scale_by_learning_rate
+from ..._nesterov import nesterov_trace
+from ..._trace import trace
+from ...optimizers import adam, sgd
 from ..claims._descent import descend
 from ..probes import contraction, stability_edge, stationary_variance
 from ..probes.replay import float64
@@ -20,8 +24,8 @@ Velocity = Callable[[float], optax.GradientTransformation]
 
 
 def spectral_radius(
-    velocity: Velocity = lo.trace,
-    beside: Velocity = lo.nesterov_trace,
+    velocity: Velocity = trace,
+    beside: Velocity = nesterov_trace,
     *,
     points: int = 33,
     ax: "Axes | None" = None,
@@ -90,11 +94,11 @@ def adam_at_its_edge(
     ax = axes_for(ax, xlabel="step k", ylabel="τ λ D(k)", title="Adam on θ²/2")
     k = np.arange(1, steps + 1)
     for i, decay in enumerate(b1):
-        tx = lo.adam(1e-3, decay, 0.99)
+        tx = adam(1e-3, decay, 0.99)
         nu = descend(tx, lambda θ: θ, 1.0, steps, read=_second_moment)[1:]
         preconditioned = 1e-3 / np.sqrt(nu / (1 - 0.99**k))
         ax.plot(k, preconditioned, label=f"b1 = {decay}", **look(i, marked=False))
-        edge = stability_edge(lo.chain(lo.first_moment(decay), lo.scale_by_learning_rate(1.0)))
+        edge = stability_edge(chain(first_moment(decay), scale_by_learning_rate(1.0)))
         ax.axhline(edge, **REFERENCE)
         ax.annotate(f"{edge:.4g}", (k[-1], edge), (3, 0), textcoords="offset points", va="center")
     ax.set(yscale="log", xlim=(0, steps))
@@ -127,9 +131,9 @@ def variance(
     ```
     """
     methods = methods or {
-        "SGD": lo.sgd,
-        "heavy ball, 0.9": lambda rate: lo.sgd(rate, 0.9),
-        "Nesterov, 0.9": lambda rate: lo.sgd(rate, 0.9, nesterov=True),
+        "SGD": sgd,
+        "heavy ball, 0.9": lambda rate: sgd(rate, 0.9),
+        "Nesterov, 0.9": lambda rate: sgd(rate, 0.9, nesterov=True),
     }
     words = {"xlabel": "τλ", "ylabel": "variance of θ, in σ²/λ²"}
     ax = axes_for(ax, **words)
@@ -149,7 +153,7 @@ def variance(
 
 
 def _at_rate_1(velocity: optax.GradientTransformation) -> optax.GradientTransformation:
-    return lo.chain(velocity, lo.scale_by_learning_rate(1.0))
+    return chain(velocity, scale_by_learning_rate(1.0))
 
 
 def _name(velocity: Velocity) -> str:

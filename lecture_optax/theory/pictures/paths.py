@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._core.chain import chain
+from ..._first_moment import first_moment
+from ..._learning_rate import scale_by_learning_rate
+from ..._nesterov import lookahead_readout
+from ...optimizers import adam, sgd
+from ...schedules import momentum_nesterov
 from ..claims._descent import descend
-from ..claims.bessel_solution import solution
-from ..claims.heavy_ball_counterexample import lessards_slope
 from ..probes import response
 from ..probes.replay import float64
 from .style import REFERENCE, axes_for, look
@@ -49,10 +51,12 @@ def three_cycle(
 
     ```
     """
+    from ..claims.heavy_ball_counterexample import lessards_slope
+
     methods = methods or {
-        "heavy ball, τ = 1/9, μ = 4/9": lo.sgd(1 / 9, momentum=4 / 9),
-        "Nesterov, τ = 1/25, μ = 2/3": lo.sgd(1 / 25, momentum=2 / 3, nesterov=True),
-        "gradient descent, τ = 1/25": lo.sgd(1 / 25),
+        "heavy ball, τ = 1/9, μ = 4/9": sgd(1 / 9, momentum=4 / 9),
+        "Nesterov, τ = 1/25, μ = 2/3": sgd(1 / 25, momentum=2 / 3, nesterov=True),
+        "gradient descent, τ = 1/25": sgd(1 / 25),
     }
     ax = axes_for(ax, xlabel="step k", ylabel="θ(k)", title="f' = 25 θ  |  θ + 24  |  25 θ - 24")
     for i, (name, tx) in enumerate(methods.items()):
@@ -90,11 +94,11 @@ def memory(
     ```
     """
     methods = methods or {
-        "gradient descent": lo.sgd(1.0),
-        "heavy ball, 0.9": lo.sgd(1.0, momentum=0.9),
-        "Nesterov, 0.9": lo.sgd(1.0, momentum=0.9, nesterov=True),
-        "an average, 0.9": lo.chain(lo.first_moment(0.9), lo.scale_by_learning_rate(1.0)),
-        "Adam": lo.adam(1.0),
+        "gradient descent": sgd(1.0),
+        "heavy ball, 0.9": sgd(1.0, momentum=0.9),
+        "Nesterov, 0.9": sgd(1.0, momentum=0.9, nesterov=True),
+        "an average, 0.9": chain(first_moment(0.9), scale_by_learning_rate(1.0)),
+        "Adam": adam(1.0),
     }
     words = {"xlabel": "steps since the gradient", "ylabel": "step per unit of gradient"}
     ax = axes_for(ax, title="memory", **words)
@@ -132,13 +136,15 @@ def ode_limit(
 
     ```
     """
+    from ..claims.bessel_solution import solution
+
     ax = axes_for(ax, xlabel="t = k√τ", ylabel="x(k)", title="Nesterov's method and its limit")
     t = np.linspace(0, until, 400)
     ax.plot(t, solution(t), color="0.5", linewidth=4, alpha=0.5, label="2 J₁(t)/t", zorder=0)
     for i, rate in enumerate(rates):
-        tx = lo.sgd(rate, lo.schedules.momentum_nesterov(), nesterov=True)
+        tx = sgd(rate, momentum_nesterov(), nesterov=True)
         steps = round(until / rate**0.5)
-        x = descend(tx, lambda θ: θ, 1.0, steps, read=lo.lookahead_readout)
+        x = descend(tx, lambda θ: θ, 1.0, steps, read=lookahead_readout)
         sparse = {**look(i), "markevery": max(steps // 20, 1)}
         ax.plot(np.arange(steps + 1) * rate**0.5, x, label=f"τ = {rate:.3g}", **sparse)
     ax.legend()

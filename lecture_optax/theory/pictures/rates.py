@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import lecture_optax as lo
-
+from ..._average import average_iterates, averaged
+from ..._core.chain import chain
+from ..._learning_rate import scale_by_learning_rate
+from ..._optimized_trace import optimized_trace
+from ...optimizers import sgd
+from ...schedules import inverse_time, momentum_nesterov, silver
 from ..probes import step_matrix, worst_case
 from ..probes.replay import float64
 from .style import REFERENCE, axes_for, look
@@ -46,12 +50,10 @@ def worst_cases(
     ```
     """
     methods = methods or {
-        "gradient descent, τ = 1/L": lo.sgd(1.0),
-        "silver steps": lo.sgd(lo.schedules.silver()),
-        "Nesterov, k/(k+3)": lo.sgd(1.0, lo.schedules.momentum_nesterov(), nesterov=True),
-        "optimized for N": lambda n: lo.chain(
-            lo.optimized_trace(n), lo.scale_by_learning_rate(1.0)
-        ),
+        "gradient descent, τ = 1/L": sgd(1.0),
+        "silver steps": sgd(silver()),
+        "Nesterov, k/(k+3)": sgd(1.0, momentum_nesterov(), nesterov=True),
+        "optimized for N": lambda n: chain(optimized_trace(n), scale_by_learning_rate(1.0)),
     }
     numbers = 2 ** np.arange(1, int(np.log2(steps + 1)) + 1) - 1
     words = {"xlabel": "number of gradients N", "ylabel": "largest f(θ(N)) - f*, in L R²"}
@@ -105,13 +107,13 @@ def annealing(
 
     ```
     """
-    falling = lo.schedules.inverse_time
+    falling = inverse_time
     methods = methods or {
-        "τ = 0.1/k": lo.sgd(falling(0.1)),
-        "τ = 0.25/k": lo.sgd(falling(0.25)),
-        "τ = 1/k": lo.sgd(falling(1.0)),
-        "τ = 0.3": lo.sgd(0.3),
-        "τ = 0.3, averaged": lo.chain(lo.sgd(0.3), lo.average_iterates()),
+        "τ = 0.1/k": sgd(falling(0.1)),
+        "τ = 0.25/k": sgd(falling(0.25)),
+        "τ = 1/k": sgd(falling(1.0)),
+        "τ = 0.3": sgd(0.3),
+        "τ = 0.3, averaged": chain(sgd(0.3), average_iterates()),
     }
     ax = axes_for(ax, xlabel="step k", ylabel="mean of θ(k)²", title="annealing, or an average")
     seen = np.unique(np.geomspace(1, steps, 60).astype(int))
@@ -149,6 +151,6 @@ def _mean_square(tx: optax.GradientTransformation, steps: int, runs: int) -> np.
 
 def _averaged_or_last(state: Any, params: Any) -> Any:
     try:
-        return lo.averaged(state, params)
+        return averaged(state, params)
     except ValueError:  # it keeps no average
         return params
