@@ -38,6 +38,7 @@ lint: $(READY)
 	$(RUN) -m pyright --pythonpath $(RUN)
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -m tools.check_text
+	$(RUN) -m tools.draw_map --check
 
 notebooks: $(READY)
 	$(RUN) notebooks/build.py
