@@ -1,4 +1,4 @@
-"""How does τ move? Every schedule is a function of the step, and a tree of numbers.
+"""Schedules: functions of the step, whose numbers are the leaves of a tree.
 
     k = 0, 1, ...:  τ(k)
 

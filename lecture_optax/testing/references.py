@@ -1,4 +1,4 @@
-"""What does each method do? Its formula in float64 NumPy, a second time and by itself.
+"""The formula of each method in float64 NumPy, as a reference that shares no code with it.
 
 Each takes gradients g and parameters θ of shape (steps, entries), and hyperparameters by name, and
 gives the updates of all steps. Nothing of the library is in it, and nothing of JAX: where the two

@@ -4,6 +4,7 @@ Probes measure any Optax transformation; a statement compares what a probe measu
 theory says; `lecture-optax theory` runs all statements and prints a table.
 """
 
+from .._core import exports
 from . import pictures as pictures
 from .claims.registry import statements as statements
 from .claims.run import run as run
@@ -24,3 +25,7 @@ from .probes import (
     step_matrix as step_matrix,
     worst_case as worst_case,
 )
+
+
+def __dir__() -> list[str]:
+    return exports.exported(globals(), "pictures")
