@@ -1,6 +1,7 @@
 """The imports of a Python package, read from its source."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def sources(package: str = "lecture_optax") -> dict[str, Path]:
     return {".".join(parts[path]).removesuffix(".__init__"): path for path in files}
 
 
+@functools.cache
 def imports(package: str = "lecture_optax") -> dict[str, set[str]]:
     """Return the modules of a package that each of its modules imports.
 
