@@ -1,7 +1,8 @@
-"""Theory that runs: the lecture's claims, put to the test on the very transforms that are shipped.
+"""The lecture's claims as executable statements, and probes that measure any Optax transformation.
 
-Probes measure any Optax transformation; a statement compares what a probe measures with what the
-theory says; `lecture-optax theory` runs all statements and prints a table.
+A probe measures one property of a transformation: a step matrix, a stability edge. A statement
+compares measured numbers with the numbers that the theory predicts. `lecture-optax theory` checks
+all statements and prints a table.
 """
 
 from .._core import exports

@@ -1,4 +1,4 @@
-"""How far is my rate from the edge?"""
+"""The curvature of a loss against the largest curvature at which its optimizer is stable."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,15 +16,15 @@ from .probes.replay import name_of
 
 
 class Gauge(NamedTuple):
-    """The curvature of a loss, the largest that the method stands, and what follows.
+    """The curvature of a loss, the largest stable curvature of the method, and their ratio.
 
     - `curvature`: the largest eigenvalue of D^½ H D^½ (D = 1 where the method has none).
-    - `edge`: the largest curvature that is stable at the rate in force: 2/τ for gradient descent,
-      38/τ for Adam.
+    - `edge`: the largest curvature that is stable at the current learning rate: 2/τ for gradient
+      descent, 38/τ for Adam.
     - `ratio`: curvature / edge. Above 1 the steepest direction grows at every step.
-    - `error`: of the ratio: how much of it Lanczos may have missed.
-    - `learning_rate`: τ in force, NaN where the state does not name one.
-    - `largest_learning_rate`: the largest stable τ here, NaN where τ is.
+    - `error`: a bound on the error of the ratio, from Lanczos' method.
+    - `learning_rate`: the current τ, NaN if the state contains none.
+    - `largest_learning_rate`: the largest stable τ at this point, NaN if τ is NaN.
     """
 
     curvature: float
@@ -36,7 +36,7 @@ class Gauge(NamedTuple):
 
     @property
     def colour(self) -> str:
-        """Green below half of the edge, amber below the edge, red beyond."""
+        """Green below half of the edge, amber below the edge, red above it."""
         return "green" if self.ratio < 0.5 else "amber" if self.ratio < 1 else "red"
 
     def __str__(self) -> str:
@@ -50,26 +50,29 @@ class Gauge(NamedTuple):
 def curvature_gauge(
     loss: Any, params: Any, tx: Any, state: Any, *args: Any, iterations: int = 20
 ) -> Gauge:
-    """Measure the steepest curvature where a training stands, against what its method stands.
+    """Compare the largest curvature of a loss with the largest stable one of its optimizer.
 
-        λ_max(D^½ ∇²E(θ) D^½)  against  the edge of this method, with its D as it is now
+        λ_max(D^½ ∇²E(θ) D^½)  against  the edge of this method, with its current D
 
-    λ_max by Lanczos on Hessian-vector products; the edge from the transformation itself, linearised
-    at a gradient of 0, where the D of Adam and its kin rests. (D is then that of the next step: by
-    1/√b2 above the last one's, 0.05 % at 0.999.) It explains; it does not choose: full-batch
-    training drifts to its edge and stays there (Cohen et al.), noise moves edges down.
+    The edge of stability is the largest curvature at which the method does not diverge. λ_max comes
+    from Lanczos' method on Hessian-vector products, the edge from the transformation itself,
+    linearised at a gradient of 0, where the D of Adam and similar methods does not change. (That D
+    belongs to the next step: it is larger than the last one by 1/√b2, 0.05 % at 0.999.) Use the
+    ratio to explain a run, not to select a learning rate: full-batch training moves to its edge
+    and stays there (Cohen et al.), and noise lowers the edge.
 
     **Arguments**
 
-    - `loss`: `(params, *args) -> loss`, or a pair that begins with it; or an object that has such
-      a `.loss`.
-    - `params`, `state`: what the loop holds.
-    - `tx`: the gradient transformation; a method without D, or with a diagonal one.
-    - `args`: arrays that are passed on to the loss: the batch.
-    - `iterations`: Hessian-vector products to take, >= 1.
+    - `loss`: `(params, *args) -> loss`, or a tuple that begins with the loss; or an object with
+      such a method `.loss`.
+    - `params`, `state`: the current parameters and the state of the optimizer.
+    - `tx`: the gradient transformation, without a D or with a diagonal one.
+    - `args`: arrays that the loss receives after the parameters: the batch.
+    - `iterations`: the number of Hessian-vector products, >= 1.
 
-    **Raises** `ValueError` for a method that mixes entries, does not react to a small gradient (a
-    sign), divides by the gradient's size or gathers several; an adaptive one before its first step.
+    **Raises** `ValueError` for a method that mixes entries, ignores the size of the gradient (sign
+    descent, normalization), or accumulates several gradients; and for an adaptive method before its
+    first step.
 
     Source: Cohen et al. (2021), (2022), "(Adaptive) gradient descent at the edge of stability".
 
@@ -85,19 +88,20 @@ def curvature_gauge(
     validate.steps(iterations=iterations)
     slope, flat, unravel = _slope(loss, params, args)
     gradient = unravel(slope(jnp.zeros_like(flat))[0])
-    with jax.numpy_dtype_promotion("standard"):  # a method's business, not its user's
+    with jax.numpy_dtype_promotion("standard"):  # a method may promote dtypes
         method = frozen(tx, params, state)
         in_proportion = is_in_proportion(tx, params, state, gradient, method.first)
     rate = _rate(state)
     if not method.is_linear and _steps(state) == 0:
         raise ValueError(
-            f"{name_of(tx)} has seen no gradient yet, and its D would be 1/ε: take a few steps "
-            "first."
+            f"{name_of(tx)} has not received a gradient yet, so its D would be 1/ε: take a few "
+            "steps first."
         )
     if not in_proportion:
         raise ValueError(
-            f"{name_of(tx)} divides a gradient by its own size: its steps are of one length, "
-            "which no curvature makes explode, and only a falling rate makes small."
+            f"{name_of(tx)} divides a gradient by its own size: all its steps have the same "
+            "length, so no curvature makes it diverge and there is no edge. Only a decaying "
+            "learning rate makes its steps small."
         )
     root = jnp.asarray(1 / np.sqrt(method.stable), flat.dtype)  # eigenvalue 1 is the edge
     share = largest_eigenvalue(lambda v: root * slope(root * v)[1], flat, iterations)
@@ -108,16 +112,16 @@ def curvature_gauge(
 
 
 class CurvatureWatch:
-    """A hook of `lo.fit` that gauges the curvature now and then.
+    """A hook of `lo.fit` that measures the curvature every few steps.
 
-    Called with what has a `run` (whose `carry` has `params` and `opt_state`) and a `step`. It
-    reads, and keeps a gauge per step; the training is not changed.
+    `lo.fit` calls it with an object that has a `run` (whose `carry` has `params` and `opt_state`)
+    and a `step`. It stores a `Gauge` per measured step and does not change the training.
 
     **Arguments**
 
-    - `loss`: `params -> loss`, on data that are fixed: gauges are then comparable.
-    - `tx`: the transformation that is being run.
-    - `every`: gauge at most every so many steps, >= 1.
+    - `loss`: `params -> loss`, on fixed data, so that the gauges are comparable.
+    - `tx`: the transformation that trains.
+    - `every`: the smallest number of steps between two measurements, >= 1.
 
     **Attributes**: `gauges`, `{step: Gauge}`.
     """
@@ -136,7 +140,7 @@ class CurvatureWatch:
 
 
 def _slope(loss: Any, params: Any, args: Any) -> Any:
-    """`v -> (∇E, ∇²E v)` on flat vectors; θ as one; and the way back."""
+    """Return `v -> (∇E, ∇²E v)` on flat vectors, θ as a flat vector, and the inverse map."""
     function = getattr(loss, "loss", loss)
     flat, unravel = ravel_pytree(params)
 
@@ -145,14 +149,14 @@ def _slope(loss: Any, params: Any, args: Any) -> Any:
         return found[0] if isinstance(found, tuple) else found
 
     @jax.jit
-    def product(v, at, given):  # data are arguments: XLA would work on constants at compile time
+    def product(v, at, given):  # the data are arguments: XLA would fold constants at compile time
         return jax.jvp(lambda x: jax.grad(value)(x, given), (at,), (v,))
 
     return lambda v: product(v, flat, args), flat, unravel
 
 
 def _edge(method: Any, rate: float) -> float:
-    """In units of the curvature D^½ H D^½: with D τ = what a constant gradient does in the end."""
+    """Return the edge in units of D^½ H D^½; D τ is the long-run step of a unit gradient."""
     moving = np.flatnonzero(np.isfinite(method.stable))
     i = moving[np.argsort(method.stable[moving])[len(moving) // 2]]
     has_unit = not method.is_linear and np.isfinite(method.long_run[i])
@@ -160,7 +164,7 @@ def _edge(method: Any, rate: float) -> float:
 
 
 def _rate(state: Any) -> float:
-    """The rate that the state names, if it is one."""
+    """Return the learning rate in the state, NaN unless there is exactly one."""
     try:
         rates = list(current(state).learning_rates.values())
     except ValueError:
@@ -169,7 +173,7 @@ def _rate(state: Any) -> float:
 
 
 def _steps(state: Any) -> int | None:
-    """How many updates a state has seen, where something counts."""
+    """Return the number of updates that a state has counted, None if it counts none."""
     try:
         return int(np.asarray(current(state).count))
     except ValueError:

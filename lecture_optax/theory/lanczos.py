@@ -1,4 +1,4 @@
-"""What is the largest eigenvalue of a matrix that is known by its products only?"""
+"""The largest eigenvalue of a symmetric matrix, from matrix-vector products (Lanczos)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Largest(NamedTuple):
-    """The largest eigenvalue, never too large, and by how much it may be too small."""
+    """An estimate of the largest eigenvalue, never above it, and a bound on its error."""
 
     value: float
     error: float
@@ -18,16 +18,16 @@ class Largest(NamedTuple):
 def largest_eigenvalue(
     product: Callable[[jax.Array], jax.Array], like: jax.Array, iterations: int = 20
 ) -> Largest:
-    """Find the largest (most positive) eigenvalue of a symmetric matrix by Lanczos' method.
+    """Return the largest (most positive) eigenvalue of a symmetric matrix by Lanczos' method.
 
-    Every new direction is made orthogonal to all before, twice: without that, rounding brings
-    eigenvalues back that were already found.
+    Every new direction is made orthogonal to all earlier ones, twice. Without that, rounding errors
+    make eigenvalues appear again that the method has already found.
 
     **Arguments**
 
     - `product`: `v -> A v`.
     - `like`: an array of the shape and dtype of v, one-dimensional.
-    - `iterations`: products to take, at most the size of v.
+    - `iterations`: the largest number of products; the method needs at most the size of v.
 
     **Returns** `Largest(value, error)`: an eigenvalue lies within `error` of `value`.
 
@@ -54,7 +54,7 @@ def largest_eigenvalue(
                 w = w - (b @ w) * b
         betas.append(float(jnp.linalg.norm(w)))
         if not betas[-1] > 10 * float(jnp.finfo(like.dtype).eps) * scale:
-            break  # the space is used up, or something is not a number
+            break  # no direction is left, or a value is not finite
         basis.append(w / betas[-1])
     off = betas[: len(alphas) - 1]
     if not np.isfinite(alphas + betas).all():

@@ -1,7 +1,7 @@
-"""What would the slides do, read verbatim?
+"""Formulas of the slides, taken literally.
 
-Six readings, each a transformation: one word of the slide taken literally, the rest as it is meant.
-None is exported at the top. `literal_slides` shows what becomes of them.
+Six transformations. Each takes one symbol of a slide literally and everything else as it is meant.
+`lecture_optax` does not export them. The claims of `literal_slides` measure what they do.
 """
 
 from collections.abc import Callable
@@ -30,12 +30,12 @@ from ..optimizers import adam
 def adam_minus(
     learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
 ) -> Transformation:
-    """Adam with the slide's minus sign before the gradient: it climbs.
+    """Adam with the slide's minus sign before the gradient: it ascends.
 
         slide:  v(k+1) = b1 v(k) - (1 - b1) g(k)
         meant:  v(k+1) = b1 v(k) + (1 - b1) g(k)
 
-    The slide before it, where nothing is corrected yet, has the plus sign.
+    The slide before, without the bias correction, has a plus sign.
     """
     velocity = chain(optax.scale(-1.0), first_moment(b1), bias_correction(b1))
     magnitude = chain(second_moment(b2), bias_correction(b2))
@@ -45,13 +45,13 @@ def adam_minus(
 def adam_fed_back(
     learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
 ) -> Transformation:
-    """Adam with corrected averages in their own recursions: c overflows, and nothing moves.
+    """Adam with corrected averages in their own recursions: c overflows, and θ stops moving.
 
         slide:  v(k) = (b1 v(k-1) + (1 - b1) g(k)) / (1 - b1^k)
         meant:  m(k) =  b1 m(k-1) + (1 - b1) g(k),                 v(k) = m(k) / (1 - b1^k)
 
-    and c likewise, of g². What has been divided is divided again: the old c counts more at every
-    step, not less, up to k = 6904.
+    and c likewise, with g². Every step divides the stored average again, so the weight of the old c
+    grows instead of decaying, up to k = 6904.
     """
     magnitude = chain(optax.stateless(_squared), fed_back(b2))
     return _adam(learning_rate, fed_back(b1), magnitude, eps)
@@ -60,7 +60,7 @@ def adam_fed_back(
 def adam_from_zero(
     learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
 ) -> Transformation:
-    """Adam with the exponent k of the slide, which counts from 0: 1/0 at once, and NaN.
+    """Adam with the slide's exponent k, which starts at 0: it divides by 0 and returns NaN.
 
     slide:  v(k+1) = m(k+1) / (1 - b1^k),        k = 0, 1, ...
     meant:  v(k+1) = m(k+1) / (1 - b1^(k+1))
@@ -73,7 +73,7 @@ def adam_from_zero(
 def adam_eps_inside(
     learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
 ) -> Transformation:
-    """Adam with the slide's ε inside the root, where 1e-8 acts like 1e-4 outside.
+    """Adam with the slide's ε inside the root, where 1e-8 acts like 1e-4 outside it.
 
     slide:  D = (c + ε)^(-1/2)
     usual:  D = 1 / (√c + ε)
@@ -82,7 +82,7 @@ def adam_eps_inside(
 
 
 def nesterov_rate_inside(learning_rate: Scalar | Schedule, decay: Scalar = 0.9) -> Transformation:
-    """SGD + Nesterov with the slide's τ inside v: an old gradient keeps the rate of its time.
+    """SGD + Nesterov with the slide's τ inside v: each gradient keeps the τ of its own step.
 
     slide:  v(k+1) = α v(k) - τ(k) g(k),    θ(k+1) = θ(k) - τ(k) g(k) + α v(k+1)
     usual:  v(k+1) = α v(k) + g(k),         θ(k+1) = θ(k) - τ(k) (g(k) + α v(k+1))
@@ -91,7 +91,7 @@ def nesterov_rate_inside(learning_rate: Scalar | Schedule, decay: Scalar = 0.9) 
 
 
 def nesterov_one_momentum(learning_rate: Scalar | Schedule, momentum: Schedule) -> Transformation:
-    """SGD + Nesterov with μ(k) for both of the slide's α: another method.
+    """SGD + Nesterov with μ(k) for both of the slide's α: a different method.
 
     read:   v(k+1) = μ(k)   v(k) + g(k),    θ(k+1) = θ(k) - τ (g(k) + μ(k) v(k+1))
     meant:  v(k+1) = μ(k-1) v(k) + g(k),    θ(k+1) = θ(k) - τ (g(k) + μ(k) v(k+1))
@@ -105,7 +105,7 @@ def nesterov_one_momentum(learning_rate: Scalar | Schedule, momentum: Schedule) 
 
 
 def fed_back(decay: Scalar) -> Transformation:
-    """An average that keeps what was corrected: the v, and the c, of `adam_fed_back`.
+    """An average that stores its corrected value: the v and the c of `adam_fed_back`.
 
     x(k) = (decay x(k-1) + (1 - decay) y(k)) / (1 - decay^k),    k = 1, 2, ...
     """
@@ -119,14 +119,14 @@ def fed_back(decay: Scalar) -> Transformation:
 
 
 class _MemoryState(NamedTuple):
-    """The number of gradients so far, k, and what is remembered of them."""
+    """The number of gradients so far, k, and the memory of the equation."""
 
     count: ArrayLike
     memory: optax.Updates
 
 
 def _remembering(equation: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Transformation:
-    """A block of an equation `(g, memory, k) -> (update, memory)`, k = 0, 1, ..."""
+    """Build a block from an equation `(g, memory, k) -> (update, memory)`, k = 0, 1, ..."""
 
     def init_fn(params):
         return _MemoryState(jnp.zeros((), jnp.int32), zeros_like(params))
@@ -141,7 +141,7 @@ def _remembering(equation: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Transf
 def _adam(
     learning_rate: Any, velocity: Transformation, magnitude: Transformation, eps: Any
 ) -> Transformation:
-    """θ ← θ - τ D v, for a v and a c of the slide's."""
+    """θ ← θ - τ D v, with the slide's v and c."""
     by = chain(magnitude, inverse_root(eps))
     return chain(precondition(velocity, by=by), scale_by_learning_rate(learning_rate))
 

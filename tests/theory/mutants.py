@@ -1,4 +1,4 @@
-"""A mutant: one line of a module of ours changed, wherever the library uses it."""
+"""Mutants: the library with one line of one module changed."""
 
 import importlib
 import sys
@@ -13,7 +13,7 @@ from lecture_optax.theory import Finding, statements
 
 
 class Mutation(NamedTuple):
-    """What is changed in `module`: `old`, which stands there once, becomes `new`."""
+    """A change of `module`: `old`, which occurs there once, becomes `new`."""
 
     what: str
     module: str
@@ -24,7 +24,7 @@ class Mutation(NamedTuple):
 
 @contextmanager
 def mutated(mutation):
-    """Put what the changed module defines in the place of what the library has, and take it back.
+    """Replace the definitions of a module by the changed ones, for the length of the context.
 
     Yields the pairs of old and new by the identity of the old.
     """
@@ -52,7 +52,7 @@ def _changed(original, mutation):
     source = Path(original.__file__).read_text()
     found = source.count(mutation.old)
     assert found == 1, (
-        f"the mutation {mutation.what!r} changes {mutation.old!r}, which stands {found} times in "
+        f"the mutation {mutation.what!r} changes {mutation.old!r}, which occurs {found} times in "
         f"{original.__name__}: was the line rewritten? Then rewrite the mutation."
     )
     changed = ModuleType(original.__name__)
@@ -63,9 +63,9 @@ def _changed(original, mutation):
 
 
 def is_caught(mutation):
-    """Whether the statement that should notice has a finding that fails on the mutant, or breaks.
+    """Return whether the statement has a finding that fails on the mutant, or raises.
 
-    The first one that fails decides: what comes after it is not computed.
+    The first finding that fails decides; later ones are not computed.
     """
     statement = statements()[mutation.caught_by]
     with (

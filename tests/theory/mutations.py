@@ -1,10 +1,10 @@
-"""Which statement catches which mistake? The table; `docs/theory.md` shows it."""
+"""The mistakes of one line, each with the statement that catches it; also in `docs/theory.md`."""
 
 from .mutants import Mutation
 
 MUTATIONS = [
     Mutation(
-        "Nesterov's memory with today's momentum",
+        "Nesterov's memory with the momentum of the current step",
         "_nesterov",
         "faded(before, state.trace)",
         "faded(mu, state.trace)",
@@ -18,7 +18,7 @@ MUTATIONS = [
         "nesterov-worst-case",
     ),
     Mutation(
-        "the look-ahead forgets the gradient",
+        "a look-ahead without the gradient",
         "_nesterov",
         "ahead = jax.tree.map(jnp.add, scale(mu, velocity), updates)",
         "ahead = scale(mu, velocity)",
@@ -32,14 +32,14 @@ MUTATIONS = [
         "nesterov-worst-case",
     ),
     Mutation(
-        "k/(k + 2) in place of k/(k + 3)",
+        "k/(k + 2) instead of k/(k + 3)",
         "schedules.momentum",
         "return to_float(k) / (to_float(k) + 3)",
         "return to_float(k) / (to_float(k) + 2)",
         "nesterov-follows-bessel",
     ),
     Mutation(
-        "silver steps with 2 in the place of 1 + √2",
+        "silver steps with 2 instead of 1 + √2",
         "schedules.momentum",
         "power(_RHO, rounded_off(_RHO), twos - 1)",
         "to_float(2) ** (twos - 1)",
@@ -67,7 +67,7 @@ MUTATIONS = [
         "the-lone-spike",
     ),
     Mutation(
-        "an average that does not weigh the gradient",
+        "an average that does not weight the gradient",
         "_first_moment",
         "fade(decay, m) + (1 - decay) * g",
         "fade(decay, m) + g",
@@ -151,7 +151,7 @@ MUTATIONS = [
         "a-constant-gradient",
     ),
     Mutation(
-        "AdamW's decay past the rate and its sign",
+        "AdamW's decay without the learning rate and its sign",
         "optimizers.adam",
         "        foreign(optax.add_decayed_weights, weight_decay, mask),\n"
         "        scale_by_learning_rate(learning_rate),\n",
@@ -160,14 +160,14 @@ MUTATIONS = [
         "weight-decay-beside-d",
     ),
     Mutation(
-        "the rate one step early",
+        "the learning rate one step early",
         "_learning_rate",
         "rate = rate_at(state.count)",
         "rate = rate_at(state.count + 1)",
         "one-over-k-is-the-mean",
     ),
     Mutation(
-        "uphill",
+        "the update without its minus sign",
         "_learning_rate",
         "sign = -1 if flip_sign else 1",
         "sign = 1 if flip_sign else -1",
@@ -232,7 +232,7 @@ MUTATIONS = [
         "nesterov-is-the-textbook",
     ),
     Mutation(
-        "the optimized method's last step like the others",
+        "the last step of the optimized method like its other steps",
         "_optimized_trace",
         "jnp.where(is_last, 8, 4)",
         "4",
@@ -260,7 +260,7 @@ MUTATIONS = [
         "a-constant-gradient",
     ),
     Mutation(
-        "the spread of gradients forgets how few they were",
+        "the variance of gradients ignores that they were few",
         "_variance",
         "new = scale(before / now, apart)",
         "new = apart",
@@ -274,7 +274,7 @@ MUTATIONS = [
         "full-matrix-adagrad",
     ),
     Mutation(
-        "g² in place of |g|² for complex g",
+        "g² instead of |g|² for complex g",
         "_core.numerics",
         "(x.conj() * x).real if",
         "(x * x).real if",
@@ -295,7 +295,7 @@ MUTATIONS = [
         "rates-that-fall",
     ),
     Mutation(
-        "restarts of the rate one step early",
+        "restarts of the learning rate one step early",
         "schedules.warm_restarts",
         "cycle_at(k, period, period_factor, cycles)",
         "cycle_at(k + 1, period, period_factor, cycles)",

@@ -82,7 +82,7 @@ def test_below_the_largest_rate_a_run_decays_and_above_it_explodes(name):
     assert not losses[1] < 1e4
 
 
-def test_a_schedule_is_gauged_at_the_rate_in_force():
+def test_a_schedule_is_gauged_at_the_current_learning_rate():
     tx = lo.sgd(lo.schedules.inverse_time(1.0))
     θ, state = after(tx, steps=9)
     gauge = curvature_gauge(bowl, θ, tx, state)
@@ -102,7 +102,7 @@ def test_an_accumulation_is_refused_whichever_step_is_next(steps):
     state = tx.init(θ)
     for _ in range(steps):
         _, state = tx.update(θ, state, θ)
-    with pytest.raises(ValueError, match=r"gathers several|not at once"):
+    with pytest.raises(ValueError, match=r"accumulates several|other methods wait"):
         curvature_gauge(lambda p: (p**2).sum(), θ, tx, state)
 
 
@@ -129,7 +129,7 @@ def test_rates_of_their_own_are_weighed_leaf_by_leaf():
     [
         (lo.adam(0.01), 0, "take a few steps first"),
         (optax.sign_sgd(0.01), 5, "does not react to a small gradient"),
-        (optax.sgd(-0.01), 5, "goes uphill"),
+        (optax.sgd(-0.01), 5, "ascends"),
         (optax.fromage(0.01), 5, "divides a gradient by its own size"),
         (optax.chain(optax.centralize(), optax.sgd(0.1)), 5, "mixes the entries"),
         (

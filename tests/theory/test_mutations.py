@@ -1,4 +1,4 @@
-"""The statements bite: a mistake of one line fails the one that speaks of it."""
+"""A mistake of one line fails the statement about it."""
 
 import doctest
 from pathlib import Path

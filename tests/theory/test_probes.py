@@ -253,11 +253,11 @@ def test_a_step_matrix_of_what_mixes_the_entries_is_refused():
         (optax.rprop(0.1), "not linear.*after 8 steps"),  # reads the sign alone: no derivative
         (lo.sgd(lo.schedules.inverse_time(1.0)), "still changes with the step.*step_matrix"),
         (optax.sgd(optax.exponential_decay(1.0, 9, 0.5)), "still changes with the step"),
-        (optax.sgd(optax.linear_schedule(1.0, 0.0, 50)), "to stand still"),
+        (optax.sgd(optax.linear_schedule(1.0, 0.0, 50)), "towards 0"),
         (optax.MultiSteps(optax.sgd(0.1), 3), "accumulation.*transformation inside"),
         (optax.noisy_sgd(0.1, key=0), "moves without a gradient.*curvature_gauge"),
-        (home_sick(), "a pull to a point"),
-        (stale(), "a buffer that is written in turn.*step_matrix"),
+        (home_sick(), "pulls θ to a stored point"),
+        (stale(), "a cyclic buffer.*step_matrix"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -267,7 +267,7 @@ def test_an_iteration_matrix_is_refused_with_the_reason(tx, why):
 
 
 def test_an_edge_without_a_rate_says_how_to_give_one():
-    with pytest.raises(ValueError, match="names no learning rate: pass learning_rate="):
+    with pytest.raises(ValueError, match="contains no learning rate: pass learning_rate="):
         stability_edge(optax.sgd(0.1))
 
 

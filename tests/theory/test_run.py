@@ -54,7 +54,7 @@ def test_without_its_extra_a_statement_is_skipped_counted_and_does_not_fail(ente
     enter("zz-needs", lambda: Finding(1, 2), needs=("no_such_module",))
     assert run("zz-") == 0
     printed = capsys.readouterr().out
-    assert "needs no_such_module: pip install 'lecture_optax[theory]'" in printed
+    assert 'needs no_such_module. Install it: pip install "lecture_optax[theory]"' in printed
     assert "0 hold, 0 fail, 1 skipped" in printed
 
 
@@ -63,13 +63,13 @@ def test_a_name_that_nothing_has_is_refused():
         run("the-lone-spkie")
     with pytest.raises(ValueError, match=r"Did you mean 'certified-silver-steps'\?"):
         run("silver")
-    with pytest.raises(ValueError, match=r"got 'xyz'. There are .*literal-minus, literal-f"):
+    with pytest.raises(ValueError, match=r"got 'xyz'. The names are .*literal-minus, literal-f"):
         run("xyz")
 
 
 def test_a_name_is_taken_once(entered):
     enter("zz-taken", lambda: Finding(1, 1))
-    with pytest.raises(ValueError, match="name must be new, got 'the-lone-spike'"):
+    with pytest.raises(ValueError, match="name must be unique, got 'the-lone-spike'"):
         enter("the-lone-spike", lambda: Finding(1, 1))
 
 
@@ -77,7 +77,7 @@ def test_a_claim_is_put_to_another_method():
     spike = statements()["the-lone-spike"]
     assert all(finding.holds for finding in spike(adam=lo.adam))
     assert not all(finding.holds for finding in spike(adam=lambda rate, eps: lo.sgd(rate)))
-    with pytest.raises(TypeError, match="has no subject sgd: it is about adam"):
+    with pytest.raises(TypeError, match="has no subject sgd: its subjects are adam"):
         spike(sgd=lo.sgd)
 
 

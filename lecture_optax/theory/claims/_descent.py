@@ -1,4 +1,4 @@
-"""How does a statement run a method? Down a loss, or along gradients that are given; compiled."""
+"""Compiled runs of a method: along the gradient of a loss, or along given gradients."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 Read = Callable[[Any, Any, Any], Any]
-"""`(tx, state, params) -> point`, as `lookahead_readout` is."""
+"""`(tx, state, params) -> point`, for example `lookahead_readout`."""
 
 
 def descend(
@@ -18,7 +18,7 @@ def descend(
     steps: int,
     read: Read | None = None,
 ) -> Any:
-    """θ(0), ..., θ(steps) along `slope(θ)`; or what is read of them."""
+    """Return θ(0), ..., θ(steps) along `slope(θ)`, or what `read` returns for each."""
     seen = read or (lambda tx, state, params: params)
 
     def body(carry, _):
@@ -37,9 +37,9 @@ def descend(
 
 
 def updates_along(tx: optax.GradientTransformation, *runs: Any) -> Any:
-    """The updates for given gradients, with θ = 0 where the method asks for it.
+    """Return the updates for given gradients, at θ = 0.
 
-    For several runs of the same shape, compiled once, the updates of each.
+    Several runs of the same shape are compiled once; the result is a list with the updates of each.
     """
 
     def body(state, gradient):

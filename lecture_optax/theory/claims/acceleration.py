@@ -1,4 +1,4 @@
-"""What do t(k), the optimized method and restarts promise?"""
+"""Claims about acceleration: the optimized method, the momentum of t(k), restarts."""
 
 import math
 from typing import Any
@@ -27,7 +27,7 @@ CURVATURES = np.logspace(-4, 0, 100)
 
 @statement(
     "optimized-worst-case",
-    claim="The optimized method leaves L R²/(2 t(N)²) on Huber's function: half of Nesterov's",
+    claim="The optimized method reaches L R²/(2 t(N)²) on Huber's function: half of Nesterov's",
     slide="Nesterov 1983",
     source="Kim and Fessler (2016), theorem 2",
     picture="worst_cases",
@@ -70,13 +70,13 @@ def momentum_of_t(sgd=sgd, momentum_fista=momentum_fista):
     yield Finding(off, 0, 1e-15, what="off the recursion, k < 3000")
     tx = sgd(1.0, momentum_fista(), nesterov=True)
     x = lower_bound(step_matrix(tx, 10, read=lookahead_readout))
-    yield Finding(x, 2 / 11**2, relation="<=", what="what Huber leaves at x(10)")
-    yield Finding(lower_bound(tx, 10), 0.0110268, 1e-7, what="and at y(10), the stored θ")
+    yield Finding(x, 2 / 11**2, relation="<=", what="Huber's loss at x(10)")
+    yield Finding(lower_bound(tx, 10), 0.0110268, 1e-7, what="Huber's loss at y(10), the stored θ")
 
 
 @statement(
     "restarts-need-no-curvature",
-    claim="On a quadratic with κ = 10⁴, restarts save 6 of 10 steps without knowing κ",
+    claim="On a quadratic with κ = 10⁴, restarts save 6 of 10 steps and do not need κ",
     slide="Nesterov 1983",
     source="O'Donoghue and Candès (2015); the numbers: ours",
 )
@@ -98,18 +98,18 @@ def restarts_need_no_curvature(
         gaps = np.asarray(np.square(path) @ CURVATURES)
         arrived = int(np.argmax(gaps <= 1e-10 * gaps[0]))
         yield Finding(arrived, steps, tolerance, what=f"steps to 1e-10, {name}")
-    turned = np.array([1.0, 1.0, -0.05, -1.0, -1.0, -1.0])  # uphill at the third
+    turned = np.array([1.0, 1.0, -0.05, -1.0, -1.0, -1.0])  # the third one points uphill
     again, afresh = updates_along(restart(growing), turned), updates_along(growing, turned[2:])
-    yield Finding(np.abs(again[2:] - afresh).max(), 0, 1e-15, what="from there on, off a new start")
+    yield Finding(np.abs(again[2:] - afresh).max(), 0, 1e-15, what="restart, off a new run")
     by_value = restart(growing, on="value")
     state = by_value.init(jnp.zeros(()))
-    for value in (3.0, 1.0, 2.0, 1.5):  # 1.5 is above the best, but downhill
+    for value in (3.0, 1.0, 2.0, 1.5):  # 1.5 is above the best, but below the last
         _, state = by_value.update(jnp.ones(()), state, value=jnp.asarray(value))
     yield Finding(state.restarts, 1, what="restarts, for the losses 3, 1, 2, 1.5")
 
 
 def last_t(steps: int) -> float:
-    """t(N): Nesterov's recursion, with 8 in the place of 4 at the last step."""
+    """Return t(N): Nesterov's recursion, with 8 instead of 4 in the last step."""
     t = 1.0
     for k in range(1, steps + 1):
         t = (1 + math.sqrt(1 + (8 if k == steps else 4) * t**2)) / 2
@@ -121,7 +121,7 @@ def _slope(θ: Any) -> Any:
 
 
 def _told_the_loss(velocity: Transformation) -> Transformation:
-    """The velocity, which gets the loss from a loop that only gives the parameters."""
+    """Pass the loss to a velocity in a loop that passes only the parameters."""
 
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any):
         value = params @ _slope(params) / 2

@@ -1,4 +1,4 @@
-"""How far does an adaptive method move, and where does ε stand?"""
+"""Claims about the steps of Adam, AdaGrad, RMSProp and their variants."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ B1, B2 = 0.9, 0.999
 
 
 def largest_step(t: int, b1: float = B1, b2: float = B2) -> float:
-    """The supremum of |θ(t) - θ(t-1)|/τ over all gradients, for Adam with ε = 0.
+    """Return the supremum of |θ(t) - θ(t-1)|/τ over all gradients, for Adam with ε = 0.
 
     With weights w_j = (1-b1) b1^(t-j) and u_j = (1-b2) b2^(t-j) the step is
     √(1-b2^t)/(1-b1^t) · Σ w_j g_j / √(Σ u_j g_j²). By Cauchy and Schwarz
@@ -39,7 +39,7 @@ def largest_step(t: int, b1: float = B1, b2: float = B2) -> float:
 
 @statement(
     "adams-largest-step",
-    claim="A step of Adam is at most 7.27 τ, not τ nor 3.16 τ, and gradients exist that make it",
+    claim="A step of Adam is at most 7.27 τ, not τ or 3.16 τ, and some gradients attain it",
     slide="Adam",
     source="ours; against the bound in Kingma and Ba (2015), section 2.1",
 )
@@ -56,7 +56,7 @@ def adams_largest_step(adam=adam):
 
 @statement(
     "the-lone-spike",
-    claim="A gradient after long silence makes a step of (1 - b1)/√(1 - b2) = 3.16 τ",
+    claim="A gradient after many gradients of 0 makes a step of (1 - b1)/√(1 - b2) = 3.16 τ",
     slide="Adam",
     source="Kingma and Ba (2015), section 2.1",
     picture="memory",
@@ -71,7 +71,7 @@ def lone_spike(adam=adam):
 
 @statement(
     "a-constant-gradient",
-    claim="A constant gradient moves every method by its own law, from the first step to the last",
+    claim="With a constant gradient every step of every method follows its formula",
     slide="Adam",
     source="the formulas of the slides; Duchi et al. (2011): AdaGrad's 1/√k",
 )
@@ -90,7 +90,7 @@ def constant_gradient(
     outside = g / (abs(g) + eps)
     collected = 1 - b2**k
     heard = g / np.sqrt(collected * g**2 + eps)
-    falling = heard / k  # with τ = 1/k, which stands inside this velocity
+    falling = heard / k  # with τ = 1/k, which is inside this velocity
     heavy = np.array([0.7 ** np.arange(i, -1.0, -1) @ falling[: i + 1] for i in range(40)])
     late_start = collected * g**2 + 0.25 * b2**k
     laws = {
@@ -117,12 +117,12 @@ def constant_gradient(
     }
     for name, (tx, law) in laws.items():
         off = np.abs(updates_along(tx, np.full(40, g)) + law).max()
-        yield Finding(off, 0, 1e-12, what=f"{name}: off its law")
+        yield Finding(off, 0, 1e-12, what=f"{name}: off its formula")
 
 
 @statement(
     "amsgrad-never-forgets",
-    claim="After a spike AMSGrad's D stays down, Adam's and AdaMax's come back",
+    claim="After a large gradient AMSGrad's D stays small, Adam's and AdaMax's grow again",
     slide="Adam",
     source="Reddi, Kale and Kumar (2018), algorithm 2; Kingma and Ba (2015), algorithm 2",
 )
@@ -135,17 +135,19 @@ def amsgrad_never_forgets(adam=adam, amsgrad=amsgrad, adamax=adamax):
     yield Finding(back, 1.0, 1e-9, what="Adam's last step")
     largest = -updates_along(adamax(1.0, 0.0, 0.9, eps=0.0), gradients)
     expected = 1 / np.maximum(100 * 0.9 ** np.arange(400), 1)
-    yield Finding(np.abs(largest[1:] - expected[1:]).max(), 0, 1e-12, what="AdaMax: off its law")
+    yield Finding(
+        np.abs(largest[1:] - expected[1:]).max(), 0, 1e-12, what="AdaMax: off its formula"
+    )
 
 
 @statement(
     "centred-rmsprop-divides-by-the-spread",
-    claim="Centred RMSProp divides by the standard deviation of g, where late ones weigh more",
+    claim="Centred RMSProp divides by a standard deviation of g that weights late gradients more",
     slide="RMSProp",
     source="Graves (2013), equations 38 to 41; weighted by (1 - β) β^(k-j)",
 )
 def centred_divides_by_the_spread(rmsprop=rmsprop):
-    """Not corrected, the weights that are missing up to 1 are those of zeros before the start."""
+    """Without the correction, zeros before the start have the weights that are missing to 1."""
     gradients = np.random.default_rng(6).normal(1.0, 2.0, size=30)
     ages = np.subtract.outer(np.arange(30), np.arange(30))
     weights = np.where(ages >= 0, 0.1 * 0.9 ** np.maximum(ages, 0), 0)
@@ -160,14 +162,14 @@ def centred_divides_by_the_spread(rmsprop=rmsprop):
 
 @statement(
     "weight-decay-beside-d",
-    claim="AdamW's weights shrink by 1 - τλ a step, past D; λθ in the gradient would be rescaled",
+    claim="AdamW's weights shrink by 1 - τλ a step, without D; D rescales λθ in the gradient",
     slide="Adam",
     source="Loshchilov and Hutter (2019)",
 )
 def weight_decay_beside_d(adamw=adamw, adam=adam):
     coupled = chain(optax.add_decayed_weights(0.2), adam(0.5))
     shrinking = adamw(0.5, eps=0.5, eps_root=0.25, weight_decay=0.2)
-    step = 3 / (np.sqrt(9.25) + 0.5)  # of a first gradient 3
+    step = 3 / (np.sqrt(9.25) + 0.5)  # for a first gradient of 3
     for what, tx, gradient, reached in (
         ("AdamW, g = 0: θ(1) from 8", shrinking, 0.0, 8 * (1 - 0.5 * 0.2)),
         ("AdamW, g = 3", shrinking, 3.0, 8 * (1 - 0.5 * 0.2) - 0.5 * step),
@@ -179,7 +181,7 @@ def weight_decay_beside_d(adamw=adamw, adam=adam):
 
 
 def searched_step(tx: Any, t: int) -> float:
-    """The largest last step that a search over gradients finds, knowing nothing of the formula."""
+    """Return the largest last step that a numerical search over gradients finds."""
     step = jax.jit(jax.value_and_grad(lambda g: updates_along(tx, g)[-1]))
     start = np.random.default_rng(0).uniform(0.5, 1.5, size=t)
     found = minimize(lambda g: tuple(map(np.asarray, step(g))), start, jac=True, tol=1e-12)

@@ -1,4 +1,4 @@
-"""Do adaptive methods converge on convex losses that arrive one by one?"""
+"""Claims about adaptive methods on convex losses that arrive one by one (online)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from .statement import Finding, statement
 def played(
     tx: Any, slopes: Callable[[Any, Any], Any], rounds: Any, start: Any, radius: float = 1.0
 ) -> Any:
-    """θ(1), θ(2), ... in the box [-radius, radius], along `slopes(θ, round)`."""
+    """Return θ(1), θ(2), ... in the box [-radius, radius], along `slopes(θ, round)`."""
 
     def body(carry, this):
         params, state = carry
@@ -50,12 +50,12 @@ def adam_goes_to_the_worst_point(adam=adam, amsgrad=amsgrad):
 
 @statement(
     "adagrads-regret",
-    claim="AdaGrad regrets at most √2 D Σ_i |g_{1:T, i}|₂ against the best fixed point of a box",
+    claim="AdaGrad's regret is at most √2 D Σ_i |g_{1:T, i}|₂ against the best point of a box",
     slide="AdaGrad",
     source="Duchi, Hazan and Singer (2011), theorem 5 and corollary 6",
 )
 def adagrads_regret(adagrad=adagrad):
-    rounds, size, D = 400, 8, 2.0  # the box [-1, 1]: a diameter of 2 in every entry
+    rounds, size, D = 400, 8, 2.0  # the box [-1, 1] has the diameter 2 in every entry
     for seed, sparse in ((0, False), (1, False), (2, True)):
         rng = np.random.default_rng(seed)
         rows = rng.normal(size=(rounds, size)) * (rng.random((rounds, size)) < 0.1 if sparse else 1)
@@ -74,4 +74,4 @@ def adagrads_regret(adagrad=adagrad):
         bound = np.sqrt(2) * D * np.linalg.norm(gradients, axis=0).sum()
         what = f"regret, seed {seed}{', sparse' if sparse else ''}"
         yield Finding(regret, bound, relation="<=", what=what)
-        yield Finding(regret, 0.02 * bound, relation=">=", what="and not by being idle")
+        yield Finding(regret, 0.02 * bound, relation=">=", what="regret above 2 % of the bound")

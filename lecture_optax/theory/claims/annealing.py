@@ -1,6 +1,6 @@
-"""Must τ fall like 1/k? What it costs to miss the constant, and what an average does instead.
+"""Claims about τ = c/k, about its constant, and about averages of the iterates.
 
-Everything here is linear in the noise, so the second moments are exact, by differentiation:
+θ(N) is linear in the noise, so differentiation gives exact second moments:
 
     E θ(N)² = (∂θ(N)/∂θ(0))² θ(0)² + σ² Σ_k (∂θ(N)/∂ξ(k))²
 """
@@ -17,7 +17,7 @@ from .statement import Finding, statement
 
 
 def sensitivities(tx, steps, curvature=1.0, read=lambda state, params: params):
-    """∂θ(N)/∂θ(0), and ∂θ(N)/∂ξ(k) for all k, of a descent along λ θ + ξ(k)."""
+    """Return ∂θ(N)/∂θ(0), and ∂θ(N)/∂ξ(k) for all k, for gradients λ θ + ξ(k)."""
 
     def last(start, kicks):
         def body(carry, kick):
@@ -32,14 +32,14 @@ def sensitivities(tx, steps, curvature=1.0, read=lambda state, params: params):
 
 
 def second_moment(tx, steps, curvature=1.0, read=lambda state, params: params):
-    """E θ(N)² from θ(0) = 1 with noise of variance 1."""
+    """Return E θ(N)² from θ(0) = 1 with noise of variance 1."""
     start, kicks = sensitivities(tx, steps, curvature, read)
     return float(start**2 + (kicks**2).sum())
 
 
 @statement(
     "one-over-k-needs-its-constant",
-    claim="With τ = c/k the error falls like k^-min(1, 2cλ): a c 10 x too small costs 1,400 x",
+    claim="With τ = c/k the error is of order k^-min(1, 2cλ): c 10 x too small costs 1,400 x",
     slide="Annealing",
     source="Bottou, Curtis and Nocedal (2018), theorem 4.7; exact recursion",
     picture="annealing",
@@ -52,8 +52,8 @@ def one_over_k_needs_its_constant(sgd=sgd, inverse_time=inverse_time):
         moments[c] = late
         found = np.log10(late / early)
         yield Finding(found, slope, 1e-4, what=f"slope from k = 1e3 to 1e4, c = {c}, λ = 1")
-        yield Finding(found, -min(1, 2 * c), 2e-3, what="the law of the limit")
-    yield Finding(moments[0.1] / moments[1.0], 1419, 5, what="error of c = .1 over that of c = 1")
+        yield Finding(found, -min(1, 2 * c), 2e-3, what="slope, against the limit")
+    yield Finding(moments[0.1] / moments[1.0], 1419, 5, what="error for c = .1 over that for c = 1")
 
 
 @statement(
@@ -85,20 +85,20 @@ def one_over_k_is_the_mean(sgd=sgd, inverse_time=inverse_time):
         update, state = tx.update(params - sample, state)
         return (params + update, state), None
 
-    start = jnp.asarray(77.0)  # forgotten in one step
+    start = jnp.asarray(77.0)  # the first step removes it
     (mean, _), _ = jax.lax.scan(body, (start, tx.init(start)), samples)
     return Finding(mean, samples.mean(), 1e-12, what="the mean of 500 samples")
 
 
 @statement(
     "an-average-instead-of-a-decay",
-    claim="At a constant τ the average has E a² → (η+1)²/(2η+1) σ²/(λ²k), whatever τ and momentum",
+    claim="At a constant τ the average has E a² → (η+1)²/(2η+1) σ²/(λ²k) for any τ and momentum",
     slide="Annealing",
     source="Polyak and Juditsky (1992); Shamir and Zhang (2013); the weighted factor: ours",
     picture="annealing",
 )
 def average_instead_of_decay(sgd=sgd, average_iterates=average_iterates):
-    """Far from the start θ(k) ≈ -ξ/λ summed over a memory that is short beside k.
+    """Far from the start θ(k) is a sum of -ξ/λ over a memory that is much shorter than k.
 
     So a(k) = Σ w(j) θ(j) with weights w(j) ≈ (η+1) j^η / k^(η+1) has the variance
     Σ w(j)² σ²/λ² = (η+1)²/(2η+1) σ²/(λ² k): that of a mean of k samples for η = 0.
@@ -116,7 +116,7 @@ def average_instead_of_decay(sgd=sgd, average_iterates=average_iterates):
 
 @statement(
     "an-average-forgets-the-start",
-    claim="The average forgets where it began like k^-(η+1)",
+    claim="The influence of θ(0) on the average is of order k^-(η+1)",
     slide="Annealing",
     source="ours: the weight of an early θ(j) is (η+1) j^η / k^(η+1)",
     picture="annealing",

@@ -1,4 +1,4 @@
-"""Which curve does Nesterov's method follow on a quadratic, exactly?
+"""A claim about the curve that Nesterov's method follows on a quadratic.
 
 X'' + (3/t) X' + λ X = 0 with X(0) = 1, X'(0) = 0 is solved by X(t) = 2 J₁(t√λ)/(t√λ).
 """
@@ -16,7 +16,7 @@ from .statement import Finding, statement
 
 
 def solution(t: np.ndarray, curvature: float = 1.0) -> np.ndarray:
-    """2 J₁(t√λ)/(t√λ), and 1 at 0.
+    """Return 2 J₁(t√λ)/(t√λ), and 1 at 0.
 
     ```python
     >>> import numpy as np
@@ -31,7 +31,7 @@ def solution(t: np.ndarray, curvature: float = 1.0) -> np.ndarray:
 
 
 def error(sgd, momentum_nesterov, tau: float, curvature: float = 1.0) -> float:
-    """max |x(k) - X(k√τ)| for k√τ in [0, 10]."""
+    """Return max |x(k) - X(k√τ)| for k√τ in [0, 10]."""
     steps = round(10 / tau**0.5)
     tx = sgd(tau, momentum_nesterov(), nesterov=True)
     x = descend(tx, lambda θ: curvature * θ, 1.0, steps, read=lookahead_readout)
@@ -51,6 +51,8 @@ def nesterov_follows_bessel(sgd=sgd, momentum_nesterov=momentum_nesterov):
     for tau, found, known in zip(taus, errors, (0.0737, 0.0373, 0.0188, 0.0094), strict=True):
         yield Finding(found, known, 1e-4, what=f"largest error, τ = {tau:.3g}")
     for large, small in pairwise(errors):
-        yield Finding(large / small, 2, 0.1, what="its ratio as τ is quartered")
+        yield Finding(large / small, 2, 0.1, what="ratio of errors for τ and τ/4")
     steeper = error(sgd, momentum_nesterov, 1e-4 / 4, curvature=4.0)
-    yield Finding(steeper, error(sgd, momentum_nesterov, 1e-4), 1e-9, what="λ = 4, τ/4: as λ = 1")
+    yield Finding(
+        steeper, error(sgd, momentum_nesterov, 1e-4), 1e-9, what="λ = 4, τ/4: equal to λ = 1"
+    )

@@ -1,4 +1,4 @@
-"""What is proved of this very code, over every convex loss? (PEPit, the extra `theory`)"""
+"""Claims with a certificate: a proof over all convex losses (PEPit, the extra `theory`)."""
 
 from ..._nesterov import lookahead_readout
 from ...optimizers import polyak_tuning, sgd
@@ -7,7 +7,7 @@ from ..probes import step_matrix, worst_case
 from .statement import Finding, statement
 
 N = 10
-_SOLVER = 1e-4  # relative; a semidefinite program is solved to about 1e-5
+_SOLVER = 1e-4  # relative; the solver is exact to about 1e-5
 
 
 @statement(
@@ -41,7 +41,7 @@ def certified_nesterov(sgd=sgd, momentum_nesterov=momentum_nesterov):
 
 @statement(
     "certified-constant-momentum",
-    claim="Constant momentum 0.9 at τ = 1/L guarantees 8 times less than no momentum",
+    claim="With momentum 0.9 at τ = 1/L the worst case is 8 times that of gradient descent",
     slide="Nesterov 1983",
     source="ours, by PEPit",
     needs=("PEPit",),
@@ -49,13 +49,13 @@ def certified_nesterov(sgd=sgd, momentum_nesterov=momentum_nesterov):
 def certified_constant_momentum(sgd=sgd):
     nesterov = worst_case(sgd(1.0, momentum=0.9, nesterov=True), N)
     yield _equal(nesterov, 0.2101, "look-ahead, 0.9", 5e-4)
-    yield Finding(nesterov, 8 / (4 * N + 2), relation=">=", what="at least 8 times plain descent's")
+    yield Finding(nesterov, 8 / (4 * N + 2), relation=">=", what="8 times gradient descent")
     yield _equal(worst_case(sgd(0.1, momentum=0.9), N), 0.1833, "heavy ball, 0.9, τ = 0.1/L", 5e-4)
 
 
 @statement(
     "certified-silver-steps",
-    claim="A schedule alone, above 2/L at times, beats constant steps 2.16-fold after 15 steps",
+    claim="A schedule with some steps above 2/L is 2.16 times better than τ = 1/L after 15 steps",
     slide="Annealing",
     source="Altschuler and Parrilo (2023); the exact value: PEPit",
     needs=("PEPit",),
@@ -71,7 +71,7 @@ def certified_silver_steps(sgd=sgd, silver=silver):
 
 @statement(
     "certified-strongly-convex",
-    claim="Where f is strongly convex, Nesterov is fast on every loss; Polyak's tuning is not",
+    claim="On strongly convex losses Nesterov's method is always fast; Polyak's tuning is not",
     slide="Momentum",
     source="Nesterov (2004), section 2.2; Goujaud, Taylor and Dieuleveut (2023)",
     needs=("PEPit",),
@@ -84,7 +84,9 @@ def certified_strongly_convex(sgd=sgd):
     yield _equal(x, 0.021607, "Nesterov, x(N)")
     yield Finding(x, (1 - 1 / root) ** N * (1 + mu) / 2, relation="<=", what="its bound")
     polyak = sgd(*polyak_tuning(1.0, mu))
-    yield Finding(worst_case(polyak, N, mu=mu), 4.5, relation=">=", what="heavy ball grows from .5")
+    yield Finding(
+        worst_case(polyak, N, mu=mu), 4.5, relation=">=", what="heavy ball: 9 times the start"
+    )
 
 
 def _equal(measured: float, predicted: float, what: str, relative: float = _SOLVER) -> Finding:

@@ -1,4 +1,4 @@
-"""Which τ and μ are best, if they may be chosen anew at every step?"""
+"""Claims about methods that are equal to conjugate gradients on quadratics."""
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +13,14 @@ SIZE, STEPS = 8, 5
 
 
 def quadratic():
-    """A Hessian with eigenvalues from 1 to 10, and a right-hand side."""
+    """Return a Hessian with eigenvalues from 1 to 10, and a right-hand side."""
     rng = np.random.default_rng(0)
     turn = np.linalg.qr(rng.normal(size=(SIZE, SIZE)))[0]
     return turn @ np.diag(np.geomspace(1, 10, SIZE)) @ turn.T, rng.normal(size=SIZE)
 
 
 def conjugate_gradients(A, b):
-    """The iterates of SciPy's solver."""
+    """Return the iterates of SciPy's solver."""
     path = []
     cg(A, b, rtol=0.0, atol=0.0, maxiter=STEPS, callback=lambda x: path.append(x.copy()))
     return np.array(path)
@@ -61,7 +61,7 @@ def heavy_ball_is_cg(sgd=sgd):
 
 @statement(
     "lbfgs-with-exact-search-is-cg",
-    claim="L-BFGS that remembers everything and searches exactly is conjugate gradients",
+    claim="L-BFGS with full memory and exact line search is conjugate gradients",
     slide="The general update",
     source="Nazareth (1979); optax.scale_by_lbfgs",
 )

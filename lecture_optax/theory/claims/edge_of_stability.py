@@ -1,4 +1,4 @@
-"""Where does training itself settle? At the edge, and the gauge shows it."""
+"""Claims about the edge of stability: training moves to it and stays there."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from .statement import Finding, statement
 
 
 def trained(tx, slope, start, steps, read=lambda params, state: None):
-    """The last parameters and state, and what was read after every step."""
+    """Return the last parameters and state, and what `read` returns after every step."""
 
     def body(carry, _):
         params, state = carry
@@ -24,7 +24,7 @@ def trained(tx, slope, start, steps, read=lambda params, state: None):
 
 @statement(
     "adam-climbs-to-its-edge",
-    claim="On θ²/2 Adam's τ/√ĉ grows as gradients shrink, up to 2(1+b1)/(1-b1): 38, and stays",
+    claim="On θ²/2 Adam's τ/√ĉ grows as gradients shrink, to 2(1+b1)/(1-b1) = 38, and stays there",
     slide="Adam",
     source="Cohen et al. (2022), the adaptive edge of stability; on a parabola: ours",
     picture="adam_at_its_edge",
@@ -44,10 +44,10 @@ def adam_climbs_to_its_edge(adam=adam):
         yield Finding(sharpness[0], tau, 1e-12, what=f"b1 = {b1}: τλ/√ĉ after one step")
         settled = np.median(sharpness[-steps // 2 :])
         yield Finding(settled, low, relation=">=", what=f"b1 = {b1}: the median of the second half")
-        yield Finding(settled, high, relation="<=", what=f"b1 = {b1}: the edge, and no further")
+        yield Finding(settled, high, relation="<=", what=f"b1 = {b1}: the same, against the edge")
         gauge = curvature_gauge(lambda θ: (θ**2).sum() / 2, θ, tx, state)
         off = gauge.curvature / (sharpness[-1] / tau)
-        yield Finding(off, b2**-0.5, 1e-3, what=f"b1 = {b1}: gauge over that, D of the next step")
+        yield Finding(off, b2**-0.5, 1e-3, what=f"b1 = {b1}: gauge over the last value")
         yield Finding(gauge.edge * tau, 2 * (1 + b1) / (1 - b1), 1e-6, what="the gauge's edge, τλ")
 
 
@@ -73,4 +73,4 @@ def descent_settles_at_two_over_tau(sgd=sgd):
         (θ, state), _ = trained(tx, jax.grad(loss), start, 10_000)
         gauge = curvature_gauge(loss, θ, tx, state)
         yield Finding(gauge.ratio, 1, 0.05, what=f"τ = {tau}: λ over 2/τ = {gauge.edge:.4g}")
-        yield Finding(gauge.error, 1e-6, relation="<=", what="what Lanczos may have missed")
+        yield Finding(gauge.error, 1e-6, relation="<=", what="error bound of the gauge")

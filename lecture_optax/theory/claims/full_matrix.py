@@ -1,4 +1,4 @@
-"""What does D(k+1) do when it is a whole matrix, made of gradients?"""
+"""A claim about full-matrix AdaGrad: D(k+1) is a matrix built from gradients."""
 
 import numpy as np
 import optax
@@ -15,12 +15,12 @@ SIZE, STEPS = 6, 9
 
 @statement(
     "full-matrix-adagrad",
-    claim="Full-matrix AdaGrad steps by (δI + Σ g gᵀ)^(-1/2) g and sees no axes; its diagonal does",
+    claim="Full-matrix AdaGrad steps by (δI + Σ g gᵀ)^(-1/2) g and is rotation invariant",
     slide="The general update",
     source="Duchi, Hazan and Singer (2011), section 1.1; here SciPy's root",
 )
 def full_matrix_adagrad(full_matrix=full_matrix):
-    """With U g for g the sum is U (Σ g gᵀ) Uᵀ, its root too, and the step U times the step."""
+    """With U g for g, the sum is U (Σ g gᵀ) Uᵀ, and its root and the step rotate likewise."""
     gradients = np.random.default_rng(9).normal(size=(STEPS, SIZE))
     U = rotation(SIZE, 10)
     for name, eps, eps_root, initial in (
@@ -33,15 +33,17 @@ def full_matrix_adagrad(full_matrix=full_matrix):
         exact = last_steps(gradients, eps, eps_root + initial)
         off = np.abs(found[SIZE:] - exact).max()
         yield Finding(off, 0, 1e-9, what=f"{name}: off SciPy's")
-        yield Finding(np.abs(turned - found @ U.T).max(), 0, 1e-9, what=f"{name}: turned by U")
+        yield Finding(
+            np.abs(turned - found @ U.T).max(), 0, 1e-9, what=f"{name}: change by a rotation U"
+        )
     diagonal = precondition(optax.identity(), by=full_matrix(diagonal_above=0))
     found, turned = updates_along(diagonal, gradients, gradients @ U.T)
     seen = np.abs(turned - found @ U.T).max()
-    yield Finding(seen, 1e-2, relation=">=", what="the diagonal sees U")
+    yield Finding(seen, 1e-2, relation=">=", what="the diagonal: change by U")
 
 
 def last_steps(gradients: np.ndarray, eps: float, at_start: float) -> np.ndarray:
-    """((at_start I + Σ_j g(j) g(j)ᵀ)^(1/2) + eps I)⁻¹ g(k), for every k from which on it exists."""
+    """Return ((at_start I + Σ_j g(j) g(j)ᵀ)^(1/2) + eps I)⁻¹ g(k) for all k >= SIZE."""
     sums = at_start * np.eye(SIZE) + np.cumsum(gradients[:, :, None] * gradients[:, None], axis=0)
     roots = [np.real(np.asarray(sqrtm(total))) + eps * np.eye(SIZE) for total in sums[SIZE:]]
     return np.linalg.solve(roots, gradients[SIZE:, :, None])[..., 0]

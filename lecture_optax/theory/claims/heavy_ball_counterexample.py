@@ -1,4 +1,4 @@
-"""Does momentum converge on every convex loss, if it does on quadratics?"""
+"""Claims about heavy ball on losses that are not quadratic."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +9,7 @@ from .statement import Finding, statement
 
 
 def lessards_slope(t):
-    """f' = 25 t below 1, t + 24 up to 2, 25 t - 24 beyond: 1-strongly convex, 25-smooth."""
+    """Return f': 25 t below 1, t + 24 up to 2, 25 t - 24 above: 1-strongly convex, 25-smooth."""
     return jnp.where(t < 1, 25 * t, jnp.where(t < 2, t + 24, 25 * t - 24))
 
 
@@ -32,7 +32,7 @@ def heavy_ball_cycles(sgd=sgd):
 
 @statement(
     "heavy-balls-energy-falls",
-    claim="f + μ/(2τ)|Δθ|² never grows for τ <= 2(1 - μ)/L, convex or not: 19 x below 2(1 + μ)/L",
+    claim="f + μ/(2τ)|Δθ|² never grows for τ <= 2(1 - μ)/L, also on losses that are not convex",
     slide="Momentum",
     source="Zavriev and Kostyuk (1993); Ochs et al. (2014), proposition 4.7",
 )
@@ -48,4 +48,4 @@ def heavy_balls_energy_falls(sgd=sgd):
             energy = 1 - np.cos(path) + kinetic
             grows[factor] = np.diff(energy, axis=0).max()
         yield Finding(grows[1.0], 0, 1e-12, "<=", f"μ = {mu}: the largest growth at the limit")
-        yield Finding(grows[1.2], 1e-3, relation=">=", what=f"μ = {mu}: at 1.2 times it")
+        yield Finding(grows[1.2], 1e-3, relation=">=", what=f"μ = {mu}: at 1.2 times the limit")

@@ -1,4 +1,4 @@
-"""Can τ be learned by the gradient of what it leads to?"""
+"""Claims about hypergradients: the derivative of a run by its learning rates."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from .statement import Finding, statement
 
 @statement(
     "hypergradients-are-slopes",
-    claim="The derivative of a whole run by τ, μ or b2 is what differences say",
+    claim="The derivative of a whole run by τ, μ or b2 agrees with finite differences",
     slide="Learning rates",
     source="d/dτ (1 - τλ)^N = -Nλ(1 - τλ)^(N-1); central differences",
 )
@@ -42,12 +42,12 @@ def hypergradients_are_slopes(sgd=sgd, adam=adam):
 
 @statement(
     "learned-rates-are-chebyshevs",
-    claim="Eight rates, learned through the run, come to Chebyshev's and its factor 1/T₈",
+    claim="Eight learning rates, optimized through the run, are Chebyshev's, with the factor 1/T₈",
     slide="Learning rates",
     source="Young (1953); learning: ours",
 )
 def learned_rates_are_chebyshevs(adam=adam):
-    """Minimise a p-norm of the factors that the spectrum [1, 20] is left with, p growing."""
+    """Minimise a p-norm, with growing p, of the contraction over the spectrum [1, 20]."""
     spectrum, steps = jnp.linspace(1.0, 20.0, 200), 8
 
     def left(rates):
@@ -68,7 +68,7 @@ def learned_rates_are_chebyshevs(adam=adam):
 
 
 def central(loss, at, h: float = 1e-4):
-    """Central differences of fourth order, one argument at a time."""
+    """Return central differences of fourth order, one argument at a time."""
 
     def pair(shift):
         return loss(at + shift) - loss(at - shift)

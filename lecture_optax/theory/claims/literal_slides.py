@@ -1,4 +1,4 @@
-"""What becomes of the slides, read verbatim, and what of what they mean?"""
+"""Claims about the slides' formulas: taken literally, and as they are meant."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ TAU = 1e-3
 
 @statement(
     "literal-minus",
-    claim="With the slide's minus sign Adam climbs: θ²/2 from 1 to 2.17 in 1,000 steps",
+    claim="With the slide's minus sign Adam ascends θ²/2, from θ = 1 to 2.17 in 1,000 steps",
     slide="Adam",
     source="the lecture; the slide before it has the plus sign",
 )
@@ -30,15 +30,15 @@ def minus(adam=adam):
 
 @statement(
     "literal-feedback",
-    claim="With corrected averages fed back, c overflows at step 19 in float32, and θ freezes",
+    claim="With corrected averages fed back, c overflows at step 19 in float32, and θ stops",
     slide="Adam",
     source="the lecture; what is meant: Kingma and Ba (2015), algorithm 1",
 )
 def feedback(adam=adam):
-    """c is multiplied by Π b2/(1 - b2^j), which passes 3.4e38 at j = 19 and 1.8e308 at j = 324.
+    """c is multiplied by Π b2/(1 - b2^j), which exceeds 3.4e38 at j = 19 and 1.8e308 at j = 324.
 
-    From c = 0 the first of these factors has nothing to act on: with a gradient of 1, c is infinite
-    one step later, or five.
+    c(0) = 0 makes the first factor ineffective: with a gradient of 1, c is infinite one step later
+    in float32, and five steps later in float64.
     """
     tx = literal.adam_fed_back(TAU)
     for x64, passed, stepped in ((False, 19, 20), (True, 324, 329)):
@@ -56,7 +56,7 @@ def feedback(adam=adam):
 
 @statement(
     "literal-exponent",
-    claim="With the exponent k from k = 0 on, θ is not a number after one step",
+    claim="With the exponent k = 0 in the first step, θ is NaN after one step",
     slide="Adam",
     source="the lecture; 1/(1 - b1⁰) = 1/0",
 )
@@ -68,12 +68,12 @@ def exponent(adam=adam):
 
 @statement(
     "literal-epsilon",
-    claim="With ε = 1e-8 inside the root, a gradient of 1e-5 moves by .0995 τ, outside by .999 τ",
+    claim="A gradient of 1e-5 makes a step of .0995 τ with ε = 1e-8 inside the root, else .999 τ",
     slide="Adam",
     source="the lecture; ε outside: Kingma and Ba (2015)",
 )
 def epsilon(adam=adam):
-    """A first step is τ g/√(g² + ε) inside, and τ g/(|g| + ε) outside: ε acts like √ε."""
+    """The first step is τ g/√(g² + ε) inside and τ g/(|g| + ε) outside: ε acts like √ε."""
     for g in (1e-3, 1e-5):
         inside, outside = g / np.sqrt(g**2 + 1e-8), g / (g + 1e-8)
         for what, tx, size in (
@@ -84,19 +84,19 @@ def epsilon(adam=adam):
             step = -updates_along(tx, np.array([g]))[0] / TAU
             yield Finding(step, size, 1e-9, what=f"first step over τ, g = {g:g}, {what}")
     silence = -updates_along(adam(1.0, b2=0.0, eps=0.5), np.array([1.0, 0.0]))[1]
-    yield Finding(silence, 0.09 / 0.19 / 0.5, 1e-9, what="where c = 0, D = 1/ε")
+    yield Finding(silence, 0.09 / 0.19 / 0.5, 1e-9, what="D = 1/ε if c = 0")
 
 
 @statement(
     "literal-rate-inside",
-    claim="With τ inside the velocity, a tenfold drop takes a step from 8.91 to 7.31, not to .9",
+    claim="With τ inside the velocity, a tenfold drop of τ takes a step from 8.91 to 7.31, not .9",
     slide="Momentum",
     source="the lecture and Keras; Optax and torch keep τ outside",
 )
 def rate_inside(sgd=sgd):
     """With gradient 1 the memory is V(k) = (1 - .9^k)/.1; the 21st step has the new τ = .1.
 
-    Inside, the old velocity still has τ = 1: it moves by .1 + .9 (.9 V(20) + .1). Outside by
+    Inside, the old velocity still has τ = 1, so the step is .1 + .9 (.9 V(20) + .1). Outside, it is
     .1 (1 + .9 V(21)).
     """
     drop = step(1.0, boundaries=[20], factor=0.1)
@@ -111,7 +111,7 @@ def rate_inside(sgd=sgd):
 
 @statement(
     "literal-one-momentum",
-    claim="With μ(k) for memory and look-ahead alike, no bound tells, but it is another method",
+    claim="With μ(k) for memory and look-ahead, the bound is no worse, but the method is another",
     slide="Nesterov 1983",
     source="ours; what is meant: Nesterov (1983)",
 )
@@ -123,17 +123,17 @@ def one_momentum(sgd=sgd, momentum_nesterov=momentum_nesterov):
     same = np.abs(step_matrix(read, 6) - step_matrix(injected, 6)).max()
     yield Finding(off, 0.174, 5e-4, what="largest difference in 6 steps")
     yield Finding(same, 0, 1e-12, what="off optax.inject_hyperparams(optax.sgd)")
-    yield Finding(lower_bound(read, 10), 0.0108471, 1e-7, what="what Huber leaves, N = 10, as read")
-    yield Finding(lower_bound(meant, 10), 1 / 87, 1e-12, what="what Huber leaves, N = 10, as meant")
+    yield Finding(lower_bound(read, 10), 0.0108471, 1e-7, what="Huber's loss, N = 10, as written")
+    yield Finding(lower_bound(meant, 10), 1 / 87, 1e-12, what="Huber's loss, N = 10, as meant")
 
 
 def _slope(θ: Any) -> Any:
-    """Of θ²/2."""
+    """Return the gradient of θ²/2."""
     return θ
 
 
 def _first(holds: np.ndarray) -> int:
-    """The first step at which it holds."""
+    """Return the first step at which `holds` is true."""
     return int(np.argmax(holds))
 
 
@@ -142,7 +142,7 @@ def _end(tx: optax.GradientTransformation, steps: int) -> Any:
 
 
 def _fed_back_alone(average: optax.GradientTransformation, steps: int) -> jax.Array:
-    """What an average makes of a 1 that it holds, when nothing is added."""
+    """Return the average over time from a stored 1, with gradients of 0."""
     nothing = jnp.zeros(())
     state = optax.tree.set(average.init(nothing), memory=jnp.ones(()))
 
@@ -155,5 +155,5 @@ def _fed_back_alone(average: optax.GradientTransformation, steps: int) -> jax.Ar
 
 
 def _fed_back_c(tx: Any, state: Any, params: Any) -> jax.Array:
-    """c(k), which the denominator keeps."""
+    """Return c(k), the memory of the denominator."""
     return jnp.asarray(optax.tree.get(state[0].by, "memory"))

@@ -1,6 +1,7 @@
-"""Is what the code keeps Nesterov's method? Trajectories, before any bound.
+"""Claims about the form of momentum and of Nesterov's method, by step matrices.
 
-A bound cannot tell: a momentum one step too late has a better worst case than Nesterov's.
+A bound does not identify the method: a momentum one step too late has a smaller worst case than
+Nesterov's.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ STEPS = 30
 
 @statement(
     "nesterov-is-the-textbook",
-    claim="The stored θ is the look-ahead y, its read-out is x, for a momentum that moves too",
+    claim="The stored θ is the look-ahead y and its read-out is x, also when μ depends on k",
     slide="Nesterov 1983",
     source="Nesterov (1983); Sutskever et al. (2013); the two μ: ours",
     picture="memory",
@@ -48,13 +49,13 @@ def nesterov_is_the_textbook(
 
 @statement(
     "heavy-ball-with-a-moving-momentum",
-    claim="With μ(k), v(k+1) = μ(k) v(k) + g(k): the k-th step fades by μ(k), the first by μ(0)",
+    claim="With a schedule, v(k+1) = μ(k) v(k) + g(k): step k multiplies the velocity by μ(k)",
     slide="Momentum",
     source="Polyak (1964), with μ(k) for μ",
     picture="memory",
 )
 def heavy_ball_with_a_moving_momentum(sgd=sgd):
-    """v(0) = 0, so that μ(0) fades nothing: g(j) enters v(k+1) by μ(j+1) ... μ(k)."""
+    """v(0) = 0, so μ(0) has no effect: g(j) has the weight μ(j+1) ... μ(k) in v(k+1)."""
     momenta = (np.arange(STEPS) + 1) / (np.arange(STEPS) + 4)
     tx = sgd(1.0, momentum=lambda k: jnp.asarray(momenta)[k])
     faded = [
@@ -67,7 +68,7 @@ def heavy_ball_with_a_moving_momentum(sgd=sgd):
 
 @statement(
     "the-rate-inside-the-velocity",
-    claim="On the slide τ(k) stands inside v: with τ = 1/k another method than with τ outside",
+    claim="On the slide τ(k) is inside v: with τ = 1/k that is another method than τ outside",
     slide="Momentum",
     source="the lecture; Optax and torch keep τ outside",
 )
@@ -117,7 +118,7 @@ def constant_rate_stands_anywhere(
 def textbook(
     tau: float, mu: Callable[[int], float], steps: int = STEPS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Step matrices of x(k+1) = y(k) - τ g(k),  y(k+1) = x(k+1) + μ(k) (x(k+1) - x(k))."""
+    """Return H for x and y: x(k+1) = y(k) - τ g(k),  y(k+1) = x(k+1) + μ(k) (x(k+1) - x(k))."""
     x = y = np.zeros(steps)
     xs, ys = [x], [y]
     for k, gradient in enumerate(np.eye(steps)):
@@ -130,7 +131,7 @@ def textbook(
 
 
 def slide(steps: int, a: float, ahead: float | None) -> np.ndarray:
-    """v ← a v - τ(k) g, then θ ← θ - τ(k) g + a v (Nesterov), or θ ← θ + v; τ(k) = 1/(k + 1)."""
+    """Return H of v ← a v - τ(k) g, θ ← θ + v, or θ ← θ - τ(k) g + a v; τ(k) = 1/(k + 1)."""
     theta = v = np.zeros(steps)
     rows = [theta]
     for k, gradient in enumerate(np.eye(steps)):

@@ -1,4 +1,4 @@
-"""What does D(k+1) do when it is the inverse of the second derivative?"""
+"""A claim about Newton's method: D(k+1) is the inverse of the second derivative."""
 
 import jax
 import jax.numpy as jnp
@@ -13,16 +13,17 @@ from .statement import Finding, statement
 
 @statement(
     "newton-ends-in-one-step",
-    claim="With D = H⁻¹ and τ = 1 a quadratic is solved in one step; damped by δ, to δ/(λ + δ)",
+    claim="D = H⁻¹ and τ = 1 minimise a quadratic in one step; a damping δ leaves δ/(λ + δ)",
     slide="The general update",
     source="Newton's method; Nocedal and Wright (2006), chapter 3.3; δ: Levenberg (1944)",
 )
 def newton_ends_in_one_step(newton=newton):
     """The gradient is H e(0), with e the distance to the minimum: e(1) = e(0) - (H + δI)⁻¹ H e(0).
 
-    Along an eigenvector that is δ/(λ + δ). With eigenvalues 1 and -3 Newton's own step goes uphill;
-    δ = 6 makes them 7 and 3: g = (1, -3) moves θ by (-1/7, 1), downhill along both. Conjugate
-    gradients see only the curvature along g, -2.6: their δ is 5.2, the eigenvalues 6.2 and 2.2.
+    Along an eigenvector the factor is δ/(λ + δ). With eigenvalues 1 and -3 the undamped step goes
+    uphill. δ = 6 makes them 7 and 3: g = (1, -3) moves θ by (-1/7, 1), downhill along both.
+    Conjugate gradients use only the curvature along g, -2.6: their δ is 5.2, which makes the
+    eigenvalues 6.2 and 2.2.
     """
     A, b = quadratic()
     minimum, start = np.linalg.solve(A, b), np.linspace(-1, 2, len(b))
@@ -48,11 +49,11 @@ def newton_ends_in_one_step(newton=newton):
         yield Finding(off, 0, 1e-12, what=f"e(1) off δ/(λ + δ), {name}")
     few = one_step(newton(iterative_above=0, max_steps=len(b)), loss, start)
     off = np.abs(start + few - minimum).max()
-    yield Finding(off, 0, 1e-9, what="after as many products with H as it has eigenvalues")
+    yield Finding(off, 0, 1e-9, what=f"θ(1) off, after {len(b)} products with H")
 
 
 def one_step(newton, loss, start) -> np.ndarray:
-    """θ(1) - θ(0), with τ = 1."""
+    """Return θ(1) - θ(0), with τ = 1."""
     tx, θ = chain(newton, scale_by_learning_rate(1.0)), jnp.asarray(start)
     update, _ = tx.update(jax.grad(loss)(θ), tx.init(θ), θ, value_fn=loss)
     return np.asarray(update)

@@ -1,6 +1,6 @@
-"""Which differential equation does Nesterov follow as τ → 0, and what falls along it?
+"""Claims about the differential equation that Nesterov's method follows as τ → 0.
 
-X'' + (3/t) X' + ∇f(X) = 0,    t = k√τ,    as 1 - μ(k) = 3/(k + 3) ≈ 3√τ/t is its friction
+X'' + (3/t) X' + ∇f(X) = 0,    t = k√τ,    with the friction 1 - μ(k) = 3/(k + 3) ≈ 3√τ/t
 """
 
 import jax
@@ -15,19 +15,19 @@ from .statement import Finding, statement
 
 
 def log_sum_exp(x):
-    """Convex, not strongly; smoothness at most 1."""
+    """A convex loss, not strongly convex, with L <= 1."""
     rows = jnp.asarray(np.random.default_rng(3).normal(size=(12, 5)) / 5)
     return jax.nn.logsumexp(rows @ x) + jax.nn.logsumexp(-rows @ x)
 
 
 def flat_quadratic(x):
-    """Curvatures from 1e-4 to 1."""
+    """A quadratic loss with curvatures from 1e-4 to 1."""
     return jnp.asarray(np.geomspace(1e-4, 1, 5)) @ x**2 / 2
 
 
 @statement(
     "nesterovs-potential-falls",
-    claim="2τ t²(f(x) - f*) + |t x - (t-1) x⁻ - θ*|², t = (k+2)/2, never grows, though f does",
+    claim="2τ t²(f(x) - f*) + |t x - (t-1) x⁻ - θ*|², t = (k+2)/2, never grows, although f does",
     slide="Nesterov 1983",
     source="Beck and Teboulle (2009), lemma 4.1; Su, Boyd and Candès (2016), theorem 3",
 )
@@ -37,18 +37,18 @@ def potential_falls(sgd=sgd, momentum_nesterov=momentum_nesterov):
     for loss in (flat_quadratic, log_sum_exp):
         x = descend(tx, jax.grad(loss), np.arange(1.0, 6.0), 200, read=lookahead_readout)
         gap = jax.vmap(loss)(x) - loss(jnp.zeros(5))
-        t = (jnp.arange(200) + 2) / 2  # of the step from x(k) to x(k + 1)
+        t = (jnp.arange(200) + 2) / 2  # for the step from x(k) to x(k + 1)
         ahead = t[:, None] * x[1:] - (t - 1)[:, None] * x[:-1]
         energy = 2 * t**2 * gap[1:] + (ahead**2).sum(1)
         growth = jnp.diff(energy).max() / energy[0]
         rises = (jnp.diff(gap) > 0).sum()
         yield Finding(growth, 0, 1e-12, "<=", f"{loss.__name__}: its largest growth")
-        yield Finding(rises, 5, relation=">=", what=f"{loss.__name__}: times that f grew")
+        yield Finding(rises, 5, relation=">=", what=f"{loss.__name__}: number of times f grew")
 
 
 @statement(
     "nesterovs-friction",
-    claim="f + |Δx|²/(2τ), the energy of the ball, is lost to friction at every step",
+    claim="f + |Δx|²/(2τ), the energy of the ball, decreases by friction at every step",
     slide="Nesterov 1983",
     source="Su, Boyd and Candès (2016), section 4",
     picture="ode_limit",
@@ -59,12 +59,12 @@ def friction(sgd=sgd, momentum_nesterov=momentum_nesterov):
     x = descend(tx, lambda θ: θ, 1.0, 3000, read=lookahead_readout)
     energy = x[1:] ** 2 / 2 + np.diff(x) ** 2 / (2 * tau)
     yield Finding(np.diff(energy).max(), 0, relation="<=", what="its largest growth")
-    yield Finding(energy[-1] / energy[0], 1e-2, relation="<=", what="left after t = 30")
+    yield Finding(energy[-1] / energy[0], 1e-2, relation="<=", what="energy at t = 30 over start")
 
 
 @statement(
     "the-continuous-rate",
-    claim="f(X(t)) - f* <= 2 R²/t²: along the iterates too, with t = k√τ",
+    claim="f(X(t)) - f* <= 2 R²/t², also for the iterates, with t = k√τ",
     slide="Nesterov 1983",
     source="Su, Boyd and Candès (2016), theorem 3 and 6",
     picture="ode_limit",

@@ -1,4 +1,4 @@
-"""How fast does each method contract a quadratic?"""
+"""Claims about the contraction of a quadratic: the rate of each method."""
 
 import numpy as np
 
@@ -32,13 +32,13 @@ def best_rates(sgd=sgd):
         ),
     }
     for name, (tx, rate) in methods.items():
-        # a double eigenvalue is the root of its rounding: 1e-16 becomes 1e-8
+        # at a double eigenvalue a rounding error of 1e-16 becomes its root, 1e-8
         yield Finding(np.max(contraction(tx, CURVATURES)), rate, 1e-7, what=name)
 
 
 @statement(
     "critical-momentum",
-    claim="Heavy ball is critical at μ = (1 - √x)², with rate 1 - √x; above, the rate is √μ",
+    claim="Heavy ball is critical at μ = (1 - √x)², with rate 1 - √x; above it the rate is √μ",
     slide="Momentum",
     source="Goh (2017), Why momentum really works; x = τλ",
     picture="spectral_radius",
@@ -57,7 +57,7 @@ def critical_momentum(sgd=sgd):
 
 @statement(
     "nesterov-damps-more",
-    claim="Where Nesterov oscillates its rate is √(μ(1 - x)): steep directions are damped more",
+    claim="When Nesterov's method oscillates, its rate is √(μ(1 - x)): steep directions are faster",
     slide="Nesterov 1983",
     source="O'Donoghue and Candès (2015), section 4; from z² - (1+μ)(1-x) z + μ(1-x)",
     picture="spectral_radius",
@@ -70,7 +70,7 @@ def nesterov_damps_more(sgd=sgd):
 
 @statement(
     "momentum-amplifies-first",
-    claim="The best heavy ball, from rest, first grows to √κ/e times the start",
+    claim="From rest, the best heavy ball first grows to √κ/e times the start",
     slide="Momentum",
     source="ours; the effect: Danilova, Kulakova and Polyak (2020)",
 )

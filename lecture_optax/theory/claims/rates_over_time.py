@@ -1,7 +1,7 @@
-"""Is τ(k) what its formula says, at the steps where it turns too?
+"""Claims about schedules: τ(k) agrees with its formula at every step, also between two phases.
 
-The formulas are written as their authors have them, in NumPy, and not as the schedules compute
-them: with steps of their own counted from 0, and the step at which a phase ends in the next one.
+The formulas are those of their authors, in NumPy, written independently of the schedules: steps
+count from 0, and the step at which a phase ends belongs to the next phase.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ k = np.arange(61.0)
 
 @statement(
     "rates-that-fall",
-    claim="Steps, exponentials, powers, lines and half a cosine: τ(k) as on the slide, for every k",
+    claim="Steps, exponentials, powers, lines, half a cosine: τ(k) is as on the slide for every k",
     slide="Annealing",
     source="the lecture; cosine: Loshchilov and Hutter (2017), equation 5; Bengio (2012)",
 )
@@ -50,13 +50,13 @@ def rates_that_fall(
     left, wave = 1 - np.minimum(k, 40) / 40, (1 + np.cos(np.pi * np.minimum(k, 40) / 40)) / 2
     drops = (k >= 10).astype(int) + (k >= 30)
     climbing, later = k / 10, 1 - (np.minimum(k, 40) - 10) / 30
-    twos = np.array([(j & -j).bit_length() - 1 for j in range(1, 62)])  # 2 divides k + 1 so often
+    twos = np.array([(j & -j).bit_length() - 1 for j in range(1, 62)])  # powers of 2 in k + 1
     return off_their_formulas(
         {
             "a drop at 10 and 30": (step(2.0, [10, 30], 0.1), 2 * 0.1**drops),
             "a drop every 7 steps": (step(2.0, 7, 0.5), 2 * 0.5 ** (k // 7)),
             "exponential": (exponential(2.0, 0.5, 4), 2 * 0.5 ** (k / 4)),
-            "exponential, no lower than .1": (
+            "exponential, at least .1": (
                 exponential(2.0, 0.5, 4, staircase=True, end_value=0.1),
                 np.maximum(2 * 0.5 ** (k // 4), 0.1),
             ),
@@ -65,7 +65,7 @@ def rates_that_fall(
             "polynomial": (polynomial(2.0, 40, 0.5, power=3.0), 0.5 + 1.5 * left**3),
             "linear": (linear(2.0, 40, 0.5), 0.5 + 1.5 * left),
             "cosine": (cosine(2.0, 40, 0.5), 0.5 + 1.5 * wave),
-            "linear, climbing first": (
+            "linear, after a warm-up": (
                 linear(2.0, 40, 0.5, warmup_steps=10),
                 np.where(k < 10, 2 * climbing, 0.5 + 1.5 * later),
             ),
@@ -76,7 +76,7 @@ def rates_that_fall(
 
 @statement(
     "rates-that-come-back",
-    claim="Restarts, cycles, warm-ups and what is joined: each begins at the step that was said",
+    claim="Each part of restarts, cycles, warm-ups and joined schedules begins at its step",
     slide="Annealing",
     source="Loshchilov and Hutter (2017), section 3; Smith (2017), Smith and Topin (2018)",
 )
@@ -118,7 +118,7 @@ def rates_that_come_back(
                     1e-5 + (2.5 - 1e-5) * (1 + np.cos(np.pi * down)) / 2,
                 ),
             ),
-            "up, stay, down": (
+            "warm-up, stable, decay": (
                 wsd(2.0, 50, warmup_steps=5),
                 2 * np.minimum(np.minimum(k / 5, 1), np.clip((50 - k) / 10, 0, 1)),
             ),
@@ -133,7 +133,7 @@ def rates_that_come_back(
 
 
 def off_their_formulas(rates: dict[str, tuple[Callable, np.ndarray]]) -> list[Finding]:
-    """One finding a schedule: the largest difference over all k."""
+    """Return one finding per schedule: the largest difference over all k."""
     values = jax.jit(lambda steps: {name: jax.vmap(f)(steps) for name, (f, _) in rates.items()})
     measured = values(jnp.arange(len(k)))
     return [

@@ -1,4 +1,4 @@
-"""The table of all statements: every module of claims, listed once."""
+"""The table of all statements: the only list of the files of claims."""
 
 from .statement import STATEMENTS, Statement
 

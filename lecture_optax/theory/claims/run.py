@@ -1,4 +1,4 @@
-"""Do the statements hold? Run all of them, and print a table."""
+"""Check statements and print a table of the results."""
 
 import difflib
 import json as json_module
@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..._core.extras import install
 from .registry import statements
 from .statement import Finding, Statement
 
 
 class Outcome(NamedTuple):
-    """What became of a statement: holds, fails or skipped; why; and how long it took."""
+    """The verdict on a statement: holds, fails or skipped; the findings or the reason; the time."""
 
     statement: Statement
     verdict: str
@@ -21,17 +22,17 @@ class Outcome(NamedTuple):
 
 
 def run(only: str | None = None, json: bool = False) -> int:
-    """Put every statement to the test, print the table, and return the exit status.
+    """Check statements, print the table, and return the exit status.
 
     **Arguments**
 
-    - `only`: the name of one statement, or the beginning of several names.
-    - `json`: print JSON instead, a list with a record per statement.
+    - `only`: the name of one statement, or a prefix of several names; by default all are checked.
+    - `json`: print JSON instead of the table: a list with a record per statement.
 
-    **Returns** 0 if none fails, 1 otherwise. A statement whose extra is not installed is skipped,
-    counted as such, and does not fail.
+    **Returns** 0 if no statement fails, 1 otherwise. A statement whose extra is not installed is
+    skipped and counted; it does not fail.
 
-    **Raises** `ValueError` if no statement has that name.
+    **Raises** `ValueError` if no name begins with `only`.
     """
     outcomes = []
     for outcome in outcomes_of(only):
@@ -46,7 +47,7 @@ def run(only: str | None = None, json: bool = False) -> int:
 
 
 def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
-    """The outcome of each statement whose name begins with `only`, as it is decided."""
+    """Check the statements whose names begin with `only` and yield their outcomes, one by one."""
     table = statements()
     chosen = (
         [table[only]]
@@ -55,15 +56,15 @@ def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
     )
     if only and not chosen:
         near = _near(only, list(table))
-        way_out = f"Did you mean {near}?" if near else f"There are {', '.join(table)}."
+        way_out = f"Did you mean {near}?" if near else f"The names are {', '.join(table)}."
         raise ValueError(
-            f"only must be the name of a statement, or how names begin, got {only!r}. {way_out}"
+            f"only must be the name of a statement or a prefix of names, got {only!r}. {way_out}"
         )
     return map(_decide, chosen)
 
 
 def _near(word: str, names: list[str]) -> str:
-    """The names that are nearly this one; else those with a word in them that is nearly this."""
+    """Return similar names, or else names that contain a word similar to this one."""
     near = difflib.get_close_matches(word, names, 4, 0.7) or [
         name for name in names if difflib.get_close_matches(word, name.split("-"), 1, 0.7)
     ]
@@ -72,12 +73,12 @@ def _near(word: str, names: list[str]) -> str:
 
 def _decide(statement: Statement) -> Outcome:
     if statement.missing:
-        extra = f"needs {', '.join(statement.missing)}: pip install 'lecture_optax[theory]'"
-        return Outcome(statement, "skipped", (), extra, 0.0)
+        because = f"needs {', '.join(statement.missing)}. Install it: {install('theory')}."
+        return Outcome(statement, "skipped", (), because, 0.0)
     start = time.perf_counter()
     try:
         findings, because = statement(), ""
-    except Exception as error:  # a broken method may break anything; the others still run
+    except Exception as error:  # a method may raise anything; the others still run
         findings, because = (), f"{type(error).__name__}: {error}"
     holds = bool(findings) and all(finding.holds for finding in findings)
     verdict = "holds" if holds else "fails"
@@ -88,7 +89,7 @@ _COLUMNS = "{:8} {:40} {:>17} {:2} {:>17}  {}"
 
 
 def _rows(outcome: Outcome) -> str:
-    """A line with the claim, then a line per finding."""
+    """Return a line with the claim, then a line per finding."""
     statement = outcome.statement
     lines = [f"{outcome.verdict:8} {statement.name}: {statement.claim}  [{statement.source}]"]
     if outcome.because:

@@ -1,4 +1,4 @@
-"""Above which τ does it explode?"""
+"""Claims about the stability edge: the τλ above which a method diverges."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def stability_edges(sgd=sgd):
 
 @statement(
     "the-edge-of-averages",
-    claim="A velocity that averages (Adam's) is stable below τλ = (2 + 2 b1)/(1 - b1): 38 at 0.9",
+    claim="An averaging velocity, as Adam's, is stable below τλ = (2 + 2 b1)/(1 - b1): 38 at 0.9",
     slide="Adam",
     source="Cohen et al. (2022), Adaptive gradient methods at the edge of stability",
     picture="adam_at_its_edge",
@@ -43,17 +43,17 @@ def edge_of_averages(first_moment=first_moment, bias_correction=bias_correction)
         plain = chain(first_moment(b1), rate)
         corrected = chain(first_moment(b1), bias_correction(b1), rate)
         yield _edge(stability_edge(plain), edge, f"b1 = {b1}")
-        yield _edge(stability_edge(corrected), edge, f"b1 = {b1}, corrected for its start")
+        yield _edge(stability_edge(corrected), edge, f"b1 = {b1}, bias corrected")
 
 
 @statement(
-    "an-edge-is-where-runs-explode",
-    claim="0.999 of the edge decays, 1.001 of it explodes",
+    "an-edge-is-where-runs-diverge",
+    claim="At 0.999 of the edge a run converges, at 1.001 it diverges",
     slide="Gradient descent",
-    source="the edges above, run",
+    source="the two statements above, in runs",
     picture="spectral_radius",
 )
-def edge_is_where_runs_explode(sgd=sgd):
+def edge_is_where_runs_diverge(sgd=sgd):
     methods = {
         "gradient descent": (sgd(1.0), 2.0),
         "heavy ball": (sgd(1.0, 0.9), 3.8),

@@ -1,4 +1,4 @@
-"""What is a statement? A claim of the lecture, where it stands, and the numbers that decide it."""
+"""Statements: a claim of the lecture, its slide and source, and the numbers that decide it."""
 
 import inspect
 import math
@@ -16,15 +16,14 @@ Relation: TypeAlias = Literal["=", "<=", ">="]
 
 @dataclass(frozen=True)
 class Finding:
-    """A number that was measured on a transformation, and what theory says of it.
+    """A number measured on a transformation, and the number that theory predicts.
 
     **Attributes**
 
-    - `measured`, `predicted`: the two numbers. Of arrays, compare what decides: the largest
-      difference with 0.
-    - `tolerance`: the absolute difference that is still agreement.
+    - `measured`, `predicted`: the two numbers. For arrays, compare the largest difference with 0.
+    - `tolerance`: the largest absolute difference that counts as agreement.
     - `relation`: `measured = predicted`, `<=` or `>=`, up to `tolerance`.
-    - `what`: what was measured, in a few words. Empty where the claim says it.
+    - `what`: what was measured, in a few words; empty if the claim says it.
 
     ```python
     >>> from lecture_optax.theory import Finding
@@ -50,8 +49,8 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether the measured number stands in its relation to the predicted one; NaN does not."""
-        if self.measured == self.predicted:  # infinite, both, too
+        """Whether the relation between the two numbers is true; it is false for NaN."""
+        if self.measured == self.predicted:  # also when both are infinite
             return True
         excess = float(self.measured) - float(self.predicted)
         above = {"=": abs(excess), "<=": excess, ">=": -excess}
@@ -63,17 +62,19 @@ Find: TypeAlias = Callable[..., Finding | Iterable[Finding]]
 
 @dataclass(frozen=True)
 class Statement:
-    """A claim about a method, and the function that puts it to the test on our own transforms.
+    """A claim about a method, and a function that checks it on the library's own transformations.
 
-    Called, it returns its findings, computed in float64. Its keyword arguments are its subjects,
-    the shipped factories by default: `statement(sgd=mine)` puts the same claim to somebody else's.
+    Call it to compute its findings in float64. Its keyword arguments are its subjects: the
+    factories that the claim is about, by default those of the library. `statement(sgd=mine)` checks
+    the same claim for another factory.
 
     **Attributes**
 
-    - `name`, `claim`, `slide`, `source`: which claim, in one sentence, on which slide, by whom.
-    - `find`: the function: `(**subjects) -> findings`.
-    - `needs`: modules of an extra without which it cannot be decided.
-    - `picture`: the one that shows it, `lo.theory.pictures.NAME()`; "" if none does.
+    - `name`, `claim`, `slide`, `source`: a unique name, the claim in one sentence, its slide, and
+      who proved or measured it.
+    - `find`: the function `(**subjects) -> findings`.
+    - `needs`: the optional modules that the check needs.
+    - `picture`: the picture that shows the claim, `lo.theory.pictures.NAME()`, or "".
     """
 
     name: str
@@ -85,11 +86,11 @@ class Statement:
     picture: str = ""
 
     def __call__(self, **subjects: Callable) -> tuple[Finding, ...]:
-        """Its findings, in float64, whatever the caller has switched on."""
+        """Compute the findings in float64, whatever the configuration of JAX."""
         if unknown := sorted(set(subjects) - set(self.subjects)):
             raise TypeError(
-                f"{self.name} has no subject {', '.join(unknown)}: it is about "
-                f"{', '.join(self.subjects) or 'nothing that can be exchanged'}."
+                f"{self.name} has no subject {', '.join(unknown)}: its subjects are "
+                f"{', '.join(self.subjects) or '(none)'}."
             )
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             found = self.find(**subjects)
@@ -97,22 +98,22 @@ class Statement:
 
     @property
     def where(self) -> str:
-        """The file it stands in and the function: "worst_cases.nesterov_worst_case"."""
+        """The file in `theory/claims/` and the function: "worst_cases.nesterov_worst_case"."""
         return f"{self.find.__module__.rpartition('.')[2]}.{self.find.__name__}"
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The names of the factories it is about."""
+        """The names of the factories that the claim is about."""
         return tuple(inspect.signature(self.find).parameters)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The modules it needs that are not installed."""
+        """The modules in `needs` that are not installed."""
         return tuple(module for module in self.needs if find_spec(module) is None)
 
 
 STATEMENTS: dict[str, Statement] = {}
-"""The one table, filled as the modules of statements are imported; `statements()` imports all."""
+"""The table of statements. Importing a file of claims fills it; `statements()` imports them all."""
 
 
 def statement(
@@ -124,21 +125,21 @@ def statement(
     needs: tuple[str, ...] = (),
     picture: str = "",
 ) -> Callable[[Find], Statement]:
-    """Enter a function into the table of statements.
+    """Decorate a function to make it a statement and add it to the table.
 
-    Above a function `(**subjects) -> Finding` (or several, returned or yielded), whose keyword
-    arguments are the factories it is about, with the shipped ones as defaults.
+    The function `(**subjects) -> Finding` may return or yield several findings. Its keyword
+    arguments are the factories that the claim is about, with those of the library as defaults.
 
     **Arguments**
 
-    - `name`: how `--only` calls it: words joined by hyphens, unique.
-    - `claim`: what it says, one sentence.
-    - `slide`: the slide it stands on, or "" where it goes beyond them.
-    - `source`: author, year, theorem; or "ours", and then the docstring derives it.
-    - `needs`: modules of an extra; where one is absent the statement is skipped, not failed.
-    - `picture`: the name of the one in `theory.pictures` that shows it, if any does.
+    - `name`: a unique name for `--only`, words joined by hyphens.
+    - `claim`: the claim, in one sentence.
+    - `slide`: the slide with the claim, or "" if no slide has it.
+    - `source`: author, year, theorem; or "ours", and then the docstring contains the derivation.
+    - `needs`: optional modules; if one is absent, the statement is skipped.
+    - `picture`: the name of the picture in `theory.pictures` that shows the claim, or "".
 
-    **Raises** `ValueError` for a name that is taken.
+    **Raises** `ValueError` if another statement has this name.
 
     ```python
     >>> import lecture_optax as lo
@@ -150,7 +151,7 @@ def statement(
     ...     return Finding(-update, 0.5, tolerance=1e-15)
     >>> [finding.holds for finding in first_step()]
     [True]
-    >>> [finding.holds for finding in first_step(adam=lo.adamax)]  # the same claim of AdaMax
+    >>> [finding.holds for finding in first_step(adam=lo.adamax)]  # the same claim for AdaMax
     [True]
     >>> del STATEMENTS["first-step"]
 
@@ -159,8 +160,8 @@ def statement(
 
     def enter(find: Find) -> Statement:
         known = STATEMENTS.get(name)
-        if known and known.find.__module__ != find.__module__:  # the same again is a reload
-            raise ValueError(f"name must be new, got {name!r}, which says: {known.claim}")
+        if known and known.find.__module__ != find.__module__:  # equal modules: a reload
+            raise ValueError(f"name must be unique, got {name!r}, the name of: {known.claim}")
         STATEMENTS[name] = Statement(name, claim, slide, source, find, needs, picture)
         return STATEMENTS[name]
 

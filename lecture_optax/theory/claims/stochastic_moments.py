@@ -1,16 +1,17 @@
-"""What mean and variance do noisy gradients settle to?
+"""Claims about noisy gradients: the variance of θ, of a minibatch, and weights of examples.
 
-A gradient is λ θ + ξ with Var ξ = σ². Eliminate the velocity, and θ is an ARMA(2, 1) process,
+A gradient is λ θ + ξ with Var ξ = σ². Without the velocity θ is an ARMA(2, 1) process,
 
     θ(k+1) = φ₁ θ(k) + φ₂ θ(k-1) + c₀ ξ(k) + c₁ ξ(k-1)
 
-whose variance over σ² is, as in any book on time series,
+whose variance over σ² is (see any book on time series)
 
     [(1 - φ₂)(c₀² + c₁²) + 2 φ₁ c₀ c₁] / [(1 + φ₂)(1 - φ₁ - φ₂)(1 + φ₁ - φ₂)].
 
 Heavy ball: φ = (1 + μ - x, -μ), c = (-τ, 0). Nesterov (ours): φ = ((1+μ)(1-x), -μ(1-x)),
 c = (-τ(1+μ), τμ): the three factors below are 1 - μ + μx, x and 2(1+μ) - (1+2μ)x, and the
-numerator is τ²[(1+μ) + μ(1+2μ)x]. The measured side is the Lyapunov equation of the transform.
+numerator is τ²[(1+μ) + μ(1+2μ)x]. The Lyapunov equation of the transformation gives the measured
+value.
 """
 
 from itertools import combinations
@@ -27,7 +28,7 @@ from .statement import Finding, statement
 
 @statement(
     "variance-of-heavy-ball",
-    claim="The variance settles at τσ²(1+μ) / (λ(1-μ)(2(1+μ)-x)); its pole is the stability edge",
+    claim="Heavy ball's variance is τσ²(1+μ) / (λ(1-μ)(2(1+μ)-x)); its pole is the stability edge",
     slide="Momentum",
     source="Mandt, Hoffman and Blei (2017); from the ARMA(2, 1) above",
     picture="variance",
@@ -42,7 +43,7 @@ def variance_of_heavy_ball(sgd=sgd):
 
 @statement(
     "variance-of-nesterov",
-    claim="Nesterov's is τσ²[(1+μ)+μ(1+2μ)x] / (λ(1-μ+μx)(2(1+μ)-(1+2μ)x))",
+    claim="Nesterov's variance is τσ²[(1+μ)+μ(1+2μ)x] / (λ(1-μ+μx)(2(1+μ)-(1+2μ)x))",
     slide="Nesterov 1983",
     source="ours",
     picture="variance",
@@ -58,7 +59,7 @@ def variance_of_nesterov(sgd=sgd):
 
 @statement(
     "momentum-does-not-average-noise",
-    claim="To first order the variance depends on τ/(1 - μ) alone",
+    claim="To first order the variance depends on τ/(1 - μ) only",
     slide="Momentum",
     source="ours, from the formula of heavy ball",
     picture="variance",
@@ -71,7 +72,7 @@ def momentum_does_not_average(sgd=sgd):
 
 @statement(
     "variance-in-a-run",
-    claim="2,000 runs scatter as the Lyapunov equation says",
+    claim="The variance of 2,000 runs agrees with the Lyapunov equation",
     slide="Stochastic gradients",
     source="Monte Carlo, fixed seed",
 )
@@ -114,7 +115,7 @@ def variance_of_a_minibatch(energy=energy):
 
 @statement(
     "a-weight-is-a-repetition",
-    claim="An example of weight 3 is three examples, one that is masked none: E stays a mean",
+    claim="An example of weight 3 counts as three, a masked example as none; E stays a mean",
     slide="Stochastic gradients",
     source="the lecture, last slide: E_k is divided by |I(k)|; ours for weights",
 )
@@ -125,6 +126,6 @@ def weight_is_a_repetition(energy=energy):
     predicted = slope(0.5, jnp.repeat(targets, times))
     weighted = slope(0.5, targets, weights=jnp.asarray(times, float))
     masked = slope(0.5, jnp.append(targets, 9.0), mask=jnp.arange(6) < 5)
-    yield Finding(weighted, predicted, 1e-15, what="weights 3, 1, 0, 2, 1: the slope")
-    yield Finding(masked, slope(0.5, targets), 1e-15, what="a row that is absent: the slope")
-    yield Finding(slope(0.5, targets), 0.5 - targets.mean(), 1e-15, what="of all, it is a mean")
+    yield Finding(weighted, predicted, 1e-15, what="weights 3, 1, 0, 2, 1: the gradient")
+    yield Finding(masked, slope(0.5, targets), 1e-15, what="a masked example: the gradient")
+    yield Finding(slope(0.5, targets), 0.5 - targets.mean(), 1e-15, what="all examples: a mean")

@@ -1,4 +1,4 @@
-"""Which changes of the problem does a method not notice?"""
+"""Claims about symmetries: changes of the problem that do not change a method."""
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +14,24 @@ _BROKEN = 1e-2
 
 
 def gradients(seed: int = 0) -> np.ndarray:
-    """Five gradients of a matrix of parameters."""
+    """Return five gradients of a matrix of parameters."""
     return np.random.default_rng(seed).normal(size=(5, *SHAPE))
 
 
 def rotation(size: int, seed: int) -> np.ndarray:
-    """An orthogonal matrix."""
+    """Return an orthogonal matrix."""
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
 
 
 def gap(tx, there, back) -> float:
-    """How far T⁻¹(updates(T(g))) is from updates(g), as a part of the largest update."""
+    """Return the largest |T⁻¹(updates(T(g))) - updates(g)| over the largest |update|."""
     plain, changed = map(np.asarray, updates_along(tx, gradients(), there(gradients())))
     return float(np.abs(back(changed) - plain).max() / np.abs(plain).max())
 
 
 @statement(
     "adam-is-blind-to-scale",
-    claim="With ε = 0 Adam, like every method that divides by |g|, does not see the loss's scale",
+    claim="With ε = 0 Adam, like every method that divides by |g|, ignores the scale of the loss",
     slide="Adam",
     source="Kingma and Ba (2015), section 2.1; a power of two: bit for bit",
 )
@@ -51,7 +51,7 @@ def blind_to_scale(adam=adam, nadam=nadam, amsgrad=amsgrad, rmsprop=rmsprop):
 
 @statement(
     "momentum-is-linear-in-scale",
-    claim="A sum over |I| examples at τ/|I| is the mean at τ, for SGD and its momenta",
+    claim="A sum over |I| examples at τ/|I| is the mean at τ, for SGD with or without momentum",
     slide="Stochastic gradients",
     source="the lecture, first and last slide: E_k is a sum, then a mean",
 )
@@ -68,7 +68,7 @@ def linear_in_scale(sgd=sgd):
 
 @statement(
     "rotations",
-    claim="SGD, its momenta and Muon do not see a rotation of the parameters; a diagonal D does",
+    claim="SGD, momentum and Muon are rotation invariant; methods with a diagonal D are not",
     slide="The general update",
     source="ours: SGD is linear and the same in every entry; Muon: Jordan et al. (2024)",
 )
@@ -87,16 +87,16 @@ def rotations(sgd=sgd, adam=adam, rmsprop=rmsprop):
     for name, (tx, sees) in seen.items():
         off = gap(tx, lambda g: U @ g @ V, lambda u: U.T @ u @ V.T)
         if sees:
-            yield Finding(off, _BROKEN, relation=">=", what=f"{name} sees it")
+            yield Finding(off, _BROKEN, relation=">=", what=f"{name}: changes")
         else:
-            yield Finding(off, 0, 1e-9, what=f"{name} does not")
+            yield Finding(off, 0, 1e-9, what=f"{name}: does not change")
 
 
 @statement(
     "signed-permutations",
-    claim="No method sees the names or the signs of the axes",
+    claim="No method depends on the order or the signs of the axes",
     slide="The general update",
-    source="ours: the rule of every entry is the same, and odd",
+    source="ours: all entries have the same rule, an odd function",
 )
 def signed_permutations(sgd=sgd, adam=adam, adagrad=adagrad, adamax=adamax):
     rng = np.random.default_rng(4)
@@ -114,7 +114,7 @@ def signed_permutations(sgd=sgd, adam=adam, adagrad=adagrad, adamax=adamax):
 
 @statement(
     "phases",
-    claim="Turn a complex gradient, and the step turns with it: c adds |g|², never g²",
+    claim="A phase of a complex gradient is a phase of the step: c adds |g|², never g²",
     slide="The general update",
     source="ours: |z g| = |g| for |z| = 1, and the velocity is linear",
 )
@@ -134,9 +134,9 @@ def phases(sgd=sgd, adam=adam, adagrad=adagrad, adamax=adamax):
 
 @statement(
     "a-unit-for-every-parameter",
-    claim="Adam (ε = 0) does not see in which unit each parameter is measured; SGD does",
+    claim="Adam (ε = 0) does not depend on the unit of each parameter; SGD does",
     slide="Adam",
-    source="ours: where g is scaled by s > 0, D is by 1/s",
+    source="ours: a gradient scaled by s > 0 scales D by 1/s",
 )
 def unit_for_every_parameter(adam=adam, rmsprop=rmsprop, sgd=sgd):
     units = np.exp(np.random.default_rng(5).normal(size=SHAPE))
@@ -144,11 +144,11 @@ def unit_for_every_parameter(adam=adam, rmsprop=rmsprop, sgd=sgd):
     root = rmsprop(1.0, eps=0.0)
     yield Finding(gap(root, lambda g: units * g, lambda u: u), 0, 1e-12, what="RMSProp")
     seen = gap(sgd(1.0), lambda g: units * g, lambda u: u)
-    yield Finding(seen, _BROKEN, relation=">=", what="SGD sees it")
+    yield Finding(seen, _BROKEN, relation=">=", what="SGD: changes")
 
 
 def complex_updates(tx, gradients) -> np.ndarray:
-    """The updates for given complex gradients."""
+    """Return the updates for given complex gradients."""
     start = tx.init(jnp.zeros_like(gradients[0]))
     run = jax.jit(lambda g: jax.lax.scan(lambda state, x: tx.update(x, state)[::-1], start, g)[1])
     return np.asarray(run(gradients))

@@ -1,9 +1,9 @@
-"""Is O(1/k²) reached, and never exceeded?
+"""Claims about worst cases on convex losses: O(1/k) and O(1/k²) are attained.
 
-On Huber's function, L t²/2 for |t| <= d and L d |t| - L d²/2 beyond, the gradient is L d as long as
-θ stays on the slope. A linear method with step matrix H then stands at θ(N) = R - S d, where
-S = -L Σ_j H[N, j], and the loss left is L d (R - S d) - L d²/2. The d that leaves most is
-R/(2S + 1), and it leaves L R²/(2 (2S + 1)). (Ours, after Drori and Teboulle (2014), section 3.)
+On Huber's function, L t²/2 for |t| <= d and L d |t| - L d²/2 above, the gradient is L d while θ
+stays on the slope. A linear method with step matrix H then has θ(N) = R - S d with
+S = -L Σ_j H[N, j], and the loss L d (R - S d) - L d²/2. The loss is largest for d = R/(2S + 1),
+where it is L R²/(2 (2S + 1)). (Ours, after Drori and Teboulle (2014), section 3.)
 """
 
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ N = 10
 
 @statement(
     "gradient-descent-worst-case",
-    claim="Gradient descent with τ = h/L leaves L R²/(4 N h + 2) on Huber's function",
+    claim="Gradient descent with τ = h/L ends at L R²/(4 N h + 2) on Huber's function",
     slide="Gradient descent",
     source="Drori and Teboulle (2014), theorem 3.2",
     picture="worst_cases",
@@ -39,7 +39,7 @@ def gradient_descent_worst_case(sgd=sgd):
 
 @statement(
     "nesterov-worst-case",
-    claim="With μ(k) = k/(k + 3) Nesterov leaves 2 L R²/(N² + 5N + 6) at x(N), below 2/(N + 1)²",
+    claim="With μ(k) = k/(k + 3) Nesterov's x(N) ends at 2 L R²/(N² + 5N + 6), below 2/(N + 1)²",
     slide="Nesterov 1983",
     source="Nesterov (1983); Taylor, Hendrickx and Glineur (2017), table 1; y(N): ours",
     picture="worst_cases",
@@ -47,8 +47,8 @@ def gradient_descent_worst_case(sgd=sgd):
 def nesterov_worst_case(sgd=sgd, momentum_nesterov=momentum_nesterov):
     """On the slope, with gradient 1: x(k+1) = y(k) - 1, y(k) = x(k) + (k-1)/(k+2) (x(k) - x(k-1)).
 
-    The k-th step of x is (k + 2)/4, as 1 + (k-2)/(k+1) · (k+1)/4 = (k + 2)/4. Summed, S(x(N)) is
-    (N² + 5N + 2)/8, and looking ahead by (N-1)/(N+2) · (N+2)/4 gives S(y(N)) = (N² + 7N)/8.
+    The k-th step of x is (k + 2)/4, as 1 + (k-2)/(k+1) · (k+1)/4 = (k + 2)/4. Their sum S(x(N)) is
+    (N² + 5N + 2)/8, and the look-ahead (N-1)/(N+2) · (N+2)/4 gives S(y(N)) = (N² + 7N)/8.
     """
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
     for steps in (2, 5, N):
@@ -61,7 +61,7 @@ def nesterov_worst_case(sgd=sgd, momentum_nesterov=momentum_nesterov):
 
 @statement(
     "any-linear-method-on-hubers-slope",
-    claim="A linear method leaves L R²/(2 (2S + 1)), S = -L Σ_j H[N, j], on the slope of Huber",
+    claim="A linear method ends at L R²/(2 (2S + 1)), S = -L Σ_j H[N, j], on Huber's slope",
     slide="Nesterov 1983",
     source="ours",
     picture="worst_cases",
@@ -80,13 +80,13 @@ def any_linear_method(sgd=sgd, first_moment=first_moment):
 
 @statement(
     "no-method-beats-the-chain",
-    claim="No method leaves less than 3 L R²/(32 (k + 1)²) after k steps on Nesterov's chain",
+    claim="No method is below 3 L R²/(32 (k + 1)²) after k steps on Nesterov's chain",
     slide="Nesterov 1983",
     source="Nesterov (2004), theorem 2.1.7; coordinate-wise methods: ours",
     picture="worst_cases",
 )
 def no_method_beats_the_chain(sgd=sgd, adam=adam, adagrad=adagrad, rmsprop=rmsprop):
-    """A coordinate that no gradient has reached is 0 for D v too: after k steps k are reached."""
+    """Each gradient reaches one more coordinate, and D v is 0 in the others."""
     k, n = 20, 41
     laplacian = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
     minimum = 1 - np.arange(1, n + 1) / (n + 1)
@@ -121,7 +121,7 @@ def left_on_huber(
     R: float = 1.0,
     read: Read | None = None,
 ) -> float:
-    """f(θ(steps)) on the Huber function that is worst for a row sum S."""
+    """Return f(θ(steps)) on the Huber function that is worst for a row sum S."""
     d = R / (2 * S + 1)
     path = descend(tx, lambda t: L * jnp.clip(t, -d, d), R, steps, read)
     t = abs(float(path[-1]))

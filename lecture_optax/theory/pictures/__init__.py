@@ -1,10 +1,10 @@
-"""What does it look like? One line a picture, drawn from the transformations that are shipped.
+"""Pictures of the theory, computed from the library's own transformations, one function each.
 
     lo.theory.pictures.three_cycle()
 
-Every picture takes `ax=`, axes to draw on (new ones when not given), returns the axes and shows
-nothing. Its lines differ in dashes and lightness, not in colour alone. Needs Matplotlib, the extra
-`plot`.
+Every function draws on `ax=` (new axes by default), returns the axes, and does not call `show`.
+Lines differ in dashes and lightness too, not only in colour. The functions need Matplotlib (the
+extra `plot`).
 """
 
 from .edges import (

@@ -1,4 +1,4 @@
-"""How near is the edge, and what happens there?"""
+"""Pictures of the stability edge, and of the noise below it."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,14 +32,15 @@ def spectral_radius(
 ) -> "Axes":
     """Draw how fast a velocity contracts a parabola, over τλ and its momentum.
 
-    Light is slow, hatched explodes; the solid line is the edge, the dashed one that of `beside`.
-    Heavy ball's edge widens with the momentum, from 2 to 4; Nesterov's narrows, to 4/3.
+    Light areas converge slowly, hatched areas diverge. The solid line is the stability edge, the
+    dashed line that of `beside`. With more momentum the edge of heavy ball grows from 2 to 4, and
+    that of Nesterov's method shrinks to 4/3.
 
     **Arguments**
 
     - `velocity`, `beside`: `momentum -> transformation`, without a learning rate.
-    - `points`: how many momenta to measure, and three times as many τλ.
-    - `ax`: axes to draw on; new ones when not given.
+    - `points`: the number of momenta; there are three times as many values of τλ.
+    - `ax`: axes to draw on; new ones by default.
 
     ```python
     >>> import lecture_optax as lo
@@ -50,7 +51,7 @@ def spectral_radius(
     ```
     """
     momenta = np.linspace(0, 0.98, points)
-    curvatures = np.linspace(1e-3, 4, 3 * points)  # at 0 all contract by 1
+    curvatures = np.linspace(1e-3, 4, 3 * points)  # at 0 the factor is always 1
     radii = np.array([contraction(_at_rate_1(velocity(mu)), curvatures) for mu in momenta])
     ax = axes_for(ax, xlabel="τλ", ylabel="momentum μ", title=f"{_name(velocity)} on λθ²/2")
     levels = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 1]
@@ -70,16 +71,16 @@ def spectral_radius(
 def adam_at_its_edge(
     b1: Sequence[float] = (0.9, 0.5, 0.0), *, steps: int = 8000, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw how Adam climbs to its edge of stability on θ²/2, and stays there.
+    """Draw how Adam moves to its edge of stability on θ²/2, and stays there.
 
-    Its D(k) grows as the gradient falls, until τ λ D(k) is at the edge of its velocity,
-    (2 + 2 b1)/(1 - b1), the grey lines: 38 for b1 = 0.9. With τ = 1e-3 and b2 = 0.99.
+    D(k) grows while the gradient decreases, until τ λ D(k) reaches the edge of Adam's velocity,
+    (2 + 2 b1)/(1 - b1) (the grey lines): 38 for b1 = 0.9. Here τ = 1e-3 and b2 = 0.99.
 
     **Arguments**
 
-    - `b1`: one line for each.
-    - `steps`: how far to go.
-    - `ax`: axes to draw on; new ones when not given.
+    - `b1`: one line for each value.
+    - `steps`: the number of steps.
+    - `ax`: axes to draw on; new ones by default.
 
     Source: Cohen et al. (2022), "Adaptive gradient methods at the edge of stability".
 
@@ -114,13 +115,13 @@ def variance(
 ) -> "Axes":
     """Draw the variance that θ settles to under noisy gradients, against τλ.
 
-    Small rates: proportional to τ/(1 - μ). At the edge of stability it has a pole (grey).
+    For small τ it is proportional to τ/(1 - μ). At the edge of stability (grey) it is infinite.
 
     **Arguments**
 
     - `methods`: names and `τ -> transformation`; by default SGD, heavy ball and Nesterov with 0.9.
-    - `points`: how many rates to measure.
-    - `ax`: axes to draw on; new ones when not given.
+    - `points`: the number of values of τ.
+    - `ax`: axes to draw on; new ones by default.
 
     ```python
     >>> import lecture_optax as lo

@@ -1,4 +1,4 @@
-"""Which way does θ take, and how long does it remember?"""
+"""Pictures of the path of θ, and of the memory of a method."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -29,17 +29,17 @@ def three_cycle(
     steps: int = 24,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the convex loss on which the best heavy ball never arrives.
+    """Draw runs on a convex loss on which the best heavy ball for quadratics does not converge.
 
-    It goes round -2208/1225, 792/1225, 2592/1225 (grey) for ever; gradient descent and Nesterov's
-    method go to the minimum, 0.
+    Heavy ball repeats -2208/1225, 792/1225, 2592/1225 (grey) for ever; gradient descent and
+    Nesterov's method converge to the minimum, 0.
 
     **Arguments**
 
     - `methods`: names and transformations; those three by default.
     - `start`: θ(0). About one start in nine ends in the cycle.
-    - `steps`: how far to go.
-    - `ax`: axes to draw on; new ones when not given.
+    - `steps`: the number of steps.
+    - `ax`: axes to draw on; new ones by default.
 
     Source: Lessard, Recht and Packard (2016), section 4.6.
 
@@ -76,14 +76,14 @@ def memory(
     steps: int = 30,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw what one gradient does over time: how each method remembers it.
+    """Draw the updates that one gradient causes over time: the memory of each method.
 
     **Arguments**
 
     - `methods`: names and transformations; by default, at τ = 1, the velocities of the lecture and
-      Adam, which remembers like b1^k/b2^(k/2).
-    - `steps`: how long to listen.
-    - `ax`: axes to draw on; new ones when not given.
+      Adam, whose memory is b1^k/b2^(k/2).
+    - `steps`: the number of steps.
+    - `ax`: axes to draw on; new ones by default.
 
     ```python
     >>> import lecture_optax as lo
@@ -116,7 +116,7 @@ def ode_limit(
     until: float = 10.0,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw Nesterov's iterates for several τ on the curve that they tend to as τ → 0.
+    """Draw Nesterov's iterates for several τ, and the curve that they approach as τ → 0.
 
         X'' + (3/t) X' + X = 0,    X(t) = 2 J₁(t)/t,    t = k√τ
 
@@ -124,7 +124,7 @@ def ode_limit(
 
     - `rates`: τ, in (0, 1]; the loss is θ²/2.
     - `until`: the last t.
-    - `ax`: axes to draw on; new ones when not given.
+    - `ax`: axes to draw on; new ones by default.
 
     Source: Su, Boyd and Candès (2016), section 3.
 

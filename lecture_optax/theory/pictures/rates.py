@@ -1,4 +1,4 @@
-"""How fast is each method, in the worst case and under noise?"""
+"""Pictures of rates of convergence: in the worst case and under noise."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,17 +29,18 @@ def worst_cases(
     certify: bool = False,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the largest loss that each method can leave on a convex loss, on logarithmic axes.
+    """Draw the worst case of each method over convex losses against N, on logarithmic axes.
 
-    Beside the laws 1/(4N + 2) and 2/(N + 1)², and the 3/(32 (N + 1)²) that no method can beat.
+    Grey lines show the bounds 1/(4N + 2) and 2/(N + 1)², and 3/(32 (N + 1)²), below which no method
+    can be.
 
     **Arguments**
 
     - `methods`: names, and transformations for L = 1 or functions `N -> transformation`.
-    - `steps`: the last N. Measured are N = 1, 3, 7, 15, ..., where silver steps are complete.
-    - `certify`: True asks for proofs, from PEPit; otherwise for the worst of parabolas and Huber's
-      functions, which for the methods by default is the same.
-    - `ax`: axes to draw on; new ones when not given.
+    - `steps`: the largest N. The values are N = 1, 3, 7, 15, ..., where silver steps are complete.
+    - `certify`: True computes proofs with PEPit. False takes the worst of parabolas and Huber's
+      functions, which is the same number for the default methods.
+    - `ax`: axes to draw on; new ones by default.
 
     ```python
     >>> import lecture_optax as lo
@@ -85,17 +86,18 @@ def annealing(
     runs: int = 500,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw what a wrong constant of τ = c/k costs, and what an average does without one.
+    """Draw the cost of a wrong constant in τ = c/k, and an average that needs no constant.
 
-    On θ²/2 with noise of variance 1, from θ(0) = 1: the mean of θ(k)² over many runs. 1/k (grey)
-    is the best that there is, reached for c = 1; c = 0.1 has k^-0.2. A constant τ stops falling,
-    but the average of its iterates goes on, whatever τ is.
+    The picture shows the mean of θ(k)² over many runs on θ²/2 with noise of variance 1, from
+    θ(0) = 1. The best possible is 1/k (grey), reached for c = 1; c = 0.1 gives k^-0.2. With a
+    constant τ the error stops decreasing, but the average of the iterates keeps improving for any
+    τ.
 
     **Arguments**
 
-    - `methods`: names and transformations; read is what `averaged` gives where one is kept.
-    - `steps`, `runs`: how far, and how many, with the same noise for every method.
-    - `ax`: axes to draw on; new ones when not given.
+    - `methods`: names and transformations. A method with an average is read with `averaged`.
+    - `steps`, `runs`: the number of steps and of runs; every method gets the same noise.
+    - `ax`: axes to draw on; new ones by default.
 
     Source: Bottou, Curtis and Nocedal (2018), theorem 4.7; Polyak and Juditsky (1992).
 
@@ -128,7 +130,7 @@ def annealing(
 
 
 def _step_matrices(method: Any, numbers: np.ndarray) -> list[np.ndarray]:
-    """Of a method that knows N, each by itself; of any other, the beginnings of the last."""
+    """Return the step matrix for each N; without N in the method, all are parts of the last."""
     if callable(method):
         return [step_matrix(method(int(n)), int(n)) for n in numbers]
     H = step_matrix(method, int(numbers[-1]))
@@ -152,5 +154,5 @@ def _mean_square(tx: optax.GradientTransformation, steps: int, runs: int) -> np.
 def _averaged_or_last(state: Any, params: Any) -> Any:
     try:
         return averaged(state, params)
-    except ValueError:  # it keeps no average
+    except ValueError:  # the state contains no average
         return params

@@ -1,4 +1,4 @@
-"""How does a line look, so that it can be told without its colour?"""
+"""Line styles that do not depend on colour, and labelled axes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 REFERENCE: dict[str, Any] = {"color": "0.6", "linewidth": 0.8, "zorder": 0}
-"""The look of what a line is compared with: an edge, a law, a limit."""
+"""The style of references: an edge, a bound, a limit."""
 
-# Okabe and Ito's colours, which the colour-blind tell apart, dark and light in turn.
+# Okabe and Ito's colours, distinct for colour-blind readers, alternately dark and light.
 _LOOKS: list[dict[str, Any]] = [
     {"color": "#000000", "linestyle": "-", "marker": "o"},
     {"color": "#D55E00", "linestyle": "--", "marker": "s"},
@@ -23,13 +23,13 @@ _LOOKS: list[dict[str, Any]] = [
 
 
 def look(i: int, *, marked: bool = True) -> dict[str, Any]:
-    """The look of line i; six differ."""
+    """Return the style of line i; six styles are different."""
     style = {**_LOOKS[i % len(_LOOKS)], "markersize": 4, "linewidth": 1.4}
     return style if marked else {**style, "marker": "none"}
 
 
 def outlined(lines: "list[Line2D]") -> None:
-    """Set lines off from what is dark behind them."""
+    """Add a white outline to lines, for a dark background."""
     from matplotlib.patheffects import withStroke
 
     for line in lines:
@@ -37,7 +37,7 @@ def outlined(lines: "list[Line2D]") -> None:
 
 
 def axes_for(ax: "Axes | None", **words: str) -> "Axes":
-    """The axes to draw on, labelled: `xlabel`, `ylabel`, `title`."""
+    """Return `ax` or new axes, with `xlabel`, `ylabel` and `title` set."""
     ax = new_axes() if ax is None else ax
     ax.set(**words)
     return ax

@@ -1,8 +1,9 @@
-"""What does a transformation do? Measured on the transformation itself, ours or anybody's.
+"""Probes: functions that measure a property of any Optax transformation.
 
-A probe feeds gradients, and reads what comes back; it never looks inside. It switches float64 on
-by itself, compiles a step only where that is possible (a state may hold Python flags), and
-where it cannot apply it says why, and which probe can.
+A probe passes gradients to the transformation and reads the updates; it needs no formula. It
+computes in float64 and compiles a step where that is possible (a state may contain Python flags).
+If it does not apply to a transformation, it raises an error that says why and names a probe that
+may apply.
 """
 
 from .certificate import lower_bound as lower_bound, worst_case as worst_case

@@ -1,10 +1,11 @@
-"""How bad can it get, over every convex loss?"""
+"""Worst cases over all convex losses: certificates and lower bounds."""
 
 from typing import Any
 
 import numpy as np
 
 from ..._core import validate
+from ..._core.extras import require
 from .superposition import step_matrix
 
 
@@ -16,23 +17,24 @@ def worst_case(
     mu: float = 0.0,
     certify: bool = True,
 ) -> float:
-    """Find the largest loss that a method can leave after n steps, over a class of losses.
+    """Return the largest loss after n steps over a class of losses: the worst case of a method.
 
         sup f(θ(n)) - f*    over all μ-strongly convex f with L-Lipschitz gradient in any
                             dimension, and all starts with |θ(0) - θ*| <= 1
 
-    A semidefinite program in the step matrix, exact up to the solver's 1e-5: a proof that the
-    code at hand does no worse, and an f on which it does that badly (Drori and Teboulle).
+    The value of a semidefinite program in the step matrix, exact up to the solver's 1e-5: a proof
+    that this code is never worse, and that some f attains the value (Drori and Teboulle).
 
     **Arguments**
 
-    - `method`: a transformation that has a step matrix, or a step matrix. Its last row may be a
-      point that is read (`step_matrix(tx, n, read=...)`).
-    - `n`: the number of steps; of a matrix it is known.
+    - `method`: a transformation that has a step matrix, or a step matrix. The last row of the
+      matrix may belong to another point than θ (`step_matrix(tx, n, read=...)`).
+    - `n`: the number of steps; a step matrix determines it.
     - `L`, `mu`: L > 0, and 0 <= μ < L.
     - `certify`: False returns `lower_bound`, which needs no solver.
 
-    **Raises** `ImportError` without PEPit (the extra `theory`), `ValueError` as `step_matrix`.
+    **Raises** `ImportError` without PEPit (the extra `theory`), and `ValueError` like
+    `step_matrix`.
 
     Source: Drori and Teboulle (2014); Taylor, Hendrickx and Glineur (2017); Goujaud et al. (2024),
     PEPit.
@@ -47,30 +49,26 @@ def worst_case(
     validate.positive(L=L)
     validate.non_negative(mu=mu)
     if mu >= L:
-        raise ValueError(f"mu must be below L = {L}, got {mu}: the curvature lies between the two.")
+        raise ValueError(f"mu must be below L = {L}, got {mu}: mu and L bound the curvature.")
     H = _matrix(method, n)
     if not certify:
         return lower_bound(H, L=L, mu=mu)
-    try:
-        from PEPit import PEP  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(
-            "worst_case needs PEPit for a certificate: pip install 'lecture_optax[theory]'. "
-            "certify=False gives a lower bound without it."
-        ) from error
-    return _performance_estimation(PEP(), H, L, mu)
+    otherwise = "Or pass certify=False for a lower bound, which needs no solver."
+    pepit = require("PEPit", extra="theory", what="a certificate", otherwise=otherwise)
+    return _performance_estimation(pepit.PEP(), H, L, mu)
 
 
 def lower_bound(method: Any, n: int | None = None, *, L: float = 1.0, mu: float = 0.0) -> float:
-    """Find a loss on which a method leaves much: a lower bound of `worst_case`, without a solver.
+    """Return a lower bound of `worst_case` without a solver, from one-dimensional losses.
 
-        the worst of  λ t²/2, mu <= λ <= L,  and, for mu = 0, of Huber's functions
-        L t²/2 for |t| <= d,  L d |t| - L d²/2 beyond
+        the largest loss after n steps on  λ t²/2, mu <= λ <= L,  and, for mu = 0, on
+        Huber's functions:  L t²/2 for |t| <= d,  L d |t| - L d²/2 for |t| > d
 
     While all iterates stay on the slope, where the gradient is L d, θ(n) = 1 - S d with
-    S = -L Σ_j H[n, j]. That leaves L d (1 - S d) - L d²/2, which is largest at d = 1/(2S + 1), and
-    there L/(2(2S + 1)): with S = N h, the L/(4 N h + 2) of gradient descent. It is the exact worst
-    case of gradient descent with τ <= 1/L and of Nesterov's method, not of a large momentum.
+    S = -L Σ_j H[n, j]. The loss is then L d (1 - S d) - L d²/2. It is largest at d = 1/(2S + 1),
+    where it is L/(2(2S + 1)): with S = N h, the L/(4 N h + 2) of gradient descent. It is the exact
+    worst case of gradient descent with τ <= 1/L and of Nesterov's method, but not for a large
+    momentum.
 
     **Arguments** and **Raises** as `worst_case`. Source: ours, after Drori and Teboulle (2014),
     section 3; Taylor, Hendrickx and Glineur (2017), section 4.1.
@@ -97,19 +95,19 @@ def lower_bound(method: Any, n: int | None = None, *, L: float = 1.0, mu: float 
 def _matrix(method: Any, n: int | None) -> np.ndarray:
     if hasattr(method, "update"):
         if n is None:
-            raise ValueError("n must be a number of steps, got None: a transformation runs on.")
+            raise ValueError("n must be a number of steps, got None: pass n with a transformation.")
         return step_matrix(method, n)
     H = np.asarray(method, float)
     if H.ndim != 2 or H.shape[0] != H.shape[1] + 1 or n not in (None, H.shape[1]):
         raise ValueError(
-            f"method must be a transformation or its step matrix of n + 1 rows and n columns, got "
+            "method must be a transformation or a step matrix with n + 1 rows and n columns, got "
             f"a matrix of shape {H.shape} and n = {n}."
         )
     return H
 
 
 def _last(H: np.ndarray, slope: Any) -> np.ndarray:
-    """θ(n) from θ(0) = 1 along `slope`, for many one-dimensional losses at once."""
+    """Return θ(n) from θ(0) = 1 along `slope`, for many one-dimensional losses at once."""
     gradients: list[np.ndarray] = []
     for row in H[:-1]:
         gradients.append(slope(1 + sum(h * g for h, g in zip(row, gradients, strict=False))))

@@ -1,4 +1,4 @@
-"""Which linear map is one step on a quadratic, and when does it contract?"""
+"""One step on a quadratic as a linear map: its matrix, contraction and stability edge."""
 
 from typing import Any
 
@@ -14,20 +14,21 @@ _ROUNDING = 1e-12
 
 
 def iteration_matrix(tx: Any, curvature: ArrayLike) -> np.ndarray:
-    """Read off one step on a quadratic, as a matrix on θ and what feeds back on it.
+    """Return one step on a quadratic as a matrix that acts on θ and the state in its loop.
 
         (θ, v)(k+1) = M (θ, v)(k)    for the loss θᵀ H θ / 2, whose gradient is H θ
 
-    The Jacobian of a step once the method has settled (at least two steps). θ stands first; of the
-    state only what θ reaches and what reaches θ: counts, rates and averages are not in the loop.
+    The Jacobian of a step after the method has settled (at least two steps). θ comes first, then
+    the part of the state that θ reaches and that reaches θ. Counts, learning rates and averages are
+    not in the loop.
 
     **Arguments**
 
-    - `tx`: a gradient transformation, ours or not; it may depend on θ, as a weight decay does.
+    - `tx`: any gradient transformation; it may depend on θ, for example by a weight decay.
     - `curvature`: a number λ, or a symmetric matrix H.
 
-    **Raises** `ValueError` for a method that is not linear, or that goes on changing with the step
-    count; and for a curvature of another shape.
+    **Raises** `ValueError` for a method that is not linear, for one whose step keeps changing with
+    the step count, and for a curvature of another shape.
 
     Source: Polyak (1964); Lessard, Recht and Packard (2016), section 2.
 
@@ -48,16 +49,16 @@ def iteration_matrix(tx: Any, curvature: ArrayLike) -> np.ndarray:
 
 
 def contraction(tx: Any, curvature: ArrayLike) -> np.ndarray | float:
-    """Measure by which factor a step contracts a quadratic in the long run.
+    """Return the factor by which a step contracts a quadratic in the long run.
 
         ρ(M(λ)),    the spectral radius of the iteration matrix
 
-    Below 1 it converges like ρ^k, above it explodes. In the short run it may grow all the same.
+    Below 1 the method converges like ρ^k, above 1 it diverges. θ may grow at first in both cases.
 
     **Arguments**
 
     - `tx`: as for `iteration_matrix`.
-    - `curvature`: λ; or an array of them, and then an array is returned.
+    - `curvature`: λ, or an array of λ; the result has the same shape.
 
     **Raises** as `iteration_matrix`.
 
@@ -73,10 +74,10 @@ def contraction(tx: Any, curvature: ArrayLike) -> np.ndarray | float:
 
 
 def largest_stable_curvature(tx: Any) -> float:
-    """Find the curvature above which a method explodes, by bisection, to 1e-9 of it.
+    """Return the curvature above which a method diverges, by bisection, to a relative 1e-9.
 
-    2/τ for gradient descent. 0.0 if it explodes on every parabola (it goes uphill), infinite if
-    on none.
+    It is 2/τ for gradient descent, 0.0 for a method that diverges on every parabola (it ascends),
+    and infinite for one that diverges on none.
 
     **Arguments**
 
@@ -95,20 +96,20 @@ def largest_stable_curvature(tx: Any) -> float:
 
 
 def stability_edge(tx: Any, learning_rate: float | None = None) -> float:
-    """Find the largest stable τλ, by bisection, to 1e-9 of it.
+    """Return the largest stable τλ, by bisection, to a relative 1e-9.
 
         2 for gradient descent, 2(1 + μ) for heavy ball, 2(1 + μ)/(1 + 2μ) for Nesterov
 
-    The rate times `largest_stable_curvature`; a number of the method alone.
+    The learning rate times `largest_stable_curvature`: it depends on the method only.
 
     **Arguments**
 
     - `tx`: as for `iteration_matrix`.
-    - `learning_rate`: τ. Read from the state when not given; Optax's own methods do not keep it
+    - `learning_rate`: τ. By default it is read from the state; Optax's own methods do not store it
       there.
 
-    **Raises** `ValueError` if the rate is not given and not in the state, or there more than once;
-    and as `iteration_matrix`.
+    **Raises** `ValueError` if the learning rate is not given and the state contains none or
+    several; and as `iteration_matrix`.
 
     Source: Polyak (1964); Cohen et al. (2022), "Adaptive gradient methods at the edge of
     stability" (38 for averages with b1 = 0.9).
@@ -131,7 +132,7 @@ def stability_edge(tx: Any, learning_rate: float | None = None) -> float:
 
 
 def largest_stable(loop: Loop) -> float:
-    """The first λ at which the spectral radius of a loop of one entry passes 1."""
+    """Return the first λ at which the spectral radius of a loop of one entry exceeds 1."""
     gain = np.abs(loop.gain).max()
     if gain == 0:
         return np.inf
@@ -150,22 +151,22 @@ def largest_stable(loop: Loop) -> float:
 
 
 def rate_in(tx: Any, state: Any) -> float:
-    """The one rate that a state names."""
+    """Return the only learning rate in a state."""
     try:
         rates = current(state).learning_rates
-    except ValueError:  # nothing counts
+    except ValueError:  # the state has no step count
         rates = {}
     if len(rates) != 1:
-        named = f"several rates ({', '.join(rates)})" if rates else "no learning rate"
+        named = f"several learning rates ({', '.join(rates)})" if rates else "no learning rate"
         raise ValueError(
-            f"the state of {name_of(tx)} names {named}: pass learning_rate=, the τ it was built "
-            "with, or ask largest_stable_curvature, which needs none."
+            f"the state of {name_of(tx)} contains {named}: pass learning_rate=, the τ that built "
+            "it, or use largest_stable_curvature, which needs none."
         )
     return float(np.asarray(next(iter(rates.values()))))
 
 
 def _radii(loop: Loop, curvatures: np.ndarray) -> np.ndarray:
-    """The spectral radius for each curvature of one entry."""
+    """Return the spectral radius for each curvature of one entry."""
     feedback = loop.gain @ np.eye(1, len(loop.transition))
     matrices = loop.transition + curvatures[..., None, None] * feedback
     return np.asarray(np.abs(np.linalg.eigvals(matrices)).max(-1))

@@ -1,4 +1,4 @@
-"""What in a state feeds back on θ, and by which linear map?"""
+"""The feedback loop of a method: θ, the state that feeds back on it, and their linear map."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,9 +15,9 @@ _FEW_STEPS, _SINGLE_STEPS, _COMPILED_STEPS = 8, 2**8, 2**16
 
 
 class Loop(NamedTuple):
-    """z(k+1) = A z(k) + B g(k), where z is θ, first, and what of the state feeds back on it.
+    """z(k+1) = A z(k) + B g(k), where z is θ followed by the state that feeds back on it.
 
-    `state` is the whole state at the time of the linearisation, `start` is z.
+    `state` is the whole state at the point of the linearisation, `start` is z.
     """
 
     transition: np.ndarray
@@ -26,7 +26,7 @@ class Loop(NamedTuple):
     start: Any = None
 
     def closed(self, hessian: np.ndarray) -> np.ndarray:
-        """The iteration matrix, for the gradient g = H θ."""
+        """Return the iteration matrix for the gradient g = H θ."""
         matrix = self.transition.copy()
         matrix[:, : len(hessian)] += self.gain @ hessian
         return matrix
@@ -42,10 +42,10 @@ class _Point(NamedTuple):
 
 @float64()
 def settled_loop(tx: Any, size: int) -> Loop:
-    """The loop of a linear method on `size` entries, once it no longer changes with the step.
+    """Return the loop of a linear method on `size` entries when it no longer depends on the step.
 
-    Settled is a method whose loop is the same after k, k + 1 and 2k steps. Two steps suffice for
-    most (the first may have a flag of its own), a bias correction needs as many as it corrects.
+    A method has settled if its loop is the same after k, k + 1 and 2k steps. Two steps are enough
+    for most methods (the first may be special); a bias correction needs more.
     """
     θ = jnp.asarray(np.random.default_rng(1).normal(size=size))
     advance = _advance(tx)
@@ -58,20 +58,20 @@ def settled_loop(tx: Any, size: int) -> Loop:
         next_one, later = (_loop_at(tx, other)[0] for other in (soon, late))
         gap = max(_distance(loop, next_one), _distance(loop, later))
         if gap <= _SETTLED and (loop.gain.any() or point.k == 2):
-            _refuse_unless_it_goes_on_so(tx, loop, point)
+            _refuse_unless_it_stays_linear(tx, loop, point)
             return loop
         if gap <= _SETTLED or late.k < 2 * point.k or late.k >= _COMPILED_STEPS:
-            how = f"by {gap:.1e}" if gap > _SETTLED else "to stand still"
+            how = f"by {gap:.1e}" if gap > _SETTLED else "towards 0"
             raise ValueError(
-                f"{name_of(tx)} has no iteration matrix: it still changes with the step count "
-                f"after {point.k} steps ({how}), as a schedule does. Build it with the rate "
-                "in force, or ask step_matrix, which takes any schedule."
+                f"{name_of(tx)} has no iteration matrix: its step still changes with the step "
+                f"count after {point.k} steps ({how}), as with a schedule. Build it with the "
+                "current learning rate, or use step_matrix, which takes any schedule."
             )
         point, loop = late, later
 
 
 def _advance(tx: Any) -> Callable[[_Point, int], _Point]:
-    """`(point, k) -> point` after k steps along random gradients; compiled, if they are many."""
+    """Return `(point, k) -> point`: take steps along random gradients, compiled if many."""
 
     def one(k, carry):
         params, state = carry
@@ -95,7 +95,7 @@ def _advance(tx: Any) -> Callable[[_Point, int], _Point]:
 
 
 def _loop_at(tx: Any, point: _Point) -> tuple[Loop, Callable[[Any, Any], Any]]:
-    """Linearise a step at `point`: what is in the loop, and the step within it."""
+    """Linearise a step at `point`: return the loop, and the step on the loop's numbers."""
     size = len(point.params)
     flat, unflatten = _numbers_of(point.state)
 
@@ -112,7 +112,7 @@ def _loop_at(tx: Any, point: _Point) -> tuple[Loop, Callable[[Any, Any], Any]]:
 
 
 def _numbers_of(state: Any) -> tuple[jax.Array, Any]:
-    """The real numbers of a state as a vector, and the way back; what counts or flags stays."""
+    """Return the real numbers of a state as a vector, and the inverse; counts and flags stay."""
     leaves, tree = jax.tree.flatten(state)
     arrays = [jnp.asarray(leaf) if _is_real(leaf) else None for leaf in leaves]
     sizes = [0 if array is None else array.size for array in arrays]
@@ -137,7 +137,7 @@ def _is_real(leaf: Any) -> bool:
 
 
 def feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
-    """The indices of θ, and of all that θ reaches and that reaches θ."""
+    """Return the indices of θ and of the numbers that θ reaches and that reach θ."""
     edges = (transition != 0).astype(int)
     edges[:, :size] |= (gain != 0).astype(int)  # the gradient is a function of θ
     reach = np.eye(len(edges), dtype=int) | edges
@@ -148,7 +148,7 @@ def feeds_back(transition: np.ndarray, gain: np.ndarray, size: int) -> np.ndarra
 
 
 def _refuse_unless_linear(tx: Any, loop: Loop, step: Callable[[Any, Any], Any]) -> None:
-    """Large and small, each with both signs of the gradient: |θ| g/|g| looks linear from one."""
+    """Test large and small inputs with both signs: with one, |θ| g/|g| seems to be linear."""
     rng = np.random.default_rng(3)
     entries, size = loop.gain.shape
     for scale in (1.0, -1.0, 1e6, -1e6, 1e-6, -1e-6):
@@ -160,8 +160,8 @@ def _refuse_unless_linear(tx: Any, loop: Loop, step: Callable[[Any, Any], Any]) 
             raise _not_linear(tx, f"off by {off:.1e} at size {scale:g}")
 
 
-def _refuse_unless_it_goes_on_so(tx: Any, loop: Loop, point: _Point) -> None:
-    """A few steps on: a gradient of which only the sign is used has no derivative to be seen."""
+def _refuse_unless_it_stays_linear(tx: Any, loop: Loop, point: _Point) -> None:
+    """Test a few further steps: the derivative of a method that uses only a sign is 0."""
     params, state, z = point.params, point.state, np.asarray(loop.start)
     for gradient in np.random.default_rng(4).normal(size=(_FEW_STEPS, len(params))):
         params, state = stepped(tx, jnp.asarray(gradient), state, params)
@@ -175,29 +175,29 @@ def _refuse_unless_it_goes_on_so(tx: Any, loop: Loop, point: _Point) -> None:
 def _not_linear(tx: Any, how: str) -> ValueError:
     return ValueError(
         f"{name_of(tx)} has no iteration matrix: a step is not linear in θ, its state and the "
-        f"gradient ({how}), as a D is not, a clip, an accumulation over several steps, or a buffer "
-        "that is written in turn. With a diagonal D frozen as it is now, curvature_gauge(loss, "
-        "params, tx, state) measures it; of an accumulation, probe the transformation inside of "
-        "it; of a buffer, step_matrix may still answer."
+        f"gradient ({how}). A D, a clip, an accumulation over several steps and a cyclic buffer "
+        "are not. For a diagonal D, use curvature_gauge(loss, params, tx, state), which freezes "
+        "it; for an accumulation, probe the transformation inside it; for a buffer, try "
+        "step_matrix."
     )
 
 
 def _refuse_what_moves_alone(tx: Any, size: int) -> None:
-    """Whether θ = 0 stays there, when no gradient has ever been seen."""
+    """Refuse a method that moves θ away from 0 although all gradients are 0."""
     θ = nothing = jnp.zeros(size)
     state = initial(tx, θ + 1)
     for _ in range(3):
         θ, state = stepped(tx, nothing, state, nothing)
     if np.any(np.nan_to_num(θ)):
         raise ValueError(
-            f"{name_of(tx)} has no iteration matrix: it moves without a gradient, as noise of its "
-            "own does, or a pull to a point that it remembers. curvature_gauge(loss, params, tx, "
-            "state) looks at slopes alone."
+            f"{name_of(tx)} has no iteration matrix: it moves without a gradient (it adds noise, "
+            "or pulls θ to a stored point). curvature_gauge(loss, params, tx, state) may still "
+            "apply: it uses derivatives only."
         )
 
 
 def _distance(a: Loop, b: Loop) -> float:
-    """The largest difference, as a part of the largest entry: of the gain too, if it is small."""
+    """Return the largest relative difference of the transitions and of the gains."""
     if a.transition.shape != b.transition.shape:
         return np.inf
     parts = ((a.transition, b.transition), (a.gain, b.gain))

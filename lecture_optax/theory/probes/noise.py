@@ -1,4 +1,4 @@
-"""How far do noisy gradients keep θ from the minimum?"""
+"""The stationary variance of θ under noisy gradients."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from .replay import name_of
 
 
 def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
-    """Find the variance that θ settles to on a parabola with noisy gradients.
+    """Return the variance that θ settles to on a parabola with noisy gradients.
 
         g = λ θ + ξ,  Var ξ = σ²:    Σ = M Σ Mᵀ + σ² B Bᵀ,    the variance is Σ[θ, θ]
 
-    The discrete Lyapunov equation of the iteration matrix M and the gain B of a gradient: exact,
-    without sampling.
+    This is the discrete Lyapunov equation of the iteration matrix M and the gain B of a gradient.
+    The result is exact; nothing is sampled.
 
     **Arguments**
 
@@ -25,10 +25,9 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
     - `curvature`: λ > 0.
     - `noise`: σ² >= 0, the variance of a gradient.
 
-    **Raises** `ValueError` where θ settles to nothing, because the method explodes at that
-    curvature; and as `iteration_matrix`.
+    **Raises** `ValueError` if the method diverges at that curvature; and as `iteration_matrix`.
 
-    Source: Mandt, Hoffman and Blei (2017), section 3; the closed forms: `stochastic_moments`.
+    Source: Mandt, Hoffman and Blei (2017), section 3; closed forms: `claims.stochastic_moments`.
 
     ```python
     >>> import lecture_optax as lo
@@ -43,8 +42,8 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
     matrix = loop.closed(np.array([[curvature]]))
     if (factor := np.abs(np.linalg.eigvals(matrix)).max()) >= 1:
         raise ValueError(
-            f"{name_of(tx)} settles to no variance at curvature {curvature}: a step multiplies by "
-            f"{factor:.6g}. It is stable below curvature {largest_stable(loop):.6g}."
+            f"{name_of(tx)} has no stationary variance at curvature {curvature}: a step multiplies "
+            f"θ by {factor:.6g}. It is stable below curvature {largest_stable(loop):.6g}."
         )
     spread = solve_discrete_lyapunov(matrix, noise * loop.gain @ loop.gain.T)
     return float(spread[0, 0])

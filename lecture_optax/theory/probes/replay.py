@@ -1,4 +1,4 @@
-"""How is a transformation run on gradients that are given?"""
+"""Run a transformation along given gradients."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ..._core.describe import describe
 
 @contextmanager
 def float64() -> Iterator[None]:
-    """Compute in float64, and let dtypes promote as they do for a user."""
+    """Compute in float64, with standard dtype promotion."""
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         yield
 
@@ -25,9 +25,9 @@ Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 @float64()
 def replay(tx: Any, gradients: Any, start: Any, step: Step | None = None) -> tuple[Any, Any]:
-    """θ(0), θ(1), ... from `start` along given gradients, whatever θ is; and the last state.
+    """Return θ(0), θ(1), ... from `start` along gradients that do not depend on θ; and the state.
 
-    `step`, from `step_of(tx)`, is compiled once for several replays.
+    Pass `step=step_of(tx)` to compile once for several replays.
     """
     step = step or step_of(tx)
     θ = jnp.asarray(start, float)
@@ -39,7 +39,7 @@ def replay(tx: Any, gradients: Any, start: Any, step: Step | None = None) -> tup
 
 
 def step_of(tx: Any) -> Step:
-    """A step of `tx`, compiled; or as it is, where a state has Python flags that it asks."""
+    """Return a compiled step of `tx`, or a plain one if its state has Python flags."""
 
     def plain(gradient, state, params):
         return stepped(tx, gradient, state, params)
@@ -49,14 +49,14 @@ def step_of(tx: Any) -> Step:
     def step(gradient, state, params):
         try:
             return compiled(gradient, state, params)
-        except Exception:  # whatever is in the way of compiling; what is wrong anyway is said next
+        except Exception:  # it does not compile; the plain step raises what is wrong otherwise
             return plain(gradient, state, params)
 
     return step
 
 
 def initial(tx: Any, params: Any) -> Any:
-    """`tx.init`, with words for what has none."""
+    """Return `tx.init(params)`, or explain why `tx` is not a transformation."""
     if not (hasattr(tx, "init") and hasattr(tx, "update")):
         raise TypeError(
             f"tx must be a gradient transformation, a pair (init, update), got {tx!r}. "
@@ -67,26 +67,25 @@ def initial(tx: Any, params: Any) -> Any:
 
 
 def stepped(tx: Any, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
-    """θ and the state after one step along `gradient`."""
+    """Return θ and the state after one step along `gradient`."""
     with words_for(tx):
         update, state = tx.update(gradient, state, params)
         return optax.apply_updates(params, update), state
 
 
 def name_of(tx: Any) -> str:
-    """As it prints."""
+    """Return the name of a transformation in error messages: its description."""
     return str(describe(tx)) if isinstance(tx, optax.GradientTransformation) else repr(tx)
 
 
 @contextmanager
 def words_for(tx: Any) -> Iterator[None]:
-    """A transformation that fails on a vector and its gradient: say what a probe gives it."""
+    """Explain an error of a transformation: a probe passes a vector and its gradient only."""
     try:
         yield
     except Exception as error:
         raise ValueError(
-            f"{name_of(tx)} does not run on a vector of numbers and its gradient, which is all "
-            f"that a probe has: {type(error).__name__}: {error}. A method that evaluates the loss "
-            "(a line search) or needs another tree has no answer here: probe the transformation "
-            "inside of it."
+            f"{name_of(tx)} does not run on a vector and its gradient, which is all that a probe "
+            f"passes: {type(error).__name__}: {error}. If the method evaluates the loss (a line "
+            "search) or needs another tree, probe the transformation inside it."
         ) from error

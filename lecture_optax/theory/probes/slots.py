@@ -1,4 +1,4 @@
-"""Which numbers of a state belong to which entry of θ?"""
+"""The numbers of a state that belong to the entries of θ."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from .replay import words_for
 
 
 def step_on_slots(tx: Any, params: Any, state: Any) -> Any:
-    """A step as a function of θ, of the state's numbers and of g; and which of them are like θ.
+    """Return a step as a function of θ, the state's numbers and g; the slots; and the numbers.
 
-    A slot is a set of leaves of the state that belong to the parameters: their paths end as the
-    parameters' do, and they have the same shapes. A velocity is one, also under `masked`.
+    A slot is a set of leaves of the state that belong to the parameters: their paths end like those
+    of the parameters, and they have the same shapes. A velocity is a slot, also under `masked`.
     """
     leaves, tree = jax.tree.flatten(state)
     is_float = [_is_float(leaf) for leaf in leaves]
@@ -34,7 +34,7 @@ def step_on_slots(tx: Any, params: Any, state: Any) -> Any:
 
 
 def _slots(params: Any, floats: list[Any], paths: list[Any]) -> dict[str, dict[int, int]]:
-    """Per slot, which parameter leaf each of its state leaves belongs to."""
+    """Return, per slot, the state leaf of each parameter leaf."""
     slots: dict[str, dict[int, int]] = {}
     own = [(path, jnp.shape(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
     for i, (leaf, path) in enumerate(zip(floats, paths, strict=True)):
@@ -51,7 +51,7 @@ def _slots(params: Any, floats: list[Any], paths: list[Any]) -> dict[str, dict[i
 
 
 def pushed(step: Any, params: Any, floats: Any, zero: Any, slot: str, slots: Any) -> dict[str, Any]:
-    """What a unit in every entry of one slot does to every slot: a vector over all entries."""
+    """Return the effect of a unit in every entry of one slot on each slot, as vectors."""
     ones = jax.tree.map(jnp.ones_like, params)
     members = slots.get(slot, {}).values()
     unit = [jnp.full_like(x, 1.0 if i in members else 0.0) for i, x in enumerate(floats)]
