@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import cast_like, default_float, scale, widen, zeros_like
-from ._core.types import Scalar, Transformation
+from ._core.types import OptState, Scalar, Transformation
 
 
 class AverageIteratesState(NamedTuple):
@@ -77,7 +77,7 @@ def average_iterates(eta: Scalar = 8.0) -> Transformation:
     return block(init_fn, update_fn)
 
 
-def averaged(state: optax.OptState, params: Any) -> Any:
+def averaged(state: OptState, params: Any) -> Any:
     """Read the average that `average_iterates` keeps, wherever it is in `state`.
 
     **Arguments**
@@ -102,7 +102,7 @@ def averaged(state: optax.OptState, params: Any) -> Any:
     return cast_like(jax.tree.map(jnp.array, result), params)
 
 
-def averages_in(state: optax.OptState) -> list[AverageIteratesState]:
+def averages_in(state: OptState) -> list[AverageIteratesState]:
     """Every `average_iterates` in a state, wherever it is."""
     nodes = jax.tree.leaves(state, is_leaf=_is_average)
     return [node for node in nodes if _is_average(node)]

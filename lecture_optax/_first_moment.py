@@ -9,7 +9,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import zeros_like
-from ._core.numerics import fade
+from ._core.numerics import decayed
 from ._core.types import DTypeLike, Scalar, Transformation
 
 
@@ -53,7 +53,7 @@ def first_moment(decay: Scalar, *, accumulator_dtype: DTypeLike | None = None) -
         return FirstMomentState(mu=zeros_like(params, accumulator_dtype))
 
     def update_fn(updates, state, params=None, **extra_args):
-        mu = jax.tree.map(lambda m, g: fade(decay, m) + (1 - decay) * g, state.mu, updates)
+        mu = jax.tree.map(lambda m, g: decayed(decay, m) + (1 - decay) * g, state.mu, updates)
         return mu, FirstMomentState(mu)
 
     return block(init_fn, update_fn)

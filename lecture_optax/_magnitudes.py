@@ -20,7 +20,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import full_like_magnitude
-from ._core.numerics import abs_squared, fade, magnitude
+from ._core.numerics import abs_squared, decayed, magnitude
 from ._core.types import Scalar, Transformation
 
 
@@ -62,7 +62,7 @@ def second_moment(decay: Scalar, *, initial: Scalar = 0.0) -> Transformation:
     """
     validate.decay(decay=decay)
     validate.non_negative(initial=initial)
-    return _running(lambda c, g: fade(decay, c) + (1 - decay) * abs_squared(g), initial)
+    return _running(lambda c, g: decayed(decay, c) + (1 - decay) * abs_squared(g), initial)
 
 
 @described
@@ -122,7 +122,7 @@ def infinity_moment(decay: Scalar, *, eps: Scalar = 1e-8) -> Transformation:
     """
     validate.decay(decay=decay)
     validate.non_negative(eps=eps)
-    return _running(lambda c, g: jnp.maximum(fade(decay, c), magnitude(g) + eps), 0.0)
+    return _running(lambda c, g: jnp.maximum(decayed(decay, c), magnitude(g) + eps), 0.0)
 
 
 @described

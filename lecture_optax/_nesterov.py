@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import describe, described
 from ._core.dtypes import as_array, cast_like, default_float, scale, widen, zeros_like
-from ._core.numerics import fade, faded, one_minus_power
+from ._core.numerics import decayed, decayed_tree, one_minus_power
 from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
@@ -79,7 +79,7 @@ def nesterov_trace(
     def update_fn(updates, state, params=None, **extra_args):
         mu = decay(state.count) if callable(decay) else decay
         before = state.momentum if callable(decay) else decay
-        velocity = jax.tree.map(jnp.add, faded(before, state.trace), updates)
+        velocity = jax.tree.map(jnp.add, decayed_tree(before, state.trace), updates)
         ahead = jax.tree.map(jnp.add, scale(mu, velocity), updates)
         momentum = as_array(mu, default_float())
         return ahead, NesterovTraceState(optax.safe_increment(state.count), momentum, velocity)
@@ -126,7 +126,7 @@ def nesterov_first_moment(
 
     def update_fn(updates, state, params=None, **extra_args):
         k = optax.safe_increment(state.count)
-        mu = jax.tree.map(lambda m, g: fade(decay, m) + (1 - decay) * g, state.mu, updates)
+        mu = jax.tree.map(lambda m, g: decayed(decay, m) + (1 - decay) * g, state.mu, updates)
         past = scale(decay / one_minus_power(decay, optax.safe_increment(k)), mu)
         newest = scale((1 - decay) / one_minus_power(decay, k), updates)
         return jax.tree.map(jnp.add, past, newest), NesterovFirstMomentState(k, mu)

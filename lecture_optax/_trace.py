@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import zeros_like
-from ._core.numerics import faded
+from ._core.numerics import decayed_tree
 from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
@@ -73,7 +73,7 @@ def trace(
 
     def update_fn(updates, state, params=None, **extra_args):
         alpha = decay(state.count) if callable(decay) else decay
-        velocity = jax.tree.map(jnp.add, faded(alpha, state.trace), updates)
+        velocity = jax.tree.map(jnp.add, decayed_tree(alpha, state.trace), updates)
         return velocity, TraceState(optax.safe_increment(state.count), velocity)
 
     return block(init_fn, update_fn)

@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import default_float, full_like_magnitude, scale, zeros_like
-from ._core.numerics import abs_squared, fade, one_minus_power, reciprocal
+from ._core.numerics import abs_squared, decayed, one_minus_power, reciprocal
 from ._core.types import Scalar, Transformation
 
 
@@ -73,8 +73,8 @@ def variance(
         mean = scale(reciprocal(before), state.mu)
         apart = jax.tree.map(lambda g, m: abs_squared(g - m), updates, mean)
         new = scale(before / now, apart)
-        nu = jax.tree.map(lambda x, a: fade(decay, x + (1 - decay) * a), state.nu, new)
-        mu = jax.tree.map(lambda m, g: fade(decay, m) + (1 - decay) * g, state.mu, updates)
+        nu = jax.tree.map(lambda x, a: decayed(decay, x + (1 - decay) * a), state.nu, new)
+        mu = jax.tree.map(lambda m, g: decayed(decay, m) + (1 - decay) * g, state.mu, updates)
         return scale(reciprocal(now), nu), VarianceState(k, mu, nu)
 
     return block(init_fn, update_fn)

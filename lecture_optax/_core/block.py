@@ -52,11 +52,11 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     ```
     """
 
-    def lawful_init(params):
+    def checked_init(params):
         refuse_leaves_without_gradient(params)
         return init_fn(params)
 
-    def lawful_update(updates, state, params=None, **extra_args):
+    def checked_update(updates, state, params=None, **extra_args):
         wide = widen(updates), widen(state), widen(params)
         try:
             new_updates, new_state = update_fn(*wide, **extra_args)
@@ -69,9 +69,9 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
         like = updates if params is None else wider(updates, params)
         return cast_like(new_updates, like), cast_like(new_state, state)
 
-    lawful_update.__qualname__ = getattr(update_fn, "__qualname__", lawful_update.__qualname__)
-    lawful_update.__module__ = getattr(update_fn, "__module__", lawful_update.__module__)
-    return DescribedTransformation(lawful_init, lawful_update)
+    checked_update.__qualname__ = getattr(update_fn, "__qualname__", checked_update.__qualname__)
+    checked_update.__module__ = getattr(update_fn, "__module__", checked_update.__module__)
+    return DescribedTransformation(checked_init, checked_update)
 
 
 class MissingGradientError(ValueError):

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.typing import ArrayLike
+
+from .types import OptState
 
 
 class Current(NamedTuple):
@@ -15,7 +16,7 @@ class Current(NamedTuple):
     learning_rates: dict[str, ArrayLike]
 
 
-def current(state: optax.OptState) -> Current:
+def current(state: OptState) -> Current:
     """Read the number of parameter updates made, and every named learning rate in force.
 
     Looks through chains, `optax.masked`, `partition`, `MultiSteps` (whose micro-steps are not

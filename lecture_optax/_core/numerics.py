@@ -45,7 +45,7 @@ def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
     return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
-def fade(decay: ArrayLike, x: jax.Array) -> jax.Array:
+def decayed(decay: ArrayLike, x: jax.Array) -> jax.Array:
     """decay · x, for a decay near 1 that was typed: float32 rounds 0.999 up by 1.3e-8.
 
     In a memory of 1,000 steps that is 1.3e-5 of an average, whose weights then add up to more than
@@ -56,10 +56,10 @@ def fade(decay: ArrayLike, x: jax.Array) -> jax.Array:
     return jnp.multiply(decay, x)
 
 
-def faded(decay: ArrayLike, tree: Any) -> Any:
+def decayed_tree(decay: ArrayLike, tree: Any) -> Any:
     """Every leaf times decay, in the leaf's own precision."""
     if isinstance(decay, float):
-        return jax.tree.map(lambda x: fade(decay, x), tree)
+        return jax.tree.map(lambda x: decayed(decay, x), tree)
     return scale(decay, tree)
 
 

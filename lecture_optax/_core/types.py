@@ -1,17 +1,28 @@
-"""The words of every signature."""
+"""The types in every signature, named so that `help` prints their names."""
 
-from typing import TypeAlias
+import sys
 
 import jax
 import numpy as np
 import optax
-from jax.typing import DTypeLike as DTypeLike
+from jax.typing import DTypeLike as _DTypeLike
 
-Transformation: TypeAlias = optax.GradientTransformationExtraArgs
+if sys.version_info >= (3, 12):
+    from typing import TypeAliasType
+else:
+    from typing_extensions import TypeAliasType
+
+Transformation = optax.GradientTransformationExtraArgs
 """What every public factory of this library returns: a pair of pure functions, init and update."""
 
-Scalar: TypeAlias = float | int | jax.Array | np.ndarray | np.floating | np.integer
+Scalar = TypeAliasType("Scalar", float | int | jax.Array | np.ndarray | np.floating | np.integer)
 """A hyperparameter: a Python number, a scalar array or a tracer."""
 
-Schedule: TypeAlias = optax.Schedule
+Schedule = TypeAliasType("Schedule", optax.Schedule)
 """A hyperparameter that is a function of the step count, 0, 1, ..."""
+
+DTypeLike = TypeAliasType("DTypeLike", _DTypeLike)
+"""A dtype or its name."""
+
+OptState = TypeAliasType("OptState", optax.OptState)
+"""The state of an optimizer, ours or Optax's."""

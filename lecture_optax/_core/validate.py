@@ -163,4 +163,5 @@ def _number(
 
 
 def in_words(names: list[str]) -> str:
+    """Join names as a sentence does: "a, b and c"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

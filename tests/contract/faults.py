@@ -148,8 +148,8 @@ FAULTS = {
     # Law 3: hyperparameters are data.
     "a decay fixed when it is traced": Fault(
         "_first_moment.py",
-        "fade(decay, m) +",
-        "fade(float(decay), m) +",
+        "decayed(decay, m) +",
+        "decayed(float(decay), m) +",
         "first_moment",
         "one_compiled_step_serves_every_value vmap_over_values_is_separate_runs",
     ),
@@ -377,8 +377,8 @@ FAULTS = {
     ),
     "ε outside the maximum": Fault(
         "_magnitudes.py",
-        "jnp.maximum(fade(decay, c), magnitude(g) + eps)",
-        "jnp.maximum(fade(decay, c), magnitude(g)) + eps",
+        "jnp.maximum(decayed(decay, c), magnitude(g) + eps)",
+        "jnp.maximum(decayed(decay, c), magnitude(g)) + eps",
         "adamax",
         _FORMULA,
     ),

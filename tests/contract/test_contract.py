@@ -175,3 +175,9 @@ def test_a_subject_is_what_the_options_say():
     subject = Subject(lo.adam, hyperparameters={"learning_rate": (0.5, "[0, inf)", True)})
     assert subject.values == {"learning_rate": 0.5} and subject.lowest == {"learning_rate": 0.0}
     assert subject.hyperparameters["learning_rate"].outside()[0] < 0
+
+
+@pytest.mark.parametrize("name", sorted(public_functions()))
+def test_a_signature_is_in_named_types(name):
+    words = str(inspect.signature(public_functions()[name]))
+    assert "numpy." not in words and "ForwardRef" not in words

@@ -6,8 +6,8 @@ MUTATIONS = [
     Mutation(
         "Nesterov's memory with the momentum of the current step",
         "_nesterov",
-        "faded(before, state.trace)",
-        "faded(mu, state.trace)",
+        "decayed_tree(before, state.trace)",
+        "decayed_tree(mu, state.trace)",
         "nesterov-is-the-textbook",
     ),
     Mutation(
@@ -48,8 +48,8 @@ MUTATIONS = [
     Mutation(
         "heavy ball dampened by 1 - μ",
         "_trace",
-        "faded(alpha, state.trace), updates)",
-        "faded(alpha, state.trace), jax.tree.map(lambda g: (1 - alpha) * g, updates))",
+        "decayed_tree(alpha, state.trace), updates)",
+        "decayed_tree(alpha, state.trace), jax.tree.map(lambda g: (1 - alpha) * g, updates))",
         "heavy-ball-cycles",
     ),
     Mutation(
@@ -62,15 +62,15 @@ MUTATIONS = [
     Mutation(
         "the slide's minus in Adam's velocity",
         "_first_moment",
-        "fade(decay, m) + (1 - decay) * g",
-        "fade(decay, m) - (1 - decay) * g",
+        "decayed(decay, m) + (1 - decay) * g",
+        "decayed(decay, m) - (1 - decay) * g",
         "the-lone-spike",
     ),
     Mutation(
         "an average that does not weight the gradient",
         "_first_moment",
-        "fade(decay, m) + (1 - decay) * g",
-        "fade(decay, m) + g",
+        "decayed(decay, m) + (1 - decay) * g",
+        "decayed(decay, m) + g",
         "the-lone-spike",
     ),
     Mutation(
@@ -104,14 +104,14 @@ MUTATIONS = [
     Mutation(
         "the second moment of |g| instead of |g|²",
         "_magnitudes",
-        "fade(decay, c) + (1 - decay) * abs_squared(g)",
-        "fade(decay, c) + (1 - decay) * magnitude(g)",
+        "decayed(decay, c) + (1 - decay) * abs_squared(g)",
+        "decayed(decay, c) + (1 - decay) * magnitude(g)",
         "a-unit-for-every-parameter",
     ),
     Mutation(
         "the weights of the second moment exchanged",
         "_magnitudes",
-        "fade(decay, c) + (1 - decay) * abs_squared(g)",
+        "decayed(decay, c) + (1 - decay) * abs_squared(g)",
         "(1 - decay) * c + decay * abs_squared(g)",
         "the-lone-spike",
     ),
@@ -132,7 +132,7 @@ MUTATIONS = [
     Mutation(
         "AdaMax never forgets",
         "_magnitudes",
-        "jnp.maximum(fade(decay, c), ",
+        "jnp.maximum(decayed(decay, c), ",
         "jnp.maximum(c, ",
         "amsgrad-never-forgets",
     ),
