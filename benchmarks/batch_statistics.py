@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 from lecture_optax.training.loop.batch_statistics import settled
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problems import cnn_digits, logistic, mlp_digits, patches
@@ -86,7 +86,7 @@ def trained(program, seed, steps):
 
 def losses(problem, rule, steps, seed):
     """Held-out losses of the four ways."""
-    program = problem.program(lo.chain(rule, lo.average_iterates(ETA)), batch_size=32)
+    program = Program.of(problem, lo.chain(rule, lo.average_iterates(ETA)), batch_size=32)
     carry, mean = trained(program, seed, steps)
     params = lo.averaged(carry.opt_state, carry.params)
     anew = settled(program, carry, params, jax.tree.map(jnp.asarray, problem.train))

@@ -26,7 +26,7 @@ from .training.checks.targets import check_targets
 from .training.compiled.program import Program, slow_in_a_loop
 from .training.compiled.sharding import placed
 from .training.loop.batch_statistics import settle_by
-from .training.loop.evaluation import look_steps
+from .training.loop.evaluation import evaluation_steps
 from .training.loop.run import Callback, Hook, Run
 from .training.loop.sources import Rows, Stream
 from .training.optimizer import lecture_default, with_average
@@ -52,8 +52,8 @@ def fit(
     params: Any = None,
     apply: Callable[..., Any] | None = None,
     metrics: Any = None,
-    weights: Any = None,
-    looks: int | Sequence[int] = 20,
+    sample_weight: Any = None,
+    evaluations: int | Sequence[int] = 20,
     keep: str | None = None,
     average: Any = None,
     accumulate: int = 1,
@@ -80,7 +80,7 @@ def fit(
       such batches, all of one shape: a generator, a data loader, a Grain dataset (`stream.py`).
     - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
       (prediction, target) that returns one number per example.
-    - `valid`: held-out (x, y), on which all `looks` are taken.
+    - `valid`: held-out (x, y), on which all `evaluations` are taken.
     - `tx`: a gradient transformation. None: the library chooses, `result.choice` says how, and
       another version may choose otherwise. With `hyperparams`, a function that builds one.
     - `steps`, or `epochs`: how long, >= 1; an epoch is rows / batch_size steps, rounded up.
@@ -93,8 +93,8 @@ def fit(
     - `params`: parameters to start from.
     - `apply`: how the model is called, where the default does not fit (`Problem.from_linen`, ...).
     - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for held-out data.
-    - `weights`: one number >= 0 per row of `data`.
-    - `looks`: how many times held-out data are evaluated, evenly spaced, or at which steps.
+    - `sample_weight`: one number >= 0 per row of `data`.
+    - `evaluations`: how many times held-out data are evaluated, evenly spaced, or at which steps.
     - `keep`: "best": the parameters, or their average, with the lowest held-out loss of all looks;
       "last": those of the last step; "average": their average at the last step, where `tx` keeps
       one. By default the best where there are held-out data.
@@ -107,7 +107,7 @@ def fit(
       and backward. What is trained, its gradients, the optimizer, BatchNorm's statistics, y and the
       loss stay as they are.
     - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
-    - `hooks`: functions of a `Moment`, called once a chunk.
+    - `hooks`: functions of a `Event`, called once a chunk.
     - `mesh`: devices that share every batch; by default those over which the data lie.
     - `progress`: None shows the run on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
@@ -154,17 +154,17 @@ def fit(
     if is_stream(problem.train):
         validate.steps(of="batches", accumulate=accumulate)
         stream = Stream(problem.train, int(accumulate))
-        beside = {"epochs": epochs, "batch_size": batch_size, "weights": weights}
+        beside = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
         check_beside_a_stream(stream, steps, checkpoint, **beside)
         problem = replace(problem, train=stream.first)
-    check_rows(problem.train, problem.valid, weights, pairs=problem.kind != "functions")
+    check_rows(problem.train, problem.valid, sample_weight, pairs=problem.kind != "functions")
     batch_size = stream.batch_size if stream else batch_size
     rows = jax.tree.leaves(problem.train)[0].shape[0]
     size = _batch_size(batch_size, accumulate, rows)
     total = _steps(steps, epochs, rows, size * int(accumulate))
     if budget is not None:
         beside = {
-            "weights": weights is not None,
+            "sample_weight": sample_weight is not None,
             "an iterable of batches": stream is not None,
             "accumulate": accumulate != 1,
             "average": average,
@@ -192,10 +192,12 @@ def fit(
     check_targets(problem, carry.params, carry.model_state, size)
     for doubt in doubts(program, carry, total):
         warnings.warn(doubt, UserWarning, stacklevel=2)
-    own = (program.problem.train, problem.valid, weights)
-    train, held_out, weights = placed(own, program.mesh)
-    run = Run(program, carry, total, look_steps(looks, total), held_out)
-    source = stream or Rows(train, weights, slow_in_a_loop(program, run.carry, train, weights))
+    own = (program.problem.train, problem.valid, sample_weight)
+    train, held_out, sample_weight = placed(own, program.mesh)
+    run = Run(program, carry, total, evaluation_steps(evaluations, total), held_out)
+    source = stream or Rows(
+        train, sample_weight, slow_in_a_loop(program, run.carry, train, sample_weight)
+    )
     saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}
     with watch(progress) as shown, log_to(log) as written:
         every = [*shown, *written, *hooks]

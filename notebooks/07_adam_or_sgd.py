@@ -47,7 +47,7 @@ plt.style.use("lecture.mplstyle")
 # worth infinity, not nothing.
 
 # %%
-families = {"Adam": lo.adam, "SGD + Nesterov": partial(lo.sgd, momentum=0.9, nesterov=True)}
+optimizers = {"Adam": lo.adam, "SGD + Nesterov": partial(lo.sgd, momentum=0.9, nesterov=True)}
 sets = {
     "digits": (problems.mlp_digits("test"), 600),
     "breast-cancer": (problems.logistic("test"), 400),
@@ -56,9 +56,9 @@ sets = {
 rates, seeds = 10.0 ** np.arange(-4, 0.6, 0.5), range(3)
 
 
-def final(problem, steps, family, rate, seed):
+def final(problem, steps, optimizer, rate, seed):
     numbers = {"learning_rate": float(rate)}
-    options = {"tx": family, "hyperparams": numbers, "looks": [steps], "keep": "last"}
+    options = {"tx": optimizer, "hyperparams": numbers, "evaluations": [steps], "keep": "last"}
     try:
         run = lo.fit(problem, steps=steps, seed=seed, progress=False, **options)
     except NonFiniteError:
@@ -69,14 +69,14 @@ def final(problem, steps, family, rate, seed):
 losses = {
     (data, name): np.array([[final(*sets[data], tx, r, s) for s in seeds] for r in rates])
     for data in sets
-    for name, tx in families.items()
+    for name, tx in optimizers.items()
 }
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.6))
 for ax, data in zip(axes, sets, strict=True):
-    lowest = min(losses[data, name].min() for name in families)
-    for name in families:
+    lowest = min(losses[data, name].min() for name in optimizers)
+    for name in optimizers:
         found = np.minimum(losses[data, name], 1e3)
         ax.loglog(rates, found.mean(1), marker="o", label=name)
         ax.fill_between(rates, found.min(1), found.max(1), alpha=0.2, lw=0)
@@ -100,7 +100,7 @@ print(f"{'':15}{'Adam':>24}{'SGD + Nesterov':>26}")
 winners = {}
 for data in sets:
     cells, best = [], {}
-    for name in families:
+    for name in optimizers:
         means = losses[data, name].mean(1)
         i = int(np.argmin(means))
         error = losses[data, name][i].std(ddof=1) / len(seeds) ** 0.5
@@ -117,9 +117,9 @@ for data in sets:
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
-for ax, (name, family) in zip(axes, families.items(), strict=True):
+for ax, (name, optimizer) in zip(axes, optimizers.items(), strict=True):
     numbers = {"learning_rate": float(winners["digits"][name][2])}
-    run = lo.fit(sets["digits"][0], tx=family, hyperparams=numbers, steps=600, progress=False)
+    run = lo.fit(sets["digits"][0], tx=optimizer, hyperparams=numbers, steps=600, progress=False)
     run.plot(ax=ax)
     ax.set_title(f"{name}, τ = {numbers['learning_rate']:.0e}, digits")
 plt.show()
@@ -132,11 +132,11 @@ plt.show()
 
 # %%
 for data in sets:
-    best = [winners[data][name][0] for name in families]
-    for name in families:
+    best = [winners[data][name][0] for name in optimizers]
+    for name in optimizers:
         means = losses[data, name].mean(1)
         i = int(np.argmin(means))
         decade = [j for j in (i - 2, i + 2) if 0 <= j < len(rates)]
         assert means[decade].max() > max(best), (data, name)
-adam, sgd = (winners["digits"][name][2] for name in families)
+adam, sgd = (winners["digits"][name][2] for name in optimizers)
 assert sgd >= 9 * adam, "another family, another rate"

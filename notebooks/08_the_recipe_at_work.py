@@ -86,7 +86,7 @@ print(result.explain())
 # %%
 rates = 10.0 ** np.arange(-4, 0.6, 0.25)
 grid = lo.recipe.sweep(Net(), rates=rates, steps=steps, **options)
-loss = result.explanation.start - result.choice.gain
+loss = result.explanation.start - result.selection.gain
 fig, ax = plt.subplots(figsize=(10, 4.5))
 grid.plot(ax)
 ax.axhline(loss, color="k", lw=1, ls="--", label="the recipe's pick")
@@ -169,8 +169,8 @@ plt.show()
 # AdaGrad and RMSProp:
 
 # %% tags=["inexact"]
-families = {"AdaGrad": lo.adagrad, "RMSProp": lo.rmsprop}
-others = lo.recipe.run(Net(), steps=steps, budget=6, families=families, **options)
+optimizers = {"AdaGrad": lo.adagrad, "RMSProp": lo.rmsprop}
+others = lo.recipe.run(Net(), steps=steps, budget=6, optimizers=optimizers, **options)
 print(*(line for line in others.explain().splitlines() if "RMSProp" in line), sep="\n")
 
 # %% [markdown]
@@ -181,6 +181,6 @@ print(*(line for line in others.explain().splitlines() if "RMSProp" in line), se
 
 # %%
 assert regret <= 0.02, "further than 2 % from the exhaustive grid"
-assert remedies[2e-4] == "×10", "ten times a small rate should help"
-assert remedies[0.1] != "×10", "ten times a large one should not"
-assert switched.explanation.winner.family == "nesterov", "no switch"
+assert remedies[2e-4] == "increase", "ten times a small rate should help"
+assert remedies[0.1] != "increase", "ten times a large one should not"
+assert switched.explanation.winner.optimizer == "nesterov", "no switch"

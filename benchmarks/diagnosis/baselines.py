@@ -16,12 +16,12 @@ def like_autotrainer(track: Track) -> str:
     """
     x = track.losses
     if track.failed is not None or not len(x):
-        return "÷10"
+        return "decrease"
     pieces = blocks(x / max(abs(x[0]), 1e-30), 16)
     moves = np.diff(pieces)
     if np.mean(moves > 0.03) >= 0.3:
-        return "÷10"
-    return "×10" if np.abs(pieces[-1] - pieces[0]) < 0.01 else "keep"
+        return "decrease"
+    return "increase" if np.abs(pieces[-1] - pieces[0]) < 0.01 else "keep"
 
 
 def like_bttackler(track: Track) -> str:
@@ -32,13 +32,13 @@ def like_bttackler(track: Track) -> str:
     """
     x, g = track.losses, track.gradients
     if track.failed is not None or not len(x):
-        return "÷10"
+        return "decrease"
     late = x[len(x) // 2 :]
     if x[-len(x) // 4 :].mean() > x[0] or (g is not None and g[-len(g) // 4 :].mean() > 100 * g[0]):
-        return "÷10"
+        return "decrease"
     stands = abs(late[: len(late) // 2].mean() - late[len(late) // 2 :].mean())
     vanished = g is not None and g[-len(g) // 4 :].mean() < 1e-3 * g[0]
-    return "×10" if vanished or stands < 0.01 * abs(late.mean()) else "keep"
+    return "increase" if vanished or stands < 0.01 * abs(late.mean()) else "keep"
 
 
 RULES: Mapping[str, Callable[[Track], str]] = {

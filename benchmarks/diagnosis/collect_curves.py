@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lecture_optax.recipe.population.arms import Arm, arm
+from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.training import Problem
 from lecture_optax.training._trees import as_data, copied
 from lecture_optax.training.compiled.program import CHUNK, Program, table_of
@@ -31,21 +31,21 @@ from ..recipe.problems import CASES, Case, Task
 SEEDS = 3
 RATES = tuple(range(-24, 9, 2))
 """Quarter decades: 1e-6 to 1e2 by halves, so that every rate has siblings a decade off."""
-LOOKS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
+EVALUATIONS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
 """When held-out rows are looked at, as parts of a run: a diagnosis is asked early."""
 
 
 class Bank(NamedTuple):
     """All runs of a problem; axes: family, rate, seed, and for `losses` the step.
 
-    Steps after one that was not finite are NaN. `looks` are held-out losses at `LOOKS`, of the raw
+    Steps after one that was not finite are NaN. `evaluations` are held-out losses at `EVALUATIONS`, of the raw
     weights and of their average; `final` is the one at the end of a constant rate, `falling` of one
     that falls to 0; infinite where it exploded.
     """
 
     losses: np.ndarray
     gradients: np.ndarray
-    looks: np.ndarray
+    evaluations: np.ndarray
     final: np.ndarray
     falling: np.ndarray
     start: float
@@ -54,13 +54,13 @@ class Bank(NamedTuple):
 def make(case: Case) -> Bank:
     problem, steps = case.build().problem, case.steps
     numbers = Arm(0, 0).hyperparams(steps)
-    program = Program.of(problem, arm, batch_size=case.batch_size, hyperparams=numbers)
+    program = Program.of(problem, arm_optimizer(), batch_size=case.batch_size, hyperparams=numbers)
     train = jax.tree.map(jnp.asarray, problem.train)
     starts = [program.init(seed) for seed in range(SEEDS)]
     shape = (2, len(RATES), SEEDS)
     losses = np.full((*shape, steps), np.nan, np.float32)
     gradients, ends = losses.copy(), np.full((2, *shape), np.inf)
-    looks = np.full((*shape, len(LOOKS), 2), np.inf)
+    evaluations = np.full((*shape, len(EVALUATIONS), 2), np.inf)
 
     def held_out(params, state):
         loss = evaluate(problem.functions.examples, params, state, problem.valid)["loss"]
@@ -68,17 +68,19 @@ def make(case: Case) -> Bank:
 
     for i, fall in enumerate((None, (0, steps))):
         for at in np.ndindex(shape):
-            family, rate, seed = at
-            own = as_data(Arm(family, RATES[rate], fall).hyperparams(steps))
+            optimizer, rate, seed = at
+            own = as_data(Arm(optimizer, RATES[rate], fall).hyperparams(steps))
             carry, done = _start(program, starts[seed], own), 0
-            for j, look in enumerate(() if fall else (steps_at(part, steps) for part in LOOKS)):
-                carry, records = _run(program, carry, own, train, done, look)
+            for j, evaluation in enumerate(
+                () if fall else (steps_at(part, steps) for part in EVALUATIONS)
+            ):
+                carry, records = _run(program, carry, own, train, done, evaluation)
                 _keep(records, losses[at], gradients[at], done)
                 done += len(records["loss"])
-                if done < look:
+                if done < evaluation:
                     break
                 both = carry.params, average_of(carry)
-                looks[at][j] = [held_out(params, carry.model_state) for params in both]
+                evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
             else:
                 carry, records = _run(program, carry, own, train, done, steps)
                 if not fall:
@@ -86,7 +88,7 @@ def make(case: Case) -> Bank:
                 if done + len(records["loss"]) == steps:
                     ends[i][at] = held_out(carry.params, carry.model_state)
     start = float(np.mean([held_out(start.params, start.model_state) for start in starts]))
-    return Bank(losses, gradients, looks, ends[0], ends[1], start)
+    return Bank(losses, gradients, evaluations, ends[0], ends[1], start)
 
 
 def steps_at(part: float, steps: int) -> int:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import Track, looks_of, lower_of, track_of
+from lecture_optax.recipe.diagnosis.learning_curve import Track, evaluations_of, lower_of, track_of
 
-from .collect_curves import LOOKS, RATES, Bank, steps_at
+from .collect_curves import EVALUATIONS, RATES, Bank, steps_at
 
 DECADE = 2
 """Rates are half a decade apart."""
@@ -16,7 +16,7 @@ DECADE = 2
 TIE = 0.02
 """Two ends within .02 of the largest fall of the problem are a tie."""
 
-REMEDIES = ("÷10", "keep", "×10")
+REMEDIES = ("decrease", "keep", "increase")
 
 EVIDENCE = {
     "held-out rows, the lower of both": (0, 1),
@@ -34,30 +34,32 @@ class Question(NamedTuple):
     """
 
     problem: str
-    family: int
+    optimizer: int
     rate: int
     seed: int
     label: str | None
     seeds_agree: bool
 
     def __str__(self) -> str:
-        family = ("adam", "nesterov")[self.family]
-        return f"{self.problem}, {family} at {10 ** (RATES[self.rate] / 4):.3g}, seed {self.seed}"
+        optimizer = ("adam", "nesterov")[self.optimizer]
+        return (
+            f"{self.problem}, {optimizer} at {10 ** (RATES[self.rate] / 4):.3g}, seed {self.seed}"
+        )
 
 
 def questions(name: str, bank: Bank) -> Iterator[Question]:
     """Every run that has both siblings. What helps ends lowest, at a rate that falls to 0."""
     low = np.min(bank.falling, where=np.isfinite(bank.falling), initial=bank.start)
-    for family in range(len(bank.falling)):
+    for optimizer in range(len(bank.falling)):
         for rate in range(DECADE, len(RATES) - DECADE):
-            ends = bank.falling[family, rate - DECADE : rate + DECADE + 1 : DECADE]
+            ends = bank.falling[optimizer, rate - DECADE : rate + DECADE + 1 : DECADE]
             median = np.median(ends, -1)
             first, second = np.sort(median)[:2]
             best = REMEDIES[int(np.argmin(median))]
             clear = np.isfinite(first) and second - first > TIE * (bank.start - low)
             agree = {REMEDIES[i] for i in np.argmin(ends, 0)} == {best}
             for seed in range(ends.shape[1]):
-                yield Question(name, family, rate, seed, best if clear else None, agree)
+                yield Question(name, optimizer, rate, seed, best if clear else None, agree)
 
 
 def tracks_of(
@@ -65,17 +67,17 @@ def tracks_of(
 ) -> dict[float, Track]:
     """The run at 1 and its siblings at 10 and .1, until that part of the steps."""
     steps = steps_at(part, bank.losses.shape[-1])
-    seen = [look for look in LOOKS if look <= part]
-    at = [0, *(steps_at(look, bank.losses.shape[-1]) for look in seen)]
+    seen = [evaluation for evaluation in EVALUATIONS if evaluation <= part]
+    at = [0, *(steps_at(evaluation, bank.losses.shape[-1]) for evaluation in seen)]
     found = {}
     for ratio, offset in ((1.0, 0), (10.0, DECADE), (0.1, -DECADE)):
-        one = (question.family, question.rate + offset, question.seed)
+        one = (question.optimizer, question.rate + offset, question.seed)
         records = {"loss": bank.losses[one][:steps], "grad_norm": bank.gradients[one][:steps]}
         track = track_of(records)
         if which is not None:
-            looks = bank.looks[one][: len(seen)]
-            lower = lower_of(looks[:, which[0]], looks[:, which[-1]])
-            track = track._replace(looks=looks_of(at, [bank.start, *lower]))
+            evaluations = bank.evaluations[one][: len(seen)]
+            lower = lower_of(evaluations[:, which[0]], evaluations[:, which[-1]])
+            track = track._replace(evaluations=evaluations_of(at, [bank.start, *lower]))
         found[ratio] = track
     return found
 
@@ -84,7 +86,7 @@ def ours(tracks: dict[float, Track]) -> str:
     """The remedy for the run at 1. To warm up is to keep the rate; another optimizer is none."""
     siblings = {ratio: track for ratio, track in tracks.items() if ratio != 1.0}
     remedy = diagnose(tracks[1.0], siblings, rate=1.0).remedy
-    return {"warm up": "keep", "switch": "none", "uncertain": "none"}.get(remedy, remedy)
+    return {"warmup": "keep", "switch_optimizer": "none", "uncertain": "none"}.get(remedy, remedy)
 
 
 class Score(NamedTuple):
@@ -104,6 +106,6 @@ class Score(NamedTuple):
 
 def score(asked: list[Question], answer: Callable[[Question], str]) -> Score:
     answers = [(question, answer(question)) for question in asked]
-    opposite = [q for q, said in answers if {said, q.label} == {"÷10", "×10"}]
+    opposite = [q for q, said in answers if {said, q.label} == {"decrease", "increase"}]
     right = sum(said == q.label for q, said in answers)
     return Score(right, sum(said == "none" for _, said in answers), len(asked), opposite)

@@ -74,15 +74,15 @@ def recursion(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def mean_losses(run: Run) -> np.ndarray:
     """The mean of E at every step, exactly; as far as it has not exploded."""
     matrix, kick = recursion(run)
-    moments = np.zeros((len(run.spectrum), 2, 2))
-    moments[:, 0, 0] = 1 / run.spectrum.sum()
+    events = np.zeros((len(run.spectrum), 2, 2))
+    events[:, 0, 0] = 1 / run.spectrum.sum()
     noise = run.noise**2 * run.spectrum[:, None, None] * np.outer(kick, kick)
     losses = []
     for _ in range(run.steps):
-        losses.append(0.5 * float(run.spectrum @ moments[:, 0, 0]))
+        losses.append(0.5 * float(run.spectrum @ events[:, 0, 0]))
         if losses[-1] > EXPLODED:
             break
-        moments = matrix @ moments @ matrix.transpose(0, 2, 1) + noise
+        events = matrix @ events @ matrix.transpose(0, 2, 1) + noise
     return np.array(losses)
 
 
@@ -114,7 +114,7 @@ def label(run: Run) -> str | None:
     names = {named(curves[1.0], lowest, slack) for slack in (1 / SLACK, 1.0, SLACK)}
     name = names.pop() if len(names) == 1 else None
     is_beyond = run.rate > edge(run.spectrum, run.method)
-    return name if is_beyond == (name == "exploding") else None
+    return name if is_beyond == (name == "diverging") else None
 
 
 def swings(run: Run) -> bool:
@@ -130,7 +130,7 @@ def named(x: np.ndarray, lowest: float, slack: float) -> str:
     quarter = len(x) // 4
     fall, most = x[0] - level(x), x[0] - lowest
     if -fall > slack * max(most, 0.1 * x[0]):
-        return "exploding"
+        return "diverging"
     if fall < 0.05 * slack * most:
         return "no progress"
     if x[quarter : 2 * quarter].mean() - level(x) > 0.02 * slack * fall:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .trial import LOOKS, Lane
+from .trial import EVALUATIONS, Lane
 
 
 class Peer(NamedTuple):
@@ -24,8 +24,8 @@ def adam(*rates: float, linear: bool = False) -> Peer:
     return Peer(len(rates), lambda lane: [lane.run("adam", rate, linear) for rate in rates])
 
 
-def without_a_rate(family: str, linear: bool = False) -> Peer:
-    return Peer(1, lambda lane: lane.run(family, 1.0, linear))
+def without_a_rate(optimizer: str, linear: bool = False) -> Peer:
+    return Peer(1, lambda lane: lane.run(optimizer, 1.0, linear))
 
 
 def found_by(suggestion: Callable[[np.ndarray, np.ndarray], float]) -> Peer:
@@ -61,8 +61,8 @@ def random_search(runs: int) -> Peer:
     def spend(lane: Lane) -> None:
         random = np.random.default_rng(lane.seed)
         for _ in range(runs):
-            family, linear = random.choice(["adam", "nesterov"]), bool(random.integers(2))
-            lane.run(family, 10 ** random.uniform(-5, 0), linear)
+            optimizer, linear = random.choice(["adam", "nesterov"]), bool(random.integers(2))
+            lane.run(optimizer, 10 ** random.uniform(-5, 0), linear)
 
     return Peer(runs, spend)
 
@@ -77,9 +77,9 @@ def optuna(budget: float, *, hyperband: bool = False) -> Peer:
         sampler = optuna.samplers.TPESampler(seed=lane.seed)
         pruner = optuna.pruners.NopPruner()
         if hyperband:
-            pruner = optuna.pruners.HyperbandPruner(max_resource=LOOKS)
+            pruner = optuna.pruners.HyperbandPruner(max_resource=EVALUATIONS)
         study = optuna.create_study(sampler=sampler, pruner=pruner)
-        while lane.left > lane.steps // LOOKS:
+        while lane.left > lane.steps // EVALUATIONS:
             _trial(lane, study)
 
     return Peer(budget, spend)
@@ -89,10 +89,10 @@ def _trial(lane: Lane, study) -> None:
     import optuna
 
     trial = study.ask()
-    family = trial.suggest_categorical("family", ["adam", "nesterov"])
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "nesterov"])
     linear = trial.suggest_categorical("linear", [True, False])
     rate, best = trial.suggest_float("rate", 1e-5, 1.0, log=True), 1e30
-    for i, loss in enumerate(lane.looks(family, rate, linear), 1):
+    for i, loss in enumerate(lane.evaluations(optimizer, rate, linear), 1):
         best = min(best, loss)
         trial.report(best, i)
         if trial.should_prune():

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lecture_optax.recipe.population.arms import Arm, arm
+from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop
 from lecture_optax.training.loop.evaluation import evaluate
@@ -43,7 +43,9 @@ class Grid:
     def __init__(self, case: Case):
         (self.problem, self.test), self.steps = case.build(), case.steps
         numbers = Arm(0, 0).hyperparams(case.steps)
-        program = Program.of(self.problem, arm, batch_size=case.batch_size, hyperparams=numbers)
+        program = Program.of(
+            self.problem, arm_optimizer(), batch_size=case.batch_size, hyperparams=numbers
+        )
         data, starts = jax.tree.map(jnp.asarray, self.problem.train), range(SEEDS)
         rows = Rows(data, None, slow_in_a_loop(program, program.init(0), data))
         self.seeds = [
@@ -62,8 +64,8 @@ class Grid:
 
     def best(self) -> tuple[Arm, Losses]:
         """The arm that is best on held-out rows, and the lowest losses of any."""
-        for family, fall in itertools.product((0, 1), (None, (0, self.steps))):
-            self._line(Arm(family, 0, fall))
+        for optimizer, decay in itertools.product((0, 1), (None, (0, self.steps))):
+            self._line(Arm(optimizer, 0, decay))
         valid = min(self.runs, key=lambda arm: self.runs[arm].valid)
         return valid, Losses(*(min(losses) for losses in zip(*self.runs.values(), strict=True)))
 
@@ -103,11 +105,11 @@ def main(names: list[str]) -> None:
     for name in names or list(CASES):
         grid = Grid(CASES[name])
         arm, best = grid.best()
-        family = "nesterov" if arm.family else "adam"
+        optimizer = "nesterov" if arm.optimizer else "adam"
         row = {
             "start": _rounded(grid.start()),
             "best": _rounded(best),
-            "by": f"{family}, {arm.rate:.2g}, {'linear' if arm.fall else 'constant'}",
+            "by": f"{optimizer}, {arm.rate:.2g}, {'linear' if arm.decay else 'constant'}",
             "runs": len(grid.runs) * SEEDS,
         }
         print(name, row, flush=True)

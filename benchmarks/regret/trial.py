@@ -14,7 +14,7 @@ import optax
 from optax import contrib
 
 from lecture_optax.optimizers import adam, sgd
-from lecture_optax.recipe.population.arms import Arm, arms
+from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.training._trees import as_data
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
@@ -25,12 +25,12 @@ from lecture_optax.training.problem import Problem
 
 from ..recipe.problems import Case
 
-LOOKS = 20
+EVALUATIONS = 20
 
 TEST_STEPS, SLOWEST, FASTEST = 100, 1e-7, 10.0
 """fastai's range test: the rate rises by the same factor a step."""
 
-FAMILIES: Mapping[str, Callable[[Any], Any]] = {
+OPTIMIZERS: Mapping[str, Callable[[Any], Any]] = {
     "adam": adam,
     "nesterov": lambda rate: sgd(rate, momentum=0.9, nesterov=True),
     "prodigy": contrib.prodigy,
@@ -71,18 +71,20 @@ class Lane:
     def left(self) -> int:
         return self.population.limit - self.population.spent
 
-    def run(self, family: str, rate: float = 1.0, linear: bool = False) -> float:
+    def run(self, optimizer: str, rate: float = 1.0, linear: bool = False) -> float:
         """A complete run, as far as the budget goes: its lowest look."""
-        return min(self.looks(family, rate, linear), default=np.inf)
+        return min(self.evaluations(optimizer, rate, linear), default=np.inf)
 
-    def looks(self, family: str, rate: float, linear: bool = False) -> Iterator[float]:
+    def evaluations(self, optimizer: str, rate: float, linear: bool = False) -> Iterator[float]:
         """The held-out loss at each look: the lower of the weights' and of their average's."""
-        arm = _arm(family, rate, (0, self.steps) if linear else None)
-        for mark in np.unique(np.maximum(1, self.steps * np.arange(1, LOOKS + 1) // LOOKS)):
+        arm = _arm(optimizer, rate, (0, self.steps) if linear else None)
+        for mark in np.unique(
+            np.maximum(1, self.steps * np.arange(1, EVALUATIONS + 1) // EVALUATIONS)
+        ):
             finite = self.population.advance(arm, int(mark))
             if not finite or self.population.step(arm) < mark:
                 break
-            yield self._look(self.population.members[arm].carry)
+            yield self._evaluate(self.population.members[arm].carry)
         self.population.members.pop(arm, None)
         self.population.saved.clear()
 
@@ -97,7 +99,7 @@ class Lane:
         rates = SLOWEST * (FASTEST / SLOWEST) ** (np.arange(done) / TEST_STEPS)
         return rates, table_of(np.asarray(table), done)["loss"]
 
-    def _look(self, carry: Any) -> float:
+    def _evaluate(self, carry: Any) -> float:
         losses = []
         for params, model_state in self._candidates(carry):
             data = self.population.program.problem
@@ -126,7 +128,10 @@ class Lanes:
     def __init__(self, problem: Problem, case: Case):
         numbers = _arm("adam", 1.0).hyperparams(case.steps)
         options = {"batch_size": case.batch_size, "hyperparams": numbers}
-        self.program, self.steps = Program.of(problem, arms(FAMILIES), **options), case.steps
+        self.program, self.steps = (
+            Program.of(problem, arm_optimizer(OPTIMIZERS), **options),
+            case.steps,
+        )
         data = jax.tree.map(jnp.asarray, problem.train)
         self.rows = Rows(data, None, slow_in_a_loop(self.program, self.program.init(0), data))
 
@@ -134,6 +139,6 @@ class Lanes:
         return Lane(self.program, self.rows, seed, self.steps, budget)
 
 
-def _arm(family: str, rate: float, fall: tuple[int, int] | None = None) -> Arm:
+def _arm(optimizer: str, rate: float, decay: tuple[int, int] | None = None) -> Arm:
     """Any rate: the quarters of a decade need not be whole."""
-    return Arm(list(FAMILIES).index(family), 4 * np.log10(rate), fall)  # type: ignore[arg-type]
+    return Arm(list(OPTIMIZERS).index(optimizer), 4 * np.log10(rate), decay)  # type: ignore[arg-type]

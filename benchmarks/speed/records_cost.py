@@ -64,7 +64,7 @@ def loops(program: Program, data: tuple, steps: int) -> tuple[Contestant, Contes
 
 def records(width: int, steps: int) -> tuple[float, float, float]:
     problem = Problem.from_linen(LinenNet(width), (X, Y), loss="cross_entropy")
-    program = problem.program(lo.adam(RATE), batch_size=BATCH)
+    program = Program.of(problem, lo.adam(RATE), batch_size=BATCH)
     recorded, unrecorded = loops(program, (jnp.asarray(X), jnp.asarray(Y)), steps)
     recorded(), unrecorded()
     return duel(recorded, unrecorded, ROUNDS)

@@ -192,7 +192,7 @@ def ours() -> Loop:
             tx=tx,
             steps=steps,
             batch_size=BATCH,
-            looks=0,
+            evaluations=0,
             progress=False,
         )
 

@@ -25,7 +25,7 @@ import numpy as np
 import optax
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 from lecture_optax.training.loop.sources import Rows
 
 from .timing import duel, seconds
@@ -107,7 +107,7 @@ def convolution() -> None:
     data = (DIGITS.images[..., None].astype(np.float32) / 16, Y)
     for width in (8, 32):
         problem = Problem.from_linen(Cnn(width), data, loss="cross_entropy")
-        program = problem.program(lo.adam(RATE), batch_size=BATCH)
+        program = Program.of(problem, lo.adam(RATE), batch_size=BATCH)
 
         def steps(source, program=program):
             carry = source.advance(program, program.init(), 1)[0]

@@ -31,8 +31,7 @@ class Entry(NamedTuple):
         """The lowest held-out loss, or training loss where nothing is held out; or infinity."""
         if self.result is None:
             return np.inf
-        looks = self.result.history.looks
-        return float(np.nanmin(looks.get("valid_loss", looks["train_loss"])))
+        return float(np.nanmin(_losses(self.result)))
 
 
 @dataclass
@@ -142,15 +141,20 @@ def _cells(entry: Entry, metrics: list[str]) -> list[str]:
     """What held-out data said at the best look, its step, and the training loss at the end."""
     if entry.result is None:
         return [""] * (len(metrics) + 2)
-    looks = entry.result.history.looks
-    at = int(np.nanargmin(looks.get("valid_loss", looks["train_loss"])))
-    held_out = [f"{looks[name][at]:.4g}" for name in metrics]
-    return [*held_out, f"{int(looks['step'][at]):,}", f"{looks['train_loss'][-1]:.4g}"]
+    history, at = entry.result.history, int(np.nanargmin(_losses(entry.result)))
+    held_out = [f"{history[name][at]:.4g}" for name in metrics]
+    return [*held_out, f"{int(history['step'][at]):,}", f"{history['train_loss'][-1]:.4g}"]
+
+
+def _losses(result: "Result") -> np.ndarray:
+    """Return the validation loss of every evaluation, or the training loss without a `valid`."""
+    return result.history["valid_loss" if "valid_loss" in result.history else "train_loss"]
 
 
 def _metrics(entries: list[Entry]) -> list[str]:
-    ran = [entry.result.history.looks for entry in entries if entry.result is not None]
-    names = {name for looks in ran for name in looks if name.startswith("valid_")}
+    ran = [entry.result.history for entry in entries if entry.result is not None]
+    lines = [line for history in ran for line in history.evaluations]
+    names = {name for line in lines for name in line if name.startswith("valid_")}
     return sorted(names, key=lambda name: (name != "valid_loss", name))
 
 

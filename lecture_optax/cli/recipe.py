@@ -70,9 +70,9 @@ def record_of(result: "Result") -> dict[str, Any]:
     why = result.explanation
     winner = why.winner
     return {
-        "family": winner and winner.family,
+        "optimizer": winner and winner.optimizer,
         "learning_rate": winner and winner.rate,
-        "falls": winner and winner.fall,
+        "decay": winner and winner.decay,
         "step": why.step,
         "averaged": why.is_average,
         "start": why.start,

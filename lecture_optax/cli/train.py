@@ -91,11 +91,13 @@ def record_of(result: "Result") -> dict[str, Any]:
 
     return {
         "optimizer": str(describe(result.optimizer)),
-        "chosen": result.choice,
+        "optimizer_source": result.optimizer_source,
         "steps": result.steps,
         "stopped": result.stopped,
-        "kept": result.kept,
-        "looks": [{name: number(x) for name, x in line.items()} for line in result.history.lines],
+        "kept": str(result.kept),
+        "evaluations": [
+            {name: number(x) for name, x in line.items()} for line in result.history.evaluations
+        ],
     }
 
 

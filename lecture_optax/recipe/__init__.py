@@ -59,8 +59,8 @@ from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
 from .grid_search.results import Row as Row, Sweep as Sweep
 from .grid_search.sweep import sweep as sweep
-from .population.arms import FAMILIES as FAMILIES, Arm as Arm, arm as arm, arms as arms
-from .population.held_out import hold_back as hold_back
+from .population.arms import OPTIMIZERS as OPTIMIZERS, Arm as Arm, arm_optimizer as arm_optimizer
+from .population.held_out import holdout_split as holdout_split
 from .reporting.explanation import ArmRecord as ArmRecord, Explanation as Explanation
 from .result import Result as Result
 from .run import run as run

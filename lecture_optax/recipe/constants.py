@@ -22,10 +22,10 @@ RUNGS = ((0.03, 6), (0.1, 3), (0.3, 2))
 NESTEROV_RUNGS = ((0.03, 3), (0.1, 2))
 """The same for the second family, which comes late and has less to explore."""
 
-LOOKS = (0.05, 0.1, 0.125, 0.2, 0.25)
+EVALUATIONS = (0.05, 0.1, 0.125, 0.2, 0.25)
 """How far looks at held-out rows may be apart: the first that the looks' share pays for."""
 
-LOOK_SHARE, FORWARD = 0.085, 1 / 3
+EVALUATION_SHARE, FORWARD = 0.085, 1 / 3
 """What looks may cost of the compute, a row a third of a row's gradient: with those that cannot be
 left out they stay below a tenth, but in runs so short that all rows alone cost more."""
 
@@ -58,7 +58,7 @@ OVERFITS = 0.02
 ABANDON = ((0.1, 0.10), (0.3, 0.02), (0.5, 0.01))
 """A candidate is given up when it is behind the best arm, at the same step, by so much."""
 
-LEADER_LOOKS = (0.1, 0.3, 0.5, 0.75, 1.0)
+LEADER_EVALUATIONS = (0.1, 0.3, 0.5, 0.75, 1.0)
 """Where the leader is asked whether it still gets better."""
 
 TRUNCATED, SHORT = 1.2, 2.0

@@ -11,7 +11,7 @@ from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.explanation import Explanation
 from .reporting.stability import Gauged, sentence
-from .search.select import Choice
+from .search.select import Selection
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Result:
     - `code`: Python that trains the same model without a search.
     - `cost`: what was spent, in runs of `steps` gradients; `gradients`: as a number.
     - `history`: a `Curve` for every arm: its looks, its training loss in blocks, how it failed.
-    - `choice`: the look that was handed over, and how sure it is; `explanation`: why, as data.
+    - `selection`: the evaluation that was handed over, and how sure it is; `explanation`: why, as data.
     """
 
     export: Callable[[Any, Any], Any] = field(repr=False)
@@ -37,7 +37,7 @@ class Result:
     cost: float
     gradients: int
     history: Mapping[Arm, Curve] = field(repr=False)
-    choice: Choice = field(repr=False)
+    selection: Selection = field(repr=False)
     explanation: Explanation = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     measure: Callable[[], Gauged] | None = field(repr=False, default=None)
@@ -82,7 +82,7 @@ class Result:
     def _last(self) -> list[str]:
         """What a report says after the explanation."""
         winner = self.explanation.winner
-        return [sentence(self.gauge, winner.family)] if winner and self.gauge else []
+        return [sentence(self.gauge, winner.optimizer)] if winner and self.gauge else []
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the search: losses over rates for each family, the race, the rates below.
@@ -112,23 +112,23 @@ class Result:
 
 
 def code_of(
-    choice: Choice,
+    selection: Selection,
     problem: str,
     steps: int,
     batch_size: int,
     seed: int,
-    kept_back: bool,
+    held_out_from_train: bool,
     own: list[str],
 ) -> str:
     """A `lo.fit` call of the program that the search ran, with the numbers that it found.
 
-    `own` are the names of arguments that only the person has: `families`, `around`.
+    `own` are the names of arguments that only the person has: `optimizers`, `wrap`.
     """
-    found = choice.found
+    found = selection.candidate
     if found is None:
         return "# No arm was better than the start: there is nothing to train."
-    build = f"arms({', '.join(f'{name}={name}' for name in own)})" if own else "arm"
-    given = f"lo.recipe.hold_back({problem}, seed={seed})" if kept_back else problem
+    build = f"arm_optimizer({', '.join(f'{name}={name}' for name in own)})"
+    given = f"lo.recipe.holdout_split({problem}, seed={seed})" if held_out_from_train else problem
     return f"""import lecture_optax as lo
 
 result = lo.fit(
@@ -138,7 +138,7 @@ result = lo.fit(
     steps={found.step},
     batch_size={batch_size},
     seed={seed},
-    looks=0,
+    evaluations=0,
     keep="{"average" if found.is_average else "last"}",
 )
 """

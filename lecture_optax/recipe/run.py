@@ -18,15 +18,15 @@ from ..training.loop.batch_statistics import settled
 from ..training.loop.run import History
 from ..training.loop.sources import Rows
 from ..training.problem import Problem, problem_of
-from ..training.result import Result as FitResult
-from .population.arms import FAMILIES, Arm, Family, arms, plain
-from .population.held_out import HeldOut, hold_back, plan_of, rows_of
+from ..training.result import Kept, Result as FitResult
+from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, plain
+from .population.held_out import HeldOut, holdout_split, plan_of, rows_of
 from .population.population import Population, is_tight
 from .reporting.explanation import explanation_of
 from .reporting.stability import gauge_of
 from .result import Result, code_of, problem_as_code
-from .search.race import Found, Race
-from .search.select import Choice, choose
+from .search.race import Candidate, Race
+from .search.select import Selection, choose
 from .session import run_course
 
 
@@ -40,8 +40,8 @@ def run(
     seed: int = 0,
     budget: float = 3.0,
     valid: Any = None,
-    families: Mapping[str, Family] | None = None,
-    around: Any = None,
+    optimizers: Mapping[str, OptimizerFactory] | None = None,
+    wrap: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     on_interrupt: str = "raise",
     progress: Any = None,
@@ -61,9 +61,9 @@ def run(
     - `budget`: how many runs' worth of gradients may be spent, everything included, >= 0.5. A hard
       limit. Below 1.2 the leader is stopped early rather than the search.
     - `valid`: held-out (x, y). Without any, a fifth of the training rows is kept back.
-    - `families`: `{"name": rate -> optimizer}` in the order in which they are tried; Adam and
+    - `optimizers`: `{"name": rate -> optimizer}` in the order in which they are tried; Adam and
       SGD + Nesterov by default.
-    - `around`: `optimizer -> optimizer`, put around every arm: clipping, say.
+    - `wrap`: `optimizer -> optimizer`, put around every arm: clipping, say.
     - `checkpoint`: a folder into which the search is saved on the way, and from which it goes on
       when it was killed: the same pick, the same bits, and no step taken twice that was saved. A
       finished search returns its result.
@@ -101,22 +101,28 @@ def run(
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
-    split, kept_back = hold_back(given, seed), given.valid is None
+    split, held_out_from_train = holdout_split(given, seed), given.valid is None
     size = default_batch_size(batch_size, rows_of(split.train))
-    build = arms(families, around)
+    build = arm_optimizer(optimizers, wrap)
     first = Arm(0, 0).hyperparams(steps)
     program = Program.of(split, build, batch_size=size, hyperparams=first)
     race = _race(split, program, steps, size, seed, budget)
     watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
-    ended = run_course(race, families or FAMILIES, around, seed=seed, **watching)
-    choice = choose(race, _settle_in(race))
+    ended = run_course(race, optimizers or OPTIMIZERS, wrap, seed=seed, **watching)
+    selection = choose(race, _settle_in(race))
     why = explanation_of(
-        race, choice, list(families or FAMILIES), size, n_rows(race.held_out.all), kept_back, ended
+        race,
+        selection,
+        list(optimizers or OPTIMIZERS),
+        size,
+        n_rows(race.held_out.all),
+        held_out_from_train,
+        ended,
     )
     call = problem_as_code(problem, given, loss, valid)
-    own = [name for name, x in (("families", families), ("around", around)) if x is not None]
-    code = code_of(choice, call, steps, size, seed, kept_back, own)
-    return _result(race, split, choice, why, code, families or FAMILIES, around)
+    own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
+    code = code_of(selection, call, steps, size, seed, held_out_from_train, own)
+    return _result(race, split, selection, why, code, optimizers or OPTIMIZERS, wrap)
 
 
 def _race(
@@ -144,39 +150,39 @@ def _race(
 def _result(
     race: Race,
     problem: Problem,
-    choice: Choice,
+    selection: Selection,
     why: Any,
     code: str,
-    families: Mapping[str, Family],
-    around: Any,
+    optimizers: Mapping[str, OptimizerFactory],
+    wrap: Any,
 ) -> Result:
-    found, population = choice.found, race.population
+    found, population = selection.candidate, race.population
     start = population.start
     params = found.params if found else start.params
     model_state = found.model_state if found else start.model_state
     arm = found.arm if found else Arm(0, -12)
-    family = list(families.values())[arm.family]
+    optimizer = list(optimizers.values())[arm.optimizer]
     predict = problem.functions.predict
     return Result(
         export=problem.export,
         params=population.on_device(params),
         model_state=population.on_device(model_state),
-        optimizer=plain(family, around, _rate(arm)),
+        optimizer=plain(optimizer, wrap, _rate(arm)),
         code=code,
         cost=population.spent / population.steps,
         gradients=population.spent,
         history={arm: member.curve for arm, member in population.members.items()},
-        choice=choice,
+        selection=selection,
         explanation=why,
         predictor=predict and jax.jit(predict),
-        measure=gauge_of(population, problem, families, around, arm) if found else None,
+        measure=gauge_of(population, problem, optimizers, wrap, arm) if found else None,
     )
 
 
 def _rate(arm: Arm) -> Any:
-    if arm.fall is None:
+    if arm.decay is None:
         return arm.rate
-    start, end = arm.fall
+    start, end = arm.decay
     return wsd(arm.rate, decay_start=start, decay_steps=end - start)
 
 
@@ -189,11 +195,11 @@ def _untouched(model: Any) -> Any:
     return model
 
 
-def _settle_in(race: Race) -> Callable[[Found], Found]:
+def _settle_in(race: Race) -> Callable[[Candidate], Candidate]:
     """Averaged weights with the statistics that belong to them, as `lo.fit` hands them over."""
     population = race.population
 
-    def settle(found: Found) -> Found:
+    def settle(found: Candidate) -> Candidate:
         step = jax.numpy.asarray(found.step, jax.numpy.int32)
         carry = population.start._replace(model_state=found.model_state, step=step)
         state = settled(population.program, carry, found.params, population.rows.data)
@@ -208,19 +214,18 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
     There is no `opt_state`: the weights that are handed over may be those of an earlier step.
     """
     result = run(problem, steps=steps, **options)
-    found = result.choice.found
-    averaged = ", averaged" if found and found.is_average else ""
+    found = result.selection.candidate
     return FitResult(
         model=result.model,
         params=result.params,
         model_state=result.model_state,
         optimizer=result.optimizer,
         opt_state=None,
-        history=History(lines=_lines(result)),
-        choice=f"the recipe: {result.explain().splitlines()[0]}",
+        history=History(evaluations=_lines(result)),
+        optimizer_source=f"the recipe: {result.explain().splitlines()[0]}",
         cost=result.cost,
         steps=found.step if found else 0,
-        kept=f"step {found.step if found else 0}{averaged}",
+        kept=Kept(found.step, found.is_average) if found else Kept(0),
         predictor=result.predictor,
         search=result,
     )
@@ -228,14 +233,14 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
 
 def _lines(result: Result) -> list[dict[str, float]]:
     """The looks of the winner, as losses over the rows that were looked at."""
-    found, start = result.choice.found, result.explanation.seen_start
-    looks = result.history[found.arm].looks if found else []
-    late = [look for look in looks if not np.isnan(look.raw)]
+    found, start = result.selection.candidate, result.explanation.subset_start
+    evaluations = result.history[found.arm].evaluations if found else []
+    late = [evaluation for evaluation in evaluations if not np.isnan(evaluation.raw)]
     return [
         {
-            "step": look.step,
-            "valid_loss": start + look.raw,
-            "averaged_loss": start + look.averaged,
+            "step": evaluation.step,
+            "valid_loss": start + evaluation.raw,
+            "averaged_loss": start + evaluation.averaged,
         }
-        for look in late
+        for evaluation in late
     ]

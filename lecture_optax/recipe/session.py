@@ -11,7 +11,7 @@ from ..training.checkpoint.signals import Interruptions
 from ..training.reporting.progress import Display, Status, display_for
 from .checkpoint.snapshot import Saves, identity_of
 from .checkpoint.store import Store
-from .population.arms import Family, gain_of
+from .population.arms import OptimizerFactory, gain_of
 from .search.policy import search
 from .search.race import Race
 
@@ -22,8 +22,8 @@ class EnoughError(Exception):
 
 def run_course(
     race: Race,
-    families: Mapping[str, Family],
-    around: Any,
+    optimizers: Mapping[str, OptimizerFactory],
+    wrap: Any,
     *,
     seed: int,
     checkpoint: str | os.PathLike[str] | None,
@@ -37,7 +37,7 @@ def run_course(
     """
     journal, saves = race.population.journal, None
     if checkpoint is not None:
-        saves = Saves(race, Store(checkpoint), identity_of(race, families, around, seed))
+        saves = Saves(race, Store(checkpoint), identity_of(race, optimizers, wrap, seed))
         saves.resume()
     with Interruptions() as interruptions, shown(race, progress) as show:
 
@@ -50,7 +50,7 @@ def run_course(
 
         journal.pause = pause
         try:
-            search(race, [gain_of(family) for family in families.values()])
+            search(race, [gain_of(optimizer) for optimizer in optimizers.values()])
             journal.catch_up()
             ended = True
         except EnoughError:

@@ -14,7 +14,7 @@
     placement.py    Where do data and carry lie, when there are several devices?
     program.py      What runs? The step of a problem and an optimizer, alone and in chunks
     convolutions.py  Is the compiled loop slow for this step?
-    loop.py         How does a run go on? `Run`, `Moment`, looks and hooks between chunks
+    loop.py         How does a run go on? `Run`, `Event`, looks and hooks between chunks
       blame.py      Of which row is the loss no number, or of which parameter the gradient?
     saves.py        When is a run saved, and how does it go on?
       checkpoint.py What must be saved to go on bitwise?
@@ -46,7 +46,7 @@
     plot.py         What does it look like?
     problems.py     On what can I try it? The only home of problems
 
-What is built around the loop needs no change of it. A hook is a function of one `Moment`, called
+What is built around the loop needs no change of it. A hook is a function of one `Event`, called
 after every chunk (a quarter of a second) and once before the first:
 
     hook(moment)    moment.run      the `Run`: carry, steps, history, best, looks, stopped
@@ -57,7 +57,7 @@ after every chunk (a quarter of a second) and once before the first:
 A checkpoint saves `run.carry`, `run.best`, `run.history` (`carry` is donated by the next chunk:
 copy what you keep), and resumes by writing them back before `loop.go_on(run, source, hooks=...)`;
 what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and logs read
-`moment.records` and `moment.look`. `poll` is called between the batches of an evaluation, and may
+`event.records` and `event.evaluation`. `poll` is called between the batches of an evaluation, and may
 raise too.
 """
 
@@ -66,7 +66,7 @@ from . import callbacks as callbacks, problems as problems
 from .compiled.program import Program as Program
 from .compiled.step import Carry as Carry, Record as Record
 from .loop.nonfinite import NonFiniteError as NonFiniteError
-from .loop.run import History as History, Moment as Moment, Run as Run
+from .loop.run import Event as Event, History as History, Run as Run
 from .problem import Problem as Problem
 from .result import Result as Result
 

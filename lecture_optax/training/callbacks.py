@@ -1,10 +1,11 @@
-"""When does a run end early, and what happens at its looks? Functions of a record.
+"""Callbacks that stop a run early, or act when a metric improves.
 
-A callback is called after every look with a record: `step`, `steps`, `train_loss`, `valid_loss` and
-whatever else was evaluated, and the `history` so far. What returns True ends the run. One that
-reads the history and keeps nothing of its own, as these do, decides the same after a resume.
+`fit` calls every callback after every evaluation with a record: `step`, `steps`, `train_loss`,
+`valid_loss` and whatever else was evaluated, and the `history` so far. A callback that returns True
+stops the run. These callbacks read the history and keep no state of their own, so a resumed run
+decides as an uninterrupted one.
 
-One of your own:
+You can write one yourself:
 
     def above_chance(record):
         return record["step"] > 500 and record["valid_accuracy"] < 0.2
@@ -12,26 +13,32 @@ One of your own:
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .._core import validate
+from .loop.run import columns_of
 
 Record = Mapping[str, Any]
+Mode = Literal["min", "max"]
 
 
 def early_stopping(
-    patience: int = 5, metric: str = "valid_loss", *, least: float = 0.0, largest: bool = False
+    patience: int = 5,
+    monitor: str = "valid_loss",
+    *,
+    min_delta: float = 0.0,
+    mode: Mode = "min",
 ) -> Callable[[Record], bool]:
-    """End the run when a metric has not improved for so many looks.
+    """Stop the run when a metric has not improved for `patience` evaluations.
 
     **Arguments**
 
-    - `patience`: looks without an improvement, >= 1.
-    - `metric`: a name of `history.looks`.
-    - `least`: how much better counts as better, >= 0.
-    - `largest`: whether the larger is the better, as for an accuracy.
+    - `patience`: evaluations without an improvement, >= 1.
+    - `monitor`: the name of the metric, as in `history.evaluations`.
+    - `min_delta`: the smallest change that counts as an improvement, >= 0.
+    - `mode`: "min" where lower is better; "max" where higher is better, as for an accuracy.
 
     **Raises** `ValueError` when the metric was not recorded.
 
@@ -40,57 +47,60 @@ def early_stopping(
     >>> from lecture_optax.training import callbacks, problems
     >>> stop = callbacks.early_stopping(patience=3)
     >>> problem = problems.mlp_diabetes()
-    >>> result = lo.fit(problem, tx=lo.adam(1e-2), steps=2000, looks=100, callbacks=[stop])
+    >>> result = lo.fit(problem, tx=lo.adam(1e-2), steps=2000, evaluations=100, callbacks=[stop])
     >>> result.steps < 2000
     True
 
     ```
     """
     validate.steps(patience=patience)
-    validate.non_negative(least=least)
+    validate.non_negative(min_delta=min_delta)
+    validate.one_of("min", "max", mode=mode)
 
     def early_stopping(record: Record) -> bool:
-        best, best_look = np.inf, 0
-        costs = _costs(record, metric, largest)
-        for look, cost in enumerate(costs):
-            if cost < best - least:
-                best, best_look = cost, look
-        return len(costs) - 1 - best_look >= patience
+        best, best_index = np.inf, 0
+        costs = _costs(record, monitor, mode)
+        for index, cost in enumerate(costs):
+            if cost < best - min_delta:
+                best, best_index = cost, index
+        return len(costs) - 1 - best_index >= patience
 
     return early_stopping
 
 
-def reached(metric: str, target: float, *, largest: bool = False) -> Callable[[Record], bool]:
-    """End the run when a metric is as good as `target`.
+def stop_at(monitor: str, target: float, *, mode: Mode = "min") -> Callable[[Record], bool]:
+    """Stop the run when a metric reaches `target`.
 
-    `reached("valid_accuracy", 0.95, largest=True)`: at an accuracy of 0.95.
+    `stop_at("valid_accuracy", 0.95, mode="max")` stops at an accuracy of 0.95.
     """
     validate.finite(target=target)
+    validate.one_of("min", "max", mode=mode)
 
-    def reached(record: Record) -> bool:
-        return bool(_costs(record, metric, largest)[-1] <= (-target if largest else target))
+    def stop_at(record: Record) -> bool:
+        return bool(_costs(record, monitor, mode)[-1] <= (target if mode == "min" else -target))
 
-    return reached
+    return stop_at
 
 
-def at_best(
-    act: Callable[[Record], Any], metric: str = "valid_loss", *, largest: bool = False
+def on_improvement(
+    act: Callable[[Record], Any], monitor: str = "valid_loss", *, mode: Mode = "min"
 ) -> Callable[[Record], None]:
-    """Call `act(record)` at every look at which a metric is the best so far.
+    """Call `act(record)` at every evaluation at which a metric is the best so far.
 
-    (The best parameters are kept without it: `fit(keep="best")`.)
+    `fit(keep="best")` keeps the best parameters without it.
     """
+    validate.one_of("min", "max", mode=mode)
 
-    def at_best(record: Record) -> None:
-        costs = _costs(record, metric, largest)
+    def on_improvement(record: Record) -> None:
+        costs = _costs(record, monitor, mode)
         if costs[-1] < min(costs[:-1], default=np.inf):
             act(record)
 
-    return at_best
+    return on_improvement
 
 
-def _costs(record: Record, metric: str, largest: bool) -> np.ndarray:
-    """A metric at all looks so far, the smaller the better; a NaN is the worst."""
-    looks = record["history"].looks
-    validate.one_of(*looks, metric=metric)
-    return np.nan_to_num((-1 if largest else 1) * looks[metric], nan=np.inf)
+def _costs(record: Record, monitor: str, mode: Mode) -> np.ndarray:
+    """Return a metric at all evaluations so far, so that lower is better; NaN becomes infinity."""
+    columns = columns_of(record["history"].evaluations)
+    validate.one_of(*columns, monitor=monitor)
+    return np.nan_to_num((1 if mode == "min" else -1) * columns[monitor], nan=np.inf)

@@ -9,7 +9,7 @@ Whatever the model is made with, the loop sees this function and a tree of numbe
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core.validate import in_words
 from ._trees import check_params
@@ -22,9 +22,6 @@ from .adapters import (
 )
 from .adapters.model import computing_in
 from .losses import loss_named, metrics_named
-
-if TYPE_CHECKING:
-    from .compiled.program import Program
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Problem:
 
     @property
     def loss(self) -> Callable[..., Any]:
-        """`(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`."""
+        """`(params, model_state, batch, key, sample_weight=None) -> (loss, (model_state, metrics))`."""
         return self.functions.loss
 
     @staticmethod
@@ -194,11 +191,6 @@ class Problem:
         """
         functions = _functions.functions_of(init, loss, predict, _functions.metrics_of(metrics))
         return Problem(functions, train, valid, (params, None), _functions.export, "functions")
-
-    def program(self, tx: Any, **options: Any) -> "Program":
-        """The pure step of this problem, for a loop of one's own: see `program.Program`."""
-
-        return Program.of(self, tx, **options)
 
 
 def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:

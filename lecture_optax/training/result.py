@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from .loop.evaluation import average_of
 from .loop.run import History, Run
+
+
+class Kept(NamedTuple):
+    """The step of the returned parameters, and whether they are an average of the iterates."""
+
+    step: int
+    is_average: bool = False
+
+    def __str__(self) -> str:
+        return f"step {self.step}{', averaged' if self.is_average else ''}"
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,12 @@ class Result:
       Equinox module; for plain functions the parameters.
     - `params`: the trainable arrays (linen's `params`, nnx's `nnx.Param`); `model_state`: the rest.
     - `optimizer`: the transformation, for a loop of one's own; `opt_state`: its last state.
-    - `history`: every step, every look (`History`).
-    - `choice`: how the optimizer was chosen, in words; `cost`: gradient evaluations spent, in units
-      of one run.
+    - `history`: every step, every evaluation (`History`).
+    - `optimizer_source`: how the optimizer was chosen, in words; `cost`: gradient evaluations
+      spent, in units of one run.
     - `stopped`: the callback that ended the run, or None.
-    - `steps`: how many were made; `kept`: from which of them the parameters are, and whether they
-      are an average.
+    - `steps`: how many were made; `kept`: the step of the returned parameters, and whether they are
+      an average.
     - `search`: what the recipe found, when it chose (`recipe.Result`: `explain()`, `report()`).
     - `run`: where the run stands, for what goes on from there (`recipe.fork`); None for a search.
     """
@@ -36,10 +46,10 @@ class Result:
     optimizer: Any
     opt_state: Any = field(repr=False)
     history: History = field(repr=False)
-    choice: str
+    optimizer_source: str
     cost: float
     steps: int
-    kept: str
+    kept: Kept
     stopped: str | None = None
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     search: Any = field(repr=False, default=None)
@@ -75,7 +85,7 @@ class Result:
 def result_of(
     run: Run,
     keep: str,
-    choice: str,
+    optimizer_source: str,
     cost: float,
     settle: Callable[[Any], Any] | None = None,
 ) -> Result:
@@ -86,13 +96,13 @@ def result_of(
     problem, best = run.program.problem, run.best
     if keep == "best" and best is not None:
         params, model_state = best.params, best.model_state
-        kept = f"step {best.step}{', averaged' if best.is_average else ''}"
+        kept = Kept(best.step, best.is_average)
     elif settle is not None:
         params = average_of(run.carry)
-        model_state, kept = settle(params), f"step {run.step}, averaged"
+        model_state, kept = settle(params), Kept(run.step, is_average=True)
     else:
         params, model_state = run.carry.params, run.carry.model_state
-        kept = f"step {run.step}"
+        kept = Kept(run.step)
     predict = problem.functions.predict
     return Result(
         model=problem.export(params, model_state),
@@ -101,7 +111,7 @@ def result_of(
         optimizer=run.program.optimizer,
         opt_state=run.carry.opt_state,
         history=run.history,
-        choice=choice,
+        optimizer_source=optimizer_source,
         cost=cost,
         steps=run.step,
         kept=kept,

@@ -113,8 +113,8 @@ def test_train_in_json_is_one_object(capsys):
     record = json.loads(capsys.readouterr().out)
     assert record["optimizer"] == "chain(scale_by_learning_rate(schedules.constant(0.25)))"
     # θ(k) = (1 - 2 τ)^k: by half a step, from a loss of 3
-    assert [look["valid_loss"] for look in record["looks"]] == pytest.approx(
-        [3 * 0.25 ** look["step"] for look in record["looks"]], rel=1e-5
+    assert [evaluation["valid_loss"] for evaluation in record["evaluations"]] == pytest.approx(
+        [3 * 0.25 ** evaluation["step"] for evaluation in record["evaluations"]], rel=1e-5
     )
 
 
@@ -160,8 +160,8 @@ def test_ctrl_c_is_a_line_and_status_130(capsys):
 def test_ctrl_c_in_a_run_with_a_folder_says_that_it_goes_on(capsys, monkeypatch):
     from lecture_optax._fit import fit
 
-    def ctrl_c(moment):
-        if moment.step:
+    def ctrl_c(event):
+        if event.step:
             signal.raise_signal(signal.SIGINT)
 
     typed = ["train", "mine:bowl", *SHORT, "--checkpoint", "folder"]

@@ -53,12 +53,12 @@ def test_runs_at_other_rates_are_siblings_in_one_file_or_several(capsys, togethe
 
 
 def test_what_was_not_finite_is_named_and_looks_are_passed_over(capsys):
-    looks = '{"step": 0, "valid_loss": 2.0}', '{"step": 20, "valid_loss": NaN}'
+    evaluations = '{"step": 0, "valid_loss": 2.0}', '{"step": 20, "valid_loss": NaN}'
     ended = '{"step": 23, "grad_norm": NaN}'
-    write("run.jsonl", looks[0], *lines(np.ones(2), 0.1), looks[1], ended)
+    write("run.jsonl", evaluations[0], *lines(np.ones(2), 0.1), evaluations[1], ended)
     assert main(["diagnose", "run.jsonl", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert (found["symptom"], found["remedy"]) == ("exploding", "÷10")
+    assert (found["symptom"], found["remedy"]) == ("diverging", "decrease")
     assert found["failed"] == {"step": 23, "what": "grad_norm", "leaf": ""}
 
 

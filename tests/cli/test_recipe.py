@@ -14,7 +14,7 @@ def test_the_command_prints_what_was_found_as_one_json_object(capsys, tmp_path):
     record = json.loads(capsys.readouterr().out)
     assert record["loss"] < record["start"]
     assert record["gradients"] <= 40
-    assert record["family"] == "adam"
+    assert record["optimizer"] == "adam"
     assert "lo.fit(" in record["code"]
 
 

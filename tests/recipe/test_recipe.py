@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, arms, hold_back, run
+from lecture_optax.recipe import Arm, arm_optimizer, holdout_split, run
 from lecture_optax.training.checks.optimizer import optax_rates
 
 from .problems import BATCH, STEPS, init, regression
@@ -24,7 +24,7 @@ def recipe(problem, *, steps=STEPS, budget=3.0, seed=0, **options):
 
 def decisions(result):
     """Which arms ran, how far, and what was handed over."""
-    found = result.choice.found
+    found = result.selection.candidate
     steps = {arm: curve.step for arm, curve in result.history.items()}
     return list(steps.items()), found and (found.arm, found.step, found.is_average)
 
@@ -71,7 +71,7 @@ def test_the_optimizer_is_a_transformation_for_a_loop_of_ones_own(usual):
     gradient = jax.grad(lambda p: problem.loss(p, {}, problem.train, None)[0])(params)
     update, state = tx.update(gradient, state, params)
     assert jax.tree.structure(update) == jax.tree.structure(params)
-    found = usual.choice.found
+    found = usual.selection.candidate
     assert float(lo.current(state).learning_rates.popitem()[1]) == pytest.approx(found.arm.rate)
 
 
@@ -80,7 +80,7 @@ def test_no_gradient_is_spent_beyond_the_budget(budget):
     result = recipe(regression(), budget=budget)
     spent = sum(
         curve.step
-        - (arm.fall[0] if arm.fall and arm.fall[0] < STEPS else 0)
+        - (arm.decay[0] if arm.decay and arm.decay[0] < STEPS else 0)
         + (curve.failed is not None)
         for arm, curve in result.history.items()
     )
@@ -96,8 +96,8 @@ def test_a_constant_added_to_the_loss_changes_no_decision(usual):
 
 def test_a_loss_times_a_thousand_has_adams_rate_and_nesterovs_by_a_thousand():
     both = [recipe(regression(scale=scale), budget=6.0) for scale in (1.0, 1000.0)]
-    adam = [[arm for arm in r.history if arm.family == 0] for r in both]
-    nesterov = [[arm.quarter for arm in r.history if arm.family == 1] for r in both]
+    adam = [[arm for arm in r.history if arm.optimizer == 0] for r in both]
+    nesterov = [[arm.quarter for arm in r.history if arm.optimizer == 1] for r in both]
     assert adam[0] == adam[1]
     assert nesterov[0]
     assert [q - 12 for q in nesterov[0]] == nesterov[1]
@@ -169,9 +169,9 @@ def test_a_loss_that_is_no_mean_over_rows_is_searched_and_said_to_be_unsure(take
 
 def test_all_arms_families_rungs_lengths_and_searches_share_one_program():
     built = []
-    options = {"around": lambda tx: built.append(tx) or tx}
+    options = {"wrap": lambda tx: built.append(tx) or tx}
     first = recipe(regression(), budget=6.0, **options)
-    assert {arm.family for arm in first.history} == {0, 1}
+    assert {arm.optimizer for arm in first.history} == {0, 1}
     at_first = len(built)
     recipe(regression(), budget=1.5, steps=80, seed=1, **options)
     again = len(built) - at_first
@@ -181,7 +181,7 @@ def test_all_arms_families_rungs_lengths_and_searches_share_one_program():
 
 def test_looks_cost_at_most_their_share_of_a_long_run():
     result = recipe(regression(), steps=600, budget=1.5)
-    assert result.explanation.looks < 0.1
+    assert result.explanation.evaluation_share < 0.1
 
 
 class Net(nn.Module):
@@ -219,11 +219,11 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
     import optax
 
     options = {
-        "families": {"adamw": lambda rate: lo.adamw(rate, weight_decay=0.1)},
-        "around": lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx),
+        "optimizers": {"adamw": lambda rate: lo.adamw(rate, weight_decay=0.1)},
+        "wrap": lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx),
     }
     result = recipe(regression(), budget=1.0, **options)
-    assert result.explanation.winner.family == "adamw"
+    assert result.explanation.winner.optimizer == "adamw"
     names = {"problem": regression(), **options}
     exec(result.code, names)
     chex.assert_trees_all_equal(names["result"].params, result.params)
@@ -232,10 +232,10 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"families": {"x": 3}}, "families must be functions rate -> optimizer, got 3 for 'x'"),
-        ({"families": ["adam"]}, "families must be {name: rate -> optimizer}, got"),
-        ({"families": {"x": lambda rate: 3}}, "expected a gradient transformation"),
-        ({"around": 3}, "around must be a function optimizer -> optimizer, got 3"),
+        ({"optimizers": {"x": 3}}, "optimizers must be functions rate -> optimizer, got 3 for 'x'"),
+        ({"optimizers": ["adam"]}, "optimizers must be {name: rate -> optimizer}, got"),
+        ({"optimizers": {"x": lambda rate: 3}}, "expected a gradient transformation"),
+        ({"wrap": 3}, "wrap must be a function optimizer -> optimizer, got 3"),
     ],
 )
 @pytest.mark.usefixtures("untyped")
@@ -247,8 +247,8 @@ def test_what_is_no_family_is_refused_in_words(wrong, words):
 def test_families_of_optax_are_alternatives_not_two_rates_in_a_row():
     import optax
 
-    families = {"adamw": lambda rate: optax.adamw(rate), "lion": lambda rate: optax.lion(rate)}
-    tx = arms(families)(**Arm(1, -8).hyperparams(STEPS))
+    optimizers = {"adamw": lambda rate: optax.adamw(rate), "lion": lambda rate: optax.lion(rate)}
+    tx = arm_optimizer(optimizers)(**Arm(1, -8).hyperparams(STEPS))
     assert optax_rates(tx.update) == []
 
 
@@ -256,7 +256,7 @@ def test_fit_with_a_budget_is_the_recipe(usual):
     options = {"steps": STEPS, "batch_size": BATCH, "progress": False}
     result = lo.fit(regression(), budget=3.0, **options)
     chex.assert_trees_all_equal(result.params, usual.params)
-    assert result.choice == f"the recipe: {usual.explain().splitlines()[0]}"
+    assert result.optimizer_source == f"the recipe: {usual.explain().splitlines()[0]}"
     assert result.cost == usual.cost
     assert min(result.history["averaged_loss"]) == pytest.approx(usual.explanation.loss, abs=1e-5)
     with pytest.raises(ValueError, match="takes no accumulate, hooks: leave them out"):
@@ -277,7 +277,7 @@ def test_an_argument_out_of_its_range_is_refused(options, words):
 
 def test_rows_that_are_kept_back_are_no_longer_trained_on():
     problem = regression(valid_rows=0)
-    split = hold_back(problem, seed=3)
+    split = holdout_split(problem, seed=3)
     rows = np.concatenate([split.train["y"], split.valid["y"]])
     assert len(split.valid["y"]) == 10
     np.testing.assert_array_equal(np.sort(rows), np.sort(problem.train["y"]))
@@ -285,8 +285,8 @@ def test_rows_that_are_kept_back_are_no_longer_trained_on():
 
 def test_an_arm_knows_its_rate_and_its_numbers():
     assert Arm(0, -8).rate == pytest.approx(1e-2)
-    assert Arm(1, 0, fall=(30, 60)).hyperparams(60) == {
-        "family": 1,
+    assert Arm(1, 0, decay=(30, 60)).hyperparams(60) == {
+        "optimizer": 1,
         "learning_rate": 1.0,
         "decay_start": 30,
         "decay_steps": 30,

@@ -43,7 +43,9 @@ def problem(kind):
 def learned(result):
     """All that a search has found, as arrays."""
     leaves = jax.tree.leaves((result.params, result.model_state))
-    curves = [(arm, curve.step, curve.looks, curve.means) for arm, curve in result.history.items()]
+    curves = [
+        (arm, curve.step, curve.evaluations, curve.means) for arm, curve in result.history.items()
+    ]
     words = f"{result.code}\n{result.explanation!r}\n{result.cost}\n{result.explain()}\n{curves}"
     return [*map(np.asarray, leaves), np.frombuffer(words.encode(), np.uint8)]
 

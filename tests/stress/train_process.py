@@ -13,6 +13,7 @@ from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.training.checkpoint import saver as saves
+from lecture_optax.training.loop.run import columns_of
 
 
 class LinenNet(nn.Module):
@@ -72,8 +73,8 @@ def main(kind, steps, folder, out, *flags):
         saves.FIRST, saves.SHARE = 0.0, 1e9
     began = []
 
-    def tell(moment):
-        began.append(moment.step)
+    def tell(event):
+        began.append(event.step)
         if len(began) == 2:
             print(began[0], flush=True)
 
@@ -84,9 +85,10 @@ def main(kind, steps, folder, out, *flags):
 def learned(result):
     """All numbers that a run has left."""
     trees = result.params, result.model_state, result.opt_state
-    looks = result.history.looks.values()
+    evaluations = columns_of(result.history.evaluations).values()
     return [
-        np.asarray(x) for x in (*jax.tree.leaves(trees), *looks, *result.history.steps.values())
+        np.asarray(x)
+        for x in (*jax.tree.leaves(trees), *evaluations, *result.history.per_step.values())
     ]
 
 

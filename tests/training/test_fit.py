@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError
+from lecture_optax.training import NonFiniteError, Program
 
 from .models import (
     ADAM,
@@ -73,8 +73,8 @@ def test_two_runs_of_one_seed_are_equal_and_another_seed_is_not(kind):
 
 def test_init_is_given_exactly_the_key_of_the_seed():
     expected = LinenNoisy().init(jax.random.key(7), TRAIN[0], train=False)
-    program = lo.training.Problem.from_linen(LinenNoisy(), TRAIN, loss="cross_entropy").program(
-        ADAM
+    program = Program.of(
+        lo.training.Problem.from_linen(LinenNoisy(), TRAIN, loss="cross_entropy"), ADAM
     )
     carry = program.init(seed=7)
     for got, want in zip(leaves(carry.params), leaves(expected["params"]), strict=True):
@@ -129,7 +129,7 @@ def test_a_linen_model_comes_bound_to_what_was_trained():
 
 def test_the_library_chooses_when_nobody_does():
     result = lo.fit(LinenNet(), TRAIN, loss="cross_entropy", steps=20)
-    assert result.choice
+    assert result.optimizer_source
     assert result.cost >= 1.0
     assert np.isfinite(result.history["learning_rate"]).all()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import problems
+from lecture_optax.training import Program, problems
 from lecture_optax.training.problems import PROBLEMS
 
 TX = lo.sgd(2e-2, momentum=0.9)
@@ -16,7 +16,9 @@ CLASSES = {"logistic": 2, "softmax": 10, "mlp_digits": 10, "cnn_digits": 10, "ch
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_problem_learns_from_where_guessing_stands(name):
     problem = PROBLEMS[name]
-    result = lo.fit(problem.build(), tx=TX, steps=40, batch_size=problem.batch_size, looks=[0])
+    result = lo.fit(
+        problem.build(), tx=TX, steps=40, batch_size=problem.batch_size, evaluations=[0]
+    )
     first, last = result.history["valid_loss"][[0, -1]]
     assert last < 0.9 * first
     if name in CLASSES:
@@ -79,7 +81,7 @@ def test_a_product_with_patches_is_a_convolution():
 
 def test_no_loop_of_the_cnn_holds_a_convolution():
     problem = problems.cnn_digits()
-    program = problem.program(lo.sgd(0.1))
+    program = Program.of(problem, lo.sgd(0.1))
     carry = jax.eval_shape(lambda: program.init(0))
     assert "conv_general_dilated" not in str(
         jax.make_jaxpr(program.step)(carry, jax.tree.map(lambda x: x[:64], problem.train))

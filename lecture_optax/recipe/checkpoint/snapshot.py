@@ -19,10 +19,10 @@ from ...training.checkpoint.folder import sentence
 from ...training.checkpoint.restore import as_saved, placed
 from ...training.checkpoint.snapshot import arrays_of, difference
 from ...training.compiled.step import Carry
-from ..population.arms import Arm, Family, plain
+from ..population.arms import Arm, OptimizerFactory, plain
 from ..population.curve import Curve
 from ..population.population import Member, outside
-from ..search.race import Found, Race
+from ..search.race import Candidate, Race
 from .store import Part, Saved, Store
 
 NUMBERS = ("step", "width", "failed", "leaf", "opening", "gradients", "updates")
@@ -76,7 +76,7 @@ def _middle_part(arm: Arm, step: int) -> str:
     return f"{arm.name}@{step}-middle"
 
 
-def _found_part(found: Found) -> str:
+def _found_part(found: Candidate) -> str:
     return f"{found.arm.name}@{found.step}-{'averaged' if found.is_average else 'raw'}"
 
 
@@ -195,7 +195,7 @@ class Saves:
 
 
 def identity_of(
-    race: Race, families: Mapping[str, Family], around: Any, seed: int
+    race: Race, optimizers: Mapping[str, OptimizerFactory], wrap: Any, seed: int
 ) -> dict[str, Any]:
     """All that a search follows from, but the code of model and loss: those by what they give."""
     population, held_out = race.population, race.held_out
@@ -207,12 +207,12 @@ def identity_of(
         "batch_size": population.program.batch_size,
         "budget": race.budget,
         "the loss at the start": f"{held_out.start['all']:.3g}",
-        **{f"family {name}": _words_of(x, around) for name, x in families.items()},
+        **{f"family {name}": _words_of(x, wrap) for name, x in optimizers.items()},
         **dict(arrays_of({**arrays, "params": start.params})),
     }
 
 
-def _words_of(family: Family, around: Any) -> str:
+def _words_of(optimizer: OptimizerFactory, wrap: Any) -> str:
     """A family as it describes itself, without the addresses of functions."""
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(describe(plain(family, around, 1.0))))
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(describe(plain(optimizer, wrap, 1.0))))
     return " ".join(text.split())

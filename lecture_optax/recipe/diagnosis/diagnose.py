@@ -22,7 +22,7 @@ class Diagnosis(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """ "×10", "keep", "÷10", "warm up", "switch" or "uncertain"."""
+        """ "increase", "keep", "decrease", "warmup", "switch_optimizer" or "uncertain"."""
         return self.verdict.remedy
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ def diagnose(
     >>> curves = {rate: (1 - rate) ** (2 * k) for rate in (0.001, 0.01, 0.1)}
     >>> found = lo.recipe.diagnose(curves)
     >>> [d.symptom.name for d in found.values()], [d.remedy for d in found.values()]
-    (['healthy', 'healthy', 'converged'], ['×10', '×10', 'keep'])
+    (['healthy', 'healthy', 'converged'], ['increase', 'increase', 'keep'])
 
     ```
     """
@@ -101,7 +101,7 @@ def _diagnosis(tracks: Mapping[float, Track], own: float) -> Diagnosis:
     gain = float(max([0.0, *(start - level for level in levels)]))
     symptom = symptom_of(run, gain, start) if len(by_ratio) > 1 else symptom_of(run)
     verdict = verdict_of(symptom, by_ratio, gain)
-    if symptom.name == "no progress" and verdict.remedy == "×10":
+    if symptom.name == "no progress" and verdict.remedy == "increase":
         symptom = symptom._replace(cause="too small")
     return Diagnosis(symptom, verdict)
 

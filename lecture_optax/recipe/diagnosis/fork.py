@@ -112,7 +112,7 @@ class Fork(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """ "×10", "keep", "÷10", "warm up", "switch" or "uncertain"."""
+        """ "increase", "keep", "decrease", "warmup", "switch_optimizer" or "uncertain"."""
         return self.diagnoses[1.0].remedy
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ def fork(
     >>> result = lo.fit(problem, tx=lo.sgd(1e-3), steps=20)
     >>> found = lo.recipe.fork(problem, result, result.optimizer, steps=100)
     >>> found.remedy, found.diagnoses[1.0].symptom.name
-    ('×10', 'healthy')
+    ('increase', 'healthy')
 
     ```
     """
@@ -222,7 +222,7 @@ def _of_a_later_part(found: Diagnosis) -> Diagnosis:
     symptom, verdict = found
     if symptom.name == "no progress" and not symptom.cause:
         symptom = symptom._replace(name="converged")
-    if verdict.remedy == "switch":
+    if verdict.remedy == "switch_optimizer":
         verdict = verdict._replace(remedy="keep")
     return Diagnosis(symptom, verdict)
 

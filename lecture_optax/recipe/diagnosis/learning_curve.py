@@ -27,14 +27,16 @@ class Failure(NamedTuple):
     """
 
     step: int
-    what: str
+    quantity: str
     leaf: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what}{self.leaf and f' of {self.leaf}'} was not finite at step {self.step}"
+        return (
+            f"{self.quantity}{self.leaf and f' of {self.leaf}'} was not finite at step {self.step}"
+        )
 
 
-class Looks(NamedTuple):
+class Evaluations(NamedTuple):
     """Held-out losses at steps: of the weights or of their average, whichever is lower.
 
     An average shows what a rate that falls in the end comes to, before it has fallen; it lags
@@ -56,7 +58,7 @@ class Track(NamedTuple):
     - `rate`: its learning rate, NaN where it is not known.
     - `gradients`: |g| at windows, where it was recorded.
     - `failed`: how the run ended, if it was not finite.
-    - `looks`: held-out losses on the way, where there are any.
+    - `evaluations`: held-out losses on the way, where there are any.
     """
 
     losses: np.ndarray
@@ -64,7 +66,7 @@ class Track(NamedTuple):
     rate: float = np.nan
     gradients: np.ndarray | None = None
     failed: Failure | None = None
-    looks: Looks | None = None
+    evaluations: Evaluations | None = None
 
     @property
     def steps(self) -> int:
@@ -88,24 +90,29 @@ def track_of(run: Any) -> Track:
         return run
     if isinstance(run, Curve):
         failed = run.failed and Failure(*run.failed, run.leaf)
-        looks = [(0, 0.0), *((x.step, lower_of(x.raw, x.averaged)) for x in run.looks)]
+        evaluations = [(0, 0.0), *((x.step, lower_of(x.raw, x.averaged)) for x in run.evaluations)]
         means = np.asarray(run.means, np.float64)
-        return Track(means, run.width, failed=failed, looks=looks_of(*zip(*looks, strict=True)))
+        return Track(
+            means,
+            run.width,
+            failed=failed,
+            evaluations=evaluations_of(*zip(*evaluations, strict=True)),
+        )
     if isinstance(run, NonFiniteError):
         history = run.run.history
         track = track_of(history) if len(history) else Track(np.zeros(0))
-        return track._replace(failed=Failure(run.step + 1, run.what))
+        return track._replace(failed=Failure(run.step + 1, run.quantity))
     found = getattr(run, "history", run)
     if isinstance(found, Mapping | History):
         return _of_records(found)
     return _cut(np.asarray(_numbers(found), np.float64))
 
 
-def looks_of(steps: Any, losses: Any) -> Looks | None:
+def evaluations_of(steps: Any, losses: Any) -> Evaluations | None:
     """Those that are finite; None where there are none."""
     steps, losses = np.asarray(steps, np.int64), np.asarray(losses, np.float64)
     taken = np.isfinite(losses)
-    return Looks(steps[taken], losses[taken]) if taken.any() else None
+    return Evaluations(steps[taken], losses[taken]) if taken.any() else None
 
 
 def lower_of(raw: Any, averaged: Any) -> Any:
@@ -131,8 +138,8 @@ def _of_records(records: Any) -> Track:
     if "grad_norm" in records:
         gradients = np.asarray(records["grad_norm"], np.float64)[: len(track.losses)]
     seen = [records[name] for name in HELD_OUT if name in records and "step" in records]
-    looks = looks_of(records["step"], lower_of(seen[0], seen[-1])) if seen else None
-    return track._replace(rate=rate, gradients=gradients, looks=looks)
+    evaluations = evaluations_of(records["step"], lower_of(seen[0], seen[-1])) if seen else None
+    return track._replace(rate=rate, gradients=gradients, evaluations=evaluations)
 
 
 def _numbers(run: Any) -> np.ndarray:
@@ -220,15 +227,15 @@ def _track(path: Path, lines: list[dict[str, Any]]) -> Track:
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)
     rate = max(rates, default=math.nan)
-    return Track(means, width, rate, failed=failed, looks=_looks(lines))
+    return Track(means, width, rate, failed=failed, evaluations=_evaluations(lines))
 
 
-def _looks(lines: list[dict[str, Any]]) -> Looks | None:
+def _evaluations(lines: list[dict[str, Any]]) -> Evaluations | None:
     seen = [
         (line["step"], [line[x] for x in HELD_OUT if _is_number(line.get(x))]) for line in lines
     ]
-    looks = [(step, lower_of(found[0], found[-1])) for step, found in seen if found]
-    return looks_of(*zip(*looks, strict=True)) if looks else None
+    evaluations = [(step, lower_of(found[0], found[-1])) for step, found in seen if found]
+    return evaluations_of(*zip(*evaluations, strict=True)) if evaluations else None
 
 
 def _in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray]:

@@ -52,11 +52,11 @@ def _own(
 ) -> Diagnosis | None:
     """That of the rate; with a symptom of its own where the rate fell."""
     diagnosis = found.get(_at_rate(arm))
-    if diagnosis is None or not _falls(arm, steps):
+    if diagnosis is None or not _decays(arm, steps):
         return diagnosis
-    assert arm.fall is not None
+    assert arm.decay is not None
     parent = constant[_at_rate(arm)]
-    past = joined(_to(parent, parent.step), track_of(curve), arm.fall[0])
+    past = joined(_to(parent, parent.step), track_of(curve), arm.decay[0])
     return diagnosis._replace(symptom=symptom_of(past, diagnosis.verdict.gain))
 
 
@@ -76,14 +76,14 @@ def _beside(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
     """The nearest to a decade above and to a decade below, of those that say something."""
     found = {}
     for side in (1, -1):
-        kin = [x for x in constant if x.family == arm.family]
+        kin = [x for x in constant if x.optimizer == arm.optimizer]
         there = [x for x in kin if side * (x.quarter - arm.quarter) >= NEAREST]
         shared = {x: min(constant[arm].step, constant[x].step) for x in there}
         long = [x for x in there if constant[x].failed or shared[x] >= ENOUGH]
-        choice = long or [x for x in there if constant[x].means]
-        if choice:
-            ways = {x: abs(x.quarter - arm.quarter) for x in choice}
-            best = min(choice, key=lambda x: (abs(ways[x] - DECADE), ways[x]))
+        selection = long or [x for x in there if constant[x].means]
+        if selection:
+            ways = {x: abs(x.quarter - arm.quarter) for x in selection}
+            best = min(selection, key=lambda x: (abs(ways[x] - DECADE), ways[x]))
             found[best] = constant[best]
     return found
 
@@ -93,7 +93,7 @@ def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
     found: dict[Arm, Curve] = {}
     for arm, curve in curves.items():
         own = _at_rate(arm)
-        if not _falls(arm, steps) and (own not in found or curve.step > found[own].step):
+        if not _decays(arm, steps) and (own not in found or curve.step > found[own].step):
             found[own] = curve
     return found
 
@@ -107,9 +107,9 @@ def _to(curve: Curve, step: int) -> Track:
     return track_of(curve)._replace(losses=losses, width=width)
 
 
-def _falls(arm: Arm, steps: int) -> bool:
-    return arm.fall is not None and arm.fall[0] < steps
+def _decays(arm: Arm, steps: int) -> bool:
+    return arm.decay is not None and arm.decay[0] < steps
 
 
 def _at_rate(arm: Arm) -> Arm:
-    return arm._replace(fall=None)
+    return arm._replace(decay=None)

@@ -32,7 +32,7 @@ def helps(diagnosis: Diagnosis | None) -> str:
     asked = [str(x) for x in there if np.isfinite(x.higher.error)]
     if verdict.remedy == "uncertain" or (verdict.remedy == "keep" and not asked):
         return "too early to say" if there else "no sibling to ask"
-    doubt = "" if verdict.sure else " (not sure)"
+    doubt = "" if verdict.is_significant else " (not sure)"
     return f"{verdict.remedy}{doubt}{': ' if asked else ''}{'; '.join(asked)}"
 
 
@@ -40,7 +40,7 @@ def _failed(s: Symptom) -> str:
     if s.failed is None:
         return f"from {s.start:.3g} to {s.level:.3g}"
     of = f" of {s.failed.leaf}" if s.failed.leaf else ""
-    return f"{s.failed.what}{of} at step {s.failed.step}"
+    return f"{s.failed.quantity}{of} at step {s.failed.step}"
 
 
 def _fell(s: Symptom) -> str:
@@ -48,8 +48,8 @@ def _fell(s: Symptom) -> str:
 
 
 _EVIDENCE: dict[str, Callable[[Symptom], str]] = {
-    "exploding": _failed,
-    "no progress": lambda s: f"fell by {s.fall} in {s.steps:,} steps",
+    "diverging": _failed,
+    "no progress": lambda s: f"fell by {s.decrease} in {s.steps:,} steps",
     "oscillating": lambda s: f"rose {s.rises} times, by up to {s.rise:.2g}",
     "quick plateau": lambda s: f"at {s.level:.3g} since step {s.settled:,}",
     "converged": _fell,

@@ -57,7 +57,7 @@ class Symptom(NamedTuple):
     - `name`: one of the words above; `cause`: of no progress: "dead" or "too large", and "too
       small" where a sibling at a larger rate falls; else "".
     - `steps`: how long the curve is; `start`: the loss there; `level`: of the last quarter.
-    - `fall`: from the start to the level; `late`: how much of it in the second half.
+    - `decrease`: from the start to the level; `late`: how much of it in the second half.
     - `settled`: the step by which nine tenths of the fall were done.
     - `rises`: how often it rose by more than the noise in the second half, `rise`: the largest.
     - `peak`: how far above the start the first tenth went, if it came back (a catapult), else 0.
@@ -69,7 +69,7 @@ class Symptom(NamedTuple):
     steps: int
     start: float
     level: float
-    fall: Estimate
+    decrease: Estimate
     late: Estimate
     settled: int
     rises: int
@@ -103,13 +103,13 @@ def late_part(x: np.ndarray) -> np.ndarray:
 
 def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
     """The name and the cause, the first that fits."""
-    if read.failed is not None or _exploding(read, track.losses, most):
-        return "exploding", ""
+    if read.failed is not None or _diverging(read, track.losses, most):
+        return "diverging", ""
     if len(track.losses) < LEAST:
         return "uncertain", ""
-    if not read.fall.exceeds(0.05 * most, CLEAR):
+    if not read.decrease.exceeds(0.05 * most, CLEAR):
         return "no progress", _cause(read, track)
-    if read.late.exceeds(NEWS * read.fall.value, CLEAR):
+    if read.late.exceeds(NEWS * read.decrease.value, CLEAR):
         return "healthy", ""
     above = _above(read, track.losses, most)
     if read.rises >= RISES and (above or not most):
@@ -133,7 +133,7 @@ def _read(track: Track, start: float | None) -> Symptom:
         steps=track.steps,
         start=start,
         level=level.value,
-        fall=Estimate(start - level.value, error),
+        decrease=Estimate(start - level.value, error),
         late=late,
         settled=_settled(pieces, start, level.value) * track.steps // max(1, len(pieces)),
         rises=len(large),
@@ -143,7 +143,7 @@ def _read(track: Track, start: float | None) -> Symptom:
     )
 
 
-def _exploding(read: Symptom, x: np.ndarray, most: float) -> bool:
+def _diverging(read: Symptom, x: np.ndarray, most: float) -> bool:
     """The last two of eight pieces are far above the start, and it does not come back.
 
     By their medians: rare rows make a loss jump now and then, an explosion stays above. One that
@@ -169,13 +169,13 @@ def _is_far_above(start: float, pieces: np.ndarray, least: float) -> bool:
 def _above(read: Symptom, x: np.ndarray, most: float) -> bool:
     """Whether there is something to gain: what a sibling did, or else what noise may hide."""
     if most:
-        return read.fall.value < MOST * most
-    return scatter(late_part(x)) > STILL * read.fall.value
+        return read.decrease.value < MOST * most
+    return scatter(late_part(x)) > STILL * read.decrease.value
 
 
 def _cause(read: Symptom, track: Track) -> str:
     """Of no progress: above the start, or with a gradient that is gone."""
-    if -read.fall.value > CLEAR * read.fall.error:
+    if -read.decrease.value > CLEAR * read.decrease.error:
         return "too large"
     g = track.gradients
     if g is not None and len(g) >= LEAST and late_part(g).mean() < DEAD * g[0]:
@@ -202,12 +202,14 @@ def _opening(x: np.ndarray) -> int:
 
 
 _WORDS: dict[str, Callable[[Symptom], str]] = {
-    "exploding": lambda s: (
+    "diverging": lambda s: (
         f"{s.failed}."
         if s.failed
         else f"the loss rose from {s.start:.4g} to {s.level:.4g} in {s.steps:,} steps."
     ),
-    "no progress": lambda s: f"from {s.start:.4g} the loss fell by {s.fall} in {s.steps:,} steps.",
+    "no progress": lambda s: (
+        f"from {s.start:.4g} the loss fell by {s.decrease} in {s.steps:,} steps."
+    ),
     "oscillating": lambda s: (
         f"it rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.3g}, "
         f"and fell by {s.late} in all."
@@ -217,10 +219,10 @@ _WORDS: dict[str, Callable[[Symptom], str]] = {
         f"{s.settled:,} of {s.steps:,}; since then it fell by {s.late}."
     ),
     "converged": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.fall}, {s.late} of it late in {s.steps:,} steps."
+        f"from {s.start:.4g} the loss fell by {s.decrease}, {s.late} of it late in {s.steps:,} steps."
     ),
     "healthy": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.fall}, {s.late} of it late in {s.steps:,} steps."
+        f"from {s.start:.4g} the loss fell by {s.decrease}, {s.late} of it late in {s.steps:,} steps."
     ),
     "uncertain": lambda s: f"{s.steps:,} steps are too few to say.",
 }

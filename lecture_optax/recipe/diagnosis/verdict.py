@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .learning_curve import Looks, Track
+from .learning_curve import Evaluations, Track
 from .statistics import Estimate, mean, scatter
 from .symptoms import Symptom, late_part
 
@@ -73,7 +73,7 @@ def times(ratio: float) -> str:
 
 def besides(tracks: Mapping[float, Track], gain: float, start: float) -> dict[float, Beside]:
     """Every sibling beside the run, which is at 1; `gain` and `start` of the training loss."""
-    own, first, seen = tracks[1.0], _first_look(tracks), _held_out_gain(tracks)
+    own, first, seen = tracks[1.0], _first_evaluation(tracks), _held_out_gain(tracks)
     rise = mean(late_part(own.losses)).value - start
     return {
         r: _on_held_out(r, own, x, seen, first) or _by_batches(r, own, x, gain, rise)
@@ -95,29 +95,33 @@ def _on_held_out(
     ratio: float, own: Track, other: Track, gain: float, first: float
 ) -> Beside | None:
     """At the last look that both have; None where there is none, or the other exploded."""
-    if other.failed is not None or own.looks is None or other.looks is None:
+    if other.failed is not None or own.evaluations is None or other.evaluations is None:
         return None
-    x, y = own.looks.by_step, other.looks.by_step
+    x, y = own.evaluations.by_step, other.evaluations.by_step
     step = max({*x} & {*y} - {0}, default=None)
     if step is None:
         return None
     return Beside(ratio, Estimate(y[step] - x[step], 0.0), True, gain, x[step] - first)
 
 
-def _first_look(tracks: Mapping[float, Track]) -> float:
+def _first_evaluation(tracks: Mapping[float, Track]) -> float:
     """Where held-out losses begin: the smallest rate has moved least from there."""
-    looks = _looks(tracks)
-    return float(looks[min(looks)].losses[0]) if looks else np.nan
+    evaluations = _evaluations(tracks)
+    return float(evaluations[min(evaluations)].losses[0]) if evaluations else np.nan
 
 
 def _held_out_gain(tracks: Mapping[float, Track]) -> float:
     """From the first look to the lowest of the last ones."""
-    lasts = [x.losses[-1] for x in _looks(tracks).values()]
-    return max(0.0, float(_first_look(tracks) - min(lasts))) if lasts else 0.0
+    lasts = [x.losses[-1] for x in _evaluations(tracks).values()]
+    return max(0.0, float(_first_evaluation(tracks) - min(lasts))) if lasts else 0.0
 
 
-def _looks(tracks: Mapping[float, Track]) -> dict[float, Looks]:
-    return {r: x.looks for r, x in tracks.items() if x.looks is not None and x.failed is None}
+def _evaluations(tracks: Mapping[float, Track]) -> dict[float, Evaluations]:
+    return {
+        r: x.evaluations
+        for r, x in tracks.items()
+        if x.evaluations is not None and x.failed is None
+    }
 
 
 def _clear(size: float, x: Beside) -> bool:
@@ -134,15 +138,15 @@ rose, and it rose by less than .1 of the noise of a batch."""
 class Verdict(NamedTuple):
     """What to do with the rate, and what says so.
 
-    - `remedy`: "×10", "keep", "÷10", "warm up", "switch" (no rate helps: another optimizer), or
+    - `remedy`: "increase", "keep", "decrease", "warmup", "switch_optimizer" (no rate helps: another optimizer), or
       "uncertain" where no sibling was given.
-    - `sure`: whether the siblings differ by more than `ERRORS` standard errors and `MARGIN`.
+    - `is_significant`: whether the siblings differ by more than `ERRORS` standard errors and `MARGIN`.
     - `below`, `above`: the siblings that were asked, at smaller and larger rates.
     - `gain`: the largest fall among all, in which differences are large or small.
     """
 
     remedy: str
-    sure: bool
+    is_significant: bool
     below: Beside | None
     above: Beside | None
     gain: float
@@ -150,7 +154,7 @@ class Verdict(NamedTuple):
     @property
     def factor(self) -> float | None:
         """By which to multiply the rate; None where that is not the remedy."""
-        return {"×10": 10.0, "keep": 1.0, "÷10": 0.1}.get(self.remedy)
+        return {"increase": 10.0, "keep": 1.0, "decrease": 0.1}.get(self.remedy)
 
     def __str__(self) -> str:
         said = "; ".join(str(x) for x in (self.above, self.below) if x)
@@ -162,8 +166,8 @@ def verdict_of(symptom: Symptom, tracks: Mapping[float, Track], gain: float) -> 
     found = besides(tracks, gain, symptom.start)
     below = _asked([found[r] for r in sorted(found, reverse=True) if r < 1])
     above = _asked([found[r] for r in sorted(found) if r > 1])
-    remedy, sure = _remedy(symptom, below, above, gain, _noise(tracks))
-    return Verdict(remedy, sure, below, above, gain)
+    remedy, is_significant = _remedy(symptom, below, above, gain, _noise(tracks))
+    return Verdict(remedy, is_significant, below, above, gain)
 
 
 def _remedy(
@@ -171,20 +175,20 @@ def _remedy(
 ) -> tuple[str, bool]:
     """The remedy, and whether it is sure."""
     asked = [x for x in (below, above) if x is not None]
-    if symptom.name == "exploding":
-        return "÷10", below is not None and bool(np.isfinite(below.higher.value))
+    if symptom.name == "diverging":
+        return "decrease", below is not None and bool(np.isfinite(below.higher.value))
     if not asked:
         return "uncertain", False
     lowest = min((x for x in asked if x.is_lower), key=_height, default=None)
     if lowest is not None:
         if lowest.ratio < 1 and lowest.gain <= lowest.rise < STILL * noise:
             return "keep", False
-        return "÷10" if lowest.ratio < 1 else "×10", True
+        return "decrease" if lowest.ratio < 1 else "increase", True
     best = len(asked) == 2 and all(x.is_higher for x in asked)
-    flat = symptom.name == "no progress" and gain < ERRORS * symptom.fall.error
+    flat = symptom.name == "no progress" and gain < ERRORS * symptom.decrease.error
     if flat and len(asked) == 2 and not best:
-        return "switch", False
-    return "warm up" if symptom.peak > 0 else "keep", best
+        return "switch_optimizer", False
+    return "warmup" if symptom.peak > 0 else "keep", best
 
 
 def _noise(tracks: Mapping[float, Track]) -> float:
@@ -203,11 +207,11 @@ def _height(x: Beside) -> float:
 
 
 _WORDS: Mapping[str, str] = {
-    "×10": "Ten times the rate",
+    "increase": "Ten times the rate",
     "keep": "Keep the rate",
-    "÷10": "A tenth of the rate",
-    "warm up": "Keep the rate and warm up: it climbed at first, and came back",
-    "switch": "Another optimizer: no rate made progress",
+    "decrease": "A tenth of the rate",
+    "warmup": "Keep the rate and warm up: it climbed at first, and came back",
+    "switch_optimizer": "Another optimizer: no rate made progress",
     "uncertain": "One run alone does not say what helps: `recipe.fork` runs ten times its rate and "
     "a tenth",
 }

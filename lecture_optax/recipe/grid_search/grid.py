@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core import validate
-from ..population.arms import FAMILIES, Family
+from ..population.arms import OPTIMIZERS, OptimizerFactory
 
-Fall = tuple[float, float] | None
+Decay = tuple[float, float] | None
 
-SCHEDULES: Mapping[str, Fall] = {"constant": None, "linear": (0.0, 1.0), "late": (0.5, 1.0)}
+SCHEDULES: Mapping[str, Decay] = {"constant": None, "linear": (0.0, 1.0), "late": (0.5, 1.0)}
 """From where to where, in parts of a run, the rate falls along a line to 0."""
 
 
@@ -24,30 +24,30 @@ class Grid:
     `own` are families that are not the recipe's: its program has all of its own, whichever run.
     """
 
-    families: tuple[str, ...]
-    own: Mapping[str, Family] | None
-    schedules: Mapping[str, Fall]
+    optimizers: tuple[str, ...]
+    own: Mapping[str, OptimizerFactory] | None
+    schedules: Mapping[str, Decay]
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.families) * len(self.schedules) * len(self.rates) * len(self.seeds)
+        return len(self.optimizers) * len(self.schedules) * len(self.rates) * len(self.seeds)
 
     def __iter__(self) -> Iterator[Key]:
-        for family in self.families:
+        for optimizer in self.optimizers:
             for schedule in self.schedules:
                 for rate in self.rates:
                     for seed in self.seeds:
-                        yield family, rate, schedule, seed
+                        yield optimizer, rate, schedule, seed
 
     def numbers(self, key: Key, steps: int) -> dict[str, Any]:
         """What `arms` is given. A rate that never falls falls after the last step."""
-        family, rate, schedule, _ = key
-        fall = self.schedules[schedule]
-        start = round(fall[0] * steps) if fall else steps
-        end = round(fall[1] * steps) if fall else steps + 1
+        optimizer, rate, schedule, _ = key
+        decay = self.schedules[schedule]
+        start = round(decay[0] * steps) if decay else steps
+        end = round(decay[1] * steps) if decay else steps + 1
         return {
-            "family": list(self.own or FAMILIES).index(family),
+            "optimizer": list(self.own or OPTIMIZERS).index(optimizer),
             "learning_rate": rate,
             "decay_start": start,
             "decay_steps": max(1, end - start),
@@ -55,18 +55,18 @@ class Grid:
 
 
 def grid_of(
-    families: Sequence[str] | Mapping[str, Family],
-    schedules: Sequence[str] | Mapping[str, Fall],
+    optimizers: Sequence[str] | Mapping[str, OptimizerFactory],
+    schedules: Sequence[str] | Mapping[str, Decay],
     rates: Iterable[float],
     seeds: Iterable[int],
 ) -> Grid:
     """The axes, checked."""
-    falls = _named(SCHEDULES, "schedules", schedules)
-    for name, fall in falls.items():
-        if fall is not None and not (len(fall) == 2 and 0 <= fall[0] < fall[1]):
+    decays = _named(SCHEDULES, "schedules", schedules)
+    for name, decay in decays.items():
+        if decay is not None and not (len(decay) == 2 and 0 <= decay[0] < decay[1]):
             raise ValueError(
                 f"schedules must name from where to where the rate falls, in parts of a run, or "
-                f"None, got {name!r}: {fall!r}. Try (0.5, 1.0)."
+                f"None, got {name!r}: {decay!r}. Try (0.5, 1.0)."
             )
     some_rates, some_seeds = _distinct(rates=rates), _distinct(seeds=seeds)
     for rate in some_rates:
@@ -74,9 +74,9 @@ def grid_of(
     for seed in some_seeds:
         validate.steps(least=0, of="", seeds=seed)
     return Grid(
-        tuple(_named(FAMILIES, "families", families)),
-        families if isinstance(families, Mapping) else None,
-        falls,
+        tuple(_named(OPTIMIZERS, "optimizers", optimizers)),
+        optimizers if isinstance(optimizers, Mapping) else None,
+        decays,
         tuple(float(rate) for rate in some_rates),
         tuple(int(seed) for seed in some_seeds),
     )

@@ -21,10 +21,10 @@ class Row(NamedTuple):
     - `final`: the loss of the last weights; `lowest`: of the best that were looked at, at step
       `lowest_at`.
     - `averaged`, `averaged_lowest`: the same of the average of the weights.
-    - `exploded_at`: the step that was not finite; None where all were.
+    - `diverged_at`: the step that was not finite; None where all were.
     """
 
-    family: str
+    optimizer: str
     rate: float
     schedule: str
     seed: int
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     lowest_at: int
     averaged: float
     averaged_lowest: float
-    exploded_at: int | None
+    diverged_at: int | None
 
 
 class Cell(NamedTuple):
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
     - `exploded`: how many of the `seeds` runs did.
     """
 
-    family: str
+    optimizer: str
     rate: float
     schedule: str
     loss: float
@@ -132,7 +132,7 @@ _WORDS = {
 
 def _cell(key: tuple[str, float, str], rows: list[Row], by: str) -> Cell:
     losses = np.array([getattr(row, by) for row in rows])
-    exploded = sum(row.exploded_at is not None for row in rows)
+    exploded = sum(row.diverged_at is not None for row in rows)
     low, high = float(losses.min()), float(losses.max())
     return Cell(*key, float(losses.mean()), low, high, len(rows), exploded)
 
@@ -154,7 +154,7 @@ def _line(name: str, cells: list[Cell]) -> tuple[str, str, str, str, str]:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.family}, {cell.schedule}"
+    return f"{cell.optimizer}, {cell.schedule}"
 
 
 def finished(path: Path, what: Mapping[str, Any]) -> dict[Key, Row]:

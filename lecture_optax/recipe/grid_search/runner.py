@@ -88,7 +88,7 @@ def rows_of(runs: "Runs", keys: Sequence[Key]) -> list[Row]:
     seen: list[list[Any]] = [[] for _ in keys]
     failed = np.full(len(keys), math.inf)
     done = 0
-    for step in runs.looks:
+    for step in runs.evaluations:
         while done < step and np.isinf(failed).any():
             steps = min(CHUNK, step - done)
             carry, _, finite, _ = _advance(runs, carry, numbers, steps)
@@ -96,7 +96,7 @@ def rows_of(runs: "Runs", keys: Sequence[Key]) -> list[Row]:
             failed, done = np.minimum(failed, now), done + steps
         for i, lane in enumerate(_each(carry)):
             if np.isinf(failed[i]):
-                seen[i].append((step, *runs.look(lane)))
+                seen[i].append((step, *runs.evaluation(lane)))
     ends = [None if np.isinf(step) else int(step) for step in failed]
     return [row_of(*row) for row in zip(keys, seen, ends, strict=True)]
 
@@ -136,7 +136,7 @@ class Runs:
     starts: Mapping[int, Carry]
     grid: Grid
     steps: int
-    looks: tuple[int, ...]
+    evaluations: tuple[int, ...]
 
     def make(self, keys: Sequence[Key]) -> Iterator[Row]:
         """The row of every run as it ends. The first is made alone: it compiles."""
@@ -154,11 +154,11 @@ class Runs:
     def row(self, key: Key) -> Row:
         """Train, look, and keep O(1) numbers."""
         program, carry, seen = self._program(key), self.first(key), []
-        for step in self.looks:
+        for step in self.evaluations:
             carry, failed = self._go(program, carry, step)
             if failed is not None:
                 return row_of(key, seen, failed)
-            seen.append((step, *self.look(carry)))
+            seen.append((step, *self.evaluation(carry)))
         return row_of(key, seen, None)
 
     def first(self, key: Key) -> Carry:
@@ -166,7 +166,7 @@ class Runs:
         start, numbers = copied(self.starts[key[-1]]), self._program(key).hyperparams
         return start._replace(opt_state=self.program.compiled.start(start.params, numbers))
 
-    def look(self, carry: Carry) -> tuple[float, float]:
+    def evaluation(self, carry: Carry) -> tuple[float, float]:
         """The held-out loss of the weights and of their average."""
         average = average_of(carry)
         state = settled(self.program, carry, average, self.source.data)
@@ -184,11 +184,11 @@ class Runs:
         start = next(iter(self.starts.values()))
         arrays = {"train": self.source.data, "valid": self.valid, "start": start.params}
         return {
-            "families": list(self.grid.families),
-            "schedules": {name: list(fall or ()) for name, fall in self.grid.schedules.items()},
+            "optimizers": list(self.grid.optimizers),
+            "schedules": {name: list(decay or ()) for name, decay in self.grid.schedules.items()},
             "steps": self.steps,
             "batch_size": self.program.batch_size,
-            "looks": len(self.looks),
+            "evaluations": len(self.evaluations),
             **dict(arrays_of(arrays)),
         }
 

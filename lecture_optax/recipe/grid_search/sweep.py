@@ -15,13 +15,13 @@ import jax
 
 from ..._core import validate
 from ...training.compiled.program import Program, default_batch_size, slow_in_a_loop
-from ...training.loop.evaluation import look_steps
+from ...training.loop.evaluation import evaluation_steps
 from ...training.loop.sources import Rows
 from ...training.problem import problem_of
 from ...training.reporting.progress import Display, Status, display_for
-from ..population.arms import Family, arms
-from ..population.held_out import hold_back, rows_of
-from .grid import Fall, Key, grid_of
+from ..population.arms import OptimizerFactory, arm_optimizer
+from ..population.held_out import holdout_split, rows_of
+from .grid import Decay, Key, grid_of
 from .results import Row, Sweep, finished, keep, key_of
 from .runner import Runs, fastest, side_by_side
 
@@ -33,13 +33,13 @@ def sweep(
     *,
     rates: Iterable[float],
     steps: int,
-    families: Sequence[str] | Mapping[str, Family] = ("adam", "nesterov"),
-    schedules: Sequence[str] | Mapping[str, Fall] = ("constant", "linear"),
+    optimizers: Sequence[str] | Mapping[str, OptimizerFactory] = ("adam", "nesterov"),
+    schedules: Sequence[str] | Mapping[str, Decay] = ("constant", "linear"),
     seeds: Iterable[int] = (0,),
     batch_size: int | None = None,
     valid: Any = None,
-    around: Any = None,
-    looks: int = 10,
+    wrap: Any = None,
+    evaluations: int = 10,
     lanes: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool | None = None,
@@ -48,18 +48,18 @@ def sweep(
 
     Runs of a seed start alike and see the same rows in the same order: they are paired. A run ends
     at its first step that is not finite. Each has the bits of
-    `lo.fit(problem, tx=lo.recipe.arm, hyperparams=...)`, but in lanes, where they are near.
+    `lo.fit(problem, tx=lo.recipe.arm_optimizer(), hyperparams=...)`, but in lanes, where they are near.
 
     **Arguments**
 
-    - `problem`, `data`, `loss`, `batch_size`, `valid`, `around`: as for `recipe.run`.
+    - `problem`, `data`, `loss`, `batch_size`, `valid`, `wrap`: as for `recipe.run`.
     - `rates`: learning rates, > 0: `np.logspace(-4, 0, 17)`.
     - `steps`: of every run, >= 1.
-    - `families`: names of "adam", "nesterov", or `{"name": rate -> optimizer}`.
+    - `optimizers`: names of "adam", "nesterov", or `{"name": rate -> optimizer}`.
     - `schedules`: names of "constant", "linear" (falls to 0 over the whole run), "late" (over its
       second half), or `{"name": (from, to)}` in parts of the run.
     - `seeds`: whole numbers: of the initial parameters and the order of rows.
-    - `looks`: how often held-out rows are looked at in a run, evenly, >= 1.
+    - `evaluations`: how often held-out rows are looked at in a run, evenly, >= 1.
     - `lanes`: how many runs go side by side in one program, >= 1. None takes 1 on a CPU, and on an
       accelerator what a short measurement finds fastest.
     - `checkpoint`: a file that keeps finished runs: they are not made again.
@@ -86,20 +86,22 @@ def sweep(
     ```
     """
     given = problem_of(problem, data, loss=loss, valid=valid)
-    grid = grid_of(families, schedules, rates, seeds)
+    grid = grid_of(optimizers, schedules, rates, seeds)
     validate.steps(steps=steps)
-    validate.steps(of="looks", looks=looks)
+    validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
-    split = hold_back(given)
+    split = holdout_split(given)
     size = default_batch_size(batch_size, rows_of(split.train))
     numbers = grid.numbers(next(iter(grid)), steps)
-    build = arms(grid.own, around)
+    build = arm_optimizer(grid.own, wrap)
     program = Program.of(split, build, batch_size=size, hyperparams=numbers)
     train = jax.tree.map(jax.numpy.asarray, split.train)
     source = Rows(train, None, slow_in_a_loop(program, program.init(), train))
     starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
-    runs = Runs(program, source, split.valid, starts, grid, steps, look_steps(looks, steps))
+    runs = Runs(
+        program, source, split.valid, starts, grid, steps, evaluation_steps(evaluations, steps)
+    )
     done = _all_rows(runs, lanes, checkpoint, progress)
     return Sweep(tuple(done[key] for key in grid), runs.start_loss(), steps)
 

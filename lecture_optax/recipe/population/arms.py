@@ -16,7 +16,7 @@ from ..._average import average_iterates
 from ..._core.block import block
 from ..._core.chain import chain
 from ..._core.describe import describe
-from ..._core.types import Scalar, Transformation
+from ..._core.types import Transformation
 from ...optimizers import adam, sgd
 from ...schedules import wsd
 from ...training._cached import cached
@@ -26,9 +26,9 @@ from ..constants import ETA
 class Arm(NamedTuple):
     """A family by number, a rate 10^(quarter/4), and from where to where the rate falls to 0."""
 
-    family: int
+    optimizer: int
     quarter: int
-    fall: tuple[int, int] | None = None
+    decay: tuple[int, int] | None = None
 
     @property
     def rate(self) -> float:
@@ -37,19 +37,19 @@ class Arm(NamedTuple):
     @property
     def name(self) -> str:
         """In a journal, and of a file."""
-        return "_".join(map(str, (self.family, self.quarter, *(self.fall or ()))))
+        return "_".join(map(str, (self.optimizer, self.quarter, *(self.decay or ()))))
 
     def faster(self, quarters: int) -> "Arm":
         return self._replace(quarter=self.quarter + quarters)
 
     def hyperparams(self, steps: int) -> dict[str, Any]:
         """Its numbers; a rate that never falls falls after the last step."""
-        start, end = self.fall or (steps, steps + 1)
-        numbers = {"family": self.family, "learning_rate": self.rate}
+        start, end = self.decay or (steps, steps + 1)
+        numbers = {"optimizer": self.optimizer, "learning_rate": self.rate}
         return {**numbers, "decay_start": start, "decay_steps": end - start}
 
 
-Family = Callable[[Any], optax.GradientTransformation]
+OptimizerFactory = Callable[[Any], optax.GradientTransformation]
 """From a rate, which is a schedule, to an optimizer."""
 
 Build = Callable[..., Transformation]
@@ -66,103 +66,95 @@ def _nesterov(rate: Any) -> Transformation:
 _nesterov.gain = 10.0  # type: ignore[attr-defined]
 
 
-FAMILIES: Mapping[str, Family] = {"adam": _adam, "nesterov": _nesterov}
+OPTIMIZERS: Mapping[str, OptimizerFactory] = {"adam": _adam, "nesterov": _nesterov}
 """The lecture's two, in the order in which they are tried."""
 
 
-def arm(
-    family: Scalar, learning_rate: Scalar, decay_start: Scalar, decay_steps: Scalar
-) -> Transformation:
-    """The optimizer of any arm of a search, as one program: every number of it is data.
+def arm_optimizer(
+    optimizers: Mapping[str, OptimizerFactory] | None = None, wrap: Any = None
+) -> Build:
+    """Return the function that builds the optimizer of any arm of a search.
 
-        τ(k) = learning_rate                      until decay_start
-        τ(k) = from there to 0 along a line       over decay_steps
+        τ(k) = learning_rate                           until decay_start
+        τ(k) = linearly from learning_rate to 0        over decay_steps
 
-    with an average of the iterates, `average_iterates(8.0)`. Other programs round differently;
-    this one gives an arm's bits again: `lo.fit(..., tx=lo.recipe.arm, hyperparams={...})`.
+    with an average of the iterates, `average_iterates(8.0)`. All its arguments are data, so one
+    program serves every arm. A run of this program has an arm's bits; other programs round
+    differently: `lo.fit(..., tx=lo.recipe.arm_optimizer(), hyperparams={...})`.
 
     **Arguments**
 
-    - `family`: 0 is Adam, 1 is SGD + Nesterov with momentum 0.9.
-    - `learning_rate`: τ, >= 0.
-    - `decay_start`, `decay_steps`: when the rate begins to fall, and for how long.
+    - `optimizers`: `{"name": learning_rate -> optimizer}`, in the order in which they are tried. By
+      default Adam, and SGD + Nesterov with momentum 0.9.
+    - `wrap`: `optimizer -> optimizer`, applied to each of them, as
+      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+
+    **Returns** `build(optimizer, learning_rate, decay_start, decay_steps)`: the index of the
+    optimizer, τ >= 0, the step at which the learning rate begins to decay, and the steps that the
+    decay takes.
+
+    **Raises** `TypeError` if `optimizers` is not a mapping of functions, or `wrap` not a function.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo, optax
-    >>> tx = lo.recipe.arm(family=1, learning_rate=0.1, decay_start=10, decay_steps=5)
+    >>> build = lo.recipe.arm_optimizer()
+    >>> tx = build(optimizer=1, learning_rate=0.1, decay_start=10, decay_steps=5)
     >>> update, state = tx.update(jnp.ones(2), tx.init(jnp.zeros(2)), jnp.zeros(2))
-    >>> print(update.round(2))  # g + 0.9 v, times the rate
+    >>> print(update.round(2))  # g + 0.9 v, times the learning rate
     [-0.19 -0.19]
 
     ```
     """
-    built = _built(tuple(FAMILIES.items()), None)
-    return built(family, learning_rate, decay_start, decay_steps)
+    _refuse_what_cannot_be_called(optimizers, wrap)
+    return _built(tuple((optimizers or OPTIMIZERS).items()), wrap)
 
 
-def arms(families: Mapping[str, Family] | None = None, around: Any = None) -> Build:
-    """The same for families of one's own, and with transformations around each of them.
-
-    **Arguments**
-
-    - `families`: `{"name": rate -> optimizer}`, in the order in which they are tried.
-    - `around`: `optimizer -> optimizer`, as
-      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
-
-    **Raises** `TypeError` for what is no mapping of functions, or no function.
-    """
-    _refuse_what_cannot_be_called(families, around)
-    if families is None and around is None:
-        return arm
-    return _built(tuple((families or FAMILIES).items()), around)
-
-
-def gain_of(family: Family) -> float | None:
+def gain_of(optimizer: OptimizerFactory) -> float | None:
     """How far a step goes for a unit of rate and gradient, its attribute `gain`: 1/(1 - μ) for SGD
     with momentum. None where the gradient's size does not matter, as for Adam."""
-    return getattr(family, "gain", None)
+    return getattr(optimizer, "gain", None)
 
 
-def plain(family: Family, around: Any, rate: Any) -> Transformation:
+def plain(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> Transformation:
     """One arm by itself, for a loop of one's own."""
-    return chain(on_its_own(family, around, rate), average_iterates(ETA))
+    return chain(on_its_own(optimizer, wrap, rate), average_iterates(ETA))
 
 
-def on_its_own(family: Family, around: Any, rate: Any) -> optax.GradientTransformation:
+def on_its_own(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> optax.GradientTransformation:
     """One family, without the average."""
-    tx = _around(family(rate), around)
+    tx = _wrap(optimizer(rate), wrap)
     describe(tx)  # refuses what is no transformation
     return tx
 
 
-def _refuse_what_cannot_be_called(families: Any, around: Any) -> None:
+def _refuse_what_cannot_be_called(optimizers: Any, wrap: Any) -> None:
     example = '{"adamw": lambda rate: lo.adamw(rate, weight_decay=0.1)}'
-    if not isinstance(families, Mapping | None):
+    if not isinstance(optimizers, Mapping | None):
         raise TypeError(
-            f"families must be {{name: rate -> optimizer}}, got {families!r}: {example}."
+            f"optimizers must be {{name: rate -> optimizer}}, got {optimizers!r}: {example}."
         )
-    for name, family in (families or {}).items():
-        if not callable(family):
+    for name, optimizer in (optimizers or {}).items():
+        if not callable(optimizer):
             raise TypeError(
-                f"families must be functions rate -> optimizer, got {family!r} for {name!r}: "
+                f"optimizers must be functions rate -> optimizer, got {optimizer!r} for {name!r}: "
                 f"{example}."
             )
-    if around is not None and not callable(around):
-        raise TypeError(f"around must be a function optimizer -> optimizer, got {around!r}.")
+    if wrap is not None and not callable(wrap):
+        raise TypeError(f"wrap must be a function optimizer -> optimizer, got {wrap!r}.")
 
 
 @cached
-def _built(families: tuple[tuple[str, Family], ...], around: Any) -> Build:
-    def build(family, learning_rate, decay_start, decay_steps):
+def _built(optimizers: tuple[tuple[str, OptimizerFactory], ...], wrap: Any) -> Build:
+    def build(optimizer, learning_rate, decay_start, decay_steps):
         rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
-        members = {name: on_its_own(make, around, rate) for name, make in families}
-        return chain(_one_of(members, family), average_iterates(ETA))
+        members = {name: on_its_own(make, wrap, rate) for name, make in optimizers}
+        return chain(_one_of(members, optimizer), average_iterates(ETA))
 
     return build
 
 
-def _around(tx: optax.GradientTransformation, around: Any) -> optax.GradientTransformation:
-    return tx if around is None else around(tx)
+def _wrap(tx: optax.GradientTransformation, wrap: Any) -> optax.GradientTransformation:
+    return tx if wrap is None else wrap(tx)
 
 
 def _one_of(members: Mapping[str, optax.GradientTransformation], which: Any) -> Transformation:

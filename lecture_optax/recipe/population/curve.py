@@ -11,7 +11,7 @@ BLOCKS = 64
 """Blocks of training losses that are kept; when they are full, pairs of them become one."""
 
 
-class Look(NamedTuple):
+class Evaluation(NamedTuple):
     """What held-out rows say of an arm: how much its loss has changed since the start.
 
     Negative is better. `raw` is NaN where only the average was looked at.
@@ -28,7 +28,7 @@ class Curve:
 
     **Attributes**
 
-    - `step`: how far it is; `looks`: at held-out rows, in order.
+    - `step`: how far it is; `evaluations`: at held-out rows, in order.
     - `width`, `means`, `lows`, `highs`: of the training loss, over blocks of `width` steps.
     - `levels`: `BLOCKS` means of every width before this one, the finest first: of width 1, 2, 4...
       Each begins at the start, so arms that ended early are compared in blocks as fine as theirs.
@@ -39,7 +39,7 @@ class Curve:
     """
 
     step: int = 0
-    looks: list[Look] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
     width: int = 1
     means: list[float] = field(default_factory=list)
     lows: list[float] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Curve:
 
     def at(self, step: int) -> float:
         """The averaged loss at a step that was looked at; infinite where it was not."""
-        return next((x.averaged for x in reversed(self.looks) if x.step == step), np.inf)
+        return next((x.averaged for x in reversed(self.evaluations) if x.step == step), np.inf)
 
     def _add(self, blocks: np.ndarray) -> None:
         self.means += blocks.mean(1, dtype=np.float64).tolist()

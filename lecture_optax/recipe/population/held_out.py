@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     """How the looks' share of the compute is spent.
 
     - `early`, `late`: rows at an early look (the average only), and at a late one (both).
-    - `every`: the part of T between looks; `recheck`: how many of the lowest looks are compared
+    - `every`: the part of T between evaluations; `recheck`: how many of the lowest looks are compared
       on all rows at the end, because `late` are not all of them.
     - `share`: rows that all looks together may ask.
     """
@@ -42,19 +42,22 @@ class Plan(NamedTuple):
 
 def plan_of(rows: int, steps: int, batch: int, budget: float) -> Plan:
     """The most frequent looks at the most rows that the share pays for."""
-    share = c.LOOK_SHARE * budget * steps * batch / c.FORWARD  # in rows
+    share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in rows
     ways = max(0.5 * share, share - ENDS * rows)  # what is left for looks on the way
     least, most = c.EARLY_ROWS
     early = min(rows, max(least, min(most, 0.3 * ways / (14 * min(1.0, budget) + 1))))
-    every = next((x for x in c.LOOKS if _late_looks(x, budget) * rows <= 0.7 * ways), c.LOOKS[-1])
-    looks, late, recheck = _late_looks(every, budget), rows, 0
-    if looks * rows > 0.7 * ways and rows > least:
+    every = next(
+        (x for x in c.EVALUATIONS if _late_evaluations(x, budget) * rows <= 0.7 * ways),
+        c.EVALUATIONS[-1],
+    )
+    evaluations, late, recheck = _late_evaluations(every, budget), rows, 0
+    if evaluations * rows > 0.7 * ways and rows > least:
         recheck = int(max(1, min(4, 0.15 * ways / rows)))
-        late = int(min(rows, max(least, (0.7 * ways - recheck * rows) / looks)))
+        late = int(min(rows, max(least, (0.7 * ways - recheck * rows) / evaluations)))
     return Plan(int(min(early, late)), late, every, recheck, share)
 
 
-def _late_looks(every: float, budget: float) -> float:
+def _late_evaluations(every: float, budget: float) -> float:
     """About how many evaluations of all rows a search makes."""
     return 2 * (3 + budget * (4 + 0.5 / every))
 
@@ -88,10 +91,10 @@ class HeldOut:
         value = self._loss(params, model_state, self._sets()[rows])
         return value - self.start[rows] if abs(value) < HUGE else np.inf
 
-    def has_room(self, looks: int = 1) -> bool:
+    def has_room(self, evaluations: int = 1) -> bool:
         """Whether looks that could be left out are within the share, and the last ones after."""
         kept = (ENDS - 1 + self.plan.recheck) * n_rows(self.all)
-        return self.asked + 2 * looks * self.plan.late + kept <= self.plan.share
+        return self.asked + 2 * evaluations * self.plan.late + kept <= self.plan.share
 
     def movement(self, params: Any, model_state: Any) -> float:
         """By how much the losses of the early rows changed, up or down, in the mean."""
@@ -167,7 +170,7 @@ def _rows(data: Any, chosen: np.ndarray) -> Any:
     return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[chosen]), data)
 
 
-def hold_back(problem: Problem, seed: int = 0) -> Problem:
+def holdout_split(problem: Problem, seed: int = 0) -> Problem:
     """The problem with a fifth of its training rows as held-out rows, where it has none.
 
     Which rows is a pure function of `seed`. With a single row that row is both.

@@ -84,7 +84,7 @@ class Population:
 
     def branch(self, arm: Arm, step: int, end: int) -> Arm:
         """The arm whose rate falls to 0 from a step on; it has its parent's past."""
-        child = arm._replace(fall=(step, end))
+        child = arm._replace(decay=(step, end))
         if child not in self.members:
             carry = self.saved.get((arm, step)) or self.members[arm].carry
             self.members[child] = Member(self.kept(carry), Curve(step=step, opening=step))
@@ -99,7 +99,7 @@ class Population:
 
     def again(self, arm: Arm) -> Arm:
         """The same arm from the start, under a name of its own: it falls after the last step."""
-        return arm._replace(fall=(self.steps, self.steps + 1))
+        return arm._replace(decay=(self.steps, self.steps + 1))
 
     def first(self, arm: Arm) -> Carry:
         """An arm before its first step."""

@@ -11,9 +11,9 @@ import numpy as np
 from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
-from ..population.curve import Curve, Look
+from ..population.curve import Curve, Evaluation
 from ..search.race import INF, Race
-from ..search.select import Choice
+from ..search.select import Selection
 
 
 class ArmRecord(NamedTuple):
@@ -23,18 +23,18 @@ class ArmRecord(NamedTuple):
       where there are any, as early ones see other rows; infinite where it was never a number.
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
       and what was not.
-    - `looks`: all of them. Two arms that were looked at after the same step saw the same rows.
+    - `evaluations`: all of them. Two arms that were looked at after the same step saw the same rows.
     - `diagnosis`: what its training losses show, and what its siblings' say of its rate.
     """
 
-    family: str
+    optimizer: str
     rate: float
-    fall: tuple[int, int] | None
+    decay: tuple[int, int] | None
     steps: int
     change: float
     at: int
     failed: tuple[int, str] | None
-    looks: tuple[Look, ...]
+    evaluations: tuple[Evaluation, ...]
     diagnosis: Diagnosis | None = None
 
 
@@ -42,13 +42,13 @@ class Explanation(NamedTuple):
     """The numbers behind every sentence of `Result.explain`.
 
     - `arms`: a record for every arm, the best first; `winner`: the arm that was handed over, its
-      weights of `step`, averaged or not; `families`: in the order in which they are tried.
+      weights of `step`, averaged or not; `optimizers`: in the order in which they are tried.
     - `start`, `loss`: the held-out loss before and after, over all rows; `error`: the standard
-      error of the gain; `rows`: how many there are, and `kept_back`: whether from the training
+      error of the gain; `rows`: how many there are, and `held_out_from_train`: whether from the training
       rows.
-    - `seen_rows`: how many of them late looks saw, which is all where they pay for it, and
-      `seen_start`: the loss of the start over those. Looks are changes from there.
-    - `gradients`, `limit`: spent and allowed; `looks`: the looks' share of the compute.
+    - `subset_rows`: how many of them late looks saw, which is all where they pay for it, and
+      `subset_start`: the loss of the start over those. Looks are changes from there.
+    - `gradients`, `limit`: spent and allowed; `evaluations`: the looks' share of the compute.
     - `ended`: False where a person stopped the search.
     """
 
@@ -59,16 +59,16 @@ class Explanation(NamedTuple):
     start: float
     loss: float
     error: float
-    rule: str
+    reason: str
     rows: int
-    seen_rows: int
-    seen_start: float
-    kept_back: bool
+    subset_rows: int
+    subset_start: float
+    held_out_from_train: bool
     steps: int
     gradients: int
     limit: int
-    looks: float
-    families: tuple[str, ...]
+    evaluation_share: float
+    optimizers: tuple[str, ...]
     ended: bool = True
 
     def __str__(self) -> str:
@@ -79,19 +79,19 @@ class Explanation(NamedTuple):
 
 def explanation_of(
     race: Race,
-    choice: Choice,
-    families: Sequence[str],
+    selection: Selection,
+    optimizers: Sequence[str],
     batch: int,
     rows: int,
-    kept_back: bool,
+    held_out_from_train: bool,
     ended: bool,
 ) -> Explanation:
     """Read a finished race."""
     population, held_out = race.population, race.held_out
     steps, members = population.steps, population.members
     shown = diagnoses_of({arm: m.curve for arm, m in members.items()}, steps)
-    records = {arm: _record(families, arm, m.curve, steps, shown) for arm, m in members.items()}
-    found = choice.found
+    records = {arm: _record(optimizers, arm, m.curve, steps, shown) for arm, m in members.items()}
+    found = selection.candidate
     forward_rows = population.spent * batch * 3
     return Explanation(
         arms=tuple(sorted(records.values(), key=lambda record: record.change)),
@@ -99,40 +99,40 @@ def explanation_of(
         step=found.step if found else 0,
         is_average=bool(found and found.is_average),
         start=held_out.start["all"],
-        loss=held_out.start["all"] - choice.gain,
-        error=choice.error,
-        rule=choice.rule,
+        loss=held_out.start["all"] - selection.gain,
+        error=selection.error,
+        reason=selection.reason,
         rows=rows,
-        seen_rows=held_out.plan.late,
-        seen_start=held_out.start["late"],
-        kept_back=kept_back,
+        subset_rows=held_out.plan.late,
+        subset_start=held_out.start["late"],
+        held_out_from_train=held_out_from_train,
         steps=population.steps,
         gradients=population.spent,
         limit=population.limit,
-        looks=held_out.asked / max(1, forward_rows),
-        families=tuple(families),
+        evaluation_share=held_out.asked / max(1, forward_rows),
+        optimizers=tuple(optimizers),
         ended=ended,
     )
 
 
 def _record(
-    families: Sequence[str],
+    optimizers: Sequence[str],
     arm: Arm,
     curve: Curve,
     steps: int,
     shown: Mapping[Arm, Diagnosis | None],
 ) -> ArmRecord:
-    late = [x for x in curve.looks if not np.isnan(x.raw)] or curve.looks
+    late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
     change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
-    fall = arm.fall if arm.fall and arm.fall[0] < steps else None
+    decay = arm.decay if arm.decay and arm.decay[0] < steps else None
     return ArmRecord(
-        family=families[arm.family],
+        optimizer=optimizers[arm.optimizer],
         rate=arm.rate,
-        fall=fall,
+        decay=decay,
         steps=curve.step,
         change=change,
         at=at,
         failed=curve.failed,
-        looks=tuple(curve.looks),
+        evaluations=tuple(curve.evaluations),
         diagnosis=shown[arm],
     )

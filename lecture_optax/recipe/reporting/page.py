@@ -60,15 +60,15 @@ def _pictures(e: Explanation) -> list[tuple[str, str, Callable[["Figure"], Any]]
     from . import plots as draw
 
     found: list[tuple[str, str, Callable[[Figure], Any]]] = []
-    for family in e.families:
-        if constant_arms(e, family):
+    for optimizer in e.optimizers:
+        if constant_arms(e, optimizer):
             found.append(
                 (
-                    f"The rates of {family}",
+                    f"The rates of {optimizer}",
                     "The held-out loss of averaged weights over the rate, a line for each step at "
                     "which several arms were compared. Crosses are arms that exploded or were "
                     "worse than the start.",
-                    lambda figure, f=family: draw.draw_family(e, f, figure.add_subplot()),
+                    lambda figure, f=optimizer: draw.draw_optimizer(e, f, figure.add_subplot()),
                 )
             )
     found.append(
@@ -94,7 +94,7 @@ def _section(title: str, words: str, draw: Callable[["Figure"], Any]) -> str:
 def _title(e: Explanation) -> str:
     if e.winner is None:
         return "No arm was better than the start"
-    return f"{e.winner.family} at {e.winner.rate:.3g}"
+    return f"{e.winner.optimizer} at {e.winner.rate:.3g}"
 
 
 _PAGE = """<!doctype html>

@@ -9,7 +9,7 @@ import numpy as np
 from ...schedules import wsd
 from ...theory.gauge import Gauge, curvature_gauge
 from ...training.problem import Problem
-from ..population.arms import Arm, Family, on_its_own
+from ..population.arms import Arm, OptimizerFactory, on_its_own
 from ..population.held_out import rows_of
 from ..population.population import Population, inside
 
@@ -31,20 +31,20 @@ class Gauged(NamedTuple):
 def gauge_of(
     population: Population,
     problem: Problem,
-    families: Mapping[str, Family],
-    around: Any,
+    optimizers: Mapping[str, OptimizerFactory],
+    wrap: Any,
     arm: Arm,
 ) -> Callable[[], Gauged]:
     """To be asked later, as it takes a second or two. At the end of the constant rate: a rate that
     has fallen to 0 is far from every edge."""
     constant = next(
-        (x for x in (arm._replace(fall=None), population.again(arm)) if x in population.members),
+        (x for x in (arm._replace(decay=None), population.again(arm)) if x in population.members),
         arm,
     )
     member, step = population.members[constant], population.step(constant)
     if member.carry is None or not member.alive:
         return lambda: Gauged(None, step, arm.rate, "Its weights were not finite in the end.")
-    name, family = list(families.items())[arm.family]
+    name, optimizer = list(optimizers.items())[arm.optimizer]
     own = member.carry._replace(opt_state=member.carry.opt_state[0][name])
     like, tight = population.start.params, population.tight  # the other arms are let go
 
@@ -52,7 +52,7 @@ def gauge_of(
         rate = wsd(arm.rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
         try:
             here, batch = inside(own, like) if tight else own, _batch(problem)
-            where = (here.params, on_its_own(family, around, rate), here.opt_state)
+            where = (here.params, on_its_own(optimizer, wrap, rate), here.opt_state)
             gauge = curvature_gauge(_loss(problem, here.model_state, here.key), *where, batch)
         except Exception as error:  # a loss or a method of anybody's: a report is never lost to it
             return Gauged(None, step, arm.rate, " ".join(str(error).split()))
@@ -61,9 +61,9 @@ def gauge_of(
     return measure
 
 
-def sentence(gauged: Gauged, family: str) -> str:
+def sentence(gauged: Gauged, optimizer: str) -> str:
     """It explains, and was not asked when the arm was chosen."""
-    gauge, where = gauged.gauge, f"{family} at {gauged.rate:.3g} after {gauged.steps} steps"
+    gauge, where = gauged.gauge, f"{optimizer} at {gauged.rate:.3g} after {gauged.steps} steps"
     if gauge is None:
         return f"How near to the edge {where} was is not known. {gauged.why_not}"
     largest = gauged.rate / gauge.ratio if gauge.ratio > 0 else np.inf

@@ -34,8 +34,8 @@ def sentences(e: Explanation) -> list[str]:
 
 def name_of(arm: ArmRecord) -> str:
     """adam at 0.01, falling to 0 over steps 300 to 600."""
-    fall = f", falling to 0 over steps {arm.fall[0]} to {arm.fall[1]}" if arm.fall else ""
-    return f"{arm.family} at {arm.rate:.3g}{fall}"
+    decay = f", falling to 0 over steps {arm.decay[0]} to {arm.decay[1]}" if arm.decay else ""
+    return f"{arm.optimizer} at {arm.rate:.3g}{decay}"
 
 
 def fate_of(e: Explanation, arm: ArmRecord) -> str:
@@ -45,7 +45,7 @@ def fate_of(e: Explanation, arm: ArmRecord) -> str:
     if arm.failed:
         return f"not finite at step {arm.failed[0]} ({arm.failed[1]})"
     if f.diverged(arm):
-        return f"worse than the start at step {arm.looks[-1].step}"
+        return f"worse than the start at step {arm.evaluations[-1].step}"
     return "ran to the end" if arm.steps >= e.steps else f"left behind at step {arm.steps}"
 
 
@@ -77,7 +77,7 @@ def _stopped(e: Explanation) -> Iterator[str]:
 
 
 def _rows(e: Explanation) -> str:
-    return f"{e.rows} held-out rows ({KEPT_BACK if e.kept_back else 'given'})"
+    return f"{e.rows} held-out rows ({KEPT_BACK if e.held_out_from_train else 'given'})"
 
 
 def _sure(e: Explanation) -> str:
@@ -85,13 +85,15 @@ def _sure(e: Explanation) -> str:
     if np.isnan(e.error):
         why = "from one row" if e.rows < 2 else "from a loss that is no mean over rows"
         return f"{head}; how sure that is cannot be said {why}."
-    rule = "" if e.rule == "lowest" else f" ({e.rule})"
+    reason = "" if e.reason == "lowest" else f" ({e.reason})"
     gain = f"{e.start - e.loss:.4g} ± {e.error:.2g}"
-    return f"{head}{rule}; the gain is {gain} (one standard error over rows).{_part(e)}{_alike(e)}"
+    return (
+        f"{head}{reason}; the gain is {gain} (one standard error over rows).{_part(e)}{_alike(e)}"
+    )
 
 
 def _part(e: Explanation) -> str:
-    return "" if e.seen_rows == e.rows else f" Looks on the way saw {e.seen_rows} of the rows."
+    return "" if e.subset_rows == e.rows else f" Looks on the way saw {e.subset_rows} of the rows."
 
 
 def _alike(e: Explanation) -> str:
@@ -105,9 +107,9 @@ def _alike(e: Explanation) -> str:
 def _rate(e: Explanation) -> Iterator[str]:
     """What ten times the rate and a tenth would have done, and the nearest that were tried."""
     assert e.winner is not None
-    kin = f.constant_arms(e, e.winner.family)
+    kin = f.constant_arms(e, e.winner.optimizer)
     rates = f"from {kin[0].rate:.3g} to {kin[-1].rate:.3g}"
-    yield f"Why this rate: {len(kin)} rates of {e.winner.family} were tried, {rates}."
+    yield f"Why this rate: {len(kin)} rates of {e.winner.optimizer} were tried, {rates}."
     arms = [f.beside(e, decades) for decades in (1, 0.01, -0.01, -1)]
     for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
         yield f"The rate {times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
@@ -135,46 +137,50 @@ def _pair(pair: f.Compared) -> str:
 
 def _families(e: Explanation) -> Iterator[str]:
     assert e.winner is not None
-    for family in e.families:
-        if family == e.winner.family:
+    for optimizer in e.optimizers:
+        if optimizer == e.winner.optimizer:
             continue
-        arms = [arm for arm in e.arms if arm.family == family]
-        pair = f.rival(e, family)
+        arms = [arm for arm in e.arms if arm.optimizer == optimizer]
+        pair = f.rival(e, optimizer)
         if not arms:
-            yield f"{family} was not tried within the budget of {e.limit} gradients."
+            yield f"{optimizer} was not tried within the budget of {e.limit} gradients."
         elif pair:
-            best = f"{family} at its best, {pair.arm.rate:.3g}"
-            yield f"Why {e.winner.family}: {best}, {_pair(pair)}."
+            best = f"{optimizer} at its best, {pair.arm.rate:.3g}"
+            yield f"Why {e.winner.optimizer}: {best}, {_pair(pair)}."
         else:
-            yield f"Why {e.winner.family}: no arm of {family} was finite."
+            yield f"Why {e.winner.optimizer}: no arm of {optimizer} was finite."
 
 
 def _schedule(e: Explanation) -> Iterator[str]:
     assert e.winner is not None
     if pair := f.other_schedule(e):
-        other = "falls" if pair.arm.fall else "stays"
-        own = "falls" if e.winner.fall else "stays"
+        other = "falls" if pair.arm.decay else "stays"
+        own = "falls" if e.winner.decay else "stays"
         yield f"Why a rate that {own}: with a rate that {other} it {_pair(pair)}."
 
 
 def _average(e: Explanation) -> Iterator[str]:
-    look = f.handed(e)
-    if look is None:
+    evaluation = f.handed(e)
+    if evaluation is None:
         return
     words = ("averaged", "raw") if e.is_average else ("raw", "averaged")
-    first, second = (look.averaged, look.raw) if e.is_average else (look.raw, look.averaged)
+    first, second = (
+        (evaluation.averaged, evaluation.raw)
+        if e.is_average
+        else (evaluation.raw, evaluation.averaged)
+    )
     yield (
-        f"Why {words[0]} weights: at step {look.step} they had gained {-first:.5g}, "
+        f"Why {words[0]} weights: at step {evaluation.step} they had gained {-first:.5g}, "
         f"{words[1]} ones {-second:.5g}."
     )
 
 
 def _edges(e: Explanation) -> Iterator[str]:
-    for family in e.families:
-        if found := f.edge(e, family):
+    for optimizer in e.optimizers:
+        if found := f.edge(e, optimizer):
             how = fate_of(e, found.worst)
             yield (
-                f"The edge of divergence of {family} lies between {found.below:.3g} and "
+                f"The edge of divergence of {optimizer} lies between {found.below:.3g} and "
                 f"{found.above:.3g}, which was {how}."
             )
 
@@ -188,11 +194,11 @@ def _later(e: Explanation) -> Iterator[str]:
             f"the held-out loss of its average had risen by {found.by:.3g}. More steps will not "
             "help; more data or a penalty may."
         )
-    elif fall := f.late_fall(e):
-        pays = "4 times as many may pay" if fall.part > PAYS else "more will bring little"
+    elif late := f.late_improvement(e):
+        pays = "4 times as many may pay" if late.part > PAYS else "more will bring little"
         yield (
-            f"Steps {fall.since} to {fall.until} lowered the averaged loss by {fall.by:.2g}, "
-            f"{fall.part:.2%} of the gain: {pays}."
+            f"Steps {late.since} to {late.until} lowered the averaged loss by {late.by:.2g}, "
+            f"{late.part:.2%} of the gain: {pays}."
         )
     elif e.winner.steps < e.steps and e.limit - e.gradients < 0.1 * e.steps:
         yield (
@@ -210,13 +216,21 @@ def _failures(e: Explanation) -> Iterator[str]:
 
 def _spent(e: Explanation) -> str:
     spent = f"Spent {e.gradients} gradients of {e.limit} (a run has {e.steps})"
-    return f"{spent}; looks at held-out rows were {e.looks:.1%} of the compute."
+    return f"{spent}; looks at held-out rows were {e.evaluation_share:.1%} of the compute."
 
 
 WIDTH = 100
-LEFT = ("family", "what became of it", "symptom", "remedy")
-SHOWN = ("family", "rate", "rate falls", "symptom", "remedy")
-COLUMNS = ("family", "rate", "rate falls", "steps", "lowest loss", "at step", "what became of it")
+LEFT = ("optimizer", "what became of it", "symptom", "remedy")
+SHOWN = ("optimizer", "rate", "rate falls", "symptom", "remedy")
+COLUMNS = (
+    "optimizer",
+    "rate",
+    "rate falls",
+    "steps",
+    "lowest loss",
+    "at step",
+    "what became of it",
+)
 
 
 def text_of(e: Explanation, last: Sequence[str] = ()) -> str:
@@ -245,11 +259,11 @@ def text_of(e: Explanation, last: Sequence[str] = ()) -> str:
 def _cells(e: Explanation, arm: ArmRecord) -> list[str]:
     seen = math.isfinite(arm.change)
     return [
-        arm.family,
+        arm.optimizer,
         f"{arm.rate:.3g}",
-        f"{arm.fall[0]:,} to {arm.fall[1]:,}" if arm.fall else "",
+        f"{arm.decay[0]:,} to {arm.decay[1]:,}" if arm.decay else "",
         f"{arm.steps:,}",
-        f"{e.seen_start + arm.change:.5g}" if seen else "",
+        f"{e.subset_start + arm.change:.5g}" if seen else "",
         f"{arm.at:,}" if seen else "",
         fate_of(e, arm),
     ]

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from .. import constants as c
 from ..population.arms import Arm
 from .race import INF, Race
-from .scoring import hedged, look_at_home, ranked, score, worth
+from .scoring import hedged, ranked, score, set_loss_scale, worth
 
 FASTEST, SLOWEST = 37 * 4, -44 * 4
 """What float32 can hold, in quarter decades: not a bound of the search."""
 
 
-def first_look(race: Race) -> float:
+def first_evaluation(race: Race) -> float:
     """The fraction at which arms are first compared."""
     return min(max(c.FIRST, c.FIRST_STEPS / race.steps), c.FIRST_MOST)
 
@@ -36,12 +36,12 @@ def walk(race: Race, starts: tuple[Arm, ...], reserve: float) -> dict[Arm, float
 
 
 def _try(race: Race, arm: Arm, scores: dict[Arm, float], home: int, reserve: float) -> None:
-    fraction = first_look(race)
+    fraction = first_evaluation(race)
     in_reach = SLOWEST <= arm.quarter <= FASTEST
     if arm not in scores and in_reach and race.affords(fraction + reserve):
         change = race.run(arm, fraction)
         if arm.quarter == home and change < INF:
-            look_at_home(race, arm, change)
+            set_loss_scale(race, arm, change)
         scores[arm] = worth(race, arm, change, home)
 
 
@@ -57,7 +57,10 @@ def climb(
     for rung, (fraction, places) in enumerate(rungs):
         kept = _kept(race, alive, scores, rung, places, home)
         race.stage = f"rung of {len(kept)} arms at {fraction:.0%}"
-        alive = _run(race, kept, scores, max(fraction, first_look(race)), home, reserve) or kept[:1]
+        alive = (
+            _run(race, kept, scores, max(fraction, first_evaluation(race)), home, reserve)
+            or kept[:1]
+        )
     slowest = min(arm.quarter for arm in alive)
 
     def with_preference(arm):  # what is best early is too fast late

@@ -17,7 +17,7 @@ from .refine import Spending, spend
 
 
 def search(race: Race, gains: list[float | None]) -> None:
-    """Spend the budget of `race`; what was found is in it. One gain a family (`gain_of`)."""
+    """Spend the budget of `race`; what was found is in it. One gain a optimizer (`gain_of`)."""
     truncated = race.budget < c.TRUNCATED
     reserve = c.LEADER_SHARE * race.budget if truncated else 1.0
     starts = tuple(Arm(0, quarter) for quarter in c.STARTS)
@@ -39,7 +39,7 @@ def lead(race: Race, ranked: list[Arm], tried: dict[Arm, float]) -> Arm | None:
     for arm in [*ranked, *slower]:
         if race.left <= 1e-9:
             return None
-        may = arm == first or arm.family != first.family or arm.quarter < first.quarter
+        may = arm == first or arm.optimizer != first.optimizer or arm.quarter < first.quarter
         if may and _to_the_end(race, arm):
             tried[arm] = race.lowest(arm)
             return arm
@@ -48,13 +48,13 @@ def lead(race: Race, ranked: list[Arm], tried: dict[Arm, float]) -> Arm | None:
 
 def _to_the_end(race: Race, arm: Arm) -> bool:
     """False if it is not finite on the way."""
-    for mark in c.LEADER_LOOKS:
+    for mark in c.LEADER_EVALUATIONS:
         done = race.done(arm)
         fraction = min(mark, done + race.left)
         if fraction <= done + 1e-9:
             continue
-        if fall := _fall(race, arm, fraction):
-            return _with_a_fall(race, arm, *fall)
+        if decay := _decay(race, arm, fraction):
+            return _with_decay(race, arm, *decay)
         if race.run(arm, fraction) == INF:
             return False
         if fraction < 1 and overfits(race, arm):
@@ -67,10 +67,10 @@ def overfits(race: Race, arm: Arm) -> bool:
     return race.now(arm) > race.lowest(arm) + c.OVERFITS * race.progress
 
 
-def _fall(race: Race, arm: Arm, fraction: float) -> tuple[float, float] | None:
+def _decay(race: Race, arm: Arm, fraction: float) -> tuple[float, float] | None:
     """From where to where the rate is to fall, if now is the time and the budget has no better
     use for it: Nesterov's rate is found late, when a branch can be paid for."""
-    if race.budget >= c.SHORT or arm.family != 0:
+    if race.budget >= c.SHORT or arm.optimizer != 0:
         return None
     start, end = c.FALL["truncated" if race.budget < c.TRUNCATED else "short"]
     done = race.done(arm)
@@ -78,11 +78,11 @@ def _fall(race: Race, arm: Arm, fraction: float) -> tuple[float, float] | None:
     return (start, end) if in_time and done + race.left >= end - 0.006 else None
 
 
-def _with_a_fall(race: Race, arm: Arm, start: float, end: float) -> bool:
+def _with_decay(race: Race, arm: Arm, start: float, end: float) -> bool:
     if race.done(arm) < start - 0.006:
         if race.run(arm, start) == INF:
             return False
         if overfits(race, arm):
             return True
-    race.fall(arm, None, end)
+    race.branch_with_decay(arm, None, end)
     return True

@@ -10,14 +10,14 @@ import numpy as np
 from ...training.loop.evaluation import average_of
 from .. import constants as c
 from ..population.arms import Arm
-from ..population.curve import Look
+from ..population.curve import Evaluation
 from ..population.held_out import HeldOut
 from ..population.population import Population
 
 INF = math.inf
 
 
-class Found(NamedTuple):
+class Candidate(NamedTuple):
     """Weights that were looked at: how their loss differs from the start's, and whose they are."""
 
     change: float
@@ -40,8 +40,8 @@ class Race:
     population: Population
     held_out: HeldOut
     budget: float
-    found: list[Found] = field(default_factory=list)
-    half_looks: dict[tuple[Arm, int], float] = field(default_factory=dict)
+    found: list[Candidate] = field(default_factory=list)
+    midpoint_losses: dict[tuple[Arm, int], float] = field(default_factory=dict)
     unit: float = 0.0
     stage: str = "walk"
 
@@ -71,12 +71,16 @@ class Race:
     def lowest(self, arm: Arm) -> float:
         """The lowest late look of an arm and of the branches that fell from it."""
         curves = [m.curve for a, m in self.population.members.items() if a[:2] == arm[:2]]
-        return min((_both(look) for curve in curves for look in curve.looks), default=INF)
+        return min(
+            (_both(evaluation) for curve in curves for evaluation in curve.evaluations), default=INF
+        )
 
     def now(self, arm: Arm) -> float:
         """The lower of raw and averaged at the last late look."""
-        looks = [x for x in self.population.members[arm].curve.looks if not np.isnan(x.raw)]
-        return _both(looks[-1]) if looks else INF
+        evaluations = [
+            x for x in self.population.members[arm].curve.evaluations if not np.isnan(x.raw)
+        ]
+        return _both(evaluations[-1]) if evaluations else INF
 
     def at(self, arm: Arm, fraction: float) -> float:
         member = self.population.members.get(arm)
@@ -86,10 +90,10 @@ class Race:
         """How much the rows' losses have moved to and fro under the average of an arm."""
         return self._ask(arm, "movement", lambda: self.held_out.movement(*self._weights(arm)))
 
-    def last_fall(self, arm: Arm, fraction: float) -> float:
+    def last_decrease(self, arm: Arm, fraction: float) -> float:
         """By how much the average fell over the last half of its steps."""
         step = self._step(fraction)
-        before = self.half_looks.get((arm, step // 2), INF)
+        before = self.midpoint_losses.get((arm, step // 2), INF)
         now = self.population.members[arm].curve.at(step)
         return max(0.0, before - now) if math.isfinite(before) and math.isfinite(now) else 0.0
 
@@ -100,25 +104,25 @@ class Race:
         for step in self._marks(arm, end, half):
             if not self.population.advance(arm, step):
                 return INF
-            if arm.fall is None and self.population.step(arm) == self.steps // 2:
+            if arm.decay is None and self.population.step(arm) == self.steps // 2:
                 self.population.save(arm)
             if step == half and self.population.step(arm) == half:
-                self.half_looks[arm, half] = self._average(arm, "late")
+                self.midpoint_losses[arm, half] = self._average(arm, "late")
             on_the_way = step in self._rhythm() and self.held_out.has_room()
             if step == end or on_the_way or self.population.step(arm) < step:
-                score = self._look(arm)
+                score = self._evaluate(arm)
             if self.population.step(arm) < step:
                 return score
         return score if score < INF else self._seen(arm, end)
 
-    def look_at(self, arm: Arm, steps: list[int]) -> None:
+    def evaluate_at(self, arm: Arm, steps: list[int]) -> None:
         """Take an arm to steps of one's own, and look at all late rows there."""
         for step in steps:
             if not self.population.advance(arm, step):
                 return
-            self._look(arm, late=True)
+            self._evaluate(arm, late=True)
 
-    def fall(self, arm: Arm, start: float | None, end: float) -> None:
+    def branch_with_decay(self, arm: Arm, start: float | None, end: float) -> None:
         """Branch from where an arm is, or was, and let its rate fall to 0 at a fraction."""
         step = self.population.step(arm) if start is None else self._step(start)
         last = max(step + 1, self._step(end))
@@ -126,7 +130,7 @@ class Race:
 
     def _marks(self, arm: Arm, end: int, half: int) -> list[int]:
         marks = {*self._rhythm(), end, half}
-        if arm.fall is None:
+        if arm.decay is None:
             marks.add(self.steps // 2)
         return sorted(mark for mark in marks if self.population.step(arm) < mark <= end)
 
@@ -143,18 +147,18 @@ class Race:
         if member is None or not member.alive:
             return INF
         seen = member.curve.at(step)
-        return seen if seen < INF or member.curve.step == 0 else self._look(arm)
+        return seen if seen < INF or member.curve.step == 0 else self._evaluate(arm)
 
-    def _look(self, arm: Arm, late: bool = False) -> float:
+    def _evaluate(self, arm: Arm, late: bool = False) -> float:
         plan, step = self.held_out.plan, self.population.step(arm)
         if step == 0:
             return INF
         member = self.population.members[arm]
         if step < c.EARLY * self.steps and plan.early < plan.late and not late:
-            member.curve.looks.append(Look(step, np.nan, self._average(arm, "early")))
-            return member.curve.looks[-1].averaged
-        raw, smooth = self._ask(arm, "look", lambda: self._late(arm))
-        member.curve.looks.append(Look(step, raw, smooth))
+            member.curve.evaluations.append(Evaluation(step, np.nan, self._average(arm, "early")))
+            return member.curve.evaluations[-1].averaged
+        raw, smooth = self._ask(arm, "evaluation", lambda: self._late(arm))
+        member.curve.evaluations.append(Evaluation(step, raw, smooth))
         self._keep(raw, arm, False)
         self._keep(smooth, arm, True)
         return smooth if raw < INF else INF
@@ -191,10 +195,10 @@ class Race:
         room = max(1, self.held_out.plan.recheck)
         if change < INF and (len(kin) < room or change < kin[-1].change):
             params, state = self.population.kept(self._weights(arm, is_average))
-            new = Found(change, params, state, arm, self.population.step(arm), is_average)
+            new = Candidate(change, params, state, arm, self.population.step(arm), is_average)
             best = sorted([*kin, new], key=lambda x: x.change)[:room]
             self.found = best + [x for x in self.found if x.is_average != is_average]
 
 
-def _both(look: Look) -> float:
-    return INF if np.isnan(look.raw) else min(look.raw, look.averaged)
+def _both(evaluation: Evaluation) -> float:
+    return INF if np.isnan(evaluation.raw) else min(evaluation.raw, evaluation.averaged)

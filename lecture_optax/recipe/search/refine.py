@@ -15,8 +15,8 @@ class Spending:
     """The state of step 4.
 
     - `ranked`, `scores`: what the rungs left, and the last score of every arm.
-    - `tried`: the lowest look of every arm that was run to the end; `given_up`: those that were
-      not; `fallen`: those with a branch whose rate falls; `closer`: those looked at again.
+    - `tried`: the lowest evaluation of every arm that was run to the end; `given_up`: those that were
+      not; `decayed`: those with a branch whose rate falls; `closer`: those looked at again.
     - `others`: the families to come, by number, with their gains.
     """
 
@@ -26,7 +26,7 @@ class Spending:
     tried: dict[Arm, float]
     others: list[tuple[int, float | None]]
     given_up: set[Arm] = field(default_factory=set)
-    fallen: set[Arm] = field(default_factory=set)
+    decayed: set[Arm] = field(default_factory=set)
     closer: set[Arm] = field(default_factory=set)
 
     @property
@@ -37,7 +37,7 @@ class Spending:
         return arm in self.tried or arm in self.given_up
 
 
-def neighbour(state: Spending) -> bool:
+def try_neighbour(state: Spending) -> bool:
     """Half a decade up or down, where the decades beyond scored better first."""
     best = state.best
     up, down = best.faster(c.HALF), best.faster(-c.HALF)
@@ -49,22 +49,22 @@ def neighbour(state: Spending) -> bool:
     return True
 
 
-def fall(state: Spending) -> bool:
+def try_decay(state: Spending) -> bool:
     """The best arm again from the middle on, its rate falling to 0."""
     best = state.best
-    if best in state.fallen or not state.race.affords(0.5):
+    if best in state.decayed or not state.race.affords(0.5):
         return False
-    state.fallen.add(best)
+    state.decayed.add(best)
     middle = state.race.steps // 2
     if (best, middle) not in state.race.population.saved:
         state.race.run(best, 0.5)
     if (best, middle) in state.race.population.saved:
-        state.race.fall(best, 0.5, 1.0)
+        state.race.branch_with_decay(best, 0.5, 1.0)
     state.tried[best] = state.race.lowest(best)
     return True
 
 
-def other_family(state: Spending) -> bool:
+def try_other_optimizer(state: Spending) -> bool:
     """The next family: a walk, two rungs, and its best against ours."""
     if not state.others or state.race.left < c.NESTEROV_FROM:
         return False
@@ -78,7 +78,7 @@ def other_family(state: Spending) -> bool:
     return True
 
 
-def starts_of(race: Race, best: Arm, family: int, gain: float | None) -> tuple[Arm, Arm]:
+def starts_of(race: Race, best: Arm, optimizer: int, gain: float | None) -> tuple[Arm, Arm]:
     """Where a family starts: where it first moves as far as the best arm did, and a decade below.
 
     So its rates follow the scale of the loss. A family that has no `gain` starts where Adam did.
@@ -87,15 +87,15 @@ def starts_of(race: Race, best: Arm, family: int, gain: float | None) -> tuple[A
     home = c.STARTS[-1]
     if gain is not None and curve.gradient > 0 and curve.update > 0:
         home = round(4 * math.log10(curve.update / (gain * curve.gradient)))
-    return Arm(family, home - c.DECADE), Arm(family, home)
+    return Arm(optimizer, home - c.DECADE), Arm(optimizer, home)
 
 
-def quarter(state: Spending) -> bool:
+def try_quarter_decade(state: Spending) -> bool:
     near = [state.best.faster(-c.QUARTER), state.best.faster(c.QUARTER)]
     return _first_unknown(state, near, c.ABANDON[0][0])
 
 
-def runner_up(state: Spending) -> bool:
+def try_runner_up(state: Spending) -> bool:
     return _first_unknown(state, state.ranked, 0.2)
 
 
@@ -135,18 +135,20 @@ def _beyond(state: Spending, best: Arm, sign: int) -> float:
 def _tried_between(state: Spending, best: Arm, arm: Arm) -> bool:
     """Whether something between the best and that arm has been tried already."""
     low, high = sorted((best.quarter, arm.quarter))
-    known = [a for a in (*state.tried, *state.given_up) if a.family == best.family and a != best]
+    known = [
+        a for a in (*state.tried, *state.given_up) if a.optimizer == best.optimizer and a != best
+    ]
     return any(low <= a.quarter <= high for a in known)
 
 
-def look_closer(state: Spending) -> bool:
+def evaluate_more_often(state: Spending) -> bool:
     """Where the best look is an early one, run its arm again and look around that step.
 
     A model that overfits is best for a moment, which looks a tenth of the run apart miss.
     """
     race = state.race
     best = min(race.found, key=lambda x: x.change, default=None)
-    if best is None or best.arm.fall is not None or best.arm in state.closer:
+    if best is None or best.arm.decay is not None or best.arm in state.closer:
         return False
     gap = race.held_out.plan.every * race.steps
     marks = {round(best.step + gap * part) for part in c.CLOSER}
@@ -156,13 +158,13 @@ def look_closer(state: Spending) -> bool:
     if not (marks and is_early and has_room and race.affords(marks[-1] / race.steps)):
         return False
     state.closer.add(best.arm)
-    race.look_at(race.population.again(best.arm), marks)
+    race.evaluate_at(race.population.again(best.arm), marks)
     if best.arm in state.tried:
         state.tried[best.arm] = race.lowest(best.arm)
     return True
 
 
-def to_the_end(state: Spending) -> bool:
+def finish_best(state: Spending) -> bool:
     """The best arm, where it was stopped because it got worse."""
     best, race = state.best, state.race
     more = 1 - race.done(best)
@@ -173,7 +175,7 @@ def to_the_end(state: Spending) -> bool:
     return True
 
 
-def second_chance(state: Spending) -> bool:
+def resume_pruned(state: Spending) -> bool:
     """The lowest of the arms that were given up, to the end."""
     race = state.race
     waiting = [arm for arm in state.given_up if race.lowest(arm) < INF and _can_go_on(state, arm)]
@@ -186,16 +188,16 @@ def second_chance(state: Spending) -> bool:
     return True
 
 
-def other_fall(state: Spending) -> bool:
+def decay_runner_up(state: Spending) -> bool:
     """The rate of the next best arm falls, too."""
     race, middle = state.race, state.race.steps // 2
-    waiting = [arm for arm in state.tried if arm not in state.fallen]
+    waiting = [arm for arm in state.tried if arm not in state.decayed]
     waiting = [arm for arm in waiting if (arm, middle) in race.population.saved]
     if not waiting or not race.affords(0.5):
         return False
     arm = min(waiting, key=lambda arm: state.tried[arm])
-    state.fallen.add(arm)
-    race.fall(arm, 0.5, 1.0)
+    state.decayed.add(arm)
+    race.branch_with_decay(arm, 0.5, 1.0)
     state.tried[arm] = race.lowest(arm)
     return True
 
@@ -206,15 +208,15 @@ def _can_go_on(state: Spending, arm: Arm) -> bool:
 
 
 WAYS = (
-    look_closer,
-    neighbour,
-    fall,
-    other_family,
-    quarter,
-    runner_up,
-    to_the_end,
-    second_chance,
-    other_fall,
+    evaluate_more_often,
+    try_neighbour,
+    try_decay,
+    try_other_optimizer,
+    try_quarter_decade,
+    try_runner_up,
+    finish_best,
+    resume_pruned,
+    decay_runner_up,
 )
 
 

@@ -13,7 +13,7 @@ from ..population.arms import Arm
 from .race import INF, Race
 
 
-def look_at_home(race: Race, home: Arm, change: float) -> None:
+def set_loss_scale(race: Race, home: Arm, change: float) -> None:
     """The unit of what is small: how much rows differ at the start, or move at home, the rate that
     works where scales are ordinary."""
     movement = race.movement(home)
@@ -55,7 +55,7 @@ def hedged(
     race: Race, kept: list[Arm], rung: int, scores: dict[Arm, float], home: int
 ) -> list[Arm]:
     """While nothing has been gained, the arm at `home` keeps a place if it is not clearly worse."""
-    hedge = Arm(kept[0].family, home)
+    hedge = Arm(kept[0].optimizer, home)
     nothing_yet = race.progress < c.GAINED * race.unit
     if hedge in kept or not nothing_yet or scores.get(hedge, INF) > 0:
         return kept
@@ -66,6 +66,10 @@ def hedged(
 
 def score(race: Race, arm: Arm, fraction: float) -> float:
     """The averaged loss, credited with half of its last fall: slow arms have far to go."""
-    falls = fraction >= c.SLOPE_FROM
-    reached = race.run(arm, fraction, halfway=falls)
-    return reached - c.SLOPE * race.last_fall(arm, fraction) if falls and reached < INF else reached
+    is_late = fraction >= c.SLOPE_FROM
+    reached = race.run(arm, fraction, halfway=is_late)
+    return (
+        reached - c.SLOPE * race.last_decrease(arm, fraction)
+        if is_late and reached < INF
+        else reached
+    )

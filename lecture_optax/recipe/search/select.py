@@ -7,25 +7,25 @@ import numpy as np
 
 from ...training._trees import n_rows
 from .. import constants as c
-from .race import Found, Race
+from .race import Candidate, Race
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """The weights that were looked at last and best.
 
-    - `found`: the look; None where no arm was better than the start.
-    - `gain`: the fall of the loss over all held-out rows, and `error`: its standard error, paired
+    - `candidate`: the look; None where no arm was better than the start.
+    - `gain`: the decay of the loss over all held-out rows, and `error`: its standard error, paired
       row by row with the start; NaN where the loss is no mean over rows.
-    - `rule`: why this look, where it is not the lowest.
+    - `reason`: why this look, where it is not the lowest.
     """
 
-    found: Found | None
+    candidate: Candidate | None
     gain: float
     error: float
-    rule: str
+    reason: str
 
 
-def choose(race: Race, settle: Callable[[Found], Found]) -> Choice:
+def choose(race: Race, settle: Callable[[Candidate], Candidate]) -> Selection:
     """The lowest look over all rows; with few rows raw weights must be better by a standard error.
 
     `settle` gives averaged weights the model state that belongs to them.
@@ -36,8 +36,8 @@ def choose(race: Race, settle: Callable[[Found], Found]) -> Choice:
     held_out = race.held_out
     found = sorted(_on_all_rows(race, settle), key=lambda x: x.change)
     if not found or found[0].change >= 0:
-        return Choice(None, 0.0, float("nan"), "no look was better than the start")
-    best, rule = found[0], "lowest"
+        return Selection(None, 0.0, float("nan"), "no look was better than the start")
+    best, reason = found[0], "lowest"
     rows = held_out.losses(best.params, best.model_state)
     averages = [x for x in found if x.is_average]
     if n_rows(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
@@ -45,13 +45,13 @@ def choose(race: Race, settle: Callable[[Found], Found]) -> Choice:
         lead = averages[0].change - best.change
         if averages[0].change < 0 and lead <= _error(rows, others):
             best, rows = averages[0], others
-            rule = "averaged, as the raw weights' lead is within its error"
+            reason = "averaged, as the raw weights' lead is within its error"
     start = race.population.start
     error = _error(rows, held_out.losses(start.params, start.model_state))
-    return Choice(best, -best.change, error, rule)
+    return Selection(best, -best.change, error, reason)
 
 
-def _on_all_rows(race: Race, settle: Callable[[Found], Found]) -> list[Found]:
+def _on_all_rows(race: Race, settle: Callable[[Candidate], Candidate]) -> list[Candidate]:
     """What was found, with its loss on all rows: late looks may have seen only a part of them."""
     held_out, seen_all = race.held_out, not race.held_out.plan.recheck
     some = sorted(race.found, key=lambda x: x.change)[: None if seen_all else held_out.plan.recheck]

@@ -34,16 +34,16 @@ def functions_of(
         value = loss(params, batch, **keywords)
         return value if has_state else (value, model_state)
 
-    def mean_loss(params, model_state, batch, key, weights=None):
+    def mean_loss(params, model_state, batch, key, sample_weight=None):
         value, model_state = call(params, model_state, batch, key, True)
-        if jnp.ndim(value) == 0 and weights is None:
+        if jnp.ndim(value) == 0 and sample_weight is None:
             return widen(value), (model_state, {})
         if jnp.ndim(value) == 0:
             raise ValueError(
-                "weights need a loss per example, got a loss that returns their mean: return the "
+                "sample_weight need a loss per example, got a loss that returns their mean: return the "
                 "losses before the mean is taken, an array with one row per example."
             )
-        value = energy(lambda params, batch: value)(params, batch, weights=weights)
+        value = energy(lambda params, batch: value)(params, batch, weights=sample_weight)
         return value, (model_state, {})
 
     def examples(params, model_state, batch):

@@ -15,7 +15,7 @@ class Functions(NamedTuple):
     """The pure functions that a problem is made of.
 
     - `init`: `(key, batch) -> (params, model_state)`.
-    - `loss`: `(params, model_state, batch, key, weights=None) -> (loss, (model_state, metrics))`,
+    - `loss`: `(params, model_state, batch, key, sample_weight=None) -> (loss, (model_state, metrics))`,
       the mean over the examples present, in train mode.
     - `examples`: `(params, model_state, batch) -> {"loss": ..., metric: ...}`, one number per
       example, or a mean over them where the problem has no other; in evaluation mode.
@@ -37,7 +37,7 @@ def functions_of(
     A batch is (x, y). Predictions are judged in at least float32.
     """
 
-    def mean_loss(params, model_state, batch, key, weights=None):
+    def mean_loss(params, model_state, batch, key, sample_weight=None):
         def per_example(params, batch):
             x, y = batch
             prediction, new_state = forward(params, model_state, x, key, True)
@@ -45,7 +45,7 @@ def functions_of(
             return loss(widen(prediction), y)
 
         states: list[Any] = []
-        value = energy(per_example)(params, batch, weights=weights)
+        value = energy(per_example)(params, batch, weights=sample_weight)
         return value, (states[0], {})
 
     def examples(params, model_state, batch):

@@ -8,7 +8,7 @@ import jax
 
 from ..._core.extras import warn
 from ..loop.loop import go_on
-from ..loop.run import Callback, Hook, Moment, Run
+from ..loop.run import Callback, Event, Hook, Run
 from .folder import Folder, sentence
 from .signals import Interruptions
 from .snapshot import difference, identity_of, put_back, snapshot
@@ -41,7 +41,7 @@ def go_on_saved(
     """
     if checkpoint is None:
         with Interruptions() as interruptions:
-            every = [*hooks, lambda moment: interruptions.obey()]
+            every = [*hooks, lambda event: interruptions.obey()]
             return go_on(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
     folder = Folder(checkpoint)
     saves = Saves(run, source, folder, identity_of(run, source, seed))
@@ -84,13 +84,13 @@ class Saves:
         self._saved_at = step
         return saved.notes["finished"]
 
-    def hook(self, moment: Moment) -> None:
+    def hook(self, event: Event) -> None:
         """Called after every chunk."""
         self.poll()
         self._collect(self.folder.finished)
         if self.run.stopped or self.run.step >= self.run.steps:
             self._save_now()
-        elif moment.records and self._is_due():
+        elif event.records and self._is_due():
             self._begin()
 
     def poll(self) -> None:

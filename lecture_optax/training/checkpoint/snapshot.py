@@ -38,13 +38,13 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
         "optimizer": optimizer_of(run),
         "names": {leaf.path: leaf.name for leaf in leaves if leaf.value.size},
         "best": best,
-        "looks": run.history.lines,
-        "columns": list(run.history.steps),
+        "evaluations": run.history.evaluations,
+        "columns": list(run.history.per_step),
         "source": source.get_state() if hasattr(source, "get_state") else None,
         "step": run.step,
         "stopped": run.stopped,
         # a run that was asked to stop within its last evaluation has that one to do
-        "finished": run.stopped is not None or (run.step >= run.steps and run.has_looked),
+        "finished": run.stopped is not None or (run.step >= run.steps and run.is_evaluated),
     }
     arrays |= _history_arrays(run.history)
     written = {path: x for path, x in arrays.items() if x.size}  # Orbax refuses what is empty
@@ -157,7 +157,7 @@ def _on_host(leaves: list[Leaf]) -> dict[str, np.ndarray]:
 
 
 def _history_arrays(history: History) -> dict[str, np.ndarray]:
-    arrays = {f"history.{name}": x for name, x in history.steps.items()}
+    arrays = {f"history.{name}": x for name, x in history.per_step.items()}
     if history.ratios:
         steps, ratios = zip(*history.ratios, strict=True)
         arrays["ratios.steps"], arrays["ratios"] = np.array(steps), np.stack(ratios)
@@ -169,7 +169,7 @@ def _history(saved: Saved) -> History:
     block = {name: arrays[f"history.{name}"] for name in notes["columns"]}
     pairs = zip(arrays.get("ratios.steps", ()), arrays.get("ratios", ()), strict=True)
     ratios = [(int(step), ratio) for step, ratio in pairs]
-    return History([block] if block else [], list(notes["looks"]), ratios)
+    return History([block] if block else [], list(notes["evaluations"]), ratios)
 
 
 def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
@@ -177,7 +177,10 @@ def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
 
     Model and optimizer may change while a run is interrupted: they are restored by name.
     """
-    arrays = {"data": getattr(source, "data", None), "weights": getattr(source, "weights", None)}
+    arrays = {
+        "data": getattr(source, "data", None),
+        "sample_weight": getattr(source, "sample_weight", None),
+    }
     return {
         "seed": int(seed),
         "steps": int(run.steps),

@@ -60,7 +60,7 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
             "an iterable does not say how many batches an epoch has: give steps, got "
             f"steps=None and epochs={given['epochs']!r}."
         )
-    if beside := [name for name in ("batch_size", "weights") if given[name] is not None]:
+    if beside := [name for name in ("batch_size", "sample_weight") if given[name] is not None]:
         raise ValueError(
             f"{in_words(beside)} is for arrays, of whose rows fit makes batches; an iterable has "
             "its own: build them as they should be, and weigh rows in a loss of your own."

@@ -13,7 +13,7 @@ Named = dict[str, Any]
 """The arrays of a tree of rows, by the names that a person has for them."""
 
 
-def check_rows(train: Any, valid: Any, weights: Any, *, pairs: bool) -> None:
+def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> None:
     """Refuse rows that cannot be trained on, and held-out rows that are not of their kind.
 
     `pairs`: the rows must be (x, y), as a model needs them.
@@ -25,8 +25,8 @@ def check_rows(train: Any, valid: Any, weights: Any, *, pairs: bool) -> None:
     _refuse_unequal_lengths(arrays)
     for name, array in arrays.items():
         _refuse_what_is_not_finite(name, array)
-    if weights is not None:
-        _check_weights(weights, len(next(iter(arrays.values()))))
+    if sample_weight is not None:
+        _check_weights(sample_weight, len(next(iter(arrays.values()))))
     if valid is not None:
         _check_valid(arrays, train, valid, pairs=pairs)
 
@@ -115,29 +115,29 @@ def _refuse_what_is_not_finite(name: str, array: Any) -> None:
     )
 
 
-def _check_weights(weights: Any, rows: int) -> None:
-    shape = getattr(weights, "shape", None)
-    if shape is None or not _is_numeric(weights):
+def _check_weights(sample_weight: Any, rows: int) -> None:
+    shape = getattr(sample_weight, "shape", None)
+    if shape is None or not _is_numeric(sample_weight):
         raise TypeError(
-            f"weights must be an array with one number >= 0 per row of data, got "
-            f"{_short(weights)}: pass numpy.asarray of it."
+            f"sample_weight must be an array with one number >= 0 per row of data, got "
+            f"{_short(sample_weight)}: pass numpy.asarray of it."
         )
     if not shape or shape[0] != rows:
         raise ValueError(
-            f"weights must have one number >= 0 per row of data, {rows}, got the shape {shape}."
+            f"sample_weight must have one number >= 0 per row of data, {rows}, got the shape {shape}."
         )
-    w = on_host(weights)
+    w = on_host(sample_weight)
     if w is None:
         return
     bad = ~(np.isfinite(w) & (w >= 0)).reshape(rows, -1).all(1)
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(
-            f"weights must be finite numbers >= 0, got {w[row]} in row {row} ({int(bad.sum())} "
+            f"sample_weight must be finite numbers >= 0, got {w[row]} in row {row} ({int(bad.sum())} "
             "such rows): 0 leaves a row out."
         )
     if not w.any():
-        raise ValueError("weights are all 0: no row would count.")
+        raise ValueError("sample_weight is all 0: no row would count.")
 
 
 def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:

@@ -154,7 +154,7 @@ def parts_of(function: Callable[..., Any], *, beyond_masks: bool = True) -> Iter
     """The functions that `function` is made of, in their order.
 
     `beyond_masks`: also those that are given a part of the parameters only, and those of which
-    one at a time acts (`recipe.arms`).
+    one at a time acts (`recipe.arm_optimizer`).
     """
     todo, seen = [function], set()
     while todo:

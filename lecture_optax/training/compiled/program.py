@@ -33,10 +33,10 @@ class Compiled(NamedTuple):
     """The jitted functions, the same ones for the same arguments.
 
     - `start`: `(params, hyperparams) -> opt_state`.
-    - `step`: `(carry, batch, weights, hyperparams) -> (carry, record)`; pure, not jitted.
+    - `step`: `(carry, batch, sample_weight, hyperparams) -> (carry, record)`; pure, not jitted.
     - `take`: `(data, key, step) -> batch`; pure, not jitted.
-    - `chunk`: `(carry, data, weights, hyperparams, steps) -> progress`, up to so many steps.
-    - `once`: `(carry, table, i, data, weights, hyperparams) -> progress`, one of them.
+    - `chunk`: `(carry, data, sample_weight, hyperparams, steps) -> progress`, up to so many steps.
+    - `once`: `(carry, table, i, data, sample_weight, hyperparams) -> progress`, one of them.
     - `given`: the same on a batch, and its weights, in place of all the data.
 
     Progress is (carry, table of records, finite, leaf_ratios of the last step). All donate the
@@ -61,10 +61,10 @@ class Program:
 
     ```python
     >>> import flax.linen as nn, jax, jax.numpy as jnp, lecture_optax as lo
-    >>> from lecture_optax.training import Problem
+    >>> from lecture_optax.training import Problem, Program
     >>> x = jnp.linspace(-1, 1, 64)[:, None]
     >>> problem = Problem.from_linen(nn.Dense(1), (x, 3 * x), loss="mse")
-    >>> program = problem.program(lo.sgd(0.1), batch_size=16)
+    >>> program = Program.of(problem, lo.sgd(0.1), batch_size=16)
     >>> def body(carry, _):
     ...     return program.step(carry, program.batch(carry))
     >>> carry, record = jax.jit(lambda c: jax.lax.scan(body, c, length=200))(program.init(seed=0))
@@ -79,7 +79,7 @@ class Program:
     ```python
     >>> from flax import nnx
     >>> model = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
-    >>> program = Problem.from_nnx(model, (x, 3 * x), loss="mse").program(lo.sgd(0.1))
+    >>> program = Program.of(Problem.from_nnx(model, (x, 3 * x), loss="mse"), lo.sgd(0.1))
     >>> carry, record = program.step(program.init(seed=0), (x, 3 * x))
     >>> program.export(carry) is model
     True
@@ -91,7 +91,8 @@ class Program:
     ```python
     >>> import equinox as eqx
     >>> module = eqx.nn.Linear(1, 1, key=jax.random.key(0))
-    >>> program = Problem.from_equinox(module, (x, 3 * x), loss="mse").program(lo.sgd(0.1))
+    >>> problem = Problem.from_equinox(module, (x, 3 * x), loss="mse")
+    >>> program = Program.of(problem, lo.sgd(0.1))
     >>> carry, record = program.step(program.init(seed=0), (x, 3 * x))
     >>> type(program.export(carry)).__name__
     'Linear'
@@ -106,7 +107,7 @@ class Program:
     ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
     ...     train={"x": x, "y": 3 * x[:, 0]},
     ... )
-    >>> program = problem.program(lo.sgd(0.1))
+    >>> program = Program.of(problem, lo.sgd(0.1))
     >>> carry, record = program.step(program.init(seed=0), problem.train)
 
     ```
@@ -203,27 +204,29 @@ def compile_of(
 ) -> Compiled:
     """The compiled functions of a loss and an optimizer, built once for each."""
 
-    def step(carry, batch, weights, hyperparams):
-        return step_of(functions.loss, build(**hyperparams), accumulate)(carry, batch, weights)
+    def step(carry, batch, sample_weight, hyperparams):
+        return step_of(functions.loss, build(**hyperparams), accumulate)(
+            carry, batch, sample_weight
+        )
 
     def take(data, key, step):
         rows = jax.tree.leaves(data)[0].shape[0]
         chosen = rows_at(keys_of(key)[0], step, rows, batch_size * accumulate)
         return spread(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
 
-    def given(carry, table, i, batch, weights, hyperparams):
-        carry, record = step(carry, spread(batch, mesh), weights, hyperparams)
+    def given(carry, table, i, batch, sample_weight, hyperparams):
+        carry, record = step(carry, spread(batch, mesh), sample_weight, hyperparams)
         table = jax.lax.dynamic_update_index_in_dim(table, _row(record), i, 0)
         return carry, table, record.finite, record.leaf_ratios
 
-    def once(carry, table, i, data, weights, hyperparams):
-        batch, own = take((data, weights), carry.key, carry.step)
+    def once(carry, table, i, data, sample_weight, hyperparams):
+        batch, own = take((data, sample_weight), carry.key, carry.step)
         return given(carry, table, i, batch, own, hyperparams)
 
-    def chunk(carry, data, weights, hyperparams, steps):
+    def chunk(carry, data, sample_weight, hyperparams, steps):
         def body(state):
             i, (carry, table, *_) = state
-            return i + 1, once(carry, table, i, data, weights, hyperparams)
+            return i + 1, once(carry, table, i, data, sample_weight, hyperparams)
 
         def goes_on(state):
             i, (_, _, finite, _) = state
@@ -278,13 +281,13 @@ def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
     return mesh or (own if own is not None and rows % own.size == 0 else None)
 
 
-def slow_in_a_loop(program: Program, carry: Carry, data: Any, weights: Any = None) -> bool:
+def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any = None) -> bool:
     """Whether steps are to be called one by one. Traces the chunk: JAX keeps what was traced."""
     platforms = {device.platform for device in carry.key.devices()}
     if platforms != {"cpu"}:
         return False
     chunk, numbers = program.compiled.chunk, program.hyperparams
-    return convolves(chunk.trace(carry, data, weights, numbers, np.int32(1)).jaxpr)
+    return convolves(chunk.trace(carry, data, sample_weight, numbers, np.int32(1)).jaxpr)
 
 
 def convolves(jaxpr: Any) -> bool:

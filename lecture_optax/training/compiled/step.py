@@ -52,18 +52,18 @@ def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumulate: int) -> Any:
-    """The pure step `(carry, batch, weights) -> (carry, record)`."""
+    """The pure step `(carry, batch, sample_weight) -> (carry, record)`."""
     tx = optax.with_extra_args_support(tx)
 
-    def step(carry, batch, weights=None):
+    def step(carry, batch, sample_weight=None):
         key = jax.random.fold_in(keys_of(carry.key)[1], carry.step)
         gradient_at = _accumulated(loss, accumulate) if accumulate > 1 else _gradient(loss)
         (value, (model_state, metrics)), gradient = gradient_at(
-            carry.params, carry.model_state, batch, key, weights
+            carry.params, carry.model_state, batch, key, sample_weight
         )
 
         def value_fn(params):  # for line searches
-            return loss(params, carry.model_state, batch, key, weights)[0]
+            return loss(params, carry.model_state, batch, key, sample_weight)[0]
 
         updates, opt_state = tx.update(
             gradient, carry.opt_state, carry.params, value=value, grad=gradient, value_fn=value_fn
@@ -83,10 +83,12 @@ def _gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
 def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
     """The gradient of a large batch from `parts` small ones, each weighed by its examples."""
 
-    def gradient_at(params, model_state, batch, key, weights):
+    def gradient_at(params, model_state, batch, key, sample_weight):
         total, rows = None, jax.tree.leaves(batch)[0].shape[0] // parts
         for i in range(parts):
-            part, w = jax.tree.map(lambda x, i=i: x[i * rows : (i + 1) * rows], (batch, weights))
+            part, w = jax.tree.map(
+                lambda x, i=i: x[i * rows : (i + 1) * rows], (batch, sample_weight)
+            )
             (value, (model_state, metrics)), gradient = _gradient(loss)(
                 params, model_state, part, jax.random.fold_in(key, i), w
             )

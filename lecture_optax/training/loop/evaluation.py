@@ -26,18 +26,18 @@ class Best(NamedTuple):
     is_average: bool
 
 
-def look_steps(looks: int | Sequence[int], steps: int) -> tuple[int, ...]:
+def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int, ...]:
     """The steps after which held-out data are evaluated: so many, evenly, or those given."""
-    given = np.asarray(looks) if np.size(looks) else np.zeros(0, int)
+    given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
     if given.dtype.kind not in "iu" or given.ndim > 1:
         raise TypeError(
             "looks must be a whole number >= 0, how often held-out data are evaluated, or a list "
-            f"of the steps at which they are, got {looks!r}."
+            f"of the steps at which they are, got {evaluations!r}."
         )
     last = steps if given.ndim else np.inf
     if given.size and not (given.min() >= 0 and given.max() <= last):
         raise ValueError(
-            f"looks must be >= 0, and as a list of steps within the run's {steps}, got {looks!r}."
+            f"looks must be >= 0, and as a list of steps within the run's {steps}, got {evaluations!r}."
         )
     many = range(1, int(given) + 1) if given.ndim == 0 else ()
     evenly = {round(steps * i / len(many)) for i in many}
@@ -61,7 +61,7 @@ def evaluate(
     return {name: float(total / weight) for name, (total, weight) in totals.items()}
 
 
-def look(
+def evaluate_run(
     examples: Callable[..., Any],
     carry: Carry,
     data: Any,

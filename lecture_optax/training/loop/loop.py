@@ -11,9 +11,9 @@ import numpy as np
 from ..compiled.program import CHUNK, table_of
 from ..compiled.step import Carry
 from .batch_statistics import settle_by
-from .evaluation import better, look
+from .evaluation import better, evaluate_run
 from .nonfinite import NonFiniteError, blame, what_was_not_finite, which_was_not_finite
-from .run import Callback, Hook, Moment, Run, Source
+from .run import Callback, Event, Hook, Run, Source
 from .sources import Rows
 
 SECONDS = 0.25
@@ -37,20 +37,20 @@ def go_on(
 
     - `callbacks`: called with the record of a look, after every look. What returns True ends the
       run. Looks are at fixed steps, chunks are not: so a resumed run ends at the same step.
-    - `hooks`: called with a `Moment` after every chunk, and once before the first.
+    - `hooks`: called with a `Event` after every chunk, and once before the first.
     - `poll`: called between the batches of an evaluation.
 
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
     length, records, kept = 1, {}, _Kept.of(run)
     while True:
-        line = _look(run, source, poll) if not run.has_looked else None
+        line = _evaluate(run, source, poll) if not run.is_evaluated else None
         run.stopped = _stopped(run, callbacks) if line else None  # asked once, resumed or not
         for hook in hooks:
-            hook(Moment(run, run.step, records, line))
+            hook(Event(run, run.step, records, line))
         if run.step >= run.steps or run.stopped:
             return run
-        steps = min([length, CHUNK, run.steps - run.step, *_until_look(run)])
+        steps = min([length, CHUNK, run.steps - run.step, *_until_evaluation(run)])
         if kept.is_old:
             kept = _Kept.of(run)
         began = time.perf_counter()
@@ -85,11 +85,11 @@ def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.nd
         what = what_was_not_finite(run.history, begin, records, good, bad)
         _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})
         if isinstance(source, Rows):
-            what += blame(run.program, run.carry, source.data, source.weights)
+            what += blame(run.program, run.carry, source.data, source.sample_weight)
         what += f" The parameters are those of step {run.step}."
         raise NonFiniteError(what, run, begin + good, bad)
     _remember(run, records)
-    if run.step in run.looks:  # fixed steps: where chunks end is a matter of time
+    if run.step in run.evaluations:  # fixed steps: where chunks end is a matter of time
         run.history.ratios.append((run.step, np.asarray(ratios)))
     return records
 
@@ -113,24 +113,26 @@ def _go_back(
     _remember(run, records)
 
 
-def _look(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:
+def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:
     """Evaluate, where there are held-out data; a line in the history in any case."""
-    since = int(run.history.lines[-1]["step"]) if run.history.lines else 0
+    since = int(run.history.evaluations[-1]["step"]) if run.history.evaluations else 0
     losses = run.history.since(since)
     line: dict[str, float] = {"step": run.step}
     if len(losses):
         line["train_loss"] = float(np.mean(losses, dtype=np.float64))
     if run.valid is not None:
         examples = run.program.problem.functions.examples
-        seen, candidates = look(examples, run.carry, run.valid, settle_by(run, source, poll), poll)
+        seen, candidates = evaluate_run(
+            examples, run.carry, run.valid, settle_by(run, source, poll), poll
+        )
         line |= seen
         run.best = better(run.best, candidates, run.step)
-    run.history.lines.append(line)
+    run.history.evaluations.append(line)
     return line
 
 
 def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:
-    record = {**run.history.lines[-1], "steps": run.steps, "history": run.history}
+    record = {**run.history.evaluations[-1], "steps": run.steps, "history": run.history}
     answers = [(callback(record), callback) for callback in callbacks]
     return next((_name(callback) for answer, callback in answers if answer is True), None)
 
@@ -139,8 +141,8 @@ def _name(callback: Callback) -> str:
     return getattr(callback, "__qualname__", type(callback).__name__).split(".")[0]
 
 
-def _until_look(run: Run) -> list[int]:
-    return [step - run.step for step in run.looks if step > run.step][:1]
+def _until_evaluation(run: Run) -> list[int]:
+    return [step - run.step for step in run.evaluations if step > run.step][:1]
 
 
 def next_length(steps: int, length: int, taken: float) -> int:

@@ -21,13 +21,13 @@ class NonFiniteError(FloatingPointError):
     """A loss, a gradient or an update was not finite.
 
     `run` stands before that step; or, where the batches cannot be had again, a few seconds before
-    it: `run.step` says where. `step` is how many were finite, `what` is "loss", "grad_norm",
+    it: `run.step` says where. `step` is how many were finite, `quantity` is "loss", "grad_norm",
     "update_norm" or "a parameter".
     """
 
-    def __init__(self, message: str, run: "Run", step: int, what: str):
+    def __init__(self, message: str, run: "Run", step: int, quantity: str):
         super().__init__(message)
-        self.run, self.step, self.what = run, step, what
+        self.run, self.step, self.quantity = run, step, quantity
 
 
 def which_was_not_finite(records: Mapping[str, np.ndarray], good: int) -> str:
@@ -57,7 +57,7 @@ _MOST = 3
 """So many names are enough."""
 
 
-def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
+def blame(program: Program, carry: Carry, data: Any, sample_weight: Any) -> str:
     """A sentence that names the rows, or the leaves of the gradient; nothing if neither is found.
 
     The rows are looked at in evaluation mode: where only training fails, the leaves are named.
@@ -65,7 +65,7 @@ def blame(program: Program, carry: Carry, data: Any, weights: Any) -> str:
     functions, order = program.problem.functions, keys_of(carry.key)
     size, step = program.batch_size * program.accumulate, jnp.asarray(carry.step)
     rows = np.asarray(rows_at(order[0], step, len(jax.tree.leaves(data)[0]), size))
-    batch, own = jax.tree.map(lambda x: x[rows], (data, weights))
+    batch, own = jax.tree.map(lambda x: x[rows], (data, sample_weight))
     losses = np.asarray(
         jax.jit(functions.examples)(carry.params, carry.model_state, batch)["loss"], np.float64
     )

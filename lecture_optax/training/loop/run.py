@@ -1,6 +1,6 @@
 """A run: where it stands, what its hooks are told, and where its batches come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -17,34 +17,34 @@ class History:
 
     **Attributes**
 
-    - `steps`: per step, `loss`, `grad_norm`, `update_norm`, `update_ratio`, `learning_rate`.
-    - `looks`: per look, `step`, and what was evaluated there: `valid_loss`, `valid_accuracy`,
+    - `per_step`: one value a step of `loss`, `grad_norm`, `update_norm`, `update_ratio` and
+      `learning_rate`.
+    - `evaluations`: per evaluate_run, `step`, and what was evaluated there: `valid_loss`, `valid_accuracy`,
       `averaged_loss`, ...
     - `ratios`: at every look, the update/weight ratio of each leaf: pairs of a step and an array.
     """
 
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list, repr=False)
-    lines: list[dict[str, float]] = field(default_factory=list, repr=False)
+    evaluations: list[dict[str, float]] = field(default_factory=list, repr=False)
     ratios: list[tuple[int, np.ndarray]] = field(default_factory=list, repr=False)
 
     @property
-    def steps(self) -> dict[str, np.ndarray]:
+    def per_step(self) -> dict[str, np.ndarray]:
         names = self.blocks[0] if self.blocks else {}
         return {name: np.concatenate([block[name] for block in self.blocks]) for name in names}
 
-    @property
-    def looks(self) -> dict[str, np.ndarray]:
-        names = dict.fromkeys(name for line in self.lines for name in line)
-        return {name: np.array([line.get(name, np.nan) for line in self.lines]) for name in names}
-
     def __getitem__(self, name: str) -> np.ndarray:
-        found: Mapping[str, Any] = {**self.looks, **self.steps}
-        if name not in found:
-            raise KeyError(f"{name!r} was not recorded; there is {', '.join(map(repr, found))}")
-        return found[name]
+        columns = columns_of(self.evaluations)
+        if name in columns:
+            return columns[name]
+        if self.blocks and name in self.blocks[0]:
+            return np.concatenate([block[name] for block in self.blocks])
+        recorded = ", ".join(map(repr, [*columns, *(self.blocks[0] if self.blocks else ())]))
+        raise KeyError(f"{name!r} was not recorded; there is {recorded or 'nothing'}")
 
     def __contains__(self, name: object) -> bool:
-        return name in self.steps or name in self.looks
+        recorded = [*self.blocks[:1], *self.evaluations]
+        return any(name in names for names in recorded)
 
     def __len__(self) -> int:
         """The number of steps."""
@@ -69,8 +69,14 @@ class History:
             if rest > 0:
                 self.blocks.append({name: x[:rest] for name, x in block.items()})
             excess = -rest
-        self.lines[:] = [line for line in self.lines if line["step"] <= step]
+        self.evaluations[:] = [line for line in self.evaluations if line["step"] <= step]
         self.ratios[:] = [pair for pair in self.ratios if pair[0] <= step]
+
+
+def columns_of(evaluations: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    """Return one array a name; NaN where an evaluation has no such value."""
+    names = dict.fromkeys(name for line in evaluations for name in line)
+    return {name: np.array([line.get(name, np.nan) for line in evaluations]) for name in names}
 
 
 @dataclass
@@ -83,7 +89,7 @@ class Run:
     program: Program
     carry: Carry
     steps: int
-    looks: tuple[int, ...]
+    evaluations: tuple[int, ...]
     valid: Any = None
     history: History = field(default_factory=History)
     best: Best | None = None
@@ -94,28 +100,28 @@ class Run:
         return int(np.asarray(self.carry.step))
 
     @property
-    def has_looked(self) -> bool:
+    def is_evaluated(self) -> bool:
         """Whether the look that is due at this step has been taken."""
-        lines = self.history.lines
-        return self.step not in self.looks or (bool(lines) and lines[-1]["step"] == self.step)
+        done = self.history.evaluations
+        return self.step not in self.evaluations or (bool(done) and done[-1]["step"] == self.step)
 
 
-class Moment(NamedTuple):
+class Event(NamedTuple):
     """What a hook is told, after every chunk.
 
     - `run`: the whole of it, as it stands.
     - `step`: the number of steps done.
     - `records`: of the steps since the last moment, one array a name.
-    - `look`: what held-out data said, where they were looked at after this chunk.
+    - `evaluate_run`: what held-out data said, where they were looked at after this chunk.
     """
 
     run: Run
     step: int
     records: Mapping[str, np.ndarray]
-    look: Mapping[str, float] | None
+    evaluation: Mapping[str, float] | None
 
 
-Hook = Callable[[Moment], Any]
+Hook = Callable[[Event], Any]
 Callback = Callable[[Mapping[str, Any]], Any]
 
 

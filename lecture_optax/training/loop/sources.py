@@ -19,17 +19,17 @@ class Rows:
     """Data that are on the device. `one_by_one` leaves the compiled loop: see `convolutions.py`."""
 
     data: Any
-    weights: Any = None
+    sample_weight: Any = None
     one_by_one: bool = False
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         compiled, numbers = program.compiled, program.hyperparams
         if not self.one_by_one:
-            return compiled.chunk(carry, self.data, self.weights, numbers, np.int32(steps))
+            return compiled.chunk(carry, self.data, self.sample_weight, numbers, np.int32(steps))
         table, finite, ratios = empty_table(), True, None
         for i in range(steps):
             carry, table, finite, ratios = compiled.once(
-                carry, table, np.int32(i), self.data, self.weights, numbers
+                carry, table, np.int32(i), self.data, self.sample_weight, numbers
             )
         return carry, table, finite, ratios
 

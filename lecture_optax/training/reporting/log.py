@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..loop.nonfinite import NonFiniteError
-from ..loop.run import Hook, Moment
+from ..loop.run import Event, Hook
 
 LINES = 100
 
@@ -69,28 +69,28 @@ class _Log:
         if isinstance(error, NonFiniteError) and self.write is not None:
             run = error.run
             if run.step > self.step:
-                unseen = {name: x[self.step :] for name, x in run.history.steps.items()}
-                self(Moment(run, run.step, unseen, None))
-            self.write(error.step + 1, {error.what.split()[-1]: np.nan})
+                unseen = {name: x[self.step :] for name, x in run.history.per_step.items()}
+                self(Event(run, run.step, unseen, None))
+            self.write(error.step + 1, {error.quantity.split()[-1]: np.nan})
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, event: Event) -> None:
         if self.write is None:
-            self.write = self.open_at(moment.step)
-        records = moment.records
+            self.write = self.open_at(event.step)
+        records = event.records
         if records:
             waiting = self.waiting or {name: x[:0] for name, x in records.items()}
             self.waiting = {name: np.append(waiting[name], x) for name, x in records.items()}
-        every = max(1, moment.run.steps // LINES)
+        every = max(1, event.run.steps // LINES)
         while len(self.waiting.get("loss", ())):
-            first = moment.step - len(self.waiting["loss"])
-            end = min((first // every + 1) * every, moment.step)
-            if end % every and not (moment.look and end == moment.step):
+            first = event.step - len(self.waiting["loss"])
+            end = min((first // every + 1) * every, event.step)
+            if end % every and not (event.evaluation and end == event.step):
                 break
-            look = moment.look if end == moment.step else None
-            self.write(end, {**self._window(end - first), **_without_step(look)})
-        if moment.look and not records:
-            self.write(moment.step, _without_step(moment.look))
-        self.step = moment.step
+            evaluation = event.evaluation if end == event.step else None
+            self.write(end, {**self._window(end - first), **_without_step(evaluation)})
+        if event.evaluation and not records:
+            self.write(event.step, _without_step(event.evaluation))
+        self.step = event.step
 
     def _window(self, length: int) -> dict[str, float]:
         """The mean loss of the first steps that wait, and what else the last of them did."""
@@ -100,8 +100,8 @@ class _Log:
         return {**last, "loss": float(np.mean(window["loss"], dtype=np.float64))}
 
 
-def _without_step(look: Mapping[str, float] | None) -> dict[str, float]:
-    return {name: value for name, value in (look or {}).items() if name != "step"}
+def _without_step(evaluation: Mapping[str, float] | None) -> dict[str, float]:
+    return {name: value for name, value in (evaluation or {}).items() if name != "step"}
 
 
 class _Lines:

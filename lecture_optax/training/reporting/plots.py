@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..loop.run import History
+from ..loop.run import History, columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,19 +56,28 @@ def plot(history: History, ax: Any = None) -> Any:
 def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -> "Axes":
     """The training loss as a line, what held-out data said as marks on a line."""
     color, dash, marker = COLORS[style % 7], DASHES[style % 7], MARKERS[style % 7]
-    steps, losses = means(history.steps.get("loss", np.zeros(0)))
-    looks = history.looks
+    steps, losses = means(history.per_step.get("loss", np.zeros(0)))
+    evaluations = columns_of(history.evaluations)
     line: dict[str, Any] = {"color": color, "ls": dash, "lw": 1.2}
-    if label and "valid_loss" in looks:  # several runs: one word for each, held-out data count
+    if (
+        label and "valid_loss" in evaluations
+    ):  # several runs: one word for each, held-out data count
         ax.plot(steps, losses, **line, alpha=0.4)
     else:
         ax.plot(steps, losses, **line, label=label or "training")
-    if "valid_loss" in looks:
+    if "valid_loss" in evaluations:
         line |= {"marker": marker, "ms": 4, "mfc": "white", "label": label or "held out"}
         line |= {} if label else {"color": COLORS[1]}
-        ax.plot(looks["step"], looks["valid_loss"], **line)
-    if "averaged_loss" in looks and not label:
-        ax.plot(looks["step"], looks["averaged_loss"], "k:", marker="x", ms=5, label="averaged θ")
+        ax.plot(evaluations["step"], evaluations["valid_loss"], **line)
+    if "averaged_loss" in evaluations and not label:
+        ax.plot(
+            evaluations["step"],
+            evaluations["averaged_loss"],
+            "k:",
+            marker="x",
+            ms=5,
+            label="averaged θ",
+        )
     shown = [y for line in ax.lines for y in np.asarray(line.get_ydata(), float)]
     if shown and np.nanmin(shown) > 0:
         ax.set_yscale("log")
@@ -80,7 +89,7 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
 
 def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
     """The rate that was in force at each step."""
-    rates = history.steps.get("learning_rate", np.zeros(0))
+    rates = history.per_step.get("learning_rate", np.zeros(0))
     line: Mapping[str, Any] = {"color": COLORS[style % 7], "ls": DASHES[style % 7], "lw": 1.2}
     ax.plot(np.arange(1, len(rates) + 1), rates, **line)
     ax.set(ylabel="learning rate τ")
@@ -94,7 +103,7 @@ def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
 
 def draw_ratios(history: History, ax: "Axes") -> "Axes":
     """How far a step goes, in sizes of what it moves: all parameters, and from leaf to leaf."""
-    steps, ratios = means(history.steps.get("update_ratio", np.zeros(0)))
+    steps, ratios = means(history.per_step.get("update_ratio", np.zeros(0)))
     ax.plot(steps, ratios, color=COLORS[0], lw=1.2, label="all parameters")
     if history.ratios and len(history.ratios[0][1]) > 1:
         at = [step for step, _ in history.ratios]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..loop.run import Hook, Moment
+from ..loop.run import Event, Hook
 
 
 class Status(NamedTuple):
@@ -96,33 +96,33 @@ class Watch:
         self.began = clock()
         self.shown = -np.inf
         self.compiled: tuple[float, int] | None = None
-        self.looked = False
+        self.evaluated = False
         self.held_out: dict[str, float] = {}
 
-    def __call__(self, moment: Moment) -> None:
-        now, run = self.clock(), moment.run
-        if moment.look:
+    def __call__(self, event: Event) -> None:
+        now, run = self.clock(), event.run
+        if event.evaluation:
             self.held_out = {
                 name: x
-                for name, x in moment.look.items()
+                for name, x in event.evaluation.items()
                 if name.startswith(("valid_", "averaged_"))
             }
-        ended = moment.step >= run.steps or run.stopped is not None
+        ended = event.step >= run.steps or run.stopped is not None
         if ended or now - self.shown >= self.display.seconds:
             self.shown = now
-            self.display.show(self._status(moment, now, ended))
-        if moment.records and (self.compiled is None or (not self.looked and moment.look)):
-            self.compiled, self.looked = (now, moment.step), moment.look is not None
+            self.display.show(self._status(event, now, ended))
+        if event.records and (self.compiled is None or (not self.evaluated and event.evaluation)):
+            self.compiled, self.evaluated = (now, event.step), event.evaluation is not None
 
-    def _status(self, moment: Moment, now: float, ended: bool) -> Status:
-        losses = moment.records.get("loss", ())
-        since, first = self.compiled or (now, moment.step)
+    def _status(self, event: Event, now: float, ended: bool) -> Status:
+        losses = event.records.get("loss", ())
+        since, first = self.compiled or (now, event.step)
         return Status(
-            step=moment.step,
-            steps=moment.run.steps,
+            step=event.step,
+            steps=event.run.steps,
             loss=float(np.mean(losses)) if len(losses) else np.nan,
             held_out=self.held_out,
-            rate=(moment.step - first) / (now - since) if now > since else 0.0,
+            rate=(event.step - first) / (now - since) if now > since else 0.0,
             seconds=now - self.began,
             ended=ended,
         )

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ..._core.describe import describe
+from ..loop.run import columns_of
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -38,30 +39,32 @@ def report(result: "Result") -> str:
     facts = Table.grid(padding=(0, 3))
     for name, text in _facts(result):
         facts.add_row(name, text)
-    looks = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    names, rows = _looks(result)
+    evaluations = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    names, rows = _evaluations(result)
     for name in names:
-        looks.add_column(name.replace("_", " "), justify="right")
+        evaluations.add_column(name.replace("_", " "), justify="right")
     for row in rows:
-        looks.add_row(*row)
+        evaluations.add_row(*row)
     page = io.StringIO()
     console = Console(
         file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
     )
     console.print(str(describe(result.optimizer)), "", soft_wrap=True, sep="\n")
-    console.print(facts, "", looks, *(["", *remarks(result)] if remarks(result) else []), sep="\n")
+    console.print(
+        facts, "", evaluations, *(["", *remarks(result)] if remarks(result) else []), sep="\n"
+    )
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def _facts(result: "Result") -> Iterator[tuple[str, str]]:
     history = result.history
-    yield "chosen", result.choice
+    yield "chosen", result.optimizer_source
     arrays = jax.tree.leaves(result.params)
     yield "parameters", f"{sum(x.size for x in arrays):,} in {len(arrays)} arrays"
     yield "steps", f"{result.steps:,}; the parameters are of {result.kept}"
     if not len(history):
         return
-    steps = history.steps
+    steps = history.per_step
     tail = max(1, len(history) // 20)
     first, last = steps["loss"][:tail].mean(), steps["loss"][-tail:].mean()
     yield "loss", f"{first:.4g} at first, {last:.4g} at the end (means of {tail} steps)"
@@ -80,7 +83,7 @@ def _rates(rates: np.ndarray) -> str:
 
 def _ratios(result: "Result") -> str:
     """How far a step goes, in sizes of what it moves: of all, and of single arrays."""
-    ratios = result.history.steps["update_ratio"]
+    ratios = result.history.per_step["update_ratio"]
     words = f"{np.median(ratios):.1e}, the median of all steps"
     names, seen = leaf_names(result.params), result.history.ratios
     if len(names) < 2 or not seen:
@@ -98,15 +101,14 @@ def leaf_names(params: Any) -> list[str]:
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "θ" for path in paths]
 
 
-def _looks(result: "Result") -> tuple[list[str], list[list[str]]]:
+def _evaluations(result: "Result") -> tuple[list[str], list[list[str]]]:
     """Some looks, evenly, the last and the one that is kept among them, which is marked."""
-    looks, lines = result.history.looks, result.history.lines
+    evaluations, lines = columns_of(result.history.evaluations), result.history.evaluations
     if not lines:
         return [], []
-    words = result.kept.split(",")[0]  # "step 300, averaged"
-    kept = next((i for i, x in enumerate(lines) if f"step {int(x['step'])}" == words), None)
+    kept = next((i for i, x in enumerate(lines) if int(x["step"]) == result.kept.step), None)
     shown = {round(i) for i in np.linspace(0, len(lines) - 1, min(ROWS, len(lines)))}
-    names = ["step", *(name for name in looks if name != "step")]
+    names = ["step", *(name for name in evaluations if name != "step")]
     rows = [
         [
             f"{int(lines[i]['step']):,}",
@@ -120,16 +122,21 @@ def _looks(result: "Result") -> tuple[list[str], list[list[str]]]:
 
 def remarks(result: "Result") -> list[str]:
     """What a practised eye would say of the curves, with the numbers."""
-    looks, losses = result.history.looks, result.history.steps.get("loss", np.zeros(0))
+    evaluations, losses = (
+        columns_of(result.history.evaluations),
+        result.history.per_step.get("loss", np.zeros(0)),
+    )
     found = []
     if result.stopped:
         found.append(f"Ended at step {result.steps:,} by {result.stopped}.")
-    averaged = "averaged" in result.kept and "averaged_loss" in looks
-    held_out = looks["averaged_loss"] if averaged else looks.get("valid_loss", np.zeros(0))
+    averaged = result.kept.is_average and "averaged_loss" in evaluations
+    held_out = (
+        evaluations["averaged_loss"] if averaged else evaluations.get("valid_loss", np.zeros(0))
+    )
     if len(held_out) and np.isfinite(held_out).all():
         best, last = held_out.min(), held_out[-1]
         if last > best + 0.05 * abs(best):
-            step, rise = int(looks["step"][held_out.argmin()]), (last - best) / abs(best or 1)
+            step, rise = int(evaluations["step"][held_out.argmin()]), (last - best) / abs(best or 1)
             found.append(
                 f"The held-out loss{' of the average' if averaged else ''} was lowest at step "
                 f"{step:,} and has risen by {rise:.0%} since: the model overfits from there."

@@ -28,7 +28,14 @@ def recipe(folder=None, problem=None, **options):
 def found(result):
     """All that a search leaves: arrays, and words and numbers."""
     curves = {
-        arm: (curve.step, curve.looks, curve.failed, curve.means, curve.gradient, curve.update)
+        arm: (
+            curve.step,
+            curve.evaluations,
+            curve.failed,
+            curve.means,
+            curve.gradient,
+            curve.update,
+        )
         for arm, curve in result.history.items()
     }
     words = result.code, result.cost, repr(result.explanation), result.explain(), repr(curves)
@@ -200,7 +207,10 @@ class TestFolder:
             ({"budget": 2.0}, r"budget is 2\.0, was 3\.0"),
             ({"problem": regression(shift=1.0)}, r"the loss at the start is [\d.]+, was"),
             ({"problem": regression(inputs=2.0)}, r"train\['x'\] is float32\[48,3\] #\w+, was"),
-            ({"families": {"adam": lambda rate: lo.adam(rate, b1=0.8)}}, r"y adam is .*0\.8.*was"),
+            (
+                {"optimizers": {"adam": lambda rate: lo.adam(rate, b1=0.8)}},
+                r"y adam is .*0\.8.*was",
+            ),
         ],
     )
     def test_the_folder_of_another_search_is_refused_and_left_alone(self, saved, options, words):

@@ -34,32 +34,32 @@ def test_every_family_rate_schedule_and_seed_is_one_row(table):
 
 @pytest.mark.parametrize(("schedule", "start"), [("constant", STEPS), ("late", STEPS // 2)])
 def test_a_row_is_what_the_same_run_gives_alone(table, schedule, start, capsys):
-    numbers = {"family": 1, "learning_rate": 0.1, "decay_start": start}
+    numbers = {"optimizer": 1, "learning_rate": 0.1, "decay_start": start}
     numbers["decay_steps"] = 1 if schedule == "constant" else STEPS - start
-    options = {"steps": STEPS, "batch_size": BATCH, "seed": 1, "looks": 10}
-    alone = lo.fit(regression(), tx=lo.recipe.arm, hyperparams=numbers, **options)
+    options = {"steps": STEPS, "batch_size": BATCH, "seed": 1, "evaluations": 10}
+    alone = lo.fit(regression(), tx=lo.recipe.arm_optimizer(), hyperparams=numbers, **options)
     (row,) = [row for row in table if row[:4] == ("nesterov", 0.1, schedule, 1)]
     losses, averages = alone.history["valid_loss"], alone.history["averaged_loss"]
     assert (row.final, row.lowest) == (losses[-1], losses.min())
     assert row.lowest_at == alone.history["step"][losses.argmin()]
     assert (row.averaged, row.averaged_lowest) == (averages[-1], averages.min())
-    assert row.exploded_at is None
+    assert row.diverged_at is None
 
 
 def test_a_run_that_explodes_ends_at_the_step_at_which_it_does_in_a_search(table):
     (row,) = [row for row in table if row[:4] == ("nesterov", 1e5, "constant", 0)]
-    exploding = {"boom": lambda rate: lo.sgd(1e5, momentum=0.9, nesterov=True)}
-    options = {"steps": STEPS, "batch_size": BATCH, "budget": 1.0, "families": exploding}
+    diverging = {"boom": lambda rate: lo.sgd(1e5, momentum=0.9, nesterov=True)}
+    options = {"steps": STEPS, "batch_size": BATCH, "budget": 1.0, "optimizers": diverging}
     found = lo.recipe.run(regression(), **options)
     (step,) = {curve.failed[0] for curve in found.history.values() if curve.failed}
-    assert row.exploded_at == step
+    assert row.diverged_at == step
     assert np.isinf([row.final, row.averaged]).all()
 
 
 def test_side_by_side_runs_give_the_rows_that_they_give_alone(table):
     for row, alone in zip(grid(lanes=5), table, strict=True):  # 24 runs: the last lane twice
         assert row[:4] == alone[:4]
-        assert (row.exploded_at, row.lowest_at) == (alone.exploded_at, alone.lowest_at)
+        assert (row.diverged_at, row.lowest_at) == (alone.diverged_at, alone.lowest_at)
         np.testing.assert_allclose(row[4:6] + row[7:9], alone[4:6] + alone[7:9], rtol=1e-4)
 
 
@@ -119,7 +119,7 @@ def test_a_file_of_another_sweep_is_refused_with_what_differs(tmp_path):
 
 def test_the_table_prints_the_best_rate_of_each_line_and_where_it_explodes(table):
     best, text = table.best(), str(table)
-    assert f"{best.family}, {best.schedule} at {best.rate:.3g}" in text
+    assert f"{best.optimizer}, {best.schedule} at {best.rate:.3g}" in text
     assert f"{best.loss:.4g} (start {table.start:.4g})" in text
     (line,) = [line for line in text.splitlines() if line.startswith("nesterov, late")]
     assert line.split()[-1] == "1e+05"
@@ -131,7 +131,7 @@ def test_the_plot_has_a_line_for_each_family_and_schedule_and_a_star(table):
 
     axes = table.plot(pyplot.figure().add_subplot())
     drawn = {line.get_label(): line for line in axes.lines}
-    cells = [c for c in table.cells() if (c.family, c.schedule) == ("adam", "late")]
+    cells = [c for c in table.cells() if (c.optimizer, c.schedule) == ("adam", "late")]
     np.testing.assert_array_equal(drawn["adam, late"].get_ydata(), [c.loss for c in cells])
     assert tuple(np.ravel(drawn["chosen"].get_data())) == (table.best().rate, table.best().loss)
     crosses = [line.get_xdata() for line in axes.lines if line.get_marker() == "x"]
@@ -146,7 +146,7 @@ def test_a_progress_line_counts_runs(capsys):
 
 def test_the_arms_of_a_sweep_and_of_a_search_share_one_program():
     built = []
-    options = {"batch_size": BATCH, "around": lambda tx: built.append(tx) or tx}
+    options = {"batch_size": BATCH, "wrap": lambda tx: built.append(tx) or tx}
     lo.recipe.run(regression(), steps=STEPS, budget=1.0, **options)
     sweep(regression(), rates=[1e-3], steps=STEPS, **options)
     built.clear()
@@ -155,7 +155,7 @@ def test_the_arms_of_a_sweep_and_of_a_search_share_one_program():
 
 
 def test_a_family_by_itself_has_the_same_bits(table):
-    alone = grid(families=["nesterov"], rates=[1e-1])
+    alone = grid(optimizers=["nesterov"], rates=[1e-1])
     assert list(alone) == [row for row in table if row[:2] == ("nesterov", 1e-1)]
 
 
@@ -169,10 +169,10 @@ def test_an_empty_row_is_infinite():
     [
         ({"rates": [-1.0]}, "rates must be .* > 0, got -1"),
         ({"rates": []}, "rates must have at least one value"),
-        ({"families": ["adan"]}, "adam"),
+        ({"optimizers": ["adan"]}, "adam"),
         ({"schedules": {"bad": (0.5, 0.5)}}, r"'bad': \(0.5, 0.5\). Try"),
         ({"steps": 0}, "steps must be a whole number of steps >= 1, got 0"),
-        ({"looks": 0}, "looks must be"),
+        ({"evaluations": 0}, "looks must be"),
     ],
 )
 def test_an_argument_out_of_its_range_is_refused(options, words):

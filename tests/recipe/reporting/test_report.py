@@ -15,12 +15,12 @@ from matplotlib import pyplot
 import lecture_optax as lo
 from lecture_optax.recipe import constants
 from lecture_optax.recipe.diagnosis.symptom_words import helps, showed
-from lecture_optax.recipe.population.curve import Look
+from lecture_optax.recipe.population.curve import Evaluation
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.recipe.reporting import comparisons as findings
 from lecture_optax.recipe.reporting.explanation import ArmRecord, Explanation
 from lecture_optax.recipe.reporting.page import page_of
-from lecture_optax.recipe.reporting.plots import draw_family, draw_race
+from lecture_optax.recipe.reporting.plots import draw_optimizer, draw_race
 from lecture_optax.recipe.reporting.stability import sentence
 from lecture_optax.recipe.reporting.text import sentences
 
@@ -47,33 +47,37 @@ def no_window():
     pyplot.close("all")
 
 
-def record(rate, *averaged, every=10, fall=None, failed=None, family="adam", raw=0.0):
+def record(rate, *averaged, every=10, decay=None, failed=None, optimizer="adam", raw=0.0):
     """An arm that was looked at every so many steps."""
-    looks = tuple(Look(every * (i + 1), x + raw, x) for i, x in enumerate(averaged))
-    change, at = min((min(x[1:]), x.step) for x in looks) if looks else (np.inf, 0)
-    return ArmRecord(family, rate, fall, every * len(looks), change, at, failed, looks)
+    evaluations = tuple(Evaluation(every * (i + 1), x + raw, x) for i, x in enumerate(averaged))
+    change, at = min((min(x[1:]), x.step) for x in evaluations) if evaluations else (np.inf, 0)
+    return ArmRecord(
+        optimizer, rate, decay, every * len(evaluations), change, at, failed, evaluations
+    )
 
 
 def explanation(winner, *others, step=40, is_average=True, **changed):
     """Of a run of 40 steps whose loss starts at 2."""
-    loss = 2 + next(look.averaged for look in winner.looks if look.step == step)
+    loss = 2 + next(
+        evaluation.averaged for evaluation in winner.evaluations if evaluation.step == step
+    )
     numbers = {
         "start": 2.0,
         "loss": loss,
         "error": 0.1,
-        "rule": "lowest",
+        "reason": "lowest",
         "rows": 50,
-        "seen_rows": 50,
+        "subset_rows": 50,
     }
     numbers |= {
-        "seen_start": 2.0,
-        "kept_back": False,
+        "subset_start": 2.0,
+        "held_out_from_train": False,
         "steps": 40,
         "gradients": 100,
         "limit": 120,
-        "looks": 0.05,
+        "evaluations": 0.05,
     }
-    numbers |= {"families": ("adam", "nesterov"), **changed}
+    numbers |= {"optimizers": ("adam", "nesterov"), **changed}
     return Explanation((winner, *others), winner, step, is_average, **numbers)
 
 
@@ -99,7 +103,7 @@ def test_every_number_that_is_said_is_in_the_data(result):
     found += [findings.compared(e, arm) for arm in e.arms]
     known = {abs(x) for x in numbers_in((*e, *filter(None, found)))}
     known |= {e.start - e.loss, len(findings.near(e)), 1, 4}  # "within 1 %", "4 times as many"
-    known |= {len(findings.constant_arms(e, family)) for family in e.families}
+    known |= {len(findings.constant_arms(e, optimizer)) for optimizer in e.optimizers}
     known |= {max(a.rate / e.winner.rate, e.winner.rate / a.rate) for a in e.arms}
     words = {f"{x:.{digits}g}" for x in known for digits in range(1, 6)}
     words |= {f"{100 * x:.{digits}f}" for x in known if x < 2 for digits in (1, 2)}
@@ -114,7 +118,7 @@ def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
     for arm in result.explanation.arms:
         symptom, verdict = arm.diagnosis
         known = {abs(x) for x in numbers_in((symptom, verdict)) if np.isfinite(x)}
-        known |= {1 / x for x in known if x} | {10}  # "÷ 3.2", "×10"
+        known |= {1 / x for x in known if x} | {10}  # "÷ 3.2", "increase"
         words = {f"{x:.{digits}g}" for x in known for digits in range(1, 4)}
         for word in re.findall(NUMBER, showed(arm.diagnosis) + helps(arm.diagnosis)):
             assert word in words, f"{word} in {showed(arm.diagnosis)}, {helps(arm.diagnosis)}"
@@ -126,7 +130,7 @@ def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
 def test_a_report_says_how_near_to_the_edge_the_chosen_rate_was(result, tmp_path):
     gauged, winner = result.gauge, result.explanation.winner
     text = " ".join(result.report(tmp_path / "page.html").split())
-    line = sentence(gauged, winner.family)
+    line = sentence(gauged, winner.optimizer)
     assert line in text
     assert line in Page((tmp_path / "page.html").read_text()).words
     assert 0 < gauged.gauge.ratio < 1
@@ -138,7 +142,7 @@ def test_a_report_says_how_near_to_the_edge_the_chosen_rate_was(result, tmp_path
 
 
 def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_chosen_rate(result):
-    result = recipe(families={"sgd": lo.sgd}, budget=2.0)
+    result = recipe(optimizers={"sgd": lo.sgd}, budget=2.0)
     x = np.c_[regression().train["x"], np.ones(48)]
     curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
     gauge, rate = result.gauge.gauge, result.explanation.winner.rate
@@ -147,7 +151,7 @@ def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_chosen_ra
 
 def test_an_arm_that_explodes_after_its_best_look_is_not_gauged():
     growing = {"growing": lambda rate: lo.sgd(lambda k: jnp.where(k < STEPS // 2, 0.1, 1e9))}
-    result = recipe(families=growing, budget=2.0)
+    result = recipe(optimizers=growing, budget=2.0)
     assert result.explanation.winner.failed
     assert "is not known. Its weights were not finite" in " ".join(result.report().split())
 
@@ -159,7 +163,7 @@ def test_to_be_gauged_later_keeps_the_winners_state_and_no_other_arm(result):
 
 def test_a_method_that_cannot_be_gauged_does_not_take_the_report_away():
     result = recipe(
-        families={"signs": lambda rate: lo.chain(optax.scale_by_sign(), lo.sgd(rate))}, budget=1.0
+        optimizers={"signs": lambda rate: lo.chain(optax.scale_by_sign(), lo.sgd(rate))}, budget=1.0
     )
     assert result.gauge.gauge is None
     assert "was is not known. chain(" in " ".join(result.report().split())
@@ -174,8 +178,9 @@ def test_an_arm_is_compared_with_the_winner_after_the_same_step_on_the_same_rows
             [
                 x
                 for a, curve in result.history.items()
-                for x in curve.looks
-                if (a.rate, e.families[a.family]) == (arm.rate, arm.family) and x.step == pair.step
+                for x in curve.evaluations
+                if (a.rate, e.optimizers[a.optimizer]) == (arm.rate, arm.optimizer)
+                and x.step == pair.step
             ]
             for arm in (pair.arm, e.winner)
         ]
@@ -221,16 +226,20 @@ def test_an_arm_that_was_stopped_is_told_of_the_overfitting_of_the_one_that_was_
 @pytest.mark.parametrize(("last", "words"), [(-1.0, "may pay"), (-0.901, "bring little")])
 def test_more_steps_are_promised_what_the_last_quarter_brought(last, words):
     e = explanation(record(1e-2, -0.5, -0.8, -0.9, last))
-    fall = findings.late_fall(e)
-    assert fall[:2] == (30, 40)
-    assert fall.part == pytest.approx((-0.9 - last) / -last)
+    decay = findings.late_fall(e)
+    assert decay[:2] == (30, 40)
+    assert decay.part == pytest.approx((-0.9 - last) / -last)
     assert words in said(e, "Steps 30 to 40")
 
 
 def test_why_a_family_a_schedule_and_an_average_is_said_with_both_numbers():
-    falling = record(1e-2, -0.5, -0.8, -0.85, -0.95, fall=(20, 40))
-    nesterov = record(0.1, -0.4, -0.7, family="nesterov")
-    e = explanation(GOOD._replace(looks=(*GOOD.looks[:3], Look(40, -0.6, -1.0))), falling, nesterov)
+    falling = record(1e-2, -0.5, -0.8, -0.85, -0.95, decay=(20, 40))
+    nesterov = record(0.1, -0.4, -0.7, optimizer="nesterov")
+    e = explanation(
+        GOOD._replace(evaluations=(*GOOD.evaluations[:3], Evaluation(40, -0.6, -1.0))),
+        falling,
+        nesterov,
+    )
     pair = "had gained 0.7 by step 20, where this arm had gained 0.8."
     assert said(e, "Why adam") == f"Why adam: nesterov at its best, 0.1, {pair}"
     pair = "had gained 0.95 by step 40, where this arm had gained 1."
@@ -286,8 +295,8 @@ def test_the_pictures_of_the_page_are_pictures(result):
 
 
 def test_what_a_person_named_is_escaped():
-    named = record(1e-2, -0.5, -0.8, -0.9, -1.0, family="<b>&")
-    text = page_of(explanation(named, families=("<b>&",)), "if 1 < 2: pass")
+    named = record(1e-2, -0.5, -0.8, -0.9, -1.0, optimizer="<b>&")
+    text = page_of(explanation(named, optimizers=("<b>&",)), "if 1 < 2: pass")
     assert "<b>" not in text
     assert "&lt;b&gt;&amp;" in text
     assert "if 1 < 2: pass" in Page(text).words
@@ -300,7 +309,7 @@ def test_the_plot_shows_every_arm_the_winners_weights_and_what_was_handed_over(r
     drawn = {line.get_label(): line for line in race.lines}
     (step,), (loss,) = drawn["handed over"].get_data()
     assert (step, loss) == (e.step, e.loss)
-    raw = [x for x in findings.looks_of(e, e.winner) if not np.isnan(x.raw)]
+    raw = [x for x in findings.evaluations_of(e, e.winner) if not np.isnan(x.raw)]
     np.testing.assert_allclose(drawn["chosen, raw"].get_ydata(), [e.start + x.raw for x in raw])
     crosses = [line for line in race.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert len(crosses) == sum(map(findings.diverged, e.arms))
@@ -310,14 +319,14 @@ def test_where_looks_saw_some_rows_the_pictures_and_the_table_show_the_loss_on_t
     monkeypatch.setattr(constants, "EARLY_ROWS", (8, 16))
     result = recipe(steps=20, batch_size=4, budget=2.0)
     e, race = result.explanation, result.plot(ax=pyplot.figure().add_subplot())
-    assert e.seen_rows < e.rows == 32
+    assert e.subset_rows < e.rows == 32
     drawn = {line.get_label(): line for line in race.lines}
     kind = "averaged" if e.is_average else "raw"
     chosen = dict(zip(*drawn[f"chosen, {kind}"].get_data(), strict=True))
     assert drawn["handed over"].get_data() == ([e.step], [chosen[e.step]])
-    assert race.get_ylabel() == f"loss on {e.seen_rows} held-out rows"
-    assert f"Looks on the way saw {e.seen_rows} of the rows." in said(e, "How sure")
-    assert f"{e.seen_start + e.arms[0].change:.5g}" in result.report()
+    assert race.get_ylabel() == f"loss on {e.subset_rows} held-out rows"
+    assert f"Looks on the way saw {e.subset_rows} of the rows." in said(e, "How sure")
+    assert f"{e.subset_start + e.arms[0].change:.5g}" in result.report()
 
 
 def test_the_looks_at_some_rows_are_shaded_in_the_race():
@@ -330,20 +339,24 @@ def test_the_looks_at_some_rows_are_shaded_in_the_race():
 
 def test_the_rates_of_a_family_are_drawn_at_the_steps_at_which_arms_were_left(result):
     e = result.explanation
-    axes = draw_family(e, "adam", pyplot.figure().add_subplot())
+    axes = draw_optimizer(e, "adam", pyplot.figure().add_subplot())
     lines = [line for line in axes.lines if str(line.get_label()).startswith("step ")]
     assert len(lines) >= 2
     for line in lines:
         step = int(line.get_label().split(",")[0].split()[1])
         for rate, loss in zip(*line.get_data(), strict=True):
             (arm,) = [arm for arm in findings.constant_arms(e, "adam") if arm.rate == rate]
-            assert loss in [e.start + look.averaged for look in arm.looks if look.step == step]
+            assert loss in [
+                e.start + evaluation.averaged
+                for evaluation in arm.evaluations
+                if evaluation.step == step
+            ]
 
 
 def test_the_star_is_in_the_picture_where_no_line_reaches_so_low():
-    falling = record(1e-2, -0.5, -0.8, -1.9, -1.99, fall=(20, 40))
+    falling = record(1e-2, -0.5, -0.8, -1.9, -1.99, decay=(20, 40))
     others = [record(rate, -0.5, -0.8) for rate in (1e-3, 1e-2)]
-    axes = draw_family(explanation(falling, *others), "adam", pyplot.figure().add_subplot())
+    axes = draw_optimizer(explanation(falling, *others), "adam", pyplot.figure().add_subplot())
     (star,) = [line for line in axes.lines if line.get_label() == "chosen"]
     assert axes.get_ylim()[0] < star.get_ydata()[0]
 

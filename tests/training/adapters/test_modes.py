@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 
 from ..models import ADAM, TRAIN, VALID, noisy
 
@@ -64,7 +64,7 @@ ASKED = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_word_for_the_mode_is_set(kind):
     problem = problem_of(kind, ASKED[kind]())
-    carry = problem.program(ADAM).init()
+    carry = Program.of(problem, ADAM).init()
     SEEN.clear()
     jax.eval_shape(problem.loss, carry.params, carry.model_state, TRAIN, carry.key)
     assert SEEN == [(True, True, True, False, False)]
@@ -76,14 +76,16 @@ def test_every_word_for_the_mode_is_set(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_and_batch_statistics_act_in_training_only(kind):
     problem = problem_of(kind, noisy(kind))
-    carry = problem.program(ADAM).init()
+    carry = Program.of(problem, ADAM).init()
 
     @jax.jit
-    def look(key):
+    def evaluation(key):
         loss, (state, _) = problem.loss(carry.params, carry.model_state, DATA, key)
         return loss, state, problem.functions.predict(carry.params, carry.model_state, VALID[0])
 
-    (one, state, before), (other, again, after) = map(look, jax.random.split(jax.random.key(0)))
+    (one, state, before), (other, again, after) = map(
+        evaluation, jax.random.split(jax.random.key(0))
+    )
     assert one != other  # another mask
     chex.assert_trees_all_close(state, again)  # the layers before the mask saw the same rows
     assert any(
@@ -164,13 +166,13 @@ def test_the_arrays_of_the_model_that_was_passed_are_neither_donated_nor_written
         np.testing.assert_array_equal(_bits(array), copy)
 
 
-def _ctrl_c(moment):
-    if moment.step:
+def _ctrl_c(event):
+    if event.step:
         signal.raise_signal(signal.SIGINT)
 
 
-def _mistake(moment):
-    if moment.step:
+def _mistake(event):
+    if event.step:
         raise LookupError("a hook of the person's own")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 
 from ..models import ADAM, TRAIN, VALID, LinenNet, noisy
 
@@ -22,7 +22,7 @@ def dtypes(tree):
 def test_gradients_and_running_statistics_stay_wide(kind):
     build = getattr(Problem, f"from_{kind}")
     problem = build(noisy(kind), TRAIN, loss="cross_entropy", dtype=BFLOAT16)
-    carry = problem.program(lo.sgd(0.1)).init()
+    carry = Program.of(problem, lo.sgd(0.1)).init()
     gradient = jax.value_and_grad(problem.loss, has_aux=True)
     (value, (state, _)), slope = jax.eval_shape(
         gradient, carry.params, carry.model_state, TRAIN, carry.key
@@ -68,7 +68,7 @@ def test_a_narrow_model_learns_as_a_wide_one():
             tx=ADAM,
             steps=60,
             batch_size=24,
-            looks=1,
+            evaluations=1,
             dtype=dtype,
         )
         for dtype in (None, BFLOAT16)

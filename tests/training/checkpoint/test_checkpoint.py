@@ -14,7 +14,7 @@ import optax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Run, _trees as identity
+from lecture_optax.training import NonFiniteError, Problem, Program, Run, _trees as identity
 from lecture_optax.training.checkpoint import saver as saves
 from lecture_optax.training.checkpoint.folder import Folder, Saved
 from lecture_optax.training.checkpoint.snapshot import put_back, snapshot
@@ -44,7 +44,7 @@ def noisy_loss(params, batch, key, model_state):
 
 PROBLEM = Problem.from_functions(init=start, loss=noisy_loss, train=(X, Y), valid=VALID)
 TX = lo.sgd(0.01, momentum=0.9)
-OPTIONS = {"tx": TX, "steps": 40, "batch_size": 16, "looks": 8, "progress": False}
+OPTIONS = {"tx": TX, "steps": 40, "batch_size": 16, "evaluations": 8, "progress": False}
 
 
 def fit(folder=None, problem=PROBLEM, **options):
@@ -55,8 +55,8 @@ def when(step, act):
     """A hook that acts once, at that step or after it."""
     done = []
 
-    def hook(moment):
-        if moment.step >= step and not done:
+    def hook(event):
+        if event.step >= step and not done:
             done.append(act())
 
     return hook
@@ -78,7 +78,7 @@ def learned(result):
         lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x,
         (result.params, result.model_state, result.opt_state),
     )
-    return plain, result.history.steps, result.history.lines, result.kept
+    return plain, result.history.per_step, result.history.evaluations, result.kept
 
 
 def steps_in(folder):
@@ -133,7 +133,7 @@ class TestAskedToStop:
         assert interrupt(tmp_path) == 143
         (saved,), begun = steps_in(tmp_path), []
         assert 10 <= saved < 40
-        result = fit(tmp_path, hooks=[lambda moment: begun.append(moment.step)])
+        result = fit(tmp_path, hooks=[lambda event: begun.append(event.step)])
         assert begun[0] == saved
         chex.assert_trees_all_equal(learned(result), whole)
 
@@ -141,13 +141,13 @@ class TestAskedToStop:
     def test_a_run_asked_within_an_evaluation_takes_that_look_again(
         self, tmp_path, whole, monkeypatch, step
     ):
-        def asked(examples, carry, *others, look=loop.look):
+        def asked(examples, carry, *others, evaluation=loop.evaluation):
             if carry.step == step:
                 terminate()
-            return look(examples, carry, *others)
+            return evaluation(examples, carry, *others)
 
         with monkeypatch.context() as patch, pytest.raises(SystemExit):
-            patch.setattr(loop, "look", asked)
+            patch.setattr(loop, "evaluation", asked)
             fit(tmp_path)
         assert steps_in(tmp_path) == [step]
         chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
@@ -206,19 +206,19 @@ class TestGoingOn:
 
     def test_a_finished_folder_returns_its_result_at_once(self, tmp_path, whole):
         fit(tmp_path)
-        before, moments = bytes_in(tmp_path), []
-        again = fit(tmp_path, hooks=[moments.append])
+        before, events = bytes_in(tmp_path), []
+        again = fit(tmp_path, hooks=[events.append])
         chex.assert_trees_all_equal(learned(again), whole)
-        assert moments == []
+        assert events == []
         assert bytes_in(tmp_path) == before
 
     def test_callbacks_are_called_once_for_every_look(self, tmp_path):
         """Saved at a look, too, where they had been called before it was saved."""
         called = []
         callbacks = [lambda record: called.append(record["step"])]
-        interrupt(tmp_path, 20, looks=[20, 30, 40], callbacks=callbacks)
+        interrupt(tmp_path, 20, evaluations=[20, 30, 40], callbacks=callbacks)
         assert called == steps_in(tmp_path) == [20]
-        fit(tmp_path, looks=[20, 30, 40], callbacks=callbacks)
+        fit(tmp_path, evaluations=[20, 30, 40], callbacks=callbacks)
         assert called == [20, 30, 40]
 
     def test_a_run_that_a_callback_ended_is_finished(self, tmp_path):
@@ -235,7 +235,7 @@ class TestGoingOn:
             ({"seed": 1}, "seed is 1, was 0"),
             ({"steps": 50}, "steps is 50, was 40"),
             ({"batch_size": 8}, "batch_size is 8, was 16"),
-            ({"weights": np.ones(96, np.float32)}, "weights is float32"),
+            ({"sample_weight": np.ones(96, np.float32)}, "sample_weight is float32"),
             ({"train": (X[:64], Y[:64])}, r"data\[0\] is float32\[64,3\] .* was float32\[96,3\]"),
             ({"train": (X[::-1], Y[::-1])}, r"data\[0\] is float32\[96,3\] .* was float32\[96,3\]"),
         ],
@@ -280,7 +280,7 @@ class TestGoingOn:
 
 
 def run_of(tx):
-    program = PROBLEM.program(tx, batch_size=16)
+    program = Program.of(PROBLEM, tx, batch_size=16)
     return Run(program, program.init(0), 40, (40,))
 
 
@@ -469,10 +469,10 @@ class TestDisk:
 
     def test_a_folder_that_cannot_be_is_refused_before_training(self, tmp_path):
         (tmp_path / "file").write_text("")
-        moments = []
+        events = []
         with pytest.raises(OSError, match=r"cannot be written to .* nothing was trained"):
-            fit(tmp_path / "file" / "folder", hooks=[moments.append])
-        assert moments == []
+            fit(tmp_path / "file" / "folder", hooks=[events.append])
+        assert events == []
 
     def test_without_orbax_the_extra_is_named(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
@@ -489,7 +489,7 @@ class TestTimes:
         monkeypatch.setattr(saves, "snapshot", lambda run, source, identity: Saved({}, {}))
         for step in range(1, 100):
             run.run.step, now[0] = step, now[0] + 0.25
-            run.hook(saves.Moment(run.run, step, {"loss": np.zeros(1)}, None))
+            run.hook(saves.Event(run.run, step, {"loss": np.zeros(1)}, None))
         assert begun[0] <= 0.25 + 1.0 + 0.25
         gaps = np.diff(begun)
         assert len(gaps) >= 2

@@ -73,11 +73,11 @@ OTHERS = [
     ({"keep": "lowest"}, ValueError, "keep must be one of 'best', 'last', 'average', got 'lowest'"),
     ({"keep": True}, ValueError, "keep must be one of 'best', 'last', 'average', got True"),
     ({"keep": "best"}, ValueError, 'keep="best" needs held-out data .* got valid=None.*"last"'),
-    ({"looks": "often"}, TypeError, "looks must be a whole number >= 0, .* got 'often'"),
-    ({"looks": 2.5}, TypeError, "looks must be a whole number >= 0, .* got 2.5"),
-    ({"looks": True}, TypeError, "looks must be a whole number"),
-    ({"looks": -1}, ValueError, "looks must be >= 0.* got -1"),
-    ({"looks": [1, 2]}, ValueError, r"within the run's 1, got \[1, 2\]"),
+    ({"evaluations": "often"}, TypeError, "looks must be a whole number >= 0, .* got 'often'"),
+    ({"evaluations": 2.5}, TypeError, "looks must be a whole number >= 0, .* got 2.5"),
+    ({"evaluations": True}, TypeError, "looks must be a whole number"),
+    ({"evaluations": -1}, ValueError, "looks must be >= 0.* got -1"),
+    ({"evaluations": [1, 2]}, ValueError, r"within the run's 1, got \[1, 2\]"),
     ({"hyperparams": {"b1": 0.9}}, TypeError, r"hyperparams are .* function that builds .* tx=lo"),
     ({"hyperparams": [0.9]}, TypeError, r"hyperparams must be a dict .* got \[0.9\]"),
     ({"tx": None, "hyperparams": {}}, TypeError, "hyperparams are the arguments of tx.*tx=None"),
@@ -97,8 +97,8 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(given, kind, says):
 
 
 def test_looks_may_be_any_list_of_whole_numbers():
-    look_steps = lo.training.looks.look_steps
-    assert look_steps(4, 8) == (2, 4, 6, 8)
-    assert look_steps(np.array([3, 1]), 8) == look_steps((1, 3), 8) == (1, 3, 8)
-    assert look_steps(range(0, 9, 4), 8) == (0, 4, 8)
-    assert look_steps(0, 8) == look_steps([], 8) == (8,)
+    evaluation_steps = lo.training.loop.evaluation.evaluation_steps
+    assert evaluation_steps(4, 8) == (2, 4, 6, 8)
+    assert evaluation_steps(np.array([3, 1]), 8) == evaluation_steps((1, 3), 8) == (1, 3, 8)
+    assert evaluation_steps(range(0, 9, 4), 8) == (0, 4, 8)
+    assert evaluation_steps(0, 8) == evaluation_steps([], 8) == (8,)

@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem
+from lecture_optax.training import NonFiniteError, Problem, Program
 from lecture_optax.training.checks.data import check_rows, shared_rows
 from lecture_optax.training.checks.likely_mistakes import sum_message
 from lecture_optax.training.checks.optimizer import optax_rates, uphill_message
@@ -92,17 +92,21 @@ ROWS = {
     "no rows": ({"data": (x[:0], y[:0])}, ValueError, r"x has no rows, its shape is \(0, 4\)"),
     "batch": ({"batch_size": 80}, ValueError, "80 .* of 72 that there are"),
     "few weights": (
-        {"weights": np.ones(71)},
+        {"sample_weight": np.ones(71)},
         ValueError,
         r"one number >= 0 per row of data, 72, .*\(71,\)",
     ),
-    "listed weights": ({"weights": [1.0] * 72}, TypeError, "weights must be an array .* the list"),
-    "bad weight": (
-        {"weights": with_entry(np.ones(72), 9, -2.0)},
-        ValueError,
-        r"weights must be finite numbers >= 0, got -2.0 in row 9 \(1 such",
+    "listed weights": (
+        {"sample_weight": [1.0] * 72},
+        TypeError,
+        "sample_weight must be an array .* the list",
     ),
-    "no weight": ({"weights": np.zeros(72)}, ValueError, "weights are all 0"),
+    "bad weight": (
+        {"sample_weight": with_entry(np.ones(72), 9, -2.0)},
+        ValueError,
+        r"sample_weight must be finite numbers >= 0, got -2.0 in row 9 \(1 such",
+    ),
+    "no weight": ({"sample_weight": np.zeros(72)}, ValueError, "sample_weight is all 0"),
 }
 
 
@@ -266,7 +270,7 @@ def test_two_rates_for_different_leaves_and_a_change_of_sign_are_no_mistake():
     climbing = optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.sgd(0.1))
     foreign = optax.chain(*(optax.masked(optax.sgd(0.1), only(name)) for name in LABELS))
     for tx in (both, parts, climbing, foreign):
-        PROBLEMS["functions"]().program(tx).init()
+        Program.of(PROBLEMS["functions"](), tx).init()
 
 
 @pytest.mark.parametrize(

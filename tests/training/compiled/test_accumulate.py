@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from lecture_optax.training import Program
+
 from ..models import ADAM, PROBLEMS, TRAIN
 
 ROWS = tuple(jnp.asarray(x[:64]) for x in TRAIN)
@@ -12,7 +14,7 @@ WEIGHTS = jax.random.uniform(jax.random.key(1), 64, maxval=2.0)
 
 
 def one_step(weights, **options):
-    program = PROBLEMS["functions"]().program(ADAM, **options)
+    program = Program.of(PROBLEMS["functions"](), ADAM, **options)
     step = jax.jit(program.compiled.step)
     return step(program.init(), ROWS, weights, program.hyperparams)
 
@@ -27,7 +29,7 @@ def test_accumulated_small_batches_are_one_large_batch_to_rounding(weights):
 
 
 def test_their_rows_are_the_same():
-    small = PROBLEMS["functions"]().program(ADAM, batch_size=16, accumulate=4)
-    large = PROBLEMS["functions"]().program(ADAM, batch_size=64)
+    small = Program.of(PROBLEMS["functions"](), ADAM, batch_size=16, accumulate=4)
+    large = Program.of(PROBLEMS["functions"](), ADAM, batch_size=64)
     carry = large.init(seed=2)._replace(step=jnp.int32(5))
     chex.assert_trees_all_equal(*jax.jit(lambda c: (small.batch(c), large.batch(c)))(carry))

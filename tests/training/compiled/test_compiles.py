@@ -15,7 +15,7 @@ def make(learning_rate, momentum, total_steps):
 
 
 def fit(kind, **arguments):
-    usual = {"steps": 7, "batch_size": 12, "looks": 2}
+    usual = {"steps": 7, "batch_size": 12, "evaluations": 2}
     if kind == "functions":
         return lo.fit(PROBLEMS[kind](), **{**usual, **arguments})
     usual["average"] = kind == "linen"

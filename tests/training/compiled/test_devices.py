@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 
 from ..compilations import COMPILED
 from ..models import TRAIN, VALID, noisy
@@ -28,7 +28,7 @@ def fit(data, valid, **arguments):
         steps=12,
         batch_size=16,
         keep="last",
-        looks=2,
+        evaluations=2,
         **arguments,
     )
 
@@ -64,7 +64,7 @@ def test_eight_devices_train_as_one(way, one_device):
 
 def test_a_loop_of_ones_own_takes_explicit_axes_too():
     problem = Problem.from_linen(noisy("linen"), spread(TRAIN), loss="cross_entropy")
-    program = problem.program(SGD, batch_size=16, mesh=EXPLICIT)
+    program = Program.of(problem, SGD, batch_size=16, mesh=EXPLICIT)
     carry = program.init()
     after = jax.eval_shape(lambda carry: program.step(carry, program.batch(carry))[0], carry)
     chex.assert_trees_all_equal_shapes_and_dtypes(after, carry)
@@ -72,12 +72,15 @@ def test_a_loop_of_ones_own_takes_explicit_axes_too():
 
 def test_devices_that_cannot_have_equal_parts_are_refused():
     with pytest.raises(ValueError, match=r"8 devices of mesh .* batch of 12 rows: .* 8 divides"):
-        Problem.from_linen(noisy("linen"), TRAIN, loss="cross_entropy").program(
-            SGD, batch_size=12, mesh=AUTOMATIC
+        Program.of(
+            Problem.from_linen(noisy("linen"), TRAIN, loss="cross_entropy"),
+            SGD,
+            batch_size=12,
+            mesh=AUTOMATIC,
         )
 
 
 def test_data_that_lie_spread_are_trained_on_in_any_batch_size():
     problem = Problem.from_linen(noisy("linen"), spread(TRAIN), loss="cross_entropy")
-    mesh = problem.program(SGD, batch_size=12).mesh
+    mesh = Program.of(problem, SGD, batch_size=12).mesh
     assert mesh == Mesh(EXPLICIT.devices, EXPLICIT.axis_names)

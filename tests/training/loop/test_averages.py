@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Problem
+from lecture_optax.training import Problem, Program
 from lecture_optax.training.compiled.row_order import rows_at
 from lecture_optax.training.compiled.step import keys_of
 from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.run import columns_of
 from lecture_optax.training.optimizer import with_average
 
 from ..models import ADAM, TRAIN, VALID, LinenNet, LinenNoisy, noisy
@@ -21,7 +22,7 @@ DATA = jax.tree.map(jnp.asarray, TRAIN)
 
 def fit(**arguments):
     """Runs that share a program: a network with BatchNorm and dropout, looked at five times."""
-    usual = {"tx": ADAM, "steps": STEPS, "batch_size": BATCH, "valid": VALID, "looks": 5}
+    usual = {"tx": ADAM, "steps": STEPS, "batch_size": BATCH, "valid": VALID, "evaluations": 5}
     return lo.fit(LinenNoisy(), TRAIN, loss="cross_entropy", **{**usual, **arguments})
 
 
@@ -36,18 +37,18 @@ def held_out_loss(result):
 
 
 def test_the_better_of_weights_and_average_is_kept_with_the_state_that_was_evaluated(averaged_run):
-    seen = averaged_run.history.looks
+    seen = columns_of(averaged_run.history.evaluations)
     assert len(seen["averaged_loss"]) == 5
     best = min(seen["valid_loss"].min(), seen["averaged_loss"].min())
     assert held_out_loss(averaged_run) == pytest.approx(best, rel=1e-6)
     is_average = seen["averaged_loss"].min() < seen["valid_loss"].min()
-    assert averaged_run.kept.endswith(", averaged") == is_average
+    assert averaged_run.kept.is_average == is_average
 
 
 def test_an_average_in_the_optimizer_is_evaluated_the_same_way(averaged_run):
     own = fit(tx=lo.chain(ADAM, lo.average_iterates()))
-    for name, column in averaged_run.history.looks.items():
-        np.testing.assert_array_equal(own.history.looks[name], column)
+    for name, column in columns_of(averaged_run.history.evaluations).items():
+        np.testing.assert_array_equal(own.history[name], column)
 
 
 def test_averaging_does_not_change_how_the_weights_are_trained(averaged_run):
@@ -60,7 +61,7 @@ def test_averaging_does_not_change_how_the_weights_are_trained(averaged_run):
 
 def test_the_last_average_is_kept_where_nothing_is_held_out(averaged_run):
     last = fit(average=True, valid=None)
-    assert last.kept == f"step {STEPS}, averaged"
+    assert last.kept == (STEPS, True)
     assert held_out_loss(last) == pytest.approx(averaged_run.history["averaged_loss"][-1], rel=1e-6)
     model = last.model  # bound to the average, and to its statistics
     chex.assert_trees_all_close(model(VALID[0], train=False), last.predict(VALID[0]), rtol=1e-5)
@@ -75,7 +76,7 @@ def test_a_memory_of_ones_own_stands_last_in_the_optimizer():
 
 def test_statistics_are_those_of_the_batches_that_pass_through_the_averaged_weights(averaged_run):
     problem = Problem.from_linen(LinenNoisy(), TRAIN, loss="cross_entropy")
-    program = problem.program(ADAM, batch_size=BATCH)
+    program = Program.of(problem, ADAM, batch_size=BATCH)
     carry = program.init(seed=3)
     statistics = settled(program, carry, averaged_run.params, DATA)["batch_stats"]["BatchNorm_0"]
 
@@ -93,7 +94,7 @@ def test_statistics_are_those_of_the_batches_that_pass_through_the_averaged_weig
 def test_statistics_do_not_depend_on_those_before(kind):
     """Equinox divides by 1 - m^(number of updates): that is undone, too."""
     problem = getattr(Problem, f"from_{kind}")(noisy(kind), TRAIN, loss="cross_entropy")
-    program = problem.program(ADAM, batch_size=BATCH)
+    program = Program.of(problem, ADAM, batch_size=BATCH)
     fresh = program.init(seed=0)
     seen = fresh._replace(step=jnp.int32(1))
     step = jax.jit(program.step)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import History, NonFiniteError, Problem, Run
+from lecture_optax.training import History, NonFiniteError, Problem, Program, Run
 from lecture_optax.training.compiled.program import slow_in_a_loop
 from lecture_optax.training.loop.loop import go_on
 from lecture_optax.training.loop.sources import Rows
@@ -30,7 +30,7 @@ def slow(*values):
 @pytest.mark.parametrize("kind", ["nnx", slow("linen"), slow("equinox")])
 def test_chunks_are_jitted_single_steps_bitwise(kind):
     result = lo.fit(noisy_problem(kind), tx=ADAM, steps=40, batch_size=16, seed=5)
-    program = noisy_problem(kind).program(ADAM, batch_size=16)
+    program = Program.of(noisy_problem(kind), ADAM, batch_size=16)
     step = jax.jit(lambda carry: program.step(carry, program.batch(carry)))
     carry, losses = program.init(seed=5), []
     for _ in range(40):
@@ -46,7 +46,7 @@ def chex_equal(one, other):
 
 
 def test_the_step_scans_in_a_loop_of_ones_own():
-    program = PROBLEMS["linen"]().program(ADAM, batch_size=16)
+    program = Program.of(PROBLEMS["linen"](), ADAM, batch_size=16)
 
     def body(carry, _):
         return program.step(carry, program.batch(carry))
@@ -71,7 +71,7 @@ def climbing(edge):
 @pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize("steps_before", [0, 3, 5])
 def test_a_step_that_is_not_finite_is_named_and_undone(one_by_one, steps_before):
-    program = climbing(5.5).program(lo.sgd(1.0), batch_size=8)
+    program = Program.of(climbing(5.5), lo.sgd(1.0), batch_size=8)
     run = Run(program, program.init(), 100, (steps_before, 100))
     rows = Rows(jnp.zeros(8), one_by_one=one_by_one)
     words = r"loss .* step 6 at learning rate 1 \(last finite loss: -5\).* those of step 6\."
@@ -88,11 +88,13 @@ def test_where_batches_cannot_be_had_again_the_run_goes_back_to_what_was_kept():
         def advance(self, program, carry, steps):
             return self.rows.advance(program, carry, steps)
 
-    program = climbing(5.5).program(lo.sgd(1.0), batch_size=8)
+    program = Program.of(climbing(5.5), lo.sgd(1.0), batch_size=8)
     run = Run(program, program.init(), 100, (3, 100))
     with pytest.raises(NonFiniteError, match=r"step 6 .* those of step 0\."):
         go_on(run, Stream(Rows(jnp.zeros(8))))
-    assert float(run.carry.params) == run.step == len(run.history) == len(run.history.lines) == 0
+    assert (
+        float(run.carry.params) == run.step == len(run.history) == len(run.history.evaluations) == 0
+    )
 
 
 @pytest.mark.parametrize("step", [0, 1, 3, 4, 9])
@@ -101,20 +103,20 @@ def test_a_history_is_cut_at_a_step(step):
     history = History(blocks, [{"step": 3}, {"step": 7}], [(3, np.ones(1)), (7, np.ones(1))])
     history.cut(step)
     np.testing.assert_array_equal(history.since(0), np.arange(float(min(step, 7))))
-    assert all(line["step"] <= step for line in history.lines)
+    assert all(line["step"] <= step for line in history.evaluations)
 
 
 def test_hooks_see_every_record_once_and_every_look():
-    seen, looks = [], []
+    seen, evaluations = [], []
 
-    def hook(moment):
-        seen.extend(moment.records.get("loss", ()))
-        looks.extend([moment.look["step"]] if moment.look else [])
-        assert len(moment.run.history) == moment.step
+    def hook(event):
+        seen.extend(event.records.get("loss", ()))
+        evaluations.extend([event.evaluation["step"]] if event.evaluation else [])
+        assert len(event.run.history) == event.step
 
-    result = lo.fit(PROBLEMS["linen"](), tx=ADAM, steps=37, looks=[10, 20], hooks=[hook])
+    result = lo.fit(PROBLEMS["linen"](), tx=ADAM, steps=37, evaluations=[10, 20], hooks=[hook])
     np.testing.assert_array_equal(seen, result.history["loss"])
-    assert looks == [10, 20, 37]
+    assert evaluations == [10, 20, 37]
 
 
 def test_a_callback_that_returns_true_ends_the_run_at_its_look():
@@ -124,14 +126,14 @@ def test_a_callback_that_returns_true_ends_the_run_at_its_look():
         loss="cross_entropy",
         tx=ADAM,
         steps=100,
-        looks=10,
+        evaluations=10,
         callbacks=[lambda record: record["step"] >= 30],
     )
     assert result.steps == 30
 
 
 def test_the_best_of_all_looks_is_kept_and_evaluates_to_what_was_seen():
-    result = lo.fit(PROBLEMS["linen"](), tx=lo.sgd(1.0), steps=200, batch_size=8, looks=40)
+    result = lo.fit(PROBLEMS["linen"](), tx=lo.sgd(1.0), steps=200, batch_size=8, evaluations=40)
     again = lo.training.losses.cross_entropy(result.predict(VALID[0]), jnp.asarray(VALID[1]))
     assert float(again.mean()) == pytest.approx(result.history["valid_loss"].min(), rel=1e-5)
 
@@ -145,7 +147,9 @@ class Convolves(nn.Module):
 
 @pytest.mark.parametrize(("model", "slow"), [(Convolves(), True), (LinenNet(), False)])
 def test_a_convolution_on_a_cpu_leaves_the_compiled_loop_and_gives_the_same(model, slow):
-    program = Problem.from_linen(model, TRAIN, loss="cross_entropy").program(ADAM, batch_size=16)
+    program = Program.of(
+        Problem.from_linen(model, TRAIN, loss="cross_entropy"), ADAM, batch_size=16
+    )
     data = jax.tree.map(jnp.asarray, TRAIN)
     assert slow_in_a_loop(program, program.init(), data) == slow
     single, table, finite, _ = Rows(data, one_by_one=True).advance(program, program.init(), 5)

@@ -14,7 +14,7 @@ import pytest
 from jax.sharding import Mesh
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Run
+from lecture_optax.training import NonFiniteError, Problem, Program, Run
 from lecture_optax.training.compiled.row_order import rows_at
 from lecture_optax.training.compiled.step import keys_of
 from lecture_optax.training.loop import loop
@@ -47,7 +47,7 @@ def fit(data, **options):
 
 
 def learned(result):
-    return result.params, result.opt_state, result.history.steps
+    return result.params, result.opt_state, result.history.per_step
 
 
 class Epochs:
@@ -98,8 +98,8 @@ def forever():
 def stop_at(step):
     """A hook that asks the run to stop, at that step or after it."""
 
-    def hook(moment):
-        if moment.step >= step:
+    def hook(event):
+        if event.step >= step:
             signal.raise_signal(signal.SIGTERM)
 
     return hook
@@ -242,7 +242,7 @@ class TestOrder:
 
 class TestMistakes:
     def test_data_that_run_out_are_trained_on_to_the_last_batch(self):
-        program = problem_on((X[:SIZE], Y[:SIZE])).program(TX, batch_size=SIZE)
+        program = Program.of(problem_on((X[:SIZE], Y[:SIZE])), TX, batch_size=SIZE)
         run = Run(program, program.init(0), STEPS, (STEPS,))
         with pytest.raises(ValueError, match="ran out after step 25: ask for no more steps"):
             loop.go_on(run, Stream(itertools.islice(forever(), 25)))
@@ -266,7 +266,7 @@ class TestMistakes:
 
     def test_a_loop_of_ones_own_is_built_on_a_batch(self):
         with pytest.raises(TypeError, match=r"\(Epochs\).*build the problem on a first batch"):
-            problem_on(Epochs()).program(TX)
+            Program.of(problem_on(Epochs()), TX)
 
     def test_no_batch_at_all_is_refused(self):
         with pytest.raises(ValueError, match="data must give batches, and gave none"):
@@ -278,7 +278,7 @@ class TestMistakes:
             ({"steps": None}, "how many batches an epoch has: give steps"),
             ({"steps": None, "epochs": 2}, "give steps, got steps=None and epochs=2"),
             ({"batch_size": 16}, "batch_size is for arrays"),
-            ({"weights": np.ones(48)}, "weights is for arrays"),
+            ({"sample_weight": np.ones(48)}, "sample_weight is for arrays"),
         ],
     )
     def test_what_an_iterable_decides_by_itself_is_refused(self, given, words):

@@ -12,7 +12,7 @@ from lecture_optax.training.loop.run import History
 from lecture_optax.training.reporting import log
 
 from ..models import TRAIN, VALID, LinenNet
-from .test_progress import moments
+from .test_progress import events
 
 TX = lo.sgd(lo.schedules.linear(0.1, 250))
 
@@ -27,7 +27,7 @@ def lines_and_result():
         valid=VALID,
         tx=TX,
         steps=250,
-        looks=[0, 75, 249],
+        evaluations=[0, 75, 249],
         log=lambda step, values: lines.append((step, values)),
     )
     return lines, result
@@ -58,8 +58,8 @@ def test_a_line_at_a_look_has_what_was_seen_there(lines_and_result):
 
 def written(path, *steps):
     with log.log_to(path) as (hook,):
-        for moment in moments(*steps):
-            hook(moment)
+        for event in events(*steps):
+            hook(event)
     return [json.loads(line)["step"] for line in path.read_text().splitlines()]
 
 
@@ -87,8 +87,8 @@ def test_a_folder_is_for_tensorboard(tmp_path):
     from tensorboardX.record_writer import masked_crc32c  # noqa: F401, the format below is its
 
     with log.log_to(tmp_path / "board") as (hook,):
-        for moment in moments(0, 100):
-            hook(moment)
+        for event in events(0, 100):
+            hook(event)
     (path,) = (tmp_path / "board").iterdir()
     data, scalars = path.read_bytes(), {}
     while data:  # length (8 bytes), its sum (4), the event, its sum (4)
@@ -108,9 +108,9 @@ def test_log_says_what_it_takes():
 def test_what_a_log_opens_is_closed_when_the_run_breaks(tmp_path):
     path = tmp_path / "run.jsonl"
     with pytest.raises(KeyboardInterrupt), log.log_to(path) as (hook,):
-        for moment in moments(0, 20, 40):
-            hook(moment)
-            if moment.step == 20:
+        for event in events(0, 20, 40):
+            hook(event)
+            if event.step == 20:
                 raise KeyboardInterrupt
     assert len(path.read_text().splitlines()) == 21
     with pytest.raises(ValueError, match="closed file"):
@@ -118,7 +118,7 @@ def test_what_a_log_opens_is_closed_when_the_run_breaks(tmp_path):
 
 
 def test_the_last_line_holds_what_was_not_finite(tmp_path):
-    path, (start, later) = tmp_path / "run.jsonl", moments(0, 40)
+    path, (start, later) = tmp_path / "run.jsonl", events(0, 40)
     run = SimpleNamespace(step=45, steps=100, history=History([{"loss": np.ones(45)}]))
     with pytest.raises(NonFiniteError), log.log_to(path) as (hook,):
         hook(start)

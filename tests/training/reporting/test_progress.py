@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import Moment
+from lecture_optax.training import Event
 from lecture_optax.training.reporting import progress
 
 from ..models import TRAIN, VALID, LinenNet
@@ -39,22 +39,24 @@ class Shown:
         self.closed = True
 
 
-def moments(*steps):
+def events(*steps):
     """Moments of a run of 100 steps as a loop gives them, with a look at the end of each."""
     run, done = types.SimpleNamespace(steps=100, stopped=None), steps[0]
     for step in steps:
         records = {"loss": np.full(step - done, 0.5)} if step > done else {}
         done = step
-        look = {"step": step, "train_loss": 0.5, "valid_loss": 0.7}
-        look = None if 0 < step == steps[0] else look  # a resumed run has taken that look before
-        yield Moment(run, step, records, look)
+        evaluation = {"step": step, "train_loss": 0.5, "valid_loss": 0.7}
+        evaluation = (
+            None if 0 < step == steps[0] else evaluation
+        )  # a resumed run has taken that look before
+        yield Event(run, step, records, evaluation)
 
 
 def watched(times, *steps, seconds=0.0):
     shown, clock = Shown(seconds), iter(times)
     watch = progress.Watch(shown, lambda: next(clock))
-    for moment in moments(*steps):
-        watch(moment)
+    for event in events(*steps):
+        watch(event)
     return shown.statuses
 
 
@@ -87,8 +89,8 @@ def test_a_line_that_cannot_be_written_does_not_end_the_run():
             raise OSError(28, "No space left on device")
 
     watch = progress.Watch(progress.Lines(Full()))
-    for moment in moments(0, 50, 100):
-        watch(moment)
+    for event in events(0, 50, 100):
+        watch(event)
     assert watch.held_out == {"valid_loss": 0.7}
 
 
@@ -108,8 +110,8 @@ def test_the_cursor_comes_back_when_a_run_breaks(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
 
-    def ctrl_c(moment):
-        if moment.step:
+    def ctrl_c(event):
+        if event.step:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -162,8 +164,8 @@ def test_a_notebook_gets_one_output_that_ends_as_text(notebook):
 
 
 def test_a_notebook_says_where_a_run_was_stopped(notebook):
-    def ctrl_c(moment):
-        if moment.step:
+    def ctrl_c(event):
+        if event.step:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

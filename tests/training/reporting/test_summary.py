@@ -11,6 +11,7 @@ import lecture_optax as lo
 from lecture_optax.training import callbacks
 from lecture_optax.training.loop.run import History
 from lecture_optax.training.reporting import summary as report
+from lecture_optax.training.result import Kept
 
 from ..models import TRAIN, VALID, LinenNet
 
@@ -26,7 +27,7 @@ def result():
             lo.adam(lo.schedules.linear(1e-2, 300, warmup_steps=30)), lo.average_iterates()
         ),
         steps=300,
-        looks=30,
+        evaluations=30,
     )
 
 
@@ -51,7 +52,7 @@ def test_the_look_that_is_kept_is_marked_once(result):
 
 
 def test_a_kept_step_is_not_mistaken_for_one_that_begins_like_it(result):
-    later = dataclasses.replace(result, kept="step 100")
+    later = dataclasses.replace(result, kept=Kept(100))
     marked = [line for line in later.report().splitlines() if "← kept" in line]
     assert [line.split()[0] for line in marked] == ["100"]
 
@@ -144,12 +145,12 @@ def record(**metrics):
     ],
 )
 def test_early_stopping_waits_for_an_improvement(losses, stops):
-    stop = callbacks.early_stopping(patience=2, least=0.2)
+    stop = callbacks.early_stopping(patience=2, min_delta=0.2)
     assert stop(record(valid_loss=np.array(losses, float))) is stops
 
 
 def test_early_stopping_can_wait_for_the_larger():
-    stop = callbacks.early_stopping(2, "valid_accuracy", largest=True)
+    stop = callbacks.early_stopping(2, "valid_accuracy", mode="max")
     assert stop(record(valid_accuracy=[0.9, 0.8, 0.7])) is True
     assert stop(record(valid_accuracy=[0.7, 0.8, 0.9])) is False
 
@@ -167,8 +168,8 @@ def test_a_run_ends_when_a_target_is_reached_and_the_result_says_so():
         valid=VALID,
         tx=lo.adam(3e-2),
         steps=1000,
-        looks=100,
-        callbacks=[callbacks.reached("train_loss", 0.5)],
+        evaluations=100,
+        callbacks=[callbacks.stop_at("train_loss", 0.5)],
     )
     assert result.steps < 1000 and result.stopped == "reached"
     assert result.history["train_loss"][-1] <= 0.5 < result.history["train_loss"][-2]
@@ -177,7 +178,7 @@ def test_a_run_ends_when_a_target_is_reached_and_the_result_says_so():
 
 def test_an_act_at_the_best_happens_at_every_new_best():
     seen = []
-    act = callbacks.at_best(lambda record: seen.append(record["step"]))
+    act = callbacks.on_improvement(lambda record: seen.append(record["step"]))
     losses = [3.0, 2.0, 2.5, 1.0]
     for n in range(1, 5):
         act(record(valid_loss=losses[:n]))
