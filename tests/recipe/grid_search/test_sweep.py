@@ -172,7 +172,7 @@ def test_an_empty_row_is_infinite():
         ({"optimizers": ["adan"]}, "adam"),
         ({"schedules": {"bad": (0.5, 0.5)}}, r"'bad': \(0.5, 0.5\). Try"),
         ({"steps": 0}, "steps must be a whole number of steps >= 1, got 0"),
-        ({"evaluations": 0}, "looks must be"),
+        ({"evaluations": 0}, "evaluations must be"),
     ],
 )
 def test_an_argument_out_of_its_range_is_refused(options, words):
