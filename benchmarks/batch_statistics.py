@@ -2,15 +2,16 @@
 
     python -m benchmarks.batch_statistics
 
-Networks with BatchNorm, trained at a constant rate for 100, 400 and 1,600 steps with
-`average_iterates()`. Printed is the held-out loss (mean of three seeds) of the last weights, and of
-their average with
+Networks with BatchNorm are trained at a constant learning rate for 100, 400 and 1,600 steps with
+`average_iterates()`. The table shows the validation loss (mean of three seeds) of the last weights,
+and of their average with
 
-    raw       the statistics of the last weights
-    averaged  statistics averaged with the weights of the iterates
-    settled   statistics estimated anew through the averaged weights (`training/settle.py`)
+    raw         the statistics of the last weights
+    averaged    the statistics averaged as the weights are
+    recomputed  the statistics recomputed with the averaged weights
+                (`training/loop/batch_statistics.py`)
 
-                                  last weights      raw  averaged   settled
+                                  last weights      raw  averaged  recomputed
     MLP, digits  Adam       100         0.2237   0.2471    0.2578    0.1786
                             400         0.0669   0.0584    0.0595    0.0577
                           1,600         0.0466   0.0438    0.0448    0.0439
@@ -85,7 +86,7 @@ def trained(program, seed, steps):
 
 
 def losses(problem, rule, steps, seed):
-    """Held-out losses of the four ways."""
+    """Return the validation loss with each kind of statistics."""
     program = Program.of(problem, lo.chain(rule, lo.average_iterates(ETA)), batch_size=32)
     carry, mean = trained(program, seed, steps)
     params = lo.averaged(carry.opt_state, carry.params)
@@ -94,14 +95,14 @@ def losses(problem, rule, steps, seed):
         "last weights": (carry.params, carry.model_state),
         "raw": (params, carry.model_state),
         "averaged": (params, mean),
-        "settled": (params, anew),
+        "recomputed": (params, anew),
     }
     examples = problem.functions.examples
     return {name: evaluate(examples, *way, problem.valid)["loss"] for name, way in ways.items()}
 
 
 def main() -> None:
-    print(f"{'':42}last weights      raw  averaged   settled")
+    print(f"{'':42}last weights      raw  averaged  recomputed")
     for name, (model, built_in) in MODELS.items():
         given = built_in()
         problem = Problem.from_linen(model, given.train, loss="cross_entropy", valid=given.valid)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.speed.records_cost
 
-Batches of 64 digits, turn by turn in one process:
+Batches of 64 digits, alternating in one process:
 
-- records: the compiled loop as it is, next to the same loop without the table of records (what
-  nobody reads, XLA leaves out), for networks of three widths.
-- shown: `lo.fit` with a bar on a terminal and a log in a file of lines, next to one with neither.
+- records: the compiled loop, and the same loop without the table of records (XLA removes what is not
+  read), for networks of three widths.
+- shown: `lo.fit` with a progress bar and a log file of lines, and without either.
 """
 
 import io
@@ -38,7 +38,7 @@ class Terminal(io.StringIO):
 
 
 def loops(program: Program, data: tuple, steps: int) -> tuple[Contestant, Contestant]:
-    """So many steps with records, and without."""
+    """Return two contestants: so many steps with records, and without."""
 
     @partial(jax.jit, donate_argnums=0)
     def bare(carry, steps):

@@ -1,11 +1,11 @@
-"""How often is a step compiled in a sweep over rates, momenta and horizons?
+"""How often is a step compiled in a sweep over learning rates, momenta and horizons?
 
     python -m benchmarks.speed.sweep_compiles
 
-100 rates x 10 momenta x 3 horizons, each a run of 20 steps of SGD + Nesterov on a half cosine.
-Here every number is data: one compile. In Optax the rate and the momentum can be, inside one
-compiled function; its cosine asks in Python whether the horizon is positive, so that a horizon is
-a constant, and each costs a compile.
+100 learning rates x 10 momenta x 3 horizons, each a run of 20 steps of SGD + Nesterov on a half
+cosine. Here every number is data, so there is one compilation. In Optax the learning rate and the
+momentum can be data inside one compiled function; its cosine checks in Python whether the horizon is
+positive, so each horizon is a constant and costs a compilation.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Time two contestants in one process, turn by turn: a noisy machine disturbs both alike."""
+"""Time two contestants alternately in one process, so that noise disturbs both alike."""
 
 import statistics
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 Contestant = Callable[[], float]
-"""Does its work once and returns the seconds it took, preparations not counted."""
+"""A function that does its work once and returns the seconds it took, without preparations."""
 
 
 def duel(ours: Contestant, theirs: Contestant, rounds: int) -> tuple[float, float, float]:
-    """Let each of `rounds` go ours, theirs, theirs, ours: who starts has an advantage of 5 %.
+    """Time ours, theirs, theirs, ours in every round, because the first has an advantage of 5 %.
 
     **Returns** our median, theirs, and the median over the rounds of ours / theirs.
     """

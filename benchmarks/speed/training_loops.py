@@ -1,6 +1,7 @@
-"""The loops people write: one network (BatchNorm, dropout) on digits, the way each library teaches.
+"""Training loops as each library teaches them: one network (BatchNorm, dropout) on digits.
 
-Each gives `(steps) -> seconds`: so many warm steps on batches of 64, shuffled on the host.
+Each returns `(steps) -> seconds`: the time of so many warm steps on batches of 64, shuffled on the
+host.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,14 +1,14 @@
-"""How fast does `lo.fit` train, next to the loops that people write?
+"""How fast does `lo.fit` train, compared with handwritten loops?
 
     python -m benchmarks.speed.training_speed [--only digits|large|convolution|first-step]
 
-- digits: steps a second of an MLP with BatchNorm and dropout, batch 64, everything included, turn
-  by turn with each loop in one process.
-- large: a network whose step takes more than 20 ms, next to the fastest loop we can write by hand
-  (rows on the device, state donated, nothing read).
-- convolution: a small CNN, steps in the compiled loop and one by one.
-- first-step: from the call to the first step, each in a process of its own, next to `jax.jit` of a
-  bare step.
+- digits: steps per second of an MLP with BatchNorm and dropout, batch 64, everything included,
+  alternating with each loop in one process.
+- large: a network whose step takes more than 20 ms, compared with the fastest loop that we can write
+  by hand (data on the device, state donated, nothing read).
+- convolution: a small CNN, with steps in the compiled loop and one by one.
+- first-step: the time from the call to the first step, each in its own process, compared with
+  `jax.jit` of a bare step.
 """
 
 import argparse
