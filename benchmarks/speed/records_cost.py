@@ -4,8 +4,8 @@
 
 Batches of 64 digits, alternating in one process:
 
-- records: the compiled loop, and the same loop without the table of records (XLA removes what is not
-  read), for networks of three widths.
+- records: the compiled loop, and the same loop without the table of records (XLA removes what is
+  not read), for networks of three widths.
 - shown: `lo.fit` with a progress bar and a log file of lines, and without either.
 """
 

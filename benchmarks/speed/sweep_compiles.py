@@ -4,8 +4,8 @@
 
 100 learning rates x 10 momenta x 3 horizons, each a run of 20 steps of SGD + Nesterov on a half
 cosine. Here every number is data, so there is one compilation. In Optax the learning rate and the
-momentum can be data inside one compiled function; its cosine checks in Python whether the horizon is
-positive, so each horizon is a constant and costs a compilation.
+momentum can be data inside one compiled function; its cosine checks in Python whether the horizon
+is positive, so each horizon is a constant and costs a compilation.
 """
 
 import itertools

@@ -4,8 +4,8 @@
 
 - digits: steps per second of an MLP with BatchNorm and dropout, batch 64, everything included,
   alternating with each loop in one process.
-- large: a network whose step takes more than 20 ms, compared with the fastest loop that we can write
-  by hand (data on the device, state donated, nothing read).
+- large: a network whose step takes more than 20 ms, compared with the fastest loop that we can
+  write by hand (data on the device, state donated, nothing read).
 - convolution: a small CNN, with steps in the compiled loop and one by one.
 - first-step: the time from the call to the first step, each in its own process, compared with
   `jax.jit` of a bare step.
