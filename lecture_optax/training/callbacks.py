@@ -21,7 +21,10 @@ from .._core import validate
 from .loop.run import columns_of
 
 Record = Mapping[str, Any]
+"""What a callback receives: values by name."""
+
 Mode = Literal["min", "max"]
+"""Whether a smaller or a larger value of a metric is better."""
 
 
 def early_stopping(

@@ -1,4 +1,4 @@
-"""On what can I try it? The built-in problems: small, real, and there without a network.
+"""The built-in problems: small, real, and available without a network.
 
 Each is a function that returns a `Problem`, with the rows held out on which a run is judged:
 "valid", which choices may look at, or "test", for one last look at what was chosen.
