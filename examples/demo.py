@@ -1,6 +1,6 @@
-"""Train an MLP on scikit-learn's digits, by Adam and by SGD + Nesterov, and draw both runs.
+"""Train an MLP on scikit-learn's digits with Adam and with SGD + Nesterov, and draw both runs.
 
-python examples/demo.py         # a table; then the path of demo.png, in the working directory
+python examples/demo.py         # prints a table and the path of the picture, demo.png
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ OPTIMIZERS = {
 
 
 class MLP(nn.Module):
-    """64 pixels, 128 hidden units, 10 digits."""
+    """A network with 64 pixels, 128 hidden units and 10 digits."""
 
     @nn.compact
     def __call__(self, x):
@@ -40,7 +40,7 @@ class MLP(nn.Module):
 
 
 class Run(NamedTuple):
-    """One training run: the mean loss and the rate of each step, and where it ended."""
+    """A training run: the loss and learning rate of each step, the accuracy, the last state."""
 
     losses: np.ndarray
     rates: np.ndarray
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
 
 def digits():
-    """Pixels in [0, 1] and labels; a fixed fifth is held out."""
+    """Return pixels in [0, 1] and labels; a fixed fifth is held out."""
     x, y = load_digits(return_X_y=True)
     return train_test_split(
         jnp.asarray(x / 16, jnp.float32), jnp.asarray(y), test_size=0.2, random_state=SEED
@@ -57,7 +57,7 @@ def digits():
 
 
 def train(tx, x, y, x_held_out, y_held_out) -> Run:
-    """The plain loop: draw a batch, take the gradient of its mean loss, update."""
+    """Train in a plain loop: draw a batch, compute the gradient of its mean loss, update."""
     model = MLP()
     energy = lo.energy(lambda params, batch: cross_entropy(model.apply(params, batch[0]), batch[1]))
 
@@ -81,25 +81,25 @@ def train(tx, x, y, x_held_out, y_held_out) -> Run:
 
 
 def cross_entropy(logits, labels):
-    """One loss per example."""
+    """Return one loss per example."""
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
 def table(runs: dict[str, Run]) -> str:
-    """Held-out accuracy, last losses, and the rate in force at the end, read from the state."""
-    lines = ["optimizer        held-out accuracy  last loss  steps  rate in force"]
+    """Return a table: validation accuracy, last loss, steps, and the last learning rate."""
+    lines = ["optimizer        validation accuracy  last loss  steps  learning rate"]
     for name, run in runs.items():
         now = lo.current(run.state)
         rate = next(iter(now.learning_rates.values()))
         lines.append(
-            f"{name:16} {run.accuracy:17.1%} {run.losses[-50:].mean():10.4f} "
+            f"{name:16} {run.accuracy:19.1%} {run.losses[-50:].mean():10.4f} "
             f"{int(now.count):6d}  {float(rate):.2e}"
         )
     return "\n".join(lines)
 
 
 def draw(runs: dict[str, Run], path: Path) -> None:
-    """The loss of each run, smoothed over 20 steps, and below it the rate."""
+    """Draw the loss of each run, smoothed over 20 steps, and below it the learning rate."""
     figure, (above, below) = plt.subplots(
         2, 1, sharex=True, figsize=(8, 6), height_ratios=[2, 1], layout="constrained"
     )
@@ -108,13 +108,13 @@ def draw(runs: dict[str, Run], path: Path) -> None:
         above.semilogy(np.arange(19, STEPS), smooth, style, label=f"{name}, {run.accuracy:.1%}")
         below.semilogy(run.rates, style, label=name)
     above.set(title="An MLP on digits", ylabel="training loss (nats, mean of 20 steps)")
-    above.legend(title="held-out accuracy")
+    above.legend(title="validation accuracy")
     below.set(xlabel="step", ylabel="learning rate τ")
     figure.savefig(path, dpi=120)
 
 
 def main() -> None:
-    """Train, print, draw."""
+    """Train both runs, print the table, and draw the picture."""
     x, x_held_out, y, y_held_out = digits()
     runs = {name: train(tx, x, y, x_held_out, y_held_out) for name, tx in OPTIMIZERS.items()}
     print(table(runs))

@@ -1,7 +1,7 @@
-"""What happens in Optax, and what happens here: every row measured on the spot.
+"""Compare Optax and lecture_optax: measure every row of the table.
 
 python examples/versus_optax.py                 # all rows
-python examples/versus_optax.py stalled-moments # one
+python examples/versus_optax.py stalled-moments # one row
 """
 
 import itertools
@@ -19,9 +19,9 @@ METHODS = ("sgd", "adagrad", "rmsprop", "adam", "adamw", "nadam", "amsgrad", "ad
 
 
 class Row(NamedTuple):
-    """One question, and what each library answers."""
+    """A test case, and the result of each library."""
 
-    question: str
+    case: str
     optax: str
     ours: str
 
@@ -42,7 +42,7 @@ def injected_bfloat16() -> Row:
 
 
 def stalled_moments() -> Row:
-    """A second moment in bfloat16 stops at 0.5 of the way: the steps stay too large."""
+    """A second moment in bfloat16 stops at half of its value, so the steps stay too large."""
 
     def last_step(library):
         tx, g = library.adam(1.0), jnp.ones((), jnp.bfloat16)
@@ -98,7 +98,7 @@ def mixed_scan() -> Row:
 
 
 def one_compile() -> Row:
-    """Optax's cosine asks in Python whether its horizon is positive."""
+    """Optax's cosine checks its horizon in Python, so each horizon needs a compilation."""
 
     def compiles(build, static):
         traces = []
@@ -114,14 +114,14 @@ def one_compile() -> Row:
         return f"{len(traces)} compile" + "s" * (len(traces) > 1)
 
     return Row(
-        "3 rates x 3 horizons of a half cosine",
+        "3 learning rates x 3 horizons of a cosine",
         compiles(lambda r, n: optax.sgd(optax.cosine_decay_schedule(r, n)), "horizon"),
         compiles(lambda r, n: lo.sgd(lo.schedules.cosine(r, n)), ()),
     )
 
 
 def readable_rate() -> Row:
-    """Which rate did the last step use?"""
+    """The learning rate of the last step, read from the state."""
 
     def rate(library):
         tx = library.adam(lambda k: 0.1 / (1.0 + k))
@@ -132,7 +132,7 @@ def readable_rate() -> Row:
 
 
 def same_structure() -> Row:
-    """A checkpoint written with a number, read with a schedule."""
+    """A checkpoint written with a number and read with a schedule."""
 
     def fits(library):
         trees = [
@@ -145,7 +145,7 @@ def same_structure() -> Row:
 
 
 def refusals() -> Row:
-    """Numbers that cannot be meant."""
+    """Invalid hyperparameters."""
 
     def refused(library):
         wrong = [
@@ -162,26 +162,26 @@ def refusals() -> Row:
                 count += 1
         return f"{count} of {len(wrong)} refused"
 
-    return Row("b1=1.5, eps=-1, rate=-1e-3, bare nesterov", refused(optax), refused(lo))
+    return Row("b1=1.5, eps=-1, τ=-1e-3, bare nesterov", refused(optax), refused(lo))
 
 
 def skipped_warmup() -> Row:
-    """A warm-up of no steps."""
+    """A warm-up of 0 steps."""
     theirs = optax.warmup_constant_schedule(0.0, 0.1, warmup_steps=0)
     ours = lo.schedules.constant(0.1, warmup_steps=0)
-    return Row("warmup_steps=0, rate at step 100", f"{theirs(100):.1f}", f"{ours(100):.1f}")
+    return Row("warmup_steps=0: the τ at step 100", f"{theirs(100):.1f}", f"{ours(100):.1f}")
 
 
 def endless_restarts() -> Row:
-    """SGDR as a list of cycles ends with the list."""
+    """SGDR as a list of cycles ends after its last cycle."""
     cycle = {"init_value": 0.1, "peak_value": 0.1, "decay_steps": 10, "warmup_steps": 0}
     theirs = optax.sgdr_schedule([cycle, cycle])
     ours = lo.schedules.warm_restarts(0.1, period=10)
-    return Row("warm restarts: the rate at step 50", f"{theirs(50):.1f}", f"{ours(50):.1f}")
+    return Row("warm restarts: the τ at step 50", f"{theirs(50):.1f}", f"{ours(50):.1f}")
 
 
 def slope_at_zero() -> Row:
-    """Differentiating through a training step, where an entry has no gradient."""
+    """The derivative of a training step at an entry with gradient 0."""
 
     def slope(library):
         tx = library.rmsprop(1.0, eps=0.0)
@@ -192,7 +192,7 @@ def slope_at_zero() -> Row:
 
 
 def warm_bias() -> Row:
-    """1 - 0.999 as float32 rounds it."""
+    """The rounding error of 1 - 0.999 in float32."""
 
     def error(library):
         tx, g = library.adam(1.0, b1=0.0, eps=0.0), jnp.float32(3.0)
@@ -219,14 +219,14 @@ ROWS: dict[str, Callable[[], Row]] = {
 
 
 def main(names: list[str]) -> int:
-    """Print the rows asked for; 2 for a name that is not one."""
+    """Print the named rows, or all of them; return 2 for an unknown name."""
     if unknown := [name for name in names if name not in ROWS]:
-        print(f"no row {unknown[0]!r}: choose from {', '.join(ROWS)}.", file=sys.stderr)
+        print(f"there is no row {unknown[0]!r}: choose from {', '.join(ROWS)}.", file=sys.stderr)
         return 2
     print(f"{'row':18} {'what':42} {'Optax ' + optax.__version__:24} lecture_optax")
     for name in names or ROWS:
         row = ROWS[name]()
-        print(f"{name:18} {row.question:42} {row.optax:24} {row.ours}")
+        print(f"{name:18} {row.case:42} {row.optax:24} {row.ours}")
     return 0
 
 

@@ -1,23 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 01 · Minibatches: what SGD sees
 #
-# A minibatch is a small sample of the gradient. You will see how far it strays, why the energy must
-# be divided by the number of examples, what a sum in its place does to the learning rate, and how a
-# short last batch or a mask is counted rightly.
+# The gradient of a minibatch is an estimate of the full gradient. This notebook shows how large its
+# error is, why the energy (the lecture's word for the loss) is divided by the number of examples,
+# how a sum instead of a mean changes the learning rate, and how to count a short last batch or a
+# mask correctly.
 #
 # Slides: *SGD*, *The recipe* (E and E_k).
 
@@ -46,8 +33,9 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## Data and an energy
 #
-# Regression on two columns of the diabetes data: N = 442 rows, two parameters, so that everything
-# can be drawn. `lo.energy` turns a loss per example into the mean over the examples that are there.
+# Regression on two columns of the diabetes data: N = 442 examples and two parameters, so that you
+# can draw everything. `lo.energy` turns a loss per example into the mean over the examples of a
+# batch.
 
 # %%
 x, y = load_diabetes(return_X_y=True)
@@ -61,9 +49,9 @@ at = jnp.array([-0.3, 0.9])
 # %% [markdown]
 # ## A cloud of gradients
 #
-# Every batch of B rows, drawn without replacement, gives another gradient. Their mean is the whole
-# gradient, and each component scatters by S²(N − B)/((N − 1) B), S² the variance over the rows:
-# four times the rows halve the error, and all the rows have none.
+# Every batch of B examples, drawn without replacement, gives a different gradient. Their mean is
+# the full gradient. Each component has the variance S²(N − B)/((N − 1) B), where S² is the variance
+# over the examples: four times as many examples halve the error, and all examples have no error.
 
 
 # %%
@@ -101,10 +89,10 @@ plt.show()
 # %% [markdown]
 # ## Sum or mean?
 #
-# The lecture's first slide sums over the examples, its last divides by their number. With a sum the
-# gradient grows with the batch, and the rate must shrink with it: summed over B examples at τ is a
-# mean at B τ. Here the largest rate that does not explode, for both, measured by doubling until it
-# does.
+# The lecture's first slide sums over the examples, its last slide divides by their number. With a
+# sum the gradient grows with the batch, so the learning rate must shrink: a sum over B examples at
+# τ is a mean at B τ. The picture shows the largest learning rate that does not diverge, for both,
+# measured by bisection.
 
 
 # %%
@@ -142,8 +130,9 @@ print(
 # %% [markdown]
 # ## A short last batch, and masks
 #
-# 442 rows in batches of 64 leave 58 for the last. Filled up with zeros and divided by 64 they would
-# be trained at a smaller rate. `E` counts what is there: `mask=` says what, `weights=` how much.
+# 442 examples in batches of 64 leave 58 for the last batch. Padded with zeros and divided by 64,
+# this batch would have a smaller learning rate. `E` divides by the number of examples: `mask=` says
+# which rows are examples, and `weights=` how much each counts.
 
 # %%
 left = N % 64
@@ -158,7 +147,8 @@ print("padded, not masked:   ", slope(at, padded))
 # %% [markdown]
 # ## The slide's claim, as numbers
 #
-# The formula of the variance over *all* batches of 3 out of 9 rows, exactly, and met by the clouds.
+# The formula of the variance is exact over *all* batches of 3 out of 9 examples, and the clouds
+# agree with it.
 
 # %%
 few_rows, g = 9, rows[:9]

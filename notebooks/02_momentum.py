@@ -1,23 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 02 · Momentum: a heavy ball, and Nesterov's
 #
-# A ball rolls down a narrow valley. Without momentum it bounces between the walls, with too much it
-# never stops, in between there is a best friction. You will see all of it, drag through it, and
-# compare what the theory predicts with what the library's own transformations do.
+# A ball rolls down a narrow valley. Without momentum it bounces between the walls, with too much
+# momentum it does not stop, and in between there is an optimal friction. This notebook draws these
+# cases, has a slider for the momentum, and compares predictions of the theory with measurements on
+# the library's own transformations.
 #
 # Slides: *Momentum*, *Nesterov's momentum*.
 
@@ -46,8 +33,9 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## A valley
 #
-# $E(\theta) = \tfrac12(\lambda_1\theta_1^2 + \lambda_2\theta_2^2)$, forty times as steep across as
-# along. A method is one line; ten lines run any of them.
+# $E(\theta) = \tfrac12(\lambda_1\theta_1^2 + \lambda_2\theta_2^2)$ has forty times as much
+# curvature across the valley as along it. Each method is one line, and one function of ten lines
+# runs them.
 
 # %%
 curvature = jnp.array([1.0, 1 / 40])
@@ -88,22 +76,23 @@ axes[0].set_ylabel("θ₂ (flat)")
 plt.show()
 
 # %% [markdown]
-# The plain descent bounces off the walls and creeps along the valley. The heavy ball keeps what it
-# had, and rings; Nesterov's looks ahead, and rings less:
+# Gradient descent bounces between the walls and moves slowly along the valley. Heavy ball keeps its
+# velocity and oscillates. Nesterov's method looks ahead and oscillates less:
 #
 # $$v_{k+1} = \alpha\,v_k + g_k,\qquad \theta_{k+1} = \theta_k - \tau\,
 # \begin{cases} v_{k+1} & \text{heavy ball}\\ g_k + \alpha\,v_{k+1} & \text{Nesterov}\end{cases}$$
 #
-# In the library each of the two is one block in a chain of two:
+# In the library each of the two is a chain of two blocks:
 
 # %%
 print(lo.sgd(1.8, momentum=0.75))
 print(lo.sgd(1.0, momentum=0.75, nesterov=True))
 
 # %% [markdown]
-# ## What one gradient does over time
+# ## The effect of one gradient over time
 #
-# α is a memory: a push is felt for about 1/(1 − α) steps. The picture pushes once and watches.
+# α is a memory: one gradient changes about 1/(1 − α) steps. The picture shows the steps after a
+# single gradient.
 
 # %%
 theory.pictures.memory()
@@ -112,9 +101,9 @@ plt.show()
 # %% [markdown]
 # ## Friction: α from 0 to 0.99
 #
-# A hyperparameter is data, so `vmap` runs a hundred values of α in one compiled program; the dashed
-# line is the α from above. Drag the slider under the second picture to see the ball with each
-# (where scripts run; the first picture has all of it).
+# A hyperparameter is data, so `vmap` runs a hundred values of α in one compiled program. The dashed
+# line marks the α of the picture above. The slider under the second picture selects one α; it needs
+# JavaScript. The first picture shows all values.
 
 # %%
 alphas = jnp.linspace(0.0, 0.99, 100)
@@ -147,11 +136,12 @@ plt.close(fig)
 HTML(film.to_jshtml(default_mode="once", embed_frames=True))
 
 # %% [markdown]
-# ## How fast, and how far from the edge?
+# ## Speed, and the stability edge
 #
-# On a quadratic one step is a matrix. Its largest eigenvalue ρ says how fast a direction with
-# curvature λ shrinks, and where ρ passes 1 the method explodes. `theory.contraction` differentiates
-# the transformation itself, so the picture shows what is shipped, not a formula.
+# On a quadratic one step is a matrix. Its largest eigenvalue ρ is the factor by which a direction
+# with curvature λ shrinks per step. Where ρ exceeds 1 the method diverges: this limit is its
+# stability edge. `theory.contraction` differentiates the transformation itself, so the picture
+# shows the behaviour of the code, not of a formula.
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
@@ -160,8 +150,8 @@ theory.pictures.spectral_radius(lo.nesterov_trace, lo.trace, ax=axes[1])
 plt.show()
 
 # %% [markdown]
-# Both contract fastest with the tuning of Polyak and its sister for Nesterov's, which need the
-# largest and the smallest curvature. Measured on the path itself, as the mean factor per step:
+# Heavy ball contracts fastest with Polyak's tuning, and Nesterov's method with a similar tuning;
+# both need the largest and the smallest curvature. The mean factor per step, measured on the path:
 
 # %%
 kappa = 40.0
@@ -176,8 +166,8 @@ for name, tx in best.items():
 # %% [markdown]
 # ## The slide's claim, as numbers
 #
-# The largest stable τλ at α = 0.9 is 2(1 + α) = 3.8 for the heavy ball and
-# 2(1 + α)/(1 + 2α) = 1.357… for Nesterov, who pays for the damping with a third of the edge.
+# The largest stable τλ at α = 0.9 is 2(1 + α) = 3.8 for heavy ball and 2(1 + α)/(1 + 2α) = 1.357…
+# for Nesterov's method: its damping reduces the edge to about a third.
 
 # %%
 edges = [theory.stability_edge(lo.sgd(1.0, momentum=0.9, nesterov=n)) for n in (False, True)]

@@ -1,24 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 03 · Where 1/k² comes from
 #
-# How bad can it get? For every method there is a convex function on which it does worst. You will
-# see that worst case for gradient descent and for Nesterov's method, a limit which no method can
-# beat, the quantity that never grows while the loss goes up and down, and a certificate: a
-# proof, computed for the very code that you install.
+# For every method there is a convex function on which it is slowest: its worst case. This notebook
+# shows the worst cases of gradient descent and of Nesterov's method, a limit that no method can
+# beat, a quantity that never grows while the loss goes up and down, and a certificate: a proof that
+# is computed for the code that you install.
 #
 # Slides: *Nesterov 1983*, *O(1/k²), and optimal*.
 
@@ -45,9 +31,10 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## The worst case of gradient descent
 #
-# Take any convex f whose slope changes by at most L per unit of θ, start R away from the minimum
-# and take N steps of length 1/L. What is left is at most L R²/(4N + 2), and Huber's function, a
-# parabola with straight arms, leaves exactly that: all N gradients are the same, on the arm.
+# Take any convex f whose slope changes by at most L per unit of θ, start at a distance R from the
+# minimum, and take N steps with τ = 1/L. The loss above the minimum is then at most L R²/(4N + 2).
+# Huber's function, a parabola with straight arms, attains this bound: all N gradients are equal,
+# because all iterates are on the arm.
 
 # %%
 N, corner = 10, 1 / (2 * 10 + 1)  # where the arm begins, for R = 1
@@ -71,10 +58,10 @@ print(f"left after 10 steps: {float(huber(θ[-1])):.7f}, 1/42 = {1 / 42:.7f}")
 # %% [markdown]
 # ## One line of the code is a matrix
 #
-# A method without a D adds up gradients: θ(i) − θ(0) = Σ H(i, j) g(j). `theory.step_matrix` reads H
-# from a transformation by feeding it unit gradients, and everything about the worst case is in H.
-# Row i says how strongly each earlier gradient has moved θ(i): Nesterov's method pushes again and
-# again what came long ago.
+# A method without a D adds up gradients: θ(i) − θ(0) = Σ H(i, j) g(j). `theory.step_matrix`
+# measures H on a transformation with unit gradients, and H determines the worst case. Row i
+# contains the weight of each earlier gradient in θ(i). In Nesterov's method old gradients have
+# large weights.
 
 # %%
 methods = {
@@ -94,24 +81,24 @@ plt.show()
 # %% [markdown]
 # ## All worst cases together
 #
-# From H come the worst cases of our own transformations: 1/k for gradient descent, 1/k² for
-# Nesterov's, and a line that no method can cross, whatever it does with its gradients.
+# H gives the worst cases of the library's own transformations: 1/k for gradient descent, 1/k² for
+# Nesterov's method. No method that uses gradients only can be below the lowest line.
 
 # %%
 theory.pictures.worst_cases(steps=63)
 plt.show()
 
 # %% [markdown]
-# ## Why: a potential
+# ## The reason: a potential
 #
-# The loss itself goes up and down along Nesterov's path. What never grows is
+# The loss itself goes up and down along Nesterov's path. The following quantity never grows:
 #
 # $$2\tau t_k^2\,(f(x_k) - f^\ast) + \|t_k x_k - (t_k - 1)x_{k-1} - \theta^\ast\|^2,
 # \qquad t_k = (k+2)/2 .$$
 #
-# Since t² grows like k²/4, the loss must fall like 1/k². In the picture both, on a parabola with
-# curvatures from 1e-4 to 1. (The points x that the bound is about are θ before the look-ahead:
-# `lo.lookahead_readout` reads them from the state.)
+# t² grows like k²/4, so the loss must decrease like 1/k². The picture shows both, on a parabola
+# with curvatures from 1e-4 to 1. (The bound is about the points x, θ before the look-ahead;
+# `lo.lookahead_readout` computes them from the state.)
 
 # %%
 curvatures = jnp.geomspace(1e-4, 1, 5)
@@ -125,17 +112,17 @@ potential = 2 * t**2 * gap[1:] + np.square(ahead).sum(1)
 
 fig, ax = plt.subplots()
 ax.semilogy(gap[1:] / gap[1], label=f"f − f*: grew {np.sum(np.diff(gap) > 0)} times")
-ax.semilogy(potential / potential[0], label="potential: grew never")
-ax.set(xlabel="step k", ylabel="relative to the first step", title="what falls, and what does not")
+ax.semilogy(potential / potential[0], label="potential: grew 0 times")
+ax.set(xlabel="step k", ylabel="relative to the first step", title="the loss and the potential")
 ax.legend()
 plt.show()
 
 # %% [markdown]
 # ## A certificate
 #
-# `theory.worst_case` asks for the worst of *all* such functions, in any dimension. With PEPit
-# installed (the extra `theory`) the answer is a proof from a semidefinite program; without it, the
-# worst of parabolas and Huber's functions, which here is the same number.
+# `theory.worst_case` returns the worst case over *all* such functions, in any dimension. It needs
+# PEPit (the extra `theory`), and the result is a proof from a semidefinite program. With
+# `certify=False` it takes the worst of parabolas and Huber's functions, here the same number.
 
 # %%
 rows = {
@@ -148,7 +135,7 @@ rows = {
 print("N = 10, in L R²          measured   formula")
 for name, (H, formula) in rows.items():
     print(f"{name:24} {theory.worst_case(H, certify=False):.7f}  {formula:.7f}")
-print(f"no method leaves less than {3 / (32 * (N + 1) ** 2):.7f}")
+print(f"lower bound for all methods: {3 / (32 * (N + 1) ** 2):.7f}")
 
 # %% [markdown]
 # ## The slide's claim, as numbers

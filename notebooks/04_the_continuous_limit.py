@@ -1,23 +1,9 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 04 · The continuous limit
 #
-# Make the steps of Nesterov's method smaller and smaller: what remains is a ball in a bowl with a
-# friction of 3/t. You will see the iterates settle on its path, a Bessel function, how fast they
-# do, where the ringing comes from, and why starting again is better than ringing.
+# As its steps become smaller, Nesterov's method becomes a ball in a bowl with a friction of 3/t.
+# This notebook shows that the iterates converge to the path of the ball, a Bessel function, how
+# fast they converge, why the method oscillates, and why a restart is better.
 #
 # Slides: *Nesterov and a differential equation* (Su, Boyd and Candès, arXiv 1503.01243).
 
@@ -45,21 +31,21 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## Iterates on a curve
 #
-# With t = k√τ, Nesterov's points on θ²/2 tend to the solution of
+# With t = k√τ, Nesterov's iterates on θ²/2 converge to the solution of
 #
 # $$\ddot X + \frac{3}{t}\dot X + X = 0,\quad X(0) = 1,\ \dot X(0) = 0:\qquad X(t) = 2 J_1(t)/t .$$
 #
-# Where does the 3 come from? The momentum is k/(k+3) = 1 − 3/(k+3): friction is what it lacks to 1.
+# The 3 comes from the momentum k/(k+3) = 1 − 3/(k+3): friction is 1 minus the momentum.
 
 # %%
 theory.pictures.ode_limit()
 plt.show()
 
 # %% [markdown]
-# ## How fast?
+# ## The speed of convergence
 #
-# The largest distance from the curve, for t up to 10. With every quarter of τ it halves: the error
-# is of the order √τ.
+# The largest distance from the curve, for t up to 10. It halves when τ is divided by four: the
+# error is of order √τ.
 
 
 # %%
@@ -82,11 +68,10 @@ print("errors:", *(f"{e:.4f}" for e in errors[:4]))
 print("ratios:", *(f"{r:.2f}" for r in errors[:-1] / errors[1:]))
 
 # %% [markdown]
-# ## Friction takes the energy away, but not the ringing
+# ## Friction reduces the energy, but the oscillation remains
 #
-# f + |Δx|²/(2τ) is the ball's energy. It falls at every step, as friction should make it. Late,
-# when 3/t is small, hardly any friction is left, and the ball swings through the minimum again and
-# again.
+# f + |Δx|²/(2τ) is the energy of the ball. Friction decreases it at every step. For large t the
+# friction 3/t is small, and the ball swings through the minimum again and again.
 
 # %%
 τ = 1e-3
@@ -109,11 +94,11 @@ axes[1].legend()
 plt.show()
 
 # %% [markdown]
-# ## Start again, instead
+# ## Restarts
 #
-# As soon as the velocity leads uphill, forget it: the friction is back at its start. `lo.restart`
-# wraps any velocity. On a valley with κ = 10⁴ it takes a quarter of the steps here, and was never
-# told κ; who knows κ does better still.
+# A restart sets the velocity to 0 as soon as it points uphill; the friction begins again at its
+# first value. `lo.restart` wraps any velocity. On a valley with κ = 10⁴ it needs less than half of
+# the steps and no knowledge of κ. A constant momentum chosen for a known κ needs even fewer.
 
 # %%
 curvatures = jnp.geomspace(1e-4, 1.0, 50)
@@ -139,6 +124,6 @@ plt.show()
 
 # %%
 ratios = errors[:-1] / errors[1:]
-assert np.all((ratios > 1.9) & (ratios < 2.1)), "the error halves where τ is quartered"
-assert np.all(np.diff(energy) < 0), "friction takes energy at every step"
-assert arrived["k/(k+3), restarted"] < 0.5 * arrived["k/(k+3)"], "restarts pay"
+assert np.all((ratios > 1.9) & (ratios < 2.1)), "the error halves when τ is divided by four"
+assert np.all(np.diff(energy) < 0), "friction decreases the energy at every step"
+assert arrived["k/(k+3), restarted"] < 0.5 * arrived["k/(k+3)"], "restarts save steps"

@@ -1,23 +1,9 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 05 · Adam taken apart
 #
-# From SGD to Adam in four steps, each of them one block. You will see why the bias correction is
-# there, where ε stands, and what happens if the slide's formulas are taken at their word: in three
-# places that is another method, and one of them climbs the hill.
+# From SGD to Adam in four steps, one block each. This notebook shows the purpose of the bias
+# correction, the position of ε, and the effect of the slide's formulas when they are taken
+# literally: in three places they describe another method, and one of these ascends.
 #
 # Slides: *AdaGrad*, *RMSProp*, *Adam*.
 
@@ -44,8 +30,8 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## Block by block
 #
-# The lecture's last line is θ(k+1) = θ(k) − τ(k) · D(k+1) · v(k+1), and Adam one choice of the
-# three:
+# The lecture's last line is θ(k+1) = θ(k) − τ(k) · D(k+1) · v(k+1). Adam is one choice of τ, D and
+# v:
 
 # %%
 τ = lo.scale_by_learning_rate(0.05)
@@ -62,7 +48,7 @@ print(lo.adam(0.05))
 
 # %% [markdown]
 # A badly scaled valley: one coordinate has a hundred times the curvature of the other. Division by
-# the size of the gradient makes the two alike, whatever their units are.
+# the size of the gradient makes both coordinates converge alike, in any units.
 
 # %%
 curvature = jnp.array([1.0, 0.01])
@@ -89,11 +75,11 @@ axes[0].legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# ## Why the correction is there
+# ## The purpose of the correction
 #
-# Both averages start at 0 and are too small at first: m by 1 − 0.9ᵏ, c by 1 − 0.999ᵏ. Without the
-# correction the first step is √((1 − 0.9)²/(1 − 0.999)) ≈ 3.16 τ, and others are longer still. With
-# it the first step is exactly τ, whatever the gradient is.
+# Both averages start at 0 and are too small at first, m by the factor 1 − 0.9ᵏ and c by 1 − 0.999ᵏ.
+# Without the correction the first step is √((1 − 0.9)²/(1 − 0.999)) ≈ 3.16 τ, and later steps are
+# even longer. With the correction the first step is exactly τ for any gradient.
 
 # %%
 uncorrected = lo.chain(
@@ -120,11 +106,11 @@ for g in (1e-3, 1.0, 1e3):
     print(f"g = {g:6g}: Adam's first step is {steps_of(lo.adam(1.0), g, 1)[0]:.5f} τ")
 
 # %% [markdown]
-# ## Where ε stands
+# ## The position of ε
 #
-# The slide writes (c + ε)^(−1/2); the paper, Optax, PyTorch and this library write 1/(√c + ε), and
-# have the other as `eps_root`. With ε = 1e-8 the two part where gradients are below 1e-4: there the
-# slide's reading is no longer blind to the gradient's scale.
+# The slide writes (c + ε)^(−1/2). The paper, Optax, PyTorch and this library write 1/(√c + ε);
+# Optax and this library call the ε of the slide `eps_root`. With ε = 1e-8 the two differ for
+# gradients below 1e-4: there the step of the slide's version depends on the scale of the gradient.
 
 # %%
 sizes = np.logspace(-8, 0, 33)
@@ -140,12 +126,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# ## At its word
+# ## The slides, taken literally
 #
-# `theory.literal` has the slides' formulas as they stand. The minus sign in v ← β v − (1 − β) g is
-# a typo (an earlier slide has the plus): then −τ D v leads uphill. The exponent k, where k starts
-# at 0, divides by 1 − β⁰ = 0. Corrected averages that are fed back into themselves grow beyond
-# every number, until D is 0 and θ stands still.
+# `theory.literal` contains the slides' formulas as they are written. The minus sign in
+# v ← β v − (1 − β) g is a typo (an earlier slide has a plus): with it −τ D v points uphill. The
+# exponent k, which starts at 0, divides by 1 − β⁰ = 0. Corrected averages that are fed back into
+# their own recursion overflow, until D is 0 and θ stops.
 
 # %%
 read = {
@@ -165,10 +151,10 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# ## A last surprise: Adam lives at its edge
+# ## Adam moves to its edge of stability
 #
-# Near a minimum the gradient falls, so D grows, until τ λ D reaches the largest value that Adam's
-# velocity bears: (2 + 2β₁)/(1 − β₁) = 38. There it stays.
+# Near a minimum the gradient decreases, so D grows, until τ λ D reaches the largest value at which
+# Adam's velocity is stable, its edge of stability: (2 + 2β₁)/(1 − β₁) = 38. It stays there.
 
 # %%
 pictures.adam_at_its_edge()
@@ -181,6 +167,6 @@ plt.show()
 first = [steps_of(lo.adam(1.0), g, 1)[0] for g in (1e-3, 1.0, 1e3)]
 outside, inside = (steps_of(tx, 1e-5, 1)[0] for tx in standing.values())
 assert np.allclose(first, 1.0, atol=2e-5), "the first step is τ"
-assert np.allclose([inside, outside], [0.0995, 0.999], atol=1e-4), "where ε stands"
-assert np.isclose(ends["minus sign"], 2.17, atol=0.005), "the minus sign climbs"
+assert np.allclose([inside, outside], [0.0995, 0.999], atol=1e-4), "the position of ε"
+assert np.isclose(ends["minus sign"], 2.17, atol=0.005), "the minus sign ascends"
 assert np.isnan(ends["exponent k at k = 0"]), "0/0 at the first step"

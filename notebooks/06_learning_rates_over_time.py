@@ -1,23 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 06 · Learning rates over time
 #
-# A constant rate stops falling at a floor of noise. 1/k has no floor, if its constant is right;
-# steps, cosines and restarts are what people use; and an average of the iterates does without a
-# decay. You will see each shape, what it does to loss and rate, and what 1/k costs if c is wrong.
+# With a constant learning rate the loss stops decreasing at a noise floor. 1/k has no floor if its
+# constant is right. Steps, cosines and restarts are common in practice, and an average of the
+# iterates needs no decay at all. This notebook shows each schedule, its effect on the loss, and the
+# cost of a wrong constant in c/k.
 #
 # Slides: *Annealing*, *Warm restarts*.
 
@@ -45,8 +32,8 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## The shapes
 #
-# One vocabulary for all of them: `init_value`, `peak_value`, `end_value`, `total_steps`,
-# `warmup_steps`. A schedule is a function of the step, and prints what it is.
+# All schedules share the argument names `init_value`, `peak_value`, `end_value`, `total_steps` and
+# `warmup_steps`. A schedule is a function of the step, and `print` describes it.
 
 # %%
 shapes = {
@@ -64,21 +51,22 @@ for ax, (name, schedule) in zip(axes.flat, shapes.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# ## The floor
+# ## The noise floor
 #
-# Gradients of minibatches are noisy: g = λθ + ξ. With a constant τ the distance to the minimum
-# settles at a variance that grows with τ, and explodes at the edge. `theory.stationary_variance`
-# solves for it, from the transformation that is shipped.
+# Gradients of minibatches are noisy: g = λθ + ξ. With a constant τ the variance of θ settles at a
+# value that grows with τ, without a limit at the stability edge. `theory.stationary_variance`
+# computes it from the transformation itself.
 
 # %%
 theory.pictures.variance()
 plt.show()
 
 # %% [markdown]
-# ## What restarts do to loss and rate
+# ## The effect of restarts on the loss
 #
-# A noisy valley, 600 steps, the mean of 200 runs. Each fall of the rate takes the loss below the
-# floor of the constant rate; each restart pays it back, and leaves again at a lower rate.
+# A noisy valley, 600 steps, the mean of 200 runs. Each decay of the learning rate takes the loss
+# below the floor of the constant learning rate. Each restart raises the loss again, until the next
+# decay.
 
 # %%
 curvatures = jnp.array([1.0, 0.02])
@@ -116,18 +104,19 @@ print("loss at the end:", {name: round(float(loss), 4) for name, loss in final.i
 # %% [markdown]
 # ## 1/k, and its constant
 #
-# τ = c/k forgets the start like k^(−cλ) and averages the noise like 1/k. If 2cλ < 1 the first is
-# slower, and the error falls like k^(−2cλ) only: one tenth of the right c, and k must be raised to
-# the tenth power. An average of the iterates at a *constant* rate falls like 1/k whatever τ is.
+# With τ = c/k the influence of the start on θ decreases like k^(−cλ), and the variance of the noise
+# like 1/k. If 2cλ < 1 the error decreases like k^(−2cλ) only: with a tenth of c = 1/(2λ), k must be
+# raised to the tenth power. The error of an average of the iterates at a *constant* τ decreases
+# like 1/k for any τ.
 
 # %%
 theory.pictures.annealing()
 plt.show()
 
 # %% [markdown]
-# With the weight a ← a + (1+η)/(k+η) (θ − a) the average has the variance
-# (η+1)²/(2η+1) · σ²/(λ² k): η = 0 is best late, a larger η forgets the start sooner. Measured by
-# feeding unit gradients, for three η and for τ from 0.05 to 1:
+# With the weight in a ← a + (1+η)/(k+η) (θ − a) the average has the variance (η+1)²/(2η+1) · σ²/(λ²
+# k): η = 0 is best for long runs, and a larger η removes the influence of the start sooner. The
+# table is exact, by differentiation, for three values of η and τ from 0.05 to 1:
 
 # %%
 k = 20_000
@@ -151,5 +140,5 @@ for c in (0.1, 0.25, 1.0):
     slope = np.log(late / early) / np.log(4)
     print(f"c = {c}: slope {slope:.4f}, predicted {-min(1, 2 * c):.4f}")
     assert np.isclose(slope, -min(1, 2 * c), atol=2e-3)
-assert np.allclose(*np.transpose(laws), rtol=5e-3), "the average's law, whatever τ"
+assert np.allclose(*np.transpose(laws), rtol=5e-3), "the variance of the average, for any τ"
 assert final["cosine"] < 0.5 * final["constant"], "a decay ends below the floor"

@@ -1,23 +1,9 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 07 · Adam, or SGD with Nesterov's momentum?
 #
-# The lecture's advice is: try Adam at 1e-3, and SGD with Nesterov's momentum if you have time. You
-# will see both on three data sets, each at many rates, with several seeds: what counts first is the
-# rate, and only then the method.
+# The lecture's advice is: try Adam at 1e-3, and SGD with Nesterov's momentum if you have time. This
+# notebook compares both on three data sets, at many learning rates and with several seeds. The
+# learning rate matters more than the optimizer.
 #
 # Slides: *The default choice*.
 
@@ -42,9 +28,9 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## A sweep
 #
-# A rate is data: `lo.fit(..., tx=lo.adam, hyperparams={"learning_rate": τ})` compiles once for a
-# problem and a family, and every further rate and seed runs in the same program. What explodes is
-# worth infinity, not nothing.
+# A learning rate is data: `lo.fit(..., tx=lo.adam, hyperparams={"learning_rate": τ})` compiles once
+# for a problem and an optimizer, and all learning rates and seeds run in the same program. A run
+# that diverges gets the loss infinity.
 
 # %%
 optimizers = {"Adam": lo.adam, "SGD + Nesterov": partial(lo.sgd, momentum=0.9, nesterov=True)}
@@ -82,18 +68,20 @@ for ax, data in zip(axes, sets, strict=True):
         ax.fill_between(rates, found.min(1), found.max(1), alpha=0.2, lw=0)
     ax.axvline(1e-3, color="0.6", lw=1)
     ax.set(title=data, xlabel="learning rate τ", ylim=(0.8 * lowest, 60 * lowest))
-axes[0].set_ylabel("loss on the test rows")
+axes[0].set_ylabel("loss on the test set")
 axes[1].legend(loc="upper center")
 plt.show()
 
 # %% [markdown]
-# Lines are means over three seeds, bands reach from the best to the worst, the grey line is the
-# lecture's first try. The valleys of the two families are about as deep, on digits they lie a
-# decade apart, and off the valley a loss costs far more than the choice of the family.
+# Lines are means over three seeds, bands reach from the best seed to the worst, and the grey line
+# is the lecture's first choice. The lowest losses of the two optimizers are about equal. Their
+# learning rates differ by a factor of ten on digits. A wrong learning rate costs far more than the
+# choice of the optimizer.
 #
-# ## Who wins where
+# ## The best optimizer for each data set
 #
-# The best rate of each family, with the standard error over the seeds:
+# The lowest mean loss of each optimizer, with the standard error over the seeds, and its learning
+# rate:
 
 # %% tags=["inexact"]
 print(f"{'':15}{'Adam':>24}{'SGD + Nesterov':>26}")
@@ -110,10 +98,10 @@ for data in sets:
     print(f"{data:15}{cells[0]:>24}{cells[1]:>26}")
 
 # %% [markdown]
-# ## One run of each, at its best rate
+# ## One run of each, at its best learning rate
 #
-# `result.plot()` draws a run: its losses, the rate, and how far each step went beside the size of
-# the weights. On axes of one's own, the losses only.
+# `result.plot()` draws a run: its losses, the learning rate, and the size of each step relative to
+# the weights. With `ax=` it draws only the losses, on your axes.
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
@@ -127,8 +115,9 @@ plt.show()
 # %% [markdown]
 # ## The claims, as numbers
 #
-# The rate matters more than the family: a decade beside the best rate costs more than the other
-# family at its best, and the best rates of the families are at least a decade apart on digits.
+# The learning rate matters more than the optimizer: a learning rate ten times too large or too
+# small costs more than the other optimizer at its best, and on digits the best learning rates of
+# the two differ by at least a factor of ten.
 
 # %%
 for data in sets:
@@ -139,4 +128,4 @@ for data in sets:
         decade = [j for j in (i - 2, i + 2) if 0 <= j < len(rates)]
         assert means[decade].max() > max(best), (data, name)
 adam, sgd = (winners["digits"][name][2] for name in optimizers)
-assert sgd >= 9 * adam, "another family, another rate"
+assert sgd >= 9 * adam, "the optimizers need different learning rates"

@@ -1,24 +1,11 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 08 · The recipe at work
 #
-# Try Adam, search for its rate, then try SGD with Nesterov's momentum: the lecture's recipe, as one
-# call on a model of your own, within the gradients of three runs. You will see what it searched and
-# why it chose, an exhaustive grid beside it, what it says of a run of yours at a bad rate, and a
-# problem where it gives up Adam.
+# Try Adam, search for its learning rate, then try SGD with Nesterov's momentum: this is the
+# lecture's recipe, as one call on your own model, at the cost of three training runs. This notebook
+# shows what it searches and why it selects, an exhaustive grid for comparison, a diagnosis of your
+# own run at a bad learning rate, and a problem where the recipe selects Nesterov's momentum instead
+# of Adam.
 #
 # Slides: *The recipe*.
 
@@ -42,8 +29,8 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## One call
 #
-# A linen model, its rows, and the name of a loss. A fifth of the rows is held out, and the search
-# asks them which rate, which family, which step.
+# A linen model, its data, and the name of a loss. A fifth of the examples is held out as validation
+# set. On it the search selects the learning rate, the optimizer and the step.
 
 
 # %%
@@ -66,22 +53,24 @@ result.plot()
 plt.show()
 
 # %% [markdown]
-# Above, held-out losses over the rate, a line for each rung: few arms get far. In the middle the
-# race over the steps, below it the rates in force. The star is what was handed over.
+# An arm is one optimizer with one learning rate. At each rung, a fixed step, the search prunes the
+# worse arms. The upper picture shows validation losses over the learning rate, a line for each
+# rung: few arms reach the last one. The middle picture shows the losses over the steps, the lower
+# picture the current learning rates. The star marks the selected model.
 #
-# ## Why this one?
+# ## The reasons for the selection
 #
-# A claim a line, each with the numbers that it rests on:
+# One claim per line, with its numbers:
 
 # %% tags=["inexact"]
 print(result.explain())
 
 # %% [markdown]
-# ## Beside an exhaustive grid
+# ## Comparison with an exhaustive grid
 #
-# What would every rate have given, from 1e-4 to 3, constant and falling to 0, with both families?
-# `lo.recipe.sweep` trains them all, from the same weights, as one compiled program. To train one
-# model that is a waste; here it shows what the search has missed. (The star is the grid's own.)
+# `lo.recipe.sweep` trains all learning rates from 1e-4 to 3, constant and with a decay to 0, with
+# both optimizers, from the same initial weights, as one compiled program. To train one model this
+# is too expensive; here it shows what the search has missed. (The star marks the best of the grid.)
 
 # %%
 rates = 10.0 ** np.arange(-4, 0.6, 0.25)
@@ -96,19 +85,20 @@ plt.show()
 # %% tags=["inexact"]
 best = min(grid.best(by).loss for by in ("final", "lowest", "averaged", "averaged_lowest"))
 regret = (loss - best) / (grid.start - best)
-print(f"{'':16}{'runs':>6}{'held-out loss':>16}")
+print(f"{'':16}{'runs':>6}{'validation loss':>16}")
 print(f"{'the grid':16}{len(grid):6}{best:16.4f}\n{'the recipe':16}{result.cost:6.1f}{loss:16.4f}")
-print(f"regret, in parts of the way from the start to the grid's best: {regret:.2%}")
+print(f"regret, relative to the decrease from the start to the grid's best: {regret:.2%}")
 
 # %% [markdown]
-# The grid's number is its lowest look of all, at raw weights and at averages. A regret below 0
-# would mean that the pick is lower still: looks of a search fall on other steps.
+# The number of the grid is the lowest of all its evaluations, of the raw and of the averaged
+# weights. A regret below 0 is possible: the search evaluates at other steps, and its loss may be
+# lower.
 #
-# ## A run of your own
+# ## Your own run
 #
-# You chose a rate yourself. `lo.recipe.diagnose` says what the curve shows; whether another rate
-# helps one curve cannot show. `lo.recipe.fork` goes on from where the run stands at ten times its
-# updates, as it is, and at a tenth, over the same minibatches.
+# You selected a learning rate yourself. `lo.recipe.diagnose` describes what the loss curve shows.
+# One curve does not show whether another learning rate helps. `lo.recipe.fork` continues the run
+# with ten times its updates, unchanged, and with a tenth, over the same minibatches.
 
 # %% tags=["inexact"]
 fit = {k: v for k, v in options.items() if k != "data"}
@@ -129,11 +119,12 @@ axes[0].legend(loc="upper left", ncols=2)
 plt.show()
 
 # %% [markdown]
-# ## When it switches
+# ## A problem that needs the other optimizer
 #
-# A table of 40 × 40 numbers, of rank three and with noise of variance 0.09, by two thin factors.
-# The start is close to a saddle, where both factors are 0; a step sees 32 entries; a quarter of the
-# table is held out. The gradients of eight runs are enough to search both families.
+# The model approximates a table of 40 × 40 numbers, of rank three with noise of variance 0.09, by a
+# product of two thin matrices. The start is close to a saddle point, where both factors are 0. A
+# batch contains 32 entries; a quarter of the table is held out. The cost of eight training runs is
+# enough to search both optimizers.
 
 
 # %% tags=["inexact"]
@@ -161,11 +152,11 @@ switched.plot()
 plt.show()
 
 # %% [markdown]
-# The noise's variance is left to every method: what the families gained is to be compared above it.
+# No method can be below the variance of the noise, so compare the losses above it.
 #
-# ## Families of your own
+# ## Your own optimizers
 #
-# A family is any function of a rate that gives an optimizer. Back on digits, with the lecture's
+# The search takes any function from a learning rate to an optimizer. On digits, with the lecture's
 # AdaGrad and RMSProp:
 
 # %% tags=["inexact"]
@@ -176,11 +167,12 @@ print(*(line for line in others.explain().splitlines() if "RMSProp" in line), se
 # %% [markdown]
 # ## The claims, as numbers
 #
-# The pick is within 2 % of the exhaustive grid; the fork tells a rate too small from one too large;
-# and where momentum is better, momentum is chosen.
+# The selected model is within 2 % of the exhaustive grid. The fork distinguishes a learning rate
+# that is too small from one that is too large. Where momentum is better, the recipe selects
+# momentum.
 
 # %%
 assert regret <= 0.02, "further than 2 % from the exhaustive grid"
-assert remedies[2e-4] == "increase", "ten times a small rate should help"
+assert remedies[2e-4] == "increase", "ten times a small learning rate should help"
 assert remedies[0.1] != "increase", "ten times a large one should not"
 assert switched.explanation.winner.optimizer == "nesterov", "no switch"

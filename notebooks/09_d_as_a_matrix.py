@@ -1,23 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 09 · D as a matrix
 #
 # In θ(k+1) = θ(k) − τ(k) · D(k+1) · v(k+1) the D may be a number per entry, a full matrix built
-# from gradients, or the inverse of the second derivative. You will see what each does to a valley
-# that lies across the axes, Newton's one step, and why with noisy gradients little of it is left.
+# from gradients, or the inverse of the second derivative. This notebook shows each of them in a
+# valley that is not parallel to an axis, Newton's single step on a quadratic, and why noisy
+# gradients remove most of the advantage.
 #
 # Slides: *D(k+1)*, *Newton*.
 
@@ -47,9 +34,9 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## A valley across the axes
 #
-# Adam and AdaGrad have one number per entry: they stretch the axes, and a valley along an axis
-# becomes round. Turn the valley by 30° and they cannot. A full matrix can: (Σ g gᵀ)^(−1/2), and
-# Newton's H⁻¹ most of all.
+# Adam and AdaGrad have one number per entry: they rescale the axes, which makes a valley along an
+# axis round. They cannot do so after a rotation of the valley by 30°. A full matrix can:
+# (Σ g gᵀ)^(−1/2), and best of all Newton's H⁻¹.
 
 # %%
 c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
@@ -99,7 +86,7 @@ plt.show()
 # %% [markdown]
 # ## One step
 #
-# On a quadratic Newton's step lands in the minimum, whatever the valley's shape:
+# On a quadratic Newton's step reaches the minimum, for any shape of the valley:
 
 # %%
 one = path(methods["Newton"], valley, jnp.array([0.3, 1.2]), 2)[1]
@@ -108,8 +95,9 @@ print("in the minimum, to rounding:", bool(np.abs(one).max() < 1e-12))
 # %% [markdown]
 # ## A small full-batch problem
 #
-# Logistic regression on breast-cancer, 31 parameters, all 569 rows at every step, a little weight
-# decay that makes the minimum unique. By steps, Newton wins by orders of magnitude.
+# Logistic regression on breast-cancer, with 31 parameters, all 569 examples at every step, and a
+# small weight decay that makes the minimum unique. At an equal number of steps, Newton's method is
+# better by orders of magnitude.
 
 # %%
 data, label = load_breast_cancer(return_X_y=True)
@@ -152,9 +140,10 @@ plt.show()
 # %% [markdown]
 # ## With noise
 #
-# Now batches of 16 rows. Near the minimum the gradient is noise, H of 16 rows is singular and says
-# nothing about the other rows, and an exact solution of the wrong equation is no better than a step
-# along the gradient. What remains is the scaling, which a diagonal D has too.
+# Now with batches of 16 examples. Near the minimum the gradient is mostly noise. The H of 16
+# examples is singular and contains no information about the others, so an exact solution of this
+# equation is no better than a step along the gradient. Only the scaling helps, and a diagonal D has
+# it too.
 
 
 # %%
@@ -188,8 +177,8 @@ ends = {}
 for name, tx in noisy.items():
     loss = np.asarray(jax.jit(lambda tx=tx: stochastic(tx))())
     ends[name] = loss[-100:].mean()
-    ax.semilogy(loss - lowest, label=f"{name}: {ends[name] - lowest:.3f} at last")
-ax.set(xlabel="step k", ylabel="loss above the minimum", title="batches of 16 rows", ylim=(1e-3, 1))
+    ax.semilogy(loss - lowest, label=f"{name}: {ends[name] - lowest:.3f} at the end")
+ax.set(xlabel="step k", ylabel="loss above the minimum", title="batches of 16", ylim=(1e-3, 1))
 ax.legend()
 plt.show()
 
@@ -200,6 +189,6 @@ plt.show()
 steps_to = {name: int(np.argmax(loss - lowest < 1e-6)) for name, loss in losses.items()}
 print(f"steps to 1e-6 of the minimum (0: not in {steps}):", steps_to)
 assert np.abs(one).max() < 1e-12, "one step on a quadratic"
-assert 0 < steps_to["Newton"] < 12, "a few on a convex problem"
+assert 0 < steps_to["Newton"] < 12, "few steps on a convex problem"
 gains = [(ends[name] - lowest) for name in noisy]
-assert gains[-1] > 0.3 * min(gains[:-1]), "with noise, no such lead"
+assert gains[-1] > 0.3 * min(gains[:-1]), "with noise, no large advantage"

@@ -1,23 +1,9 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 10 · Write your own
 #
-# A new idea is a block of ten lines. You will write one, put it in a chain, have the nine laws
-# checked on it, see the laws catch a mistake, and train a linen, an nnx and an Equinox model with
-# it: three libraries, one function, the same numbers.
+# A new method is a block of ten lines. This notebook defines a block, uses it in a chain, checks
+# the nine laws on it, shows a mistake that the laws detect, and trains a linen, an nnx and an
+# Equinox model: three libraries, one function, the same numbers.
 #
 # Slides: *The general update*, θ(k+1) = θ(k) − τ(k) · D(k+1) · v(k+1).
 
@@ -46,8 +32,8 @@ plt.style.use("lecture.mplstyle")
 # %% [markdown]
 # ## Ten lines
 #
-# Lion's idea: go by the sign of an average, and never mind the size. The average is a block of the
-# library already; what is new is the sign.
+# Lion uses the sign of an average and ignores its size. The average is already a block of the
+# library; the sign is new.
 
 
 # %%
@@ -67,7 +53,7 @@ def sign():
 # %% [markdown]
 # ## In a chain
 #
-# A block stands beside others, ours or Optax's, and the chain says what it is. Two of its steps:
+# A chain combines blocks of this library and of Optax, and `print` describes it. Two steps:
 
 
 # %%
@@ -85,17 +71,18 @@ for _ in range(2):
 # %% [markdown]
 # ## The nine laws
 #
-# Pure under `jit`, `scan`, `vmap`, donation and sharding; at least float32 inside; finite at zero;
-# hyperparameters as data; the rate in the state; any tree; resumed bitwise … `lo.testing.check`
-# tries them all, in every pair of dtypes, and says which one fails.
+# A law is a property that every transformation of the library has: pure under `jit`, `scan`,
+# `vmap`, donation and sharding; at least float32 inside; finite at zero; hyperparameters as data;
+# the learning rate in the state; any tree; bitwise resumable … `lo.testing.check` tests all nine in
+# every pair of dtypes and names those that fail.
 
 # %%
-lo.testing.check(sign)  # raises, if one does not hold
+lo.testing.check(sign)  # raises an error if a law does not hold
 print("all laws hold")
 
 # %% [markdown]
-# A block that keeps its average in the dtype of the gradient looks innocent. In bfloat16 1 + 0.001
-# is 1: the average stalls. The laws notice:
+# A block that stores its average in the dtype of the gradient seems correct. But in bfloat16
+# 1 + 0.001 is 1, so the average stalls. The laws detect this:
 
 
 # %%
@@ -120,13 +107,13 @@ except AssertionError as error:
         *(line.split(" for ")[0] for line in str(error).splitlines() if line[:3] == "law"), sep="\n"
     )
 else:
-    raise RuntimeError("the laws should have complained")
+    raise RuntimeError("the laws should have failed")
 
 # %% [markdown]
 # ## Three libraries, one function
 #
-# The same network, from the same numbers, as a linen, an nnx and an Equinox model. `lo.fit` reduces
-# each to one pure step, so that not only the method but the run is the same.
+# The same network with the same initial weights, as a linen, an nnx and an Equinox model. `lo.fit`
+# converts each to one pure step, so the runs are the same.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -188,7 +175,7 @@ for name, run in runs.items():
     ax.semilogy(
         run.history["loss"], label=f"{name}: {run.history['valid_loss'].min():.4f} held out"
     )
-ax.set(xlabel="step k", ylabel="training loss", title="sign descent on digits: three lines in one")
+ax.set(xlabel="step k", ylabel="training loss", title="sign descent on digits: three equal curves")
 ax.legend()
 plt.show()
 
@@ -200,5 +187,5 @@ first, *others = (run.history["loss"] for run in runs.values())
 for other in others:
     assert np.allclose(first, other, rtol=1e-3), "three models, one run"
 agree = [run.predict(held_out[0]).argmax(-1) == held_out[1] for run in runs.values()]
-print("right on held-out digits:", *(f"{a.mean():.3f}" for a in agree))
+print("accuracy on the validation set:", *(f"{a.mean():.3f}" for a in agree))
 assert min(a.mean() for a in agree) > 0.85

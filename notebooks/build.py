@@ -1,12 +1,12 @@
-"""Execute the notebooks: `NN_name.py`, reviewed as code, becomes `NN_name.ipynb` beside it.
+"""Execute the notebooks: `NN_name.py`, reviewed as code, becomes `NN_name.ipynb`.
 
-    python notebooks/build.py              all of them anew
-    python notebooks/build.py 02 05        these
-    python notebooks/build.py --check      execute, write nothing: fail where a text differs
+    python notebooks/build.py              execute and write all notebooks
+    python notebooks/build.py 02 05        these two
+    python notebooks/build.py --check      execute, write nothing, fail if a text differs
 
-Nothing is written to the home directory. What a cell prints to stderr, a warning say, is an error.
-Cells tagged "inexact", whose numbers depend on the processor, are executed but not compared. The
-first picture of each becomes `pictures/NN.png`, for the index.
+Nothing is written to the home directory. What a cell writes to stderr (a warning) is an error.
+Cells with the tag "inexact", whose numbers depend on the processor, are executed but not compared.
+The first picture of each notebook becomes `pictures/NN.png`, for the index.
 """
 
 import argparse
@@ -27,15 +27,15 @@ from nbclient.exceptions import CellExecutionError
 
 HERE = Path(__file__).parent
 REPOSITORY = ""
-"""`owner/name` on GitHub, once there is a public address: the Colab badges are built from it."""
+"""`owner/name` on GitHub, empty without a public address. Colab badges are built from it."""
 
 COLAB = "https://colab.research.google.com"
 SECONDS = 600
-"""More than any cell should ever take, on a machine that does other work too."""
+"""The time limit of a cell, sufficient on a busy machine."""
 
 
 def sources(wanted: list[str]) -> list[Path]:
-    """The notebooks whose names begin so; all of them if nothing is asked for."""
+    """Return the notebooks whose names begin with a wanted word, or all of them."""
     found = sorted(HERE.glob("[0-9][0-9]_*.py"))
     unknown = [name for name in wanted if not any(p.name.startswith(name) for p in found)]
     if unknown:
@@ -45,8 +45,8 @@ def sources(wanted: list[str]) -> list[Path]:
 
 
 def executed(source: Path) -> nbformat.NotebookNode:
-    """The notebook of a source, with outputs."""
-    notebook = jupytext.read(source)
+    """Execute a source and return its notebook with outputs."""
+    notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook.metadata["language_info"] = {"name": "python"}
     if REPOSITORY:
@@ -54,14 +54,14 @@ def executed(source: Path) -> nbformat.NotebookNode:
         badge = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({link})"
         notebook.cells[0].source += f"\n\n{badge}"
     NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": HERE}}).execute()
-    for i, cell in enumerate(notebook.cells):  # the same bytes for the same outputs
+    for i, cell in enumerate(notebook.cells):  # equal outputs give equal bytes
         cell.id = f"{source.stem[:2]}-{i}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
     return notebook
 
 
 def complaints(notebook: nbformat.NotebookNode) -> Iterator[str]:
-    """What cells wrote to stderr."""
+    """Yield what cells wrote to stderr."""
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
@@ -69,7 +69,7 @@ def complaints(notebook: nbformat.NotebookNode) -> Iterator[str]:
 
 
 def text_of(notebook: nbformat.NotebookNode) -> list[str]:
-    """The cells, and what they print: all but the pictures."""
+    """Return the lines of the cells and of their printed output, without pictures."""
     lines: list[str] = []
     for cell in notebook.cells:
         lines += cell.source.splitlines()
@@ -96,7 +96,7 @@ def first_picture(notebook: nbformat.NotebookNode) -> bytes:
 
 
 def build(source: Path, check: bool) -> str | None:
-    """Execute one, and write it or compare it; what is wrong, if anything is."""
+    """Execute a notebook, write or compare it, and return what is wrong, or None."""
     began, target = perf_counter(), source.with_suffix(".ipynb")
     try:
         notebook = executed(source)
@@ -104,7 +104,7 @@ def build(source: Path, check: bool) -> str | None:
         return f"{source.name}: {error}"
     print(f"{source.stem:28}{perf_counter() - began:6.1f} s", flush=True)
     if wrong := "".join(complaints(notebook)):
-        return f"{source.name} complains:\n{wrong}"
+        return f"{source.name} writes to stderr:\n{wrong}"
     if not check:
         nbformat.write(notebook, target)
         (HERE / "pictures").mkdir(exist_ok=True)
@@ -119,7 +119,7 @@ def build(source: Path, check: bool) -> str | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="how the names begin: 02")
+    parser.add_argument("names", nargs="*", help="prefixes of names, for example 02")
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(os.cpu_count()) as pool:
