@@ -173,7 +173,7 @@ runs = {name: lo.fit(model, train, **start, **options) for name, (model, start) 
 fig, ax = plt.subplots()
 for name, run in runs.items():
     ax.semilogy(
-        run.history["loss"], label=f"{name}: {run.history['valid_loss'].min():.4f} held out"
+        run.history["loss"], label=f"{name}: validation loss {run.history['valid_loss'].min():.4f}"
     )
 ax.set(xlabel="step k", ylabel="training loss", title="sign descent on digits: three equal curves")
 ax.legend()
