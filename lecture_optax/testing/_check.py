@@ -41,6 +41,8 @@ def check(
     - `around`: `member -> transformation`, for what is built around other transformations.
     - `reference`: `(gradients, params, **hyperparameters) -> updates`, the formula in float64
       NumPy, over arrays of shape (steps, entries).
+    - `condition`: of the same arguments, how many times each step of the formula magnifies a
+      rounding, where that is more than once: float32 need not know more digits.
     - `peer`: a factory of another implementation, to be equal to in float64.
     - `exceptions`: laws that cannot be held, `{name of the law: reason}`. An exception that is not
       needed is an error too.

@@ -123,16 +123,17 @@ def same_shapes(actual: Any, expected: Any, what: str) -> None:
         expect(ours == theirs, f"{what} at {path} has shape {ours}, expected {theirs}")
 
 
-def same_values(
-    actual: Any, expected: Any, what: str, tolerance: float = 0.0, ulps: int = 0
-) -> None:
+def same_values(actual: Any, expected: Any, what: str, tolerance: Any = 0.0, ulps: int = 0) -> None:
     """Expect the same numbers, bitwise, or up to a part of the largest entry of each leaf.
 
-    The part is `tolerance`, or so many units in the last place of the leaf's own precision.
+    The part is `tolerance`, one number or one for each leaf, or so many units in the last place of
+    the leaf's own precision.
     """
     same_shapes(actual, expected, what)
-    for (path, x), (_, y) in zip(leaves(actual), leaves(expected), strict=True):
-        part = tolerance + (ulps * _last_place(y) if ulps else 0.0)
+    (ours, theirs), parts = map(leaves, (actual, expected)), np.asarray(tolerance, float)
+    parts = np.broadcast_to(parts, len(ours))
+    for (path, x), (_, y), part in zip(ours, theirs, parts, strict=True):
+        part = part + (ulps * _last_place(y) if ulps else 0.0)
         x, y = _numbers(x), _numbers(y)
         allowed = part * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))
         close = np.isclose(x, y, rtol=0, atol=allowed, equal_nan=True)

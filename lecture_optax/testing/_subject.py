@@ -59,6 +59,7 @@ class Subject:
     accumulators: Mapping[str, str] = field(default_factory=dict)
     around: Callable[[optax.GradientTransformation], optax.GradientTransformation] | None = None
     reference: Callable[..., Any] | None = None
+    condition: Callable[..., Any] | None = None
     peer: Callable[..., optax.GradientTransformation] | None = None
     exceptions: Mapping[str, str] = field(default_factory=dict)
 

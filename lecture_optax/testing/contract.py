@@ -100,12 +100,7 @@ _NEWTON: dict[str, Any] = {
     "extra_args": lambda params: {"value_fn": valley},
     "reference": references.newton_in_the_valley,
 }
-_CONDITION = (
-    "In float32 the inverse root of a G of condition κ is known to 1e-7 κ only, and the first G "
-    "are singular. In float64: `tests/test_full_matrix.py`."
-)
-_MATRIX = {
-    "it_is_the_formula_at_the_lowest_values": _CONDITION,
+_NO_AXIS = {
     "a_compiled_step_leaves_its_state_where_it_lies": "G is over pairs of entries: it has no axis "
     "of its parameter, and the compiler lays it out.",
 }
@@ -143,6 +138,7 @@ CONTRACT: dict[str, Subject] = {
         arguments={"total_steps": 3},
         accumulators=_TRACE,
         reference=partial(references.optimized_trace, total_steps=3),
+        condition=partial(references.condition_of_optimized_trace, total_steps=3),
     ),
     "restart": Subject(
         restarted,
@@ -198,7 +194,8 @@ CONTRACT: dict[str, Subject] = {
         hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": (1.0,)},
         gives="matrix",
         reference=references.full_matrix,
-        exceptions=_MATRIX,
+        condition=references.condition_of_full_matrix,
+        exceptions=_NO_AXIS,
     ),
     "full_matrix, diagonal": Subject(
         full_matrix,
@@ -220,7 +217,8 @@ CONTRACT: dict[str, Subject] = {
         turned,
         hyperparameters={"eps": _SMALL, "initial": (1.0,)},
         reference=references.turned,
-        exceptions={"it_is_the_formula": _CONDITION, **_MATRIX},
+        condition=references.condition_of_turned,
+        exceptions=_NO_AXIS,
     ),
     "running_max": Subject(
         running_max, takes="magnitude", gives="magnitude", reference=references.running_max
@@ -313,9 +311,8 @@ CONTRACT: dict[str, Subject] = {
         hyperparameters={**_RATE, "decay": _SLOW, "eps": (0.1,), "momentum": _MOMENTUM},
         reference=partial(references.rmsprop, centered=True, bias_correction=True, nesterov=True),
         peer=partial(optax.rmsprop, centered=True, bias_correction=True, nesterov=True),
+        condition=references.condition_of_centred_rmsprop,
         exceptions={
-            "it_is_the_formula_at_the_lowest_values": "ε = 0 leaves D = 1/|g(2) - g(1)|: where two "
-            "gradients are alike, float32 has no digits of it.",
             "what_is_left_out_is_what_the_peer_leaves_out": "one gradient has not varied, and the "
             "first D is ε^(-1/2): Optax's is what rounding leaves of c - |m|², beside ε = 1e-8.",
         },

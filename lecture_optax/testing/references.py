@@ -55,6 +55,12 @@ def optimized_trace(g, params=None, *, total_steps):
     return np.array(steps)
 
 
+def condition_of_optimized_trace(g, params=None, *, total_steps):
+    """The largest step so far over this one: its memory is a sum that forgets nothing."""
+    largest = abs(optimized_trace(g, total_steps=total_steps)).max(axis=1)
+    return np.maximum.accumulate(largest) / largest
+
+
 def restarted(g, params=None, *, decay):
     """Nesterov's v, which begins again with the g that it leads uphill against."""
     start, steps = 0, []
@@ -152,9 +158,22 @@ def full_matrix(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0):
     return np.einsum("kij,kj,klj->kil", vectors, d, vectors)
 
 
+def condition_of_full_matrix(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0):
+    """κ(k) of G(k) + eps_root I: rounding moves an eigenvalue by a part of the largest one."""
+    one = np.eye(g.shape[1])
+    sums = _recursion(lambda c, g: c + np.outer(g, g), (initial + eps_root) * one, g)
+    values = np.linalg.eigvalsh(sums)
+    return 1 / np.maximum(values[:, 0] / values[:, -1], np.finfo(float).eps)
+
+
 def turned(g, params=None, *, eps=0.0, initial=0.0):
     """D(k) g(k), with AdaGrad's matrix."""
     return np.einsum("kij,kj->ki", full_matrix(g, eps=eps, initial=initial), g)
+
+
+def condition_of_turned(g, params=None, **numbers):
+    """κ(k)^(3/2): D may shrink this g by sqrt(κ) more than it shrinks another one."""
+    return condition_of_full_matrix(g, **numbers) ** 1.5
 
 
 def adagrads_diagonal(g, params=None, *, eps=0.0, eps_root=0.0, initial=0.0, diagonal_above=0):
@@ -218,6 +237,14 @@ def rmsprop(
     root = np.sqrt(c + eps) if eps_in_sqrt else np.sqrt(c) + eps
     velocity = slide_nesterov if nesterov else slide_momentum
     return velocity(_one_over(root) * g, learning_rate=learning_rate, decay=momentum)
+
+
+def condition_of_centred_rmsprop(g, params=None, *, decay, eps, **numbers):
+    """1 + |m| sqrt(x) / (x + ε), the largest so far: few digits of g - m where g hardly varies."""
+    m = bias_correction(first_moment(g, decay=decay), decay=decay)
+    x = variance(g, decay=decay, bias_correction=True)
+    magnified = 1 + abs(m) * np.sqrt(x) * _one_over(x + eps)
+    return np.maximum.accumulate(magnified.max(axis=1))
 
 
 def adam(g, params=None, *, learning_rate, b1, b2, eps=0.0, eps_root=0.0, nesterov=False):

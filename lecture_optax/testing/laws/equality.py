@@ -1,7 +1,9 @@
 """Law 9. Equal to the reference: the formula in float64 NumPy decides, Optax confirms under x64."""
 
 import inspect
+import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ _STEPS, _ENTRIES, _AT_REST = 300, 7, 5
 
 @law(9)
 def it_is_the_formula(subject: Subject) -> None:
-    """In float32, 300 steps are those of the float64 formula to 1e-6 of the largest entry."""
+    """In float32, 300 steps are those of the float64 formula, to 12 ulp of the largest entry."""
     if subject.reference is not None:
         _is_the_formula(subject, subject.reference, subject.typed, subject.typed)
 
@@ -31,7 +33,8 @@ def it_is_the_formula_at_the_lowest_values(subject: Subject) -> None:
         expected = subject.reference(gradients, params, **values)
         with jax.enable_x64(False), naming(f"traced, with {values}"):
             traced = {name: jnp.float32(value) for name, value in values.items()}
-            same_values(list(run(traced, gradients, params)), list(expected), "step", 1e-6)
+            allowed = _rounding(subject, 4, gradients, params, values)
+            same_values(list(run(traced, gradients, params)), list(expected), "step", allowed)
 
 
 @law(9)
@@ -81,7 +84,21 @@ def _is_the_formula(subject: Subject, formula: Callable, ours: dict, formulas: d
     expected = formula(gradients, params, **formulas)
     with jax.enable_x64(False):
         actual = _updates(subject, subject.build(**ours), gradients, params)
-        same_values(list(actual), list(expected), "step", 1e-6)
+        allowed = _rounding(subject, 2, gradients, params, formulas)
+        same_values(list(actual), list(expected), "step", allowed)
+
+
+def _rounding(subject: Subject, times: int, gradients: Any, params: Any, values: dict) -> Any:
+    """What rounding may change of each step, as a part of its largest entry.
+
+    A step rounds a product and a sum (`times` is 2), and two products more where the numbers are
+    traced. Each rounding is half an ulp at most; over the steps they add up like a random walk:
+    (1/2) ulp · sqrt(2 · 300) is 12 ulp. An ill-conditioned formula magnifies that.
+    """
+    walk = np.finfo("float32").eps / 2 * math.sqrt(times * _STEPS)
+    if subject.condition is None:
+        return walk
+    return walk * subject.condition(gradients, params, **values)
 
 
 def _at_their_lowest(subject: Subject) -> list[dict[str, float]]:
