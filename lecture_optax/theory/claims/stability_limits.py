@@ -50,7 +50,7 @@ def edge_of_averages(first_moment=first_moment, bias_correction=bias_correction)
     "an-edge-is-where-runs-diverge",
     claim="At 0.999 of the edge a run converges, at 1.001 it diverges",
     slide="Gradient descent",
-    source="the two statements above, in runs",
+    source="the edges of stability-edges, in runs",
     picture="spectral_radius",
 )
 def edge_is_where_runs_diverge(sgd=sgd):

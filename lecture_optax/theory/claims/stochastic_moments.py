@@ -30,7 +30,7 @@ from .statement import Finding, statement
     "variance-of-heavy-ball",
     claim="Heavy ball's variance is τσ²(1+μ) / (λ(1-μ)(2(1+μ)-x)); its pole is the stability edge",
     slide="Momentum",
-    source="Mandt, Hoffman and Blei (2017); from the ARMA(2, 1) above",
+    source="Mandt, Hoffman and Blei (2017); from an ARMA(2, 1) process",
     picture="variance",
 )
 def variance_of_heavy_ball(sgd=sgd):
