@@ -1,15 +1,14 @@
 """One call: a model and data in, a trained model and its history out."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax
 from jax.sharding import Mesh
 
 from ._core import validate
+from ._core.validate import in_words
 from .training._trees import is_stream
 from .training.checkpoint.saver import go_on_saved
 from .training.checks.arguments import (
@@ -18,19 +17,13 @@ from .training.checks.arguments import (
     check_kept,
     check_mesh,
     check_optimizer_arguments,
-    check_seed,
 )
-from .training.checks.data import check_rows
-from .training.checks.likely_mistakes import doubts
-from .training.checks.targets import check_targets
-from .training.compiled.program import Program, slow_in_a_loop
-from .training.compiled.sharding import placed
 from .training.loop.batch_statistics import settle_by
 from .training.loop.evaluation import evaluation_steps
 from .training.loop.run import Callback, Hook, Run
-from .training.loop.sources import Rows, Stream
-from .training.optimizer import lecture_default, with_average
-from .training.problem import Problem, problem_of
+from .training.loop.sources import Stream
+from .training.preparation import prepare, size_and_steps
+from .training.problem import Problem, as_problem
 from .training.reporting.log import Write, log_to
 from .training.reporting.progress import watch
 from .training.result import Result, result_of
@@ -136,10 +129,9 @@ def fit(
     ```
     """
     check_optimizer_arguments(tx, hyperparams, budget)
-    check_seed(seed)
     check_functions(callbacks, hooks, apply)
     check_mesh(mesh)
-    problem = problem_of(
+    problem = as_problem(
         model,
         data,
         loss=loss,
@@ -154,97 +146,101 @@ def fit(
     if is_stream(problem.train):
         validate.steps(of="batches", accumulate=accumulate)
         stream = Stream(problem.train, int(accumulate))
-        beside = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
-        check_beside_a_stream(stream, steps, checkpoint, **beside)
-        problem = replace(problem, train=stream.first)
-    check_rows(problem.train, problem.valid, sample_weight, pairs=problem.kind != "functions")
-    batch_size = stream.batch_size if stream else batch_size
-    rows = jax.tree.leaves(problem.train)[0].shape[0]
-    size = _batch_size(batch_size, accumulate, rows)
-    total = _steps(steps, epochs, rows, size * int(accumulate))
+        check_beside_a_stream(
+            stream,
+            steps,
+            checkpoint,
+            epochs=epochs,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+        )
+        problem, batch_size = replace(problem, train=stream.first), stream.batch_size
     if budget is not None:
-        beside = {
-            "sample_weight": sample_weight is not None,
-            "an iterable of batches": stream is not None,
-            "accumulate": accumulate != 1,
-            "average": average,
-            "callbacks": len(callbacks),
-            "hooks": len(hooks),
-            "mesh": mesh is not None,
-            "log": log is not None,
-            'keep="last"': keep in ("last", "average"),
-        }
-        own = {"steps": total, "batch_size": size, "seed": seed, "budget": budget}
-        return by_recipe(problem, beside, checkpoint=checkpoint, progress=progress, **own)
-    why, cost = "given", 1.0
-    if tx is None:
-        tx, hyperparams, why, cost = lecture_default(total)
-    tx = with_average(tx, hyperparams, average)
-    program = Program.of(
+        return _fit_by_search(
+            problem,
+            size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)[1],
+            batch_size,
+            seed,
+            budget,
+            checkpoint,
+            progress,
+            {
+                "sample_weight": sample_weight is not None,
+                "an iterable of batches": stream is not None,
+                "accumulate": accumulate != 1,
+                "average": average,
+                "callbacks": len(callbacks),
+                "hooks": len(hooks),
+                "mesh": mesh is not None,
+                "log": log is not None,
+                'keep="last"': keep in ("last", "average"),
+            },
+        )
+    prepared = prepare(
         problem,
         tx,
-        batch_size=size,
-        accumulate=int(accumulate),
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        seed=seed,
         hyperparams=hyperparams,
+        average=average,
+        sample_weight=sample_weight,
         mesh=mesh,
+        stream=stream,
     )
-    carry = program.init(seed)
-    check_targets(problem, carry.params, carry.model_state, size)
-    for doubt in doubts(program, carry, total):
-        warnings.warn(doubt, UserWarning, stacklevel=2)
-    own = (program.problem.train, problem.valid, sample_weight)
-    train, held_out, sample_weight = placed(own, program.mesh)
-    run = Run(program, carry, total, evaluation_steps(evaluations, total), held_out)
-    source = stream or Rows(
-        train, sample_weight, slow_in_a_loop(program, run.carry, train, sample_weight)
+    run = Run(
+        prepared.program,
+        prepared.carry,
+        prepared.steps,
+        evaluation_steps(evaluations, prepared.steps),
+        prepared.valid,
     )
-    saving = {"checkpoint": checkpoint, "seed": seed, "strict": strict}
     with watch(progress) as shown, log_to(log) as written:
-        every = [*shown, *written, *hooks]
-        go_on_saved(run, source, **saving, callbacks=callbacks, hooks=every)
-    keep = keep or ("last" if held_out is None else "best")
-    averages = keep == "average" or bool(average)
-    return result_of(run, keep, why, cost, settle_by(run, source) if averages else None)
-
-
-def _batch_size(batch_size: int | None, accumulate: int, rows: int) -> int:
-    """The rows of a batch; an update may not need more of them than there are."""
-    validate.steps(of="batches", accumulate=accumulate)
-    if batch_size is not None:
-        validate.steps(of="rows", batch_size=batch_size)
-    size = min(64, rows // int(accumulate)) if batch_size is None else int(batch_size)
-    if size * accumulate > rows or size == 0:
-        raise ValueError(
-            f"one update takes batch_size * accumulate rows, {size} * {accumulate}, of {rows} "
-            "that there are: every batch is full and holds no row twice. Take a smaller batch_size."
+        go_on_saved(
+            run,
+            prepared.source,
+            checkpoint=checkpoint,
+            seed=seed,
+            strict=strict,
+            callbacks=callbacks,
+            hooks=[*shown, *written, *hooks],
         )
-    return size
+    keep = keep or ("last" if run.valid is None else "best")
+    needs_average = keep == "average" or bool(average)
+    settle = settle_by(run, prepared.source) if needs_average else None
+    return result_of(run, keep, prepared.optimizer_source, prepared.cost, settle)
 
 
-def _steps(steps: int | None, epochs: int | None, rows: int, batch: int) -> int:
-    if (steps is None) == (epochs is None):
-        raise ValueError(
-            f"give either steps or epochs, got steps={steps!r} and epochs={epochs!r}: how long a "
-            "run should be is yours to say."
-        )
-    if steps is not None:
-        validate.steps(steps=steps)
-        return int(steps)
-    validate.positive(epochs=epochs)
-    return max(1, -int(-epochs * rows // batch))  # type: ignore[operator]
+def _fit_by_search(
+    problem: Problem,
+    steps: int,
+    batch_size: int | None,
+    seed: int,
+    budget: float,
+    checkpoint: str | os.PathLike[str] | None,
+    progress: bool | None,
+    given: Mapping[str, Any],
+) -> Result:
+    """Select the optimizer by `recipe.run`, which trains the model too.
 
-
-def by_recipe(problem: "Problem", beside: dict[str, Any], **options: Any) -> "Result":
-    """Let the recipe choose and train, within a budget. It lies above training: loaded by name.
-
-    `beside`: what the person gave that a search has no use for; each is None, 0 or empty if not.
+    `given`: the arguments that a search does not take; each is false where it was left out.
     """
-    given = [name for name, value in beside.items() if value]
-    if given:
+    if beside := [name for name, is_given in given.items() if is_given]:
         raise ValueError(
-            f"budget lets the recipe choose and train, which takes no {', '.join(given)}: leave "
-            "them out; or choose first, by lo.recipe.run, and pass its optimizer as tx."
+            "budget lets the recipe select the optimizer and train the model, which takes no "
+            f"{in_words(beside)}. Leave {'it' if len(beside) == 1 else 'them'} out; or search "
+            "first, by lo.recipe.run, and pass its optimizer as tx."
         )
     from .recipe.run import fitted
 
-    return fitted(problem, **options)
+    return fitted(
+        problem,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        budget=budget,
+        checkpoint=checkpoint,
+        progress=progress,
+    )

@@ -7,10 +7,10 @@ scales.py     odd units: ill-conditioned, huge, tiny, few rows, no rows but an e
 sequences.py  a recurrent net, a transformer, word vectors
 """
 
-from ...problems.networks import NETWORKS
-from ...problems.parts import Case as Case, Task as Task
-from ...problems.scales import SCALES
-from ...problems.sequences import SEQUENCES
-from ...problems.tables import TABLES
+from .networks import NETWORKS
+from .parts import Case as Case, Task as Task
+from .scales import SCALES
+from .sequences import SEQUENCES
+from .tables import TABLES
 
 CASES: dict[str, Case] = {**TABLES, **SCALES, **NETWORKS, **SEQUENCES}

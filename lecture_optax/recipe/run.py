@@ -13,14 +13,13 @@ from .._core import validate
 from ..schedules import wsd
 from ..training._trees import n_rows
 from ..training.adapters import nnx as _nnx
-from ..training.compiled.program import Program, default_batch_size, slow_in_a_loop
 from ..training.loop.batch_statistics import settled
 from ..training.loop.run import History
-from ..training.loop.sources import Rows
-from ..training.problem import Problem, problem_of
+from ..training.preparation import Prepared, prepare
+from ..training.problem import Problem, as_problem
 from ..training.result import Kept, Result as FitResult
 from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, plain
-from .population.held_out import HeldOut, holdout_split, plan_of, rows_of
+from .population.held_out import HeldOut, holdout_split, plan_of
 from .population.population import Population, is_tight
 from .reporting.explanation import explanation_of
 from .reporting.stability import gauge_of
@@ -89,7 +88,6 @@ def run(
     ...     init=lambda key: jnp.zeros(1),
     ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
     ...     train={"x": x, "y": 3 * x[:, 0]},
-    ...     valid={"x": x, "y": 3 * x[:, 0]},
     ... )
     >>> result = lo.recipe.run(problem, steps=100, batch_size=8)
     >>> f"{result.params[0]:.2f}", result.cost <= 3
@@ -97,16 +95,22 @@ def run(
 
     ```
     """
-    given = problem_of(_untouched(problem), data, loss=loss, valid=valid)
+    given = as_problem(_untouched(problem), data, loss=loss, valid=valid)
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
-    split, held_out_from_train = holdout_split(given, seed), given.valid is None
-    size = default_batch_size(batch_size, rows_of(split.train))
-    build = arm_optimizer(optimizers, wrap)
-    first = Arm(0, 0).hyperparams(steps)
-    program = Program.of(split, build, batch_size=size, hyperparams=first)
-    race = _race(split, program, steps, size, seed, budget)
+    prepared = prepare(
+        given,
+        arm_optimizer(optimizers, wrap),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        hyperparams=Arm(0, 0).hyperparams(steps),
+        split=lambda problem: holdout_split(problem, seed),
+    )
+    split, size = prepared.problem, prepared.program.batch_size
+    held_out_from_train = given.valid is None
+    race = _race(prepared, budget)
     watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
     ended = run_course(race, optimizers or OPTIMIZERS, wrap, seed=seed, **watching)
     selection = choose(race, _settle_in(race))
@@ -125,20 +129,14 @@ def run(
     return _result(race, split, selection, why, code, optimizers or OPTIMIZERS, wrap)
 
 
-def _race(
-    problem: Problem, program: Program, steps: int, size: int, seed: int, budget: float
-) -> Race:
-    rows = rows_of(problem.valid)
-    train = jax.tree.map(jax.numpy.asarray, problem.train)
+def _race(prepared: Prepared, budget: float) -> Race:
+    program, carry, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
-    carry = program.init(seed)
-    source = Rows(train, None, slow_in_a_loop(program, carry, train))
-    population = Population(program, source, carry, steps, limit, tight=is_tight(carry))
+    population = Population(program, prepared.source, carry, steps, limit, tight=is_tight(carry))
     start = population.start
-    plan = plan_of(rows, steps, size, budget)
-    held_out = HeldOut(
-        problem.functions.examples, problem.valid, plan, start.params, start.model_state
-    )
+    plan = plan_of(n_rows(prepared.valid), steps, program.batch_size, budget)
+    examples = prepared.problem.functions.examples
+    held_out = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)
     if not np.isfinite(held_out.start["all"]):
         raise FloatingPointError(
             f"the held-out loss is {held_out.start['all']} before the first step: look for NaN in "

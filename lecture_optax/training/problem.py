@@ -193,7 +193,7 @@ class Problem:
         return Problem(functions, train, valid, (params, None), _functions.export, "functions")
 
 
-def problem_of(model: Any, data: Any, **keywords: Any) -> Problem:
+def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
     """The problem that a model and data make, by the library that the model comes from."""
     if isinstance(model, Problem):
         refuse_beside_a_problem(data=data, **keywords)

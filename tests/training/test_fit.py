@@ -151,7 +151,9 @@ def test_a_model_of_no_known_kind_is_refused_with_a_way_out():
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(73, 1), (40, 2), (None, 73)])
 def test_more_rows_an_update_than_there_are_are_refused(batch_size, accumulate):
-    with pytest.raises(ValueError, match=rf"\* {accumulate}, of 72 .* smaller batch_size"):
+    with pytest.raises(
+        ValueError, match=rf"\* {accumulate}, and there are 72 .* smaller batch_size"
+    ):
         lo.fit(
             LinenNet(),
             TRAIN,

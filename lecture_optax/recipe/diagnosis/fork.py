@@ -4,29 +4,21 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import optax
 
-from ..._core import validate
 from ..._core.current import current
 from ..._core.describe import describe
 from ..._core.dtypes import scale
 from ..._core.types import Transformation
 from ...training._cached import cached
-from ...training._trees import as_data, copied, is_stream
-from ...training.compiled.program import (
-    CHUNK,
-    Program,
-    default_batch_size,
-    slow_in_a_loop,
-    table_of,
-)
+from ...training._trees import as_data, copied
+from ...training.compiled.program import CHUNK, Program, table_of
 from ...training.compiled.step import Carry, rate_of
 from ...training.loop.nonfinite import first_not_finite
 from ...training.loop.sources import Rows
-from ...training.problem import problem_of
-from ..population.held_out import rows_of
+from ...training.preparation import prepare
+from ...training.problem import as_problem
 from .diagnose import Diagnosis, diagnose
 from .learning_curve import Failure, Track
 from .training_state import carry_of, run_of
@@ -185,21 +177,21 @@ def fork(
 
     ```
     """
-    given = problem_of(problem, data, loss=loss)
+    given = as_problem(problem, data, loss=loss)
     describe(tx)  # refuses what is no transformation
-    validate.steps(steps=steps)
-    if is_stream(given.train):
-        raise TypeError(
-            "a fork needs rows, to give all three the same ones, and train is an iterable of "
-            f"batches ({type(given.train).__name__}): build the problem on some of them, joined."
-        )
     run = run_of(state)
-    own = run.program.batch_size * run.program.accumulate if run else None
-    size = default_batch_size(own if batch_size is None else batch_size, rows_of(given.train))
-    program = Program.of(given, scaled(tx), batch_size=size, hyperparams={"factor": 1.0})
-    start = carry_of(program, state, seed)
-    train = jax.tree.map(jax.numpy.asarray, program.problem.train)
-    source = Rows(train, None, slow_in_a_loop(program, start, train))
+    if batch_size is None and run:
+        batch_size = run.program.batch_size * run.program.accumulate
+    prepared = prepare(
+        given,
+        scaled(tx),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        hyperparams={"factor": 1.0},
+    )
+    program, source = prepared.program, prepared.source
+    start = carry_of(program, state, prepared.carry)
     curves = {factor: way_on(program, source, start, factor, steps) for factor in FACTORS}
     found = diagnose(curves)
     if _has_run(start):

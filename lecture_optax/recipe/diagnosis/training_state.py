@@ -32,13 +32,13 @@ def run_of(state: Any) -> Run | None:
     return state if isinstance(state, Run) else None
 
 
-def carry_of(program: Program, state: Any, seed: int) -> Carry:
+def carry_of(program: Program, state: Any, fresh: Carry) -> Carry:
     """Copies of what is given, checked against the model and the optimizer.
 
     **Raises** `TypeError` for what is no state, and `ValueError` for one of another model or
     another optimizer.
     """
-    run, fresh = run_of(state), program.init(seed)
+    run = run_of(state)
     given = run.carry if run else state
     if not isinstance(given, Carry):
         given = fresh._replace(**_parts(program.problem.kind, fresh, given))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core import validate
+from ...training.checks.arguments import check_seed
 from ..population.arms import OPTIMIZERS, OptimizerFactory
 
 Decay = tuple[float, float] | None
@@ -72,7 +73,7 @@ def grid_of(
     for rate in some_rates:
         validate.positive(rates=rate)
     for seed in some_seeds:
-        validate.steps(least=0, of="", seeds=seed)
+        check_seed(seeds=seed)
     return Grid(
         tuple(_named(OPTIMIZERS, "optimizers", optimizers)),
         optimizers if isinstance(optimizers, Mapping) else None,

@@ -11,16 +11,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from ..._core import validate
-from ...training.compiled.program import Program, default_batch_size, slow_in_a_loop
 from ...training.loop.evaluation import evaluation_steps
-from ...training.loop.sources import Rows
-from ...training.problem import problem_of
+from ...training.preparation import prepare
+from ...training.problem import as_problem
 from ...training.reporting.progress import Display, Status, display_for
 from ..population.arms import OptimizerFactory, arm_optimizer
-from ..population.held_out import holdout_split, rows_of
+from ..population.held_out import holdout_split
 from .grid import Decay, Key, grid_of
 from .results import Row, Sweep, finished, keep, key_of
 from .runner import Runs, fastest, side_by_side
@@ -77,7 +74,6 @@ def sweep(
     ...     init=lambda key: jnp.zeros(1),
     ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
     ...     train={"x": x, "y": 3 * x[:, 0]},
-    ...     valid={"x": x, "y": 3 * x[:, 0]},
     ... )
     >>> grid = lo.recipe.sweep(problem, rates=[1e-3, 1e-2, 1e-1], steps=60, batch_size=16)
     >>> len(grid), grid.best().rate
@@ -85,23 +81,24 @@ def sweep(
 
     ```
     """
-    given = problem_of(problem, data, loss=loss, valid=valid)
+    given = as_problem(problem, data, loss=loss, valid=valid)
     grid = grid_of(optimizers, schedules, rates, seeds)
     validate.steps(steps=steps)
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
-    split = holdout_split(given)
-    size = default_batch_size(batch_size, rows_of(split.train))
-    numbers = grid.numbers(next(iter(grid)), steps)
-    build = arm_optimizer(grid.own, wrap)
-    program = Program.of(split, build, batch_size=size, hyperparams=numbers)
-    train = jax.tree.map(jax.numpy.asarray, split.train)
-    source = Rows(train, None, slow_in_a_loop(program, program.init(), train))
-    starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
-    runs = Runs(
-        program, source, split.valid, starts, grid, steps, evaluation_steps(evaluations, steps)
+    prepared = prepare(
+        given,
+        arm_optimizer(grid.own, wrap),
+        steps=steps,
+        batch_size=batch_size,
+        hyperparams=grid.numbers(next(iter(grid)), steps),
+        split=holdout_split,
     )
+    program = prepared.program
+    starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
+    each = evaluation_steps(evaluations, steps)
+    runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
     done = _all_rows(runs, lanes, checkpoint, progress)
     return Sweep(tuple(done[key] for key in grid), runs.start_loss(), steps)
 

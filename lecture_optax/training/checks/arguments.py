@@ -91,14 +91,15 @@ def check_mesh(mesh: Any) -> None:
         )
 
 
-def check_seed(seed: Any) -> None:
-    """A run is a function of one whole number."""
-    try:
-        operator.index(seed)
-    except TypeError:
-        raise TypeError(
-            f"seed must be a whole number, got {seed!r}: fit makes jax.random.key(seed) of it."
-        ) from None
+def check_seed(**given: Any) -> None:
+    """Check that seeds are whole numbers >= 0, of which `jax.random.key` makes keys."""
+    for name, seed in given.items():
+        try:
+            is_negative = operator.index(seed) < 0
+        except TypeError:
+            raise TypeError(f"{name} must be a whole number >= 0, got {seed!r}.") from None
+        if is_negative:
+            raise ValueError(f"{name} must be a whole number >= 0, got {seed!r}.")
 
 
 ANEW = (

@@ -8,22 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._cached import cached
-from ..compiled.program import Program
-from ..compiled.step import Carry
+from .._trees import n_rows
 from ..problem import Problem
 from .data import overlap_message, shared_rows
 from .optimizer import horizon_messages, uphill_message
 
 
-def doubts(program: Program, carry: Carry, steps: int) -> list[str]:
-    """An optimizer that climbs, a schedule of another length, shared rows, a loss that is a sum."""
-    problem, found = program.problem, horizon_messages(program.optimizer, steps)
-    climbs = uphill_message(program.optimizer.update)
+def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
+    """Return what to say of an optimizer that climbs, a schedule of another length than the run,
+    validation examples that are trained on, and a loss that is a sum."""
+    found = horizon_messages(optimizer, steps)
+    climbs = uphill_message(optimizer.update)
     found += [climbs] if climbs else []
     if problem.valid is not None:
         shared = shared_rows(problem.train, problem.valid)
-        rows = len(jax.tree.leaves(problem.valid)[0])
-        found += [overlap_message(shared, rows)] if shared else []
+        found += [overlap_message(shared, n_rows(problem.valid))] if shared else []
     message = sum_message(problem, carry.params, carry.model_state)
     return [*found, message] if message else found
 
@@ -39,7 +38,7 @@ def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
     """
     examples = problem.functions.examples
     batch = jax.tree.map(lambda a: jnp.asarray(a[:_ROWS]), problem.train)
-    if problem.kind != "functions" or _shape(examples, params, model_state, batch) != ():
+    if problem.per_example is not None or _shape(examples, params, model_state, batch) != ():
         return None
     if _shape(examples, params, model_state, _twice(batch)) != ():
         return None

@@ -154,7 +154,7 @@ class Program:
         optimizer = tx if hyperparams is None else tx(**hyperparams)
         describe(optimizer)  # refuses what is no transformation
         build = _given(tx) if hyperparams is None else tx
-        size = batch_size or min(64, n_rows(problem.train))
+        size = batch_size or default_batch_size(n_rows(problem.train))
         validate.sizes(batch_size=size, accumulate=accumulate)
         train, start = with_automatic_axes((problem.train, problem.start))
         own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
@@ -309,9 +309,6 @@ def _is_jaxpr(x: Any) -> bool:
     return isinstance(x, (Jaxpr, ClosedJaxpr))
 
 
-def default_batch_size(batch_size: int | None, rows: int) -> int:
-    """The rows of a batch, at most all there are."""
-    if batch_size is None:
-        return min(64, rows)
-    validate.steps(batch_size=batch_size)
-    return min(int(batch_size), rows)
+def default_batch_size(rows: int) -> int:
+    """Return the size of a batch where none is given."""
+    return min(64, rows)

@@ -56,10 +56,18 @@ def test_several_of_them_are_all_named():
 
 
 OTHERS = [
-    ({"batch_size": "64"}, TypeError, "batch_size must be a whole number of rows >= 1, got '64'"),
-    ({"batch_size": 6.5}, ValueError, "batch_size must be a whole number of rows >= 1, got 6.5"),
-    ({"batch_size": True}, TypeError, "batch_size must be a whole number of rows"),
-    ({"batch_size": [8]}, TypeError, "batch_size must be a whole number of rows"),
+    (
+        {"batch_size": "64"},
+        TypeError,
+        "batch_size must be a whole number of examples >= 1, got '64'",
+    ),
+    (
+        {"batch_size": 6.5},
+        ValueError,
+        "batch_size must be a whole number of examples >= 1, got 6.5",
+    ),
+    ({"batch_size": True}, TypeError, "batch_size must be a whole number of examples"),
+    ({"batch_size": [8]}, TypeError, "batch_size must be a whole number of examples"),
     ({"accumulate": None}, TypeError, "accumulate must be a whole number of batches"),
     ({"steps": "many"}, TypeError, "steps must be a whole number of steps >= 1, got 'many'"),
     ({"callbacks": print}, TypeError, "callbacks must be a list of functions, got <built-in"),
@@ -69,7 +77,7 @@ OTHERS = [
     ({"dtype": "int8"}, TypeError, "dtype must be a real floating dtype .* got 'int8'"),
     ({"dtype": "wide"}, TypeError, "dtype must be a real floating dtype .* got 'wide'"),
     ({"dtype": "float64"}, ValueError, "dtype=float64 needs 64 bits: .*jax_enable_x64"),
-    ({"seed": 1.5}, TypeError, "seed must be a whole number, got 1.5"),
+    ({"seed": 1.5}, TypeError, "seed must be a whole number >= 0, got 1.5"),
     ({"keep": "lowest"}, ValueError, "keep must be one of 'best', 'last', 'average', got 'lowest'"),
     ({"keep": True}, ValueError, "keep must be one of 'best', 'last', 'average', got True"),
     ({"keep": "best"}, ValueError, 'keep="best" needs held-out data .* got valid=None.*"last"'),

@@ -16,7 +16,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Program
 from lecture_optax.training.checks.data import check_rows, shared_rows
 from lecture_optax.training.checks.likely_mistakes import sum_message
-from lecture_optax.training.checks.optimizer import optax_rates, uphill_message
+from lecture_optax.training.checks.optimizer import horizon_messages, optax_rates, uphill_message
 from lecture_optax.training.checks.targets import check_targets
 
 from ..models import PROBLEMS, TRAIN, VALID, X, Y, equinox_module, nnx_model
@@ -90,7 +90,7 @@ ROWS = {
         "y must be an array of numbers, got <U1",
     ),
     "no rows": ({"data": (x[:0], y[:0])}, ValueError, r"x has no rows, its shape is \(0, 4\)"),
-    "batch": ({"batch_size": 80}, ValueError, "80 .* of 72 that there are"),
+    "batch": ({"batch_size": 80}, ValueError, "80 .* there are 72 to train on"),
     "few weights": (
         {"sample_weight": np.ones(71)},
         ValueError,
@@ -378,7 +378,7 @@ def test_rows_are_the_same_where_every_bit_of_every_array_is():
     ids=repr,
 )
 def test_a_schedule_of_another_length_than_the_run_is_doubted(schedule, says):
-    (found,) = lo.training.optimizer_checks.horizon_messages(lo.adam(schedule), 2)
+    (found,) = horizon_messages(lo.adam(schedule), 2)
     assert re.search(says, found)
 
 
@@ -394,7 +394,7 @@ def test_a_schedule_of_another_length_than_the_run_is_doubted(schedule, says):
     ids=["number", "as long", "warm-up over", "endless", "function"],
 )
 def test_other_schedules_are_not(rate):
-    assert lo.training.optimizer_checks.horizon_messages(lo.adam(rate), 2) == []
+    assert horizon_messages(lo.adam(rate), 2) == []
 
 
 def test_the_rows_whose_loss_is_no_number_are_named():

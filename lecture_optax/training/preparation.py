@@ -1,0 +1,145 @@
+"""From a problem and an optimizer to a run that can start: every check, in one order.
+
+`lo.fit`, `recipe.run`, `recipe.sweep` and `recipe.fork` all prepare their runs here, so that all of
+them refuse the same mistakes in the same words.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from jax.sharding import Mesh
+
+from .._core import validate
+from .._core.extras import warn
+from ._trees import is_stream, n_rows
+from .checks.arguments import check_seed
+from .checks.data import check_rows
+from .checks.likely_mistakes import likely_mistakes
+from .checks.targets import check_targets
+from .compiled.program import Program, default_batch_size, slow_in_a_loop
+from .compiled.sharding import placed
+from .compiled.step import Carry
+from .loop.sources import Rows, Stream
+from .optimizer import lecture_default, with_average
+from .problem import Problem
+
+
+class Prepared(NamedTuple):
+    """All that a run needs, checked and on the device.
+
+    - `problem`: what is trained, after the split.
+    - `program`, `carry`: the compiled step, and where it starts.
+    - `source`: where the batches come from.
+    - `valid`: the validation data, or None.
+    - `steps`: the length of the run.
+    - `optimizer_source`, `cost`: where the optimizer comes from, and what it cost to select it.
+    """
+
+    problem: Problem
+    program: Program
+    carry: Carry
+    source: Rows | Stream
+    valid: Any
+    steps: int
+    optimizer_source: str
+    cost: float
+
+
+def prepare(
+    problem: Problem,
+    tx: Any,
+    *,
+    steps: int | None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    accumulate: int = 1,
+    seed: int = 0,
+    hyperparams: Mapping[str, Any] | None = None,
+    average: Any = None,
+    sample_weight: Any = None,
+    mesh: Mesh | None = None,
+    stream: Stream | None = None,
+    split: Callable[[Problem], Problem] = lambda problem: problem,
+) -> Prepared:
+    """Check a problem and an optimizer, and put both on the device.
+
+    **Arguments** as for `lo.fit`, and
+
+    - `stream`: the iterable whose first batch is the problem's training data.
+    - `split`: holds out validation data, after the data have been checked.
+
+    **Raises** `ValueError` or `TypeError` for what does not fit together.
+
+    **Warns** of likely mistakes: see `checks.likely_mistakes`.
+    """
+    check_seed(seed=seed)
+    size, total = size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)
+    given, problem = problem, split(problem)
+    if problem is not given:
+        size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)
+    optimizer_source, cost = "given", 1.0
+    if tx is None:
+        tx, hyperparams, optimizer_source, cost = lecture_default(total)
+    program = Program.of(
+        problem,
+        with_average(tx, hyperparams, average),
+        batch_size=size,
+        accumulate=int(accumulate),
+        hyperparams=hyperparams,
+        mesh=mesh,
+    )
+    carry = program.init(seed)
+    check_targets(given, carry.params, carry.model_state, size)
+    for message in likely_mistakes(given, program.optimizer, carry, total):
+        warn(message)
+    data = program.problem.train, problem.valid, sample_weight
+    train, valid, sample_weight = placed(data, program.mesh)
+    is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
+    source = stream or Rows(train, sample_weight, is_slow)
+    return Prepared(problem, program, carry, source, valid, total, optimizer_source, cost)
+
+
+def size_and_steps(
+    problem: Problem,
+    steps: int | None,
+    epochs: int | None,
+    batch_size: int | None,
+    accumulate: int = 1,
+    sample_weight: Any = None,
+) -> tuple[int, int]:
+    """Check the data, and return the size of a batch and the number of steps."""
+    if is_stream(problem.train):
+        raise TypeError(
+            "the training data must be arrays, got an iterable of batches "
+            f"({type(problem.train).__name__}), which only lo.fit takes: runs that are compared "
+            "need the same examples in the same order. Load a part of the iterable into arrays."
+        )
+    is_pair = problem.per_example is not None
+    check_rows(problem.train, problem.valid, sample_weight, pairs=is_pair)
+    rows = n_rows(problem.train)
+    size = checked_batch_size(batch_size, rows, accumulate)
+    if (steps is None) == (epochs is None):
+        raise ValueError(
+            f"give either steps or epochs, got steps={steps!r} and epochs={epochs!r}: a run has no "
+            "default length."
+        )
+    if steps is not None:
+        validate.steps(steps=steps)
+        return size, int(steps)
+    validate.positive(epochs=epochs)
+    return size, max(1, -int(-epochs * rows // (size * int(accumulate))))  # type: ignore[operator]
+
+
+def checked_batch_size(batch_size: int | None, rows: int, accumulate: int = 1) -> int:
+    """Return the size of a batch: one update takes no example twice."""
+    validate.steps(of="batches", accumulate=accumulate)
+    if batch_size is not None:
+        validate.steps(of="examples", batch_size=batch_size)
+    size = default_batch_size(rows // int(accumulate)) if batch_size is None else int(batch_size)
+    if size * accumulate > rows or size == 0:
+        raise ValueError(
+            f"one update takes batch_size * accumulate examples, {size} * {accumulate}, and there "
+            f"are {rows} to train on: every batch is full and has no example twice. Take a smaller "
+            "batch_size."
+        )
+    return size
