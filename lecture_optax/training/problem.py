@@ -1,6 +1,6 @@
 """What is trained? A model, or plain functions, as one contract.
 
-    loss(params, model_state, batch, key) -> (loss, (model_state, metrics))
+    loss(params, model_state, batch, key) -> (loss, model_state)
 
 Whatever the model is made with, the loop sees this function and a tree of numbers. An adapter
 (`_linen.py`, `_nnx.py`, `_equinox.py`, `_functions.py`) says how to get there, and holds no loop.
@@ -49,7 +49,7 @@ class Problem:
 
     @property
     def loss(self) -> Callable[..., Any]:
-        """`(params, model_state, batch, key, sample_weight=None) -> (loss, (model_state, metrics))`."""
+        """`(params, model_state, batch, key, sample_weight=None) -> (loss, model_state)`."""
         return self.functions.loss
 
     @staticmethod
@@ -183,7 +183,7 @@ class Problem:
         ...     loss=lambda θ, batch: (batch["x"] @ θ - batch["y"]) ** 2,
         ...     train={"x": jnp.eye(2), "y": jnp.ones(2)},
         ... )
-        >>> value, (model_state, metrics) = problem.loss(jnp.zeros(2), {}, problem.train, None)
+        >>> value, model_state = problem.loss(jnp.zeros(2), {}, problem.train, None)
         >>> float(value)
         1.0
 

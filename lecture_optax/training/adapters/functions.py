@@ -37,14 +37,14 @@ def functions_of(
     def mean_loss(params, model_state, batch, key, sample_weight=None):
         value, model_state = call(params, model_state, batch, key, True)
         if jnp.ndim(value) == 0 and sample_weight is None:
-            return widen(value), (model_state, {})
+            return widen(value), model_state
         if jnp.ndim(value) == 0:
             raise ValueError(
-                "sample_weight need a loss per example, got a loss that returns their mean: return the "
-                "losses before the mean is taken, an array with one row per example."
+                "sample_weight needs one loss per example, and this loss returns their mean: return "
+                "the losses before the mean is taken, an array with one number per example."
             )
         value = energy(lambda params, batch: value)(params, batch, weights=sample_weight)
-        return value, (model_state, {})
+        return value, model_state
 
     def examples(params, model_state, batch):
         value, _ = call(params, model_state, batch, jax.random.key(0), False)

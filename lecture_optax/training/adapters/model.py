@@ -15,8 +15,8 @@ class Functions(NamedTuple):
     """The pure functions that a problem is made of.
 
     - `init`: `(key, batch) -> (params, model_state)`.
-    - `loss`: `(params, model_state, batch, key, sample_weight=None) -> (loss, (model_state, metrics))`,
-      the mean over the examples present, in train mode.
+    - `loss`: `(params, model_state, batch, key, sample_weight=None) -> (loss, model_state)`, the mean
+      over the examples present, in train mode.
     - `examples`: `(params, model_state, batch) -> {"loss": ..., metric: ...}`, one number per
       example, or a mean over them where the problem has no other; in evaluation mode.
     - `predict`: `(params, model_state, x) -> prediction`, in evaluation mode, or None.
@@ -46,7 +46,7 @@ def functions_of(
 
         states: list[Any] = []
         value = energy(per_example)(params, batch, weights=sample_weight)
-        return value, (states[0], {})
+        return value, states[0]
 
     def examples(params, model_state, batch):
         x, y = batch

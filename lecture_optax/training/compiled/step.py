@@ -33,7 +33,6 @@ class Record(NamedTuple):
     - `finite`: whether loss, |g| and |Δθ| were, and θ + Δθ in float16. The step is taken all the
       same: to choose between new and old parameters, leaf by leaf, takes as long as the optimizer's
       own work.
-    - `metrics`: what the loss returned beside its value.
     """
 
     loss: jax.Array
@@ -43,7 +42,6 @@ class Record(NamedTuple):
     learning_rate: jax.Array
     finite: jax.Array
     leaf_ratios: jax.Array
-    metrics: Any
 
 
 def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -58,7 +56,7 @@ def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumula
     def step(carry, batch, sample_weight=None):
         key = jax.random.fold_in(keys_of(carry.key)[1], carry.step)
         gradient_at = _accumulated(loss, accumulate) if accumulate > 1 else _gradient(loss)
-        (value, (model_state, metrics)), gradient = gradient_at(
+        (value, model_state), gradient = gradient_at(
             carry.params, carry.model_state, batch, key, sample_weight
         )
 
@@ -68,7 +66,7 @@ def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumula
         updates, opt_state = tx.update(
             gradient, carry.opt_state, carry.params, value=value, grad=gradient, value_fn=value_fn
         )
-        record = _record(value, gradient, updates, carry.params, opt_state, metrics)
+        record = _record(value, gradient, updates, carry.params, opt_state)
         params = _move(carry.params, updates)
         record = record._replace(finite=record.finite & _has_room(params))
         return Carry(params, model_state, opt_state, carry.key, carry.step + 1), record
@@ -89,15 +87,15 @@ def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
             part, w = jax.tree.map(
                 lambda x, i=i: x[i * rows : (i + 1) * rows], (batch, sample_weight)
             )
-            (value, (model_state, metrics)), gradient = _gradient(loss)(
+            (value, model_state), gradient = _gradient(loss)(
                 params, model_state, part, jax.random.fold_in(key, i), w
             )
             present = jnp.asarray(rows, default_float()) if w is None else jnp.sum(widen(w))
-            own = jax.tree.map(lambda x, n=present: n * x, widen((value, metrics, gradient)))
+            own = jax.tree.map(lambda x, n=present: n * x, widen((value, gradient)))
             total = (own, present) if total is None else _add(total, (own, present))
         sums, present = total  # type: ignore[misc]
-        value, metrics, gradient = jax.tree.map(lambda x: reciprocal(present) * x, sums)
-        return (value, (model_state, metrics)), gradient
+        value, gradient = jax.tree.map(lambda x: reciprocal(present) * x, sums)
+        return (value, model_state), gradient
 
     return gradient_at
 
@@ -106,7 +104,7 @@ def _add(a: Any, b: Any) -> Any:
     return jax.tree.map(jnp.add, a, b)
 
 
-def _record(value, gradient, updates, params, opt_state, metrics) -> Record:
+def _record(value, gradient, updates, params, opt_state) -> Record:
     lengths, moves = squares(params), squares(updates)
     grad_norm = jnp.sqrt(sum(squares(gradient), jnp.zeros((), default_float())))
     update_norm = jnp.sqrt(sum(moves, jnp.zeros((), default_float())))
@@ -119,7 +117,6 @@ def _record(value, gradient, updates, params, opt_state, metrics) -> Record:
         learning_rate=rate_of(opt_state),
         finite=jnp.isfinite(value) & jnp.isfinite(grad_norm) & jnp.isfinite(update_norm),
         leaf_ratios=jnp.stack(ratios) if ratios else jnp.zeros(0, default_float()),
-        metrics=metrics,
     )
 
 

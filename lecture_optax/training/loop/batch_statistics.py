@@ -68,7 +68,7 @@ def _pass_of(loss: Callable[..., Any], batch_size: int) -> _Pass:
         chosen = rows_at(order, step, rows, batch_size)
         batch = jax.tree.map(lambda x: x[chosen], data)
         key = jax.random.fold_in(noise, step)
-        return tuple(loss(params, state, batch, key)[1][0] for state in three), step + 1
+        return tuple(loss(params, state, batch, key)[1] for state in three), step + 1
 
     return _Pass(jax.jit(_spread), jax.jit(once), jax.jit(_limit))
 

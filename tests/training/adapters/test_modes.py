@@ -80,7 +80,7 @@ def test_dropout_and_batch_statistics_act_in_training_only(kind):
 
     @jax.jit
     def evaluation(key):
-        loss, (state, _) = problem.loss(carry.params, carry.model_state, DATA, key)
+        loss, state = problem.loss(carry.params, carry.model_state, DATA, key)
         return loss, state, problem.functions.predict(carry.params, carry.model_state, VALID[0])
 
     (one, state, before), (other, again, after) = map(
