@@ -1,4 +1,4 @@
-"""Which average of θ is used in the end?"""
+"""An average of the iterates, kept beside the step."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""How is (H + δI) x = v solved from products with H alone, and which δ does it take?
+"""Solve (H + δI) x = v from products with H alone, for the smallest δ that it needs.
 
 Conjugate gradients (Hestenes and Stiefel, 1952) look along one direction p after the other and see
 the curvature pᵀHp / pᵀp there. Where that is below -δ, H + δI has a negative eigenvalue and x is

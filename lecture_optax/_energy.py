@@ -1,4 +1,4 @@
-"""What is the mean over the examples that are present?"""
+"""The mean loss over the examples that are present."""
 
 from collections.abc import Callable
 from typing import Any

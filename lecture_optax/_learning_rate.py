@@ -1,4 +1,4 @@
-"""Where do τ(k) and the minus sign live?"""
+"""The learning rate τ(k), and the minus sign."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""How large has the gradient been, entry by entry? The running magnitudes that make a D.
+"""Running magnitudes of the gradient, entry by entry, that make a D.
 
     RMSProp, Adam      second_moment            c(k+1) = decay c(k) + (1 - decay) |g(k)|²
     AdaGrad            sum_of_squares           c(k+1) = c(k) + |g(k)|²

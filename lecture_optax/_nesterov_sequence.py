@@ -1,4 +1,4 @@
-"""How fast does Nesterov's t grow?"""
+"""Nesterov's sequence t(k), for any k at once."""
 
 import functools
 import math

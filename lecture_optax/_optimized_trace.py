@@ -1,4 +1,4 @@
-"""What is v when it is optimised for the worst case?"""
+"""The velocity that is optimal for the worst case: the optimized gradient method."""
 
 from typing import NamedTuple
 

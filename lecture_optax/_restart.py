@@ -1,4 +1,4 @@
-"""When does a velocity do better to forget?"""
+"""Restart a velocity where it leads uphill."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from ._core.types import Transformation
 
 
 class RestartState(NamedTuple):
-    """How often it has started again, the last value (None if not looked at), and v's own state."""
+    """How often it has started again, the last value (None if not used), and v's own state."""
 
     restarts: ArrayLike
     value: ArrayLike | None
@@ -28,7 +28,7 @@ def restart(
 ) -> Transformation:
     """Start a velocity again, memory and counts, as soon as it leads uphill.
 
-        v(k+1) = velocity(g(k)), but that of a velocity at rest, to go on from there,
+        v(k+1) = velocity(g(k)), but that of a velocity at rest, and its state,
                  if <g(k), v(k+1)> < 0       on="gradient"
                  if f(θ(k)) > f(θ(k-1))      on="value"
 
@@ -40,8 +40,8 @@ def restart(
     **Arguments**
 
     - `velocity`: a velocity, mostly `nesterov_trace(schedules.momentum_nesterov())`. The learning
-      rate stands outside, `chain(restart(...), scale_by_learning_rate(τ))`, and goes on.
-    - `on`: what is looked at. "value" needs the loss at θ(k): `tx.update(..., value=loss)`.
+      rate stands outside, `chain(restart(...), scale_by_learning_rate(τ))`, and is not restarted.
+    - `on`: what is tested. "value" needs the loss at θ(k): `tx.update(..., value=loss)`.
 
     **Raises** `ValueError` for another word or for a velocity with a learning rate inside, whose
     minus sign turns the test around; and from `update` with `on="value"`, if it is not given.

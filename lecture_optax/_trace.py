@@ -35,10 +35,10 @@ def trace(
     The slide keeps τ inside the velocity, v(k+1) = α v(k) - τ(k) g(k). For a constant τ that is
     the same; with a schedule, the order of the two blocks decides, and both are one line:
 
-    - `chain(scale_by_learning_rate(τ), trace(α))`: the slide. A gradient keeps the rate that was
-      in force when it came; after a drop of τ the old, large steps still have to fade.
-    - `chain(trace(α), scale_by_learning_rate(τ))`: Optax, torch, `sgd`. Today's rate multiplies
-      all of v, old gradients included.
+    - `chain(scale_by_learning_rate(τ), trace(α))`: the slide. A gradient keeps the learning
+      rate of its own step; after a drop of τ the old, large steps still have to decay.
+    - `chain(trace(α), scale_by_learning_rate(τ))`: Optax, torch, `sgd`. The current learning
+      rate multiplies all of v, old gradients included.
 
     **Arguments**
 

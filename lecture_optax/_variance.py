@@ -1,4 +1,4 @@
-"""How much has the gradient varied, entry by entry? Centred RMSProp's magnitude."""
+"""The variance of the gradient, entry by entry: centred RMSProp's magnitude."""
 
 from typing import NamedTuple
 

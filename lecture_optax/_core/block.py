@@ -1,4 +1,4 @@
-"""What every transformation promises, written once.
+"""The contract of every transformation, written once.
 
 A block's own `update_fn` is the equation and nothing else. `block` adds the contract:
 

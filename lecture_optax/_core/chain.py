@@ -14,11 +14,11 @@ def chain(*transformations: optax.GradientTransformation) -> Transformation:
         update = T_n(... T_2(T_1(g)) ...)
 
     `optax.chain`, in which the gradient is widened to at least float32 once on entry and the
-    update rounded once on exit. The members may be anyone's: one that computes too narrowly on
-    its own does not do so here. No members: the update is the gradient.
+    update rounded once on exit. The members may come from any library: one that computes too
+    narrowly on its own does not do so here. No members: the update is the gradient.
 
     **Raises** `TypeError` for a member that is not a gradient transformation, and `ValueError` for
-    two stages with a learning rate, whose product would be the rate.
+    two stages with a learning rate, whose product would be the step size.
 
     ```python
     >>> import jax.numpy as jnp, optax
@@ -38,7 +38,7 @@ def chain(*transformations: optax.GradientTransformation) -> Transformation:
     if len(stages) > 1:
         rates = " and ".join(str(stage) for stage in stages)
         raise ValueError(
-            f"a chain takes one learning rate, got {rates}: their product would be the rate. "
+            f"a chain takes one learning rate, got {rates}: their product would be the step size. "
             "Keep one of them; to weigh a part of the chain, use optax.scale."
         )
     return block(*optax.chain(*(transformations or (optax.identity(),))))

@@ -1,4 +1,4 @@
-"""How far is the training, and at which rate: read from any optimizer state."""
+"""The step count and the current learning rates, read from any optimizer state."""
 
 from typing import Any, NamedTuple
 
@@ -10,14 +10,14 @@ from .types import OptState
 
 
 class Current(NamedTuple):
-    """The number of parameter updates made, and every learning rate in force, by path."""
+    """The number of parameter updates made, and every current learning rate, by path."""
 
     count: ArrayLike
     learning_rates: dict[str, ArrayLike]
 
 
 def current(state: OptState) -> Current:
-    """Read the number of parameter updates made, and every named learning rate in force.
+    """Read the number of parameter updates made, and every named current learning rate.
 
     Looks through chains, `optax.masked`, `partition`, `MultiSteps` (whose micro-steps are not
     updates), `inject_hyperparams` and whatever else nests states. Pure: it works on tracers.

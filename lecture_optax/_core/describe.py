@@ -1,4 +1,4 @@
-"""What a transformation says of itself: its name, its arguments, its members, as Python."""
+"""Descriptions of transformations: the name, the arguments and the members, as Python."""
 
 import functools
 import inspect
@@ -26,7 +26,7 @@ class Description:
     """A name, the arguments as they were typed, and what it is made of.
 
     `str` of it is Python that builds the transformation again. An optimizer prints as the chain
-    that it is; a traced number as `<traced float32>`, somebody else's member as `<optax clip>`.
+    that it is; a traced number as `<traced float32>`, a foreign member as `<optax clip>`.
 
     **Attributes**
 
@@ -102,7 +102,7 @@ def described(
 ) -> Any:
     """Let what `factory` builds carry its description, and print as the call that built it.
 
-    For a block of one's own, above its factory. Defaults are left out when printed, unless `show`
+    For a block of your own, above its factory. Defaults are left out when printed, unless `show`
     names them.
 
     ```python

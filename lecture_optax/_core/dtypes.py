@@ -1,4 +1,4 @@
-"""Which dtype: wide while computing, and on exit the one that was promised.
+"""Dtypes: wide while computing, and on exit the one that was promised.
 
 Nothing here promotes implicitly, so that all of it runs under `jax_numpy_dtype_promotion="strict"`.
 """
@@ -57,7 +57,7 @@ def cast_like(tree: Any, like: Any) -> Any:
 
 
 def zeros_like(params: Any, dtype: DTypeLike | None = None) -> Any:
-    """A fresh accumulator per leaf: its shape and sharding, at least float32 unless told."""
+    """A fresh accumulator per leaf: its shape and sharding, of `dtype` or at least float32."""
     return jax.tree.map(lambda p: jnp.zeros_like(p, dtype or _wide(dtype_of(p))), params)
 
 

@@ -1,4 +1,4 @@
-"""What needs care near zero: 1 - β^k, roots, reciprocals, |g| and |g|², their slopes, and noise."""
+"""Arithmetic near zero: 1 - β^k, roots, reciprocals, |g| and |g|², their slopes, and noise."""
 
 import math
 import sys

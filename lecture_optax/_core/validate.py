@@ -1,4 +1,4 @@
-"""Refuse a bad hyperparameter when the optimizer is built, in the words the caller typed.
+"""Refuse a bad hyperparameter when the optimizer is built, by the name that you typed.
 
 Each check takes keyword arguments, so that the message can name them: `decay(b1=b1, b2=b2)`.
 A message names the argument, the value, what is allowed and the way out. `TypeError` for a wrong
@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 
 def decay(**hyperparameters: Any) -> None:
-    """Weights of the past, in [0, 1): a weight of 1 would never forget."""
+    """Require weights of the past, in [0, 1): a weight of 1 would never forget."""
     for name, value in hyperparameters.items():
         _wide_enough(name, value)
         _number(
@@ -30,32 +30,32 @@ def decay(**hyperparameters: Any) -> None:
 
 
 def decay_or_schedule(**hyperparameters: Any) -> None:
-    """Weights of the past, in [0, 1), or schedules of such weights."""
+    """Require weights of the past, in [0, 1), or schedules of such weights."""
     for name, value in hyperparameters.items():
         if not callable(value):
             decay(**{name: value})
 
 
 def non_negative(**hyperparameters: Any) -> None:
-    """Finite and at least 0."""
+    """Require finite numbers >= 0."""
     for name, value in hyperparameters.items():
         _number(name, value, lambda x: 0 <= x < math.inf, "a finite number >= 0")
 
 
 def positive(**hyperparameters: Any) -> None:
-    """Finite and above 0."""
+    """Require finite numbers > 0."""
     for name, value in hyperparameters.items():
         _number(name, value, lambda x: 0 < x < math.inf, "a finite number > 0")
 
 
 def finite(**hyperparameters: Any) -> None:
-    """Any finite number."""
+    """Require finite numbers."""
     for name, value in hyperparameters.items():
         _number(name, value, math.isfinite, "a finite number")
 
 
 def rate(**hyperparameters: Any) -> None:
-    """Finite and at least 0, or a schedule: a function of the step that returns such a number."""
+    """Require finite numbers >= 0, or schedules: functions of the step that return such numbers."""
     for name, value in hyperparameters.items():
         if not callable(value):
             _number(
@@ -69,13 +69,13 @@ def rate(**hyperparameters: Any) -> None:
 
 
 def at_least(least: float, **hyperparameters: Any) -> None:
-    """Finite and at least `least`."""
+    """Require finite numbers >= `least`."""
     for name, value in hyperparameters.items():
         _number(name, value, lambda x: least <= x < math.inf, f"a finite number >= {least}")
 
 
 def ascending(**hyperparameters: Any) -> None:
-    """Each at most the next, where both are known before the program runs."""
+    """Require each number to be at most the next, where both are known before the program runs."""
     for (low, x), (high, y) in itertools.pairwise(hyperparameters.items()):
         known = not isinstance(x, Tracer) and not isinstance(y, Tracer)
         if known and not float(x) <= float(y):
@@ -83,7 +83,7 @@ def ascending(**hyperparameters: Any) -> None:
 
 
 def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
-    """Numbers of steps: whole, at least `least`, and within the reach of a counter."""
+    """Require numbers of steps: whole, at least `least`, and within the reach of a counter."""
     for name, value in hyperparameters.items():
         allowed = f"a whole number of {of} >= {least}"
         _number(name, value, lambda x: x >= least and x.is_integer(), allowed)
@@ -91,7 +91,7 @@ def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
 
 
 def switch(**arguments: Any) -> None:
-    """True or False, or an array or tracer of one."""
+    """Require True or False, or an array or tracer of one."""
     for name, value in arguments.items():
         dtype = np.dtype(getattr(value, "dtype", type(value)))
         if dtype.kind != "b" or np.ndim(value):
@@ -99,7 +99,7 @@ def switch(**arguments: Any) -> None:
 
 
 def sizes(**arguments: Any) -> None:
-    """Numbers of entries, on which shapes depend: whole, at least 0, and no tracers."""
+    """Require numbers of entries, on which shapes depend: whole, at least 0, and no tracers."""
     for name, value in arguments.items():
         allowed = "a whole number of entries >= 0"
         if isinstance(value, Tracer):
@@ -111,7 +111,7 @@ def sizes(**arguments: Any) -> None:
 
 
 def one_of(*choices: Any, **arguments: Any) -> None:
-    """One of a few words. For one that is nearly right, the message names the right one."""
+    """Require one of a few words. For one that is nearly right, the message names the right one."""
     for name, value in arguments.items():
         if value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
@@ -121,7 +121,7 @@ def one_of(*choices: Any, **arguments: Any) -> None:
 
 
 def _nearest(word: str, words: list[str]) -> str | None:
-    """The word that was probably meant: "adma" is "adam" with two letters swapped, not "adamax"."""
+    """Return the word that was probably meant: for "adma" it is "adam", not "adamax"."""
 
     def likeness(other: str) -> float:
         pairs = (word, other), (sorted(word), sorted(other))

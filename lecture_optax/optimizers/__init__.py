@@ -8,7 +8,7 @@ defaults are Optax's. Common to all:
 - Every other number may be a Python number, an array or a tracer, and is checked when concrete:
   `ValueError` outside its range, `TypeError` for another kind, by the name that was typed.
 - An update has the wider precision of its gradient and its parameter; moments are kept in at least
-  float32 unless told otherwise.
+  float32 unless you ask for another dtype.
 """
 
 from .adagrad import adagrad as adagrad

@@ -1,4 +1,4 @@
-"""Which τ and momentum contract a quadratic of known curvature fastest?"""
+"""The τ and the momentum that contract a quadratic of known curvature fastest."""
 
 from typing import NamedTuple
 

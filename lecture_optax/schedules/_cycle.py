@@ -1,4 +1,4 @@
-"""In which cycle is step k, when each is longer than the last by a factor?"""
+"""The cycle of step k, where each cycle is longer than the last by a factor."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which part of a phase is over, and how is a value reached by its end?"""
+"""The part of a phase that is over, and the value there."""
 
 import functools
 from typing import Any, NamedTuple

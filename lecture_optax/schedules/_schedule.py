@@ -1,4 +1,4 @@
-"""What is a schedule? A function of the step count, and a tree whose leaves are its numbers."""
+"""Schedules: functions of the step count, and trees whose leaves are their numbers."""
 
 import functools
 import inspect

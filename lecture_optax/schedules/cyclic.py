@@ -1,4 +1,4 @@
-"""How does τ swing up and down?"""
+"""Learning rates that swing up and down."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ._schedule import Schedule, factory
 def cyclic(
     init_value: Scalar, peak_value: Scalar, period: Scalar, *, peak_factor: Scalar = 1.0
 ) -> Schedule:
-    """Climb and fall along a triangle, again and again.
+    """Climb and decay along a triangle, again and again.
 
         τ(k) = init_value + (peak_value - init_value) · peak_factor^n · (1 - |2 j / period - 1|)
 
@@ -24,7 +24,7 @@ def cyclic(
 
     **Arguments**
 
-    - `init_value`, `peak_value`: rates >= 0, at the corners.
+    - `init_value`, `peak_value`: learning rates >= 0, at the corners.
     - `period`: steps up and down again, >= 2: twice torch's `step_size_up`.
     - `peak_factor`: what is left of the height after each cycle, > 0 (torch's `triangular2`: 0.5).
 

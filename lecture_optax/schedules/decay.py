@@ -1,4 +1,4 @@
-"""How does τ fall to its end: along a polynomial, a line or half a cosine?"""
+"""Decay to an end value: along a polynomial, a line or half a cosine."""
 
 from typing import Any
 

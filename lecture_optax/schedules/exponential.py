@@ -1,4 +1,4 @@
-"""How does τ fall by the same factor again and again?"""
+"""Exponential decay: by the same factor again and again."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def exponential(
     - `decay_rate`: the factor per `transition_steps`, > 0 (above 1 it grows, for a rate test).
     - `transition_steps`: >= 1.
     - `staircase`: only whole powers, ⌊k / transition_steps⌋.
-    - `end_value`: where it stops, >= 0: a floor if it falls, a ceiling if it grows. None: nowhere.
+    - `end_value`: where it stops, >= 0: a floor if it decays, a ceiling if it grows. None: nowhere.
     - `warmup_steps`: climb along a line from 0 first; k is counted from there.
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.

@@ -1,4 +1,4 @@
-"""How does τ fall like 1/k?"""
+"""Decay like 1/k."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How are schedules put together?"""
+"""Schedules made of schedules: one after the other, scaled, clipped."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

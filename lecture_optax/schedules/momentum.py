@@ -1,4 +1,4 @@
-"""How large is Nesterov's momentum, and which steps beat 1/k without any?"""
+"""Nesterov's momentum, and steps that beat 1/k without any."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""How does τ stay, and how does it drop?"""
+"""Constant learning rates, and drops at given steps."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What does a schedule look like?"""
+"""Tables and plots of schedules."""
 
 import textwrap
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""When does τ jump back?"""
+"""Cosine decay with warm restarts."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ def warm_restarts(
 
     **Arguments**
 
-    - `peak_value`, `end_value`: rates >= 0. torch's `eta_min` and timm's `lr_min` are `end_value`;
-      Keras's `alpha` is a part of the peak.
+    - `peak_value`, `end_value`: learning rates >= 0. torch's `eta_min` and timm's `lr_min` are
+      `end_value`; Keras's `alpha` is a part of the peak.
     - `period`: steps of the first cycle, >= 1. `T_0`, `first_decay_steps`, `t_initial` elsewhere.
     - `period_factor`: >= 1. `T_mult`, `t_mul`, `cycle_mul` elsewhere.
     - `peak_factor`: > 0. Keras's `m_mul`, timm's `cycle_decay`.

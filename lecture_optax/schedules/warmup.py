@@ -1,4 +1,4 @@
-"""How does τ climb before it falls?"""
+"""Warm-up: a climb before any other schedule."""
 
 from collections.abc import Callable
 from typing import Any

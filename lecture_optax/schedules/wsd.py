@@ -1,4 +1,4 @@
-"""How does τ climb, stay, and fall whenever one is done? Warm-up, stable, decay."""
+"""Warm-up, stable, decay: a decay that may start at any step."""
 
 from typing import Any
 
@@ -23,24 +23,24 @@ def wsd(
     end_value: Scalar = 0.0,
     shape: str = "linear",
 ) -> Schedule:
-    """Climb, stay at the peak, and fall, from a step that need not be known before.
+    """Climb, stay at the peak, and decay from a step that need not be known before.
 
         τ(k) from init_value to peak_value       over the first warmup_steps
         τ(k) = peak_value                        until decay_start
         τ(k) from there to end_value             over decay_steps, and end_value from then on
 
-    `decay_start` is data: one compiled step trains on at the peak for as long as one likes, and is
-    told when to fall. Until then it is given a step that is far away. A fall that starts before
-    the peak starts from the rate in force.
+    `decay_start` is data: one compiled step trains at the peak for as long as you like. Until you
+    know when the decay starts, give a step that is far away. A decay that starts before the peak
+    starts from the current learning rate.
 
     **Arguments**
 
-    - `peak_value`, `init_value`, `end_value`: rates >= 0.
+    - `peak_value`, `init_value`, `end_value`: learning rates >= 0.
     - `total_steps`: the horizon; `decay_start` is then `total_steps - decay_steps`. Or give
       `decay_start` itself, >= 0, and leave it out.
     - `warmup_steps`: >= 0.
     - `decay_steps`: >= 0; a fifth of `total_steps` (rounded down) when not given.
-    - `shape`: how it falls, "linear" or "cosine".
+    - `shape`: how it decays, "linear" or "cosine".
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range, for phases longer
     than the whole, and unless exactly one of `total_steps` and `decay_start` is given.
@@ -75,7 +75,7 @@ def wsd(
 def _check_open_end(decay_start: Any, decay_steps: Any) -> None:
     validate.steps(least=0, decay_start=decay_start)
     if decay_steps is None:
-        raise ValueError("decay_start needs decay_steps, got None: over how many steps to fall.")
+        raise ValueError("decay_start needs decay_steps, got None: over how many steps to decay.")
 
 
 def _check_horizon(total_steps: Any, warmup_steps: Any, decay_steps: Any) -> None:
@@ -105,7 +105,7 @@ def _wsd(
 
 
 def _decay(total_steps: Any, decay_steps: Any, decay_start: Any) -> tuple[Any, Any]:
-    """When the fall starts, and how long it takes."""
+    """When the decay starts, and how long it takes."""
     length = total_steps // 5 if decay_steps is None else decay_steps
     return shift(total_steps, -length) if decay_start is None else decay_start, length
 

@@ -1,4 +1,4 @@
-"""The laws of this library as a kit: `check` holds them against anyone's transformation."""
+"""The laws of this library as a kit: `check` holds them against any transformation."""
 
 from .._core import exports
 from . import references as references

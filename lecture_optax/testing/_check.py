@@ -1,4 +1,4 @@
-"""Hold every law against somebody's transformation."""
+"""Hold every law against a transformation."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

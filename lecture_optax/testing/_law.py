@@ -1,4 +1,4 @@
-"""What is a law, and how does it say what broke?"""
+"""Laws, and the comparisons that name what broke."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""On which parameters and gradients are the laws tried?"""
+"""The parameters and gradients on which the laws are tried."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What does an author say of a transformation, for the laws to hold it to?"""
+"""What the laws need to know of a transformation: its factory and its options."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Who is held to the laws? Every public transformation and optimizer, a row each.
+"""The contract: every public transformation and optimizer, a row each.
 
 A row is named for the public function it is about, and for what is special about its arguments. A
 public transformation without a row fails the suite (`tests/contract/`), and a law that a row
@@ -76,7 +76,7 @@ def restarted_by_value(decay: Scalar | Schedule) -> Transformation:
 
 
 def squared_norm(params: Any) -> dict[str, jax.Array]:
-    """|θ|², for who looks at a value."""
+    """|θ|², for a transformation that tests a value."""
     squares = [jnp.sum(jnp.abs(jnp.asarray(x)) ** 2, dtype=float) for x in jax.tree.leaves(params)]
     return {"value": sum(squares, jnp.zeros(()))}
 

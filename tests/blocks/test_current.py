@@ -1,4 +1,4 @@
-"""current(state): the number of updates and every rate in force, through every wrapper."""
+"""current(state): the number of updates and every current learning rate, through every wrapper."""
 
 import jax
 import jax.numpy as jnp

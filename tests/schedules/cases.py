@@ -1,4 +1,4 @@
-"""Every schedule, as a person types it."""
+"""Every schedule, as a user types it."""
 
 from typing import NamedTuple
 

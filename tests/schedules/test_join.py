@@ -1,4 +1,4 @@
-"""Schedules put together: one after the other, scaled, clipped; ours and anybody's."""
+"""Schedules put together: one after the other, scaled, clipped; of any origin."""
 
 import jax
 import jax.numpy as jnp

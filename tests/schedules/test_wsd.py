@@ -1,4 +1,4 @@
-"""Warm-up, stable, decay: a fall that starts when one is told."""
+"""Warm-up, stable, decay: a decay that starts when you say so."""
 
 import jax
 import jax.numpy as jnp

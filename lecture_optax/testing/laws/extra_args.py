@@ -31,7 +31,7 @@ def extra_arguments_are_accepted(subject: Subject) -> None:
 
 @law(7)
 def extra_arguments_are_passed_on(subject: Subject) -> None:
-    """Who is built around a member hands it the gradient, the parameters and every argument."""
+    """What is built around a member passes it the gradient, the parameters and every argument."""
     if subject.around is None:
         return
     seen: list[tuple[Any, Any]] = []

@@ -12,7 +12,7 @@ from .._subject import Subject
 
 @law(4)
 def the_learning_rate_is_in_the_state_once(subject: Subject) -> None:
-    """Who has a learning rate keeps it once, by that name, from `init` on; nobody else does."""
+    """The learning rate is in the state once, by that name, from `init` on, where there is one."""
     params, gradients = paired(subject)
     state = subject.build().init(params)
     for now in (state, subject.run(subject.build(), params, gradients)[1]):
@@ -64,7 +64,7 @@ def all_counts_agree(subject: Subject) -> None:
 
 @law(4)
 def current_reads_it_through_wrappers(subject: Subject) -> None:
-    """`current(state)` gives the updates made and the rates in force, however deep they are."""
+    """`current(state)` gives the number of updates and the current learning rates, at any depth."""
     if not _has_a_rate(subject):
         return
     leaf, gradients = one(subject)

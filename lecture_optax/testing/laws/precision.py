@@ -103,7 +103,7 @@ def a_zero_gradient_gives_a_finite_update(subject: Subject) -> None:
 
 @law(2)
 def a_zero_gradient_makes_no_nan_on_the_way(subject: Subject) -> None:
-    """A step at a zero gradient, ε = 0 included, passes where `jax_debug_nans` looks at it."""
+    """A step at a zero gradient, ε = 0 included, passes under `jax_debug_nans`."""
     params, gradients = one(subject)
     for values in ({}, subject.lowest):
         with naming(f"with {values or 'the values to try'}"), jax.debug_nans(True):

@@ -10,7 +10,7 @@ from .._subject import Subject
 
 @law(8)
 def a_restored_run_goes_on_bitwise(subject: Subject) -> None:
-    """Saved as NumPy leaves and put into a new optimizer's tree, a state goes on bit by bit."""
+    """Saved as NumPy leaves and put into a new optimizer's tree, a state continues bit by bit."""
     params, gradients = paired(subject)
     sequence = [*gradients, *gradients]
     expected, last = subject.run(subject.build(), params, sequence)
