@@ -1,10 +1,10 @@
-"""Does a diagnosis name the right symptom, and the right remedy early in a run?
+"""Accuracy of the symptoms, and of the remedies early in a run.
 
     python -m benchmarks.diagnosis FOLDER [--development] [--failures]
 
-FOLDER holds what `benchmarks.diagnosis.collect_curves` makes. Problems whose names end in `_` were not looked at
-when the thresholds were chosen, nor were the other spectra; `--development` leaves both out. Three
-minutes of a core.
+FOLDER holds the curves of `benchmarks.diagnosis.collect_curves`. Problems whose names end in `_`
+and the other spectra were not used to choose the thresholds; `--development` leaves both out. Takes
+three minutes on one core.
 """
 
 import argparse
@@ -13,28 +13,28 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import quadratics as analytic
+from . import quadratics
 from .baselines import RULES
 from .collect_curves import Bank, read
-from .labels import EVIDENCE, Question, ours, questions, score, tracks_of
+from .labels import EVIDENCE, Question, curves_of, ours, questions, score
 
 PARTS = (0.1, 0.3)
-"""Of the steps, after which it is asked."""
+"""Fractions of the steps after which the remedy is asked for."""
 
 Answer = Callable[[Question], str]
 
 
 def answers_of(banks: dict[str, Bank], part: float, majority: str) -> Iterator[tuple[str, Answer]]:
-    """Ours on three kinds of evidence, simple rules, and the most frequent label."""
+    """Yield ours on four kinds of evidence, simple rules, and the most frequent label."""
     for name, which in EVIDENCE.items():
-        yield name, lambda q, w=which: ours(tracks_of(banks[q.problem], q, part, w))
+        yield name, lambda q, w=which: ours(curves_of(banks[q.problem], q, part, w))
     for name, rule in RULES.items():
-        yield name, lambda q, rule=rule: rule(tracks_of(banks[q.problem], q, part, None)[1.0])
+        yield name, lambda q, rule=rule: rule(curves_of(banks[q.problem], q, part, None)[1.0])
     yield f"always {majority}", lambda q: majority
 
 
 def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
-    """The table of one set of problems."""
+    """Print the table of one set of problems."""
     every = [q for name, bank in banks.items() for q in questions(name, bank)]
     asked = [q for q in every if q.label is not None]
     agreed = {q for q in asked if q.seeds_agree}
@@ -54,22 +54,22 @@ def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
 
 
 def _failures(opposite: list[Question], asked: list[Question], given: dict[Question, str]) -> None:
-    """All opposite answers, and the problems with most that are not right."""
+    """Print all opposite answers, and the problems with the most wrong ones."""
     wrong = collections.Counter(q.problem for q in asked if given[q] != q.label)
     for name, count in wrong.most_common(8):
-        print(f"      {name}: {count} of {sum(q.problem == name for q in asked)} not right")
+        print(f"      {name}: {count} of {sum(q.problem == name for q in asked)} wrong")
     for q in opposite:
         print(f"      opposite: {q}: {q.label}, said {given[q]}{'' if q.seeds_agree else ' *'}")
 
 
-def symptoms(spectra: dict[str, analytic.Spectrum]) -> None:
-    """Of quadratics: how good each name is, and what was called something else."""
-    counts = analytic.confusion(spectra)
+def symptoms(spectra: dict[str, quadratics.Spectrum]) -> None:
+    """Print the precision and recall of each symptom on quadratics, and the confusions."""
+    counts = quadratics.confusion(spectra)
     ties = sum(n for (wanted, _), n in counts.items() if wanted is None)
     of = sum(counts.values()) - ties
-    print(f"{of:,} runs, and {ties} ties; macro-F1 {analytic.macro_f1(counts):.3f}")
+    print(f"{of:,} runs, and {ties} ties; macro-F1 {quadratics.macro_f1(counts):.3f}")
     for name in sorted({wanted for wanted, _ in counts if wanted}):
-        precision, recall = analytic.quality(counts, name)
+        precision, recall = quadratics.quality(counts, name)
         others = {x: n for (wanted, x), n in counts.items() if wanted == name and x != name}
         missed = ", ".join(f"{n} {x}" for x, n in others.items())
         there = counts.get((name, name), 0) + sum(others.values())
@@ -91,13 +91,13 @@ def main(words: list[str]) -> None:
     seen = {name: bank for name, bank in banks.items() if not name.endswith("_")}
     others = {name: bank for name, bank in banks.items() if name.endswith("_")}
     majority = most_frequent(seen)
-    print("Symptoms of quadratics, spectra of the development: ", end="")
-    symptoms(analytic.DEVELOPMENT)
-    print("Remedies, problems of the development: ", end="")
+    print("Symptoms of quadratics, development spectra: ", end="")
+    symptoms(quadratics.DEVELOPMENT)
+    print("Remedies, development problems: ", end="")
     remedies(seen, majority, given.failures)
     if not given.development:
         print("Symptoms of quadratics, other spectra: ", end="")
-        symptoms(analytic.OTHERS)
+        symptoms(quadratics.OTHERS)
         print("Remedies, other problems: ", end="")
         remedies(others, majority, given.failures)
 

@@ -1,12 +1,12 @@
-"""Which curves do all rates leave? The training loss of every step, kept in a folder.
+"""Collection of learning curves at all learning rates, saved in a folder.
 
     python -m benchmarks.diagnosis.collect_curves FOLDER [--prototype FOLDER] [problem ...]
 
-Adam and SGD + Nesterov at half decades, constant, three seeds, with held-out losses on the way; and
-those of the raw weights at the end, of the constant rate and of one that falls along a line to 0.
-Half an hour of a core for the 28 problems. `--prototype` takes further ones from files
-`problems*.py` in a folder, each a function that returns `init`, `loss`, `train`, `valid`,
-`batch_size` and `steps`; their names get a `_`.
+Adam and SGD + Nesterov at constant learning rates in half decades, with three seeds: the training
+losses of all steps, validation losses during the run, and those of the raw weights at the end, with
+a constant learning rate and with a linear decay to 0. Takes half an hour on one core for the 28
+problems. `--prototype` adds problems from files `problems*.py` in a folder, each a function that
+returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`; their names get a `_`.
 """
 
 import argparse
@@ -26,21 +26,22 @@ from lecture_optax.training.compiled.program import CHUNK, Program, table_of
 from lecture_optax.training.compiled.step import Carry
 from lecture_optax.training.loop.evaluation import average_of, evaluate
 
-from ..recipe.problems import CASES, Case, Task
+from ..problems import CASES, Case, Task
 
 SEEDS = 3
 RATES = tuple(range(-24, 9, 2))
-"""Quarter decades: 1e-6 to 1e2 by halves, so that every rate has siblings a decade off."""
+"""In quarter decades: 1e-6 to 1e2 by half decades, so that siblings are a decade away."""
+
 EVALUATIONS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
-"""When held-out rows are looked at, as parts of a run: a diagnosis is asked early."""
+"""Fractions of a run at which it is evaluated: a diagnosis is asked for early."""
 
 
 class Bank(NamedTuple):
-    """All runs of a problem; axes: family, rate, seed, and for `losses` the step.
+    """All runs of a problem; axes: optimizer, learning rate, seed, and for `losses` the step.
 
-    Steps after one that was not finite are NaN. `evaluations` are held-out losses at `EVALUATIONS`, of the raw
-    weights and of their average; `final` is the one at the end of a constant rate, `falling` of one
-    that falls to 0; infinite where it exploded.
+    Losses after a step that was not finite are NaN. `evaluations` are validation losses at
+    `EVALUATIONS`, of the raw weights and of their average; `final` is the one at the end of a
+    constant learning rate, `falling` of one that decays to 0; infinite if the run diverged.
     """
 
     losses: np.ndarray
@@ -66,13 +67,13 @@ def make(case: Case) -> Bank:
         loss = evaluate(problem.functions.examples, params, state, problem.valid)["loss"]
         return loss if np.isfinite(loss) else np.inf
 
-    for i, fall in enumerate((None, (0, steps))):
+    for i, decay in enumerate((None, (0, steps))):
         for at in np.ndindex(shape):
             optimizer, rate, seed = at
-            own = as_data(Arm(optimizer, RATES[rate], fall).hyperparams(steps))
+            own = as_data(Arm(optimizer, RATES[rate], decay).hyperparams(steps))
             carry, done = _start(program, starts[seed], own), 0
             for j, evaluation in enumerate(
-                () if fall else (steps_at(part, steps) for part in EVALUATIONS)
+                () if decay else (steps_at(part, steps) for part in EVALUATIONS)
             ):
                 carry, records = _run(program, carry, own, train, done, evaluation)
                 _keep(records, losses[at], gradients[at], done)
@@ -83,7 +84,7 @@ def make(case: Case) -> Bank:
                 evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
             else:
                 carry, records = _run(program, carry, own, train, done, steps)
-                if not fall:
+                if not decay:
                     _keep(records, losses[at], gradients[at], done)
                 if done + len(records["loss"]) == steps:
                     ends[i][at] = held_out(carry.params, carry.model_state)
@@ -107,7 +108,7 @@ def _start(program, start, numbers):
 
 
 def _run(program, carry, numbers, train, done, steps):
-    """The carry at `steps`, and the records of the steps that were finite."""
+    """Return the carry at `steps`, and the records of the finite steps."""
     parts = [{"loss": np.zeros(0), "grad_norm": np.zeros(0)}]
     while done < steps:
         more = min(CHUNK, steps - done)
@@ -122,8 +123,8 @@ def _run(program, carry, numbers, train, done, steps):
     return carry, {name: np.concatenate([p[name] for p in parts]) for name in ("loss", "grad_norm")}
 
 
-def kept(folder: Path, name: str, case: Case) -> Bank:
-    """The bank of a problem, made once."""
+def collected(folder: Path, name: str, case: Case) -> Bank:
+    """Return the curves of a problem, computed once."""
     path = folder / f"{name}.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def read(path: Path) -> Bank:
 
 
 def prototypes(folder: Path) -> dict[str, Case]:
-    """The problems of files elsewhere."""
+    """Return the problems of the files in another folder."""
     sys.path.insert(0, str(folder))
     cases = {}
     for path in sorted(folder.glob("problems*.py")):
@@ -169,8 +170,8 @@ def main(words: list[str]) -> None:
     given = parser.parse_intermixed_args(words)
     cases = CASES | (prototypes(given.prototype) if given.prototype else {})
     for name in given.problems or cases:
-        bank = kept(given.folder, name, cases[name])
-        print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} exploded", flush=True)
+        bank = collected(given.folder, name, cases[name])
+        print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} diverged", flush=True)
         jax.clear_caches()
 
 

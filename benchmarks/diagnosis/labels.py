@@ -1,4 +1,4 @@
-"""What would ten times the rate, or a tenth, have come to? Labels for a remedy, and the answers."""
+"""Labels of the best remedy from completed runs, and scores of the answers."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -6,31 +6,36 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import Track, evaluations_of, lower_of, track_of
+from lecture_optax.recipe.diagnosis.learning_curve import (
+    LearningCurve,
+    finite_evaluations,
+    learning_curve_of,
+    min_loss,
+)
 
 from .collect_curves import EVALUATIONS, RATES, Bank, steps_at
 
 DECADE = 2
-"""Rates are half a decade apart."""
+"""A decade in steps of `RATES`, which are half a decade apart."""
 
 TIE = 0.02
-"""Two ends within .02 of the largest fall of the problem are a tie."""
+"""Two final losses within .02 of the largest decrease of the problem are a tie."""
 
 REMEDIES = ("decrease", "keep", "increase")
 
 EVIDENCE = {
-    "held-out rows, the lower of both": (0, 1),
-    "held-out rows, averaged weights": (1,),
-    "held-out rows, raw weights": (0,),
+    "validation loss, the lower of both": (0, 1),
+    "validation loss, averaged weights": (1,),
+    "validation loss, raw weights": (0,),
     "training losses alone": None,
 }
-"""Which looks are shown: of the raw weights, of their average."""
+"""The evaluations shown to `diagnose`: of the raw weights, of their average."""
 
 
 class Question(NamedTuple):
-    """A run and its siblings a decade off, and what helps it; `label` is None for a tie.
+    """A run with siblings a decade away, and the best remedy, `label`, which is None for a tie.
 
-    `seeds_agree`: whether each seed by itself gives that label.
+    `seeds_agree`: whether each seed alone gives that label.
     """
 
     problem: str
@@ -48,7 +53,7 @@ class Question(NamedTuple):
 
 
 def questions(name: str, bank: Bank) -> Iterator[Question]:
-    """Every run that has both siblings. What helps ends lowest, at a rate that falls to 0."""
+    """Yield every run with both siblings. The best remedy ends lowest with a decay to 0."""
     low = np.min(bank.falling, where=np.isfinite(bank.falling), initial=bank.start)
     for optimizer in range(len(bank.falling)):
         for rate in range(DECADE, len(RATES) - DECADE):
@@ -62,10 +67,10 @@ def questions(name: str, bank: Bank) -> Iterator[Question]:
                 yield Question(name, optimizer, rate, seed, best if clear else None, agree)
 
 
-def tracks_of(
+def curves_of(
     bank: Bank, question: Question, part: float, which: tuple[int, ...] | None
-) -> dict[float, Track]:
-    """The run at 1 and its siblings at 10 and .1, until that part of the steps."""
+) -> dict[float, LearningCurve]:
+    """Return the run at 1 and its siblings at 10 and .1, up to a fraction of the steps."""
     steps = steps_at(part, bank.losses.shape[-1])
     seen = [evaluation for evaluation in EVALUATIONS if evaluation <= part]
     at = [0, *(steps_at(evaluation, bank.losses.shape[-1]) for evaluation in seen)]
@@ -73,24 +78,24 @@ def tracks_of(
     for ratio, offset in ((1.0, 0), (10.0, DECADE), (0.1, -DECADE)):
         one = (question.optimizer, question.rate + offset, question.seed)
         records = {"loss": bank.losses[one][:steps], "grad_norm": bank.gradients[one][:steps]}
-        track = track_of(records)
+        curve = learning_curve_of(records)
         if which is not None:
             evaluations = bank.evaluations[one][: len(seen)]
-            lower = lower_of(evaluations[:, which[0]], evaluations[:, which[-1]])
-            track = track._replace(evaluations=evaluations_of(at, [bank.start, *lower]))
-        found[ratio] = track
+            lower = min_loss(evaluations[:, which[0]], evaluations[:, which[-1]])
+            curve = curve._replace(evaluations=finite_evaluations(at, [bank.start, *lower]))
+        found[ratio] = curve
     return found
 
 
-def ours(tracks: dict[float, Track]) -> str:
-    """The remedy for the run at 1. To warm up is to keep the rate; another optimizer is none."""
-    siblings = {ratio: track for ratio, track in tracks.items() if ratio != 1.0}
-    remedy = diagnose(tracks[1.0], siblings, rate=1.0).remedy
+def ours(curves: dict[float, LearningCurve]) -> str:
+    """Return the remedy of the run at 1: a warmup counts as "keep", another optimizer as "none"."""
+    siblings = {ratio: curve for ratio, curve in curves.items() if ratio != 1.0}
+    remedy = diagnose(curves[1.0], siblings, rate=1.0).remedy
     return {"warmup": "keep", "switch_optimizer": "none", "uncertain": "none"}.get(remedy, remedy)
 
 
 class Score(NamedTuple):
-    """How often an answer was right, the opposite, or none was given; and which were opposite."""
+    """The numbers of right, opposite and missing answers, and the opposite ones."""
 
     right: int
     none: int

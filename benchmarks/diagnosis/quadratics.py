@@ -1,10 +1,10 @@
-"""What is wrong with a run on a quadratic? Labels without a run, by exact recursion of its moments.
+"""Labels for runs on quadratics, from the exact recursion of the moments of θ.
 
     E(θ) = ½ Σ λ θ²,    g = λ θ + ξ,    Var ξ = ρ² λ,    z = (θ, v),    z' = M z + b ξ
 
     E[z' z'ᵀ] = M E[z zᵀ] Mᵀ + b bᵀ ρ² λ
 
-What is recorded is a minibatch's loss, E(θ) + ξ·θ + ζ; the label comes from the mean of E alone.
+A run records the loss of a minibatch, E(θ) + ξ·θ + ζ; the label comes from the mean of E alone.
 """
 
 import itertools
@@ -14,20 +14,20 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import Track, track_of
+from lecture_optax.recipe.diagnosis.learning_curve import LearningCurve, learning_curve_of
 
 PARTS_OF_EDGE = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.02, 1.05, 1.1, 1.25, 1.5)
-"""Rates, in units of the largest stable one."""
+"""Learning rates, in units of the largest stable one."""
 
 METHODS = {"gradient descent": (0.0, False), "heavy ball": (0.9, False), "Nesterov": (0.9, True)}
 
 SLACK = 1.5
 """A label that depends on a threshold within this factor is a tie."""
 
-EXPLODED = 1e30
+DIVERGED = 1e30
 
 Counts = dict[tuple[str | None, str], int]
-"""Of pairs (label, what it was called)."""
+"""Counts of pairs (label, symptom found)."""
 
 Spectrum = np.ndarray
 
@@ -57,13 +57,16 @@ class Run(NamedTuple):
 
 
 def edge(spectrum: np.ndarray, method: str) -> float:
-    """The largest stable rate: 2(1 + μ)/λ, with Nesterov 2(1 + μ)/((1 + 2μ)λ)."""
+    """Return the largest stable learning rate: 2(1 + μ)/λ, with Nesterov 2(1 + μ)/((1 + 2μ)λ)."""
     momentum, ahead = METHODS[method]
     return 2 * (1 + momentum) / ((1 + 2 * momentum if ahead else 1) * spectrum.max())
 
 
 def recursion(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """M and b of every eigenvalue: v' = μ v + g; θ' = θ - τ v', with Nesterov θ - τ (g + μ v')."""
+    """Return M and b of every eigenvalue.
+
+    v' = μ v + g; θ' = θ - τ v', with Nesterov θ - τ (g + μ v').
+    """
     momentum, ahead = METHODS[run.method]
     one, λ = np.ones_like(run.spectrum), run.spectrum
     past, now = (momentum**2, 1 + momentum) if ahead else (momentum, 1.0)
@@ -72,22 +75,22 @@ def recursion(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_losses(run: Run) -> np.ndarray:
-    """The mean of E at every step, exactly; as far as it has not exploded."""
+    """Return the exact mean of E at every step until it diverges."""
     matrix, kick = recursion(run)
-    events = np.zeros((len(run.spectrum), 2, 2))
-    events[:, 0, 0] = 1 / run.spectrum.sum()
+    moments = np.zeros((len(run.spectrum), 2, 2))
+    moments[:, 0, 0] = 1 / run.spectrum.sum()
     noise = run.noise**2 * run.spectrum[:, None, None] * np.outer(kick, kick)
     losses = []
     for _ in range(run.steps):
-        losses.append(0.5 * float(run.spectrum @ events[:, 0, 0]))
-        if losses[-1] > EXPLODED:
+        losses.append(0.5 * float(run.spectrum @ moments[:, 0, 0]))
+        if losses[-1] > DIVERGED:
             break
-        events = matrix @ events @ matrix.transpose(0, 2, 1) + noise
+        moments = matrix @ moments @ matrix.transpose(0, 2, 1) + noise
     return np.array(losses)
 
 
-def track(run: Run, seed: int) -> Track:
-    """What a run records; siblings of a seed see the same noise."""
+def simulated(run: Run, seed: int) -> LearningCurve:
+    """Return the curve that a run records; siblings of one seed have the same noise."""
     random = np.random.default_rng(seed)
     matrix, kick = recursion(run)
     signs = random.choice([-1.0, 1.0], len(run.spectrum))
@@ -97,17 +100,17 @@ def track(run: Run, seed: int) -> Track:
         ξ = run.noise * np.sqrt(run.spectrum) * random.normal(size=len(z))
         own = run.noise**2 * random.normal()
         losses.append(0.5 * run.spectrum @ z[:, 0] ** 2 + ξ @ z[:, 0] + own)
-        if losses[-1] > EXPLODED:
-            return track_of([*losses[:-1], np.inf])
+        if losses[-1] > DIVERGED:
+            return learning_curve_of([*losses[:-1], np.inf])
         z = (matrix @ z[..., None])[..., 0] + kick * ξ[:, None]
-    return track_of(losses)
+    return learning_curve_of(losses)
 
 
 def label(run: Run) -> str | None:
-    """The name of what the exact curve does; None for a tie.
+    """Return the symptom of the exact curve, or None for a tie.
 
-    A loss that ends above its start at a stable rate may be called exploding or no progress; one
-    that has hardly begun to rise beyond the edge, too.
+    Ties are a loss that ends above its start at a stable learning rate, and one beyond the edge
+    that has hardly begun to rise: "diverging" and "no progress" both fit.
     """
     curves = {ratio: mean_losses(run.at(ratio)) for ratio in (1.0, 10.0, 0.1)}
     lowest = min(level(x) for x in curves.values())
@@ -118,7 +121,7 @@ def label(run: Run) -> str | None:
 
 
 def swings(run: Run) -> bool:
-    """Whether the steepest direction turns its sign: a plateau, which its noise makes, may be
+    """Return whether the steepest direction changes its sign: then a plateau of its noise may be
     called oscillating."""
     modes = np.linalg.eigvals(recursion(run)[0][np.argmax(run.spectrum)])
     least = modes[np.argmax(np.abs(modes))]
@@ -126,16 +129,16 @@ def swings(run: Run) -> bool:
 
 
 def named(x: np.ndarray, lowest: float, slack: float) -> str:
-    """By the definitions of `symptoms.py`, of a curve without noise."""
+    """Return the symptom of a curve without noise, by the definitions of `symptoms.py`."""
     quarter = len(x) // 4
-    fall, most = x[0] - level(x), x[0] - lowest
-    if -fall > slack * max(most, 0.1 * x[0]):
+    decrease, most = x[0] - level(x), x[0] - lowest
+    if -decrease > slack * max(most, 0.1 * x[0]):
         return "diverging"
-    if fall < 0.05 * slack * most:
+    if decrease < 0.05 * slack * most:
         return "no progress"
-    if x[quarter : 2 * quarter].mean() - level(x) > 0.02 * slack * fall:
+    if x[quarter : 2 * quarter].mean() - level(x) > 0.02 * slack * decrease:
         return "healthy"
-    return "quick plateau" if fall < most * (1 - 0.05 * slack) else "converged"
+    return "quick plateau" if decrease < most * (1 - 0.05 * slack) else "converged"
 
 
 def level(x: np.ndarray) -> float:
@@ -149,14 +152,14 @@ def runs(spectrum: np.ndarray) -> Iterator[Run]:
 
 
 def confusion(spectra: dict[str, Spectrum], seeds: int = 2) -> Counts:
-    """How often a label was called what; under (None, ...) the ties."""
+    """Count the symptoms found for each label; ties are under (None, ...)."""
     counts: Counts = {}
     for spectrum in spectra.values():
         for run in runs(spectrum):
             wanted = label(run)
             for seed in range(seeds):
-                siblings = {ratio: track(run.at(ratio), seed) for ratio in (10.0, 0.1)}
-                found = diagnose(track(run, seed), siblings, rate=1.0).symptom.name
+                siblings = {ratio: simulated(run.at(ratio), seed) for ratio in (10.0, 0.1)}
+                found = diagnose(simulated(run, seed), siblings, rate=1.0).symptom.name
                 if (wanted, found) == ("quick plateau", "oscillating") and swings(run):
                     found = wanted
                 counts[wanted, found] = counts.get((wanted, found), 0) + 1
@@ -164,7 +167,7 @@ def confusion(spectra: dict[str, Spectrum], seeds: int = 2) -> Counts:
 
 
 def quality(counts: Counts, name: str) -> tuple[float, float]:
-    """Precision and recall of a name, ties left out."""
+    """Return the precision and recall of a symptom, without ties."""
     hits = counts.get((name, name), 0)
     called = sum(n for (wanted, found), n in counts.items() if wanted and found == name)
     there = sum(n for (wanted, _), n in counts.items() if wanted == name)
@@ -172,6 +175,6 @@ def quality(counts: Counts, name: str) -> tuple[float, float]:
 
 
 def macro_f1(counts: Counts) -> float:
-    """The mean over labels of 2 / (1/precision + 1/recall)."""
+    """Return the mean over labels of 2 / (1/precision + 1/recall)."""
     both = [quality(counts, name) for name in {wanted for wanted, _ in counts} if name]
     return float(np.mean([2 * p * r / max(p + r, 1e-30) for p, r in both]))

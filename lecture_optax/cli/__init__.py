@@ -1,17 +1,8 @@
 """The command line: `lecture-optax`, or `python -m lecture_optax`.
 
-    words.py      What may be typed for a problem, an optimizer, a schedule?
-    train.py      train one problem
-    recipe.py     find the optimizer and its rate
-    compare.py    several optimizers on one problem
-    diagnose.py   what is wrong with runs that were logged?
-    look_up.py    problems, info, theory: what is there?
-
-`--version` prints the version.
-
 A verb is a dataclass: its fields are the arguments, and `run` returns the exit status.
 
-    0 done    1 failed    2 mistyped    130 Ctrl-C    143 terminated
+    0 done    1 failed    2 invalid arguments    130 Ctrl-C    143 terminated
 """
 
 import contextlib
@@ -26,14 +17,15 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .._core import validate
+from .._core.extras import require
 from .._core.version import __version__
-from .arguments import MistypedError, typed
+from .arguments import UsageError, usage_errors
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what was typed, and return the exit status.
+    """Run a command line and return the exit status.
 
     ```python
     >>> from lecture_optax.cli import main
@@ -43,28 +35,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ```
     """
     try:
-        with _ended_by_signals(), _warnings_in_a_sentence():
+        with _ended_by_signals(), _short_warnings():
             return _run(list(sys.argv[1:] if arguments is None else arguments))
-    except MistypedError as error:
-        return _say(str(error), 2)
+    except UsageError as error:
+        return _print_error(str(error), 2)
     except KeyboardInterrupt as interrupt:
-        saved = f"; {interrupt}, and the same command goes on from it" if str(interrupt) else ""
-        return _say(f"interrupted{saved}.", INTERRUPTED)
+        saved = f"; {interrupt}, and the same command resumes from it" if str(interrupt) else ""
+        return _print_error(f"interrupted{saved}.", INTERRUPTED)
     except (ValueError, OSError, ArithmeticError, ImportError) as error:
-        if not _is_ours(error):
+        if not _raised_by_us(error):
             raise
-        return _say(str(error), 1)
+        return _print_error(str(error), 1)
 
 
 def script() -> NoReturn:
-    """`main` as a program of its own."""
+    """Run `main` as a program."""
     try:
         status = main()
     except SystemExit as end:
         status = end.code
     if status in (INTERRUPTED, TERMINATED):
         sys.stdout.flush()
-        os._exit(status)  # JAX, stopped while it compiled, may crash as Python ends: status 139
+        os._exit(status)  # JAX, interrupted in a compilation, may crash at exit: status 139
     sys.exit(status)
 
 
@@ -76,13 +68,8 @@ def _run(words: list[str]) -> int:
 
 
 def _verb_of(words: list[str]) -> Any:
-    """The verb that was typed, with its arguments."""
-    try:
-        import tyro
-    except ImportError as error:
-        raise ImportError(
-            'the command line needs tyro: pip install "lecture_optax[cli]".'
-        ) from error
+    """Parse the verb and its arguments."""
+    tyro = require("tyro", extra="cli", what="the command line")
     from .compare import Compare
     from .diagnose import Diagnose
     from .info import Info, Problems, Theory
@@ -92,7 +79,7 @@ def _verb_of(words: list[str]) -> Any:
     all_of_them = (Train, Recipe, Compare, Diagnose, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
-        with typed():
+        with usage_errors():
             validate.one_of(*verbs, **{"the verb": words[0]})
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
@@ -104,14 +91,14 @@ def _verb_of(words: list[str]) -> Any:
     )
 
 
-def _say(sentence: str, status: int) -> int:
+def _print_error(sentence: str, status: int) -> int:
     print(f"lecture-optax: {sentence}", file=sys.stderr)
     return status
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Whether the library refused, or what it asked of Python; what broke elsewhere keeps its
-    traceback."""
+def _raised_by_us(error: BaseException) -> bool:
+    """Return whether this library, or Python on its behalf, raised the error. Errors of other code
+    keep their traceback."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
     others = [package for package in packages if package not in sys.stdlib_module_names]
@@ -119,8 +106,8 @@ def _is_ours(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def _warnings_in_a_sentence() -> Iterator[None]:
-    """Without the file and the line of the library in front."""
+def _short_warnings() -> Iterator[None]:
+    """Print warnings without the file and the line of the library."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *more, **others: print(
             f"lecture-optax: {message}", file=sys.stderr
@@ -130,7 +117,7 @@ def _warnings_in_a_sentence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Leave by an exception, so that files are closed and the terminal is put back."""
+    """Raise an exception at a signal, so that files are closed and the terminal is restored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -144,7 +131,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     if frame is not None and frame.f_code.co_name == "_xla_gc_callback":
-        # what is raised while garbage is collected is printed and lost: a moment later, again
+        # an exception during garbage collection is printed and lost: send the signal again
         main_thread = threading.main_thread().ident or 0
         threading.Timer(0.05, signal.pthread_kill, (main_thread, number)).start()
     elif number == signal.SIGTERM:

@@ -1,4 +1,4 @@
-"""What may be typed for a problem, an optimizer, a schedule? Names, and what they stand for."""
+"""Names of problems, optimizers and schedules on the command line."""
 
 import contextlib
 import importlib
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ..training.problems import BuiltIn
 
 
-class MistypedError(ValueError):
-    """What was typed cannot be meant: exit status 2."""
+class UsageError(ValueError):
+    """An invalid command line: exit status 2."""
 
 
 class Method(NamedTuple):
-    """An optimizer, and the rate it is tried at when none is given."""
+    """An optimizer and its default learning rate."""
 
     build: Callable[[Any], Any]
     rate: float
@@ -42,7 +42,7 @@ SCHEDULES: dict[str, Callable[[float, int, int], Any]] = {
     "constant": lambda rate, steps, warmup: s.constant(rate, warmup_steps=warmup),
     "linear": lambda rate, steps, warmup: s.linear(rate, steps, warmup_steps=warmup),
     "cosine": lambda rate, steps, warmup: s.cosine(rate, steps, warmup_steps=warmup),
-    # a tenth of the rate is left at the end
+    # a tenth of the learning rate is left at the end
     "inverse_time": lambda rate, steps, warmup: s.inverse_time(
         rate, 9 / max(steps - warmup, 1), warmup_steps=warmup
     ),
@@ -54,17 +54,17 @@ SCHEDULES: dict[str, Callable[[float, int, int], Any]] = {
 def optimizer_of(
     name: str, rate: float | None, schedule: str | None, steps: int, warmup: int = 0
 ) -> Any:
-    """The optimizer of that name, at a rate that falls along a line unless `schedule` says else."""
+    """Return the optimizer of that name; its learning rate decays linearly without a `schedule`."""
     method = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
-    falls = SCHEDULES[one_of("schedule", schedule or "linear", SCHEDULES)]
+    decays = SCHEDULES[one_of("schedule", schedule or "linear", SCHEDULES)]
     rate = method.rate if rate is None else rate
-    with typed():
+    with usage_errors():
         validate.non_negative(rate=rate)
-        return method.build(falls(rate, steps, warmup))
+        return method.build(decays(rate, steps, warmup))
 
 
 def problem_of(name: str) -> "BuiltIn":
-    """A built-in problem; or `module:function`, a function that returns a `Problem`."""
+    """Return a built-in problem, or that of `module:function`, which returns a `Problem`."""
     from ..training.problems import PROBLEMS, BuiltIn
 
     if ":" in name:
@@ -73,23 +73,23 @@ def problem_of(name: str) -> "BuiltIn":
 
 
 def one_of(what: str, word: str, words: Iterable[str]) -> str:
-    """The word, if it is one of them."""
-    with typed():
+    """Return the word if it is one of `words`."""
+    with usage_errors():
         validate.one_of(*words, **{what: word})
     return word
 
 
 @contextlib.contextmanager
-def typed() -> Iterator[None]:
-    """What is refused in here was mistyped."""
+def usage_errors() -> Iterator[None]:
+    """Raise a `UsageError` for a `TypeError` or `ValueError`."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise MistypedError(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def _called(name: str) -> Any:
-    """What `module:function` returns, from the working directory too, as by `python -m`."""
+    """Call `module:function`; like `python -m`, find modules in the working directory too."""
     from ..training import Problem
 
     module_name, _, function_name = name.partition(":")
@@ -99,14 +99,14 @@ def _called(name: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and misses another
-        raise MistypedError(f"there is no module {module_name!r}, in {name!r}.") from error
+            raise  # the module exists, and another one that it imports does not
+        raise UsageError(f"there is no module {module_name!r}, in {name!r}.") from error
     one_of(f"the function in {name!r}", function_name, _functions(module))
     problem = getattr(module, function_name)()
     if not isinstance(problem, Problem):
-        raise MistypedError(
+        raise UsageError(
             f"{name} must return a training.Problem, got {type(problem).__name__}: "
-            "Problem.from_linen and its like build one."
+            "build it with Problem.from_linen, from_nnx, from_equinox or from_functions."
         )
     return problem
 

@@ -1,4 +1,4 @@
-"""Compare several optimizers on one problem: a table and a picture."""
+"""The verb `compare`: train one problem with several optimizers."""
 
 import json as json_module
 import time
@@ -10,7 +10,8 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from .._core import validate
-from .arguments import OPTIMIZERS, MistypedError, one_of, optimizer_of, problem_of, typed
+from .arguments import OPTIMIZERS, UsageError, one_of, optimizer_of, usage_errors
+from .options import RunOptions
 from .train import check_picture, number, record_of
 
 if TYPE_CHECKING:
@@ -18,68 +19,53 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """An optimizer as it was typed, its rate, and its run; or why there is none."""
+    """An optimizer, its learning rate, and its result, or the reason why it failed."""
 
     name: str
     rate: float
     result: "Result | None"
-    because: str
+    reason: str
     seconds: float
 
     @property
-    def held_out(self) -> float:
-        """The lowest held-out loss, or training loss where nothing is held out; or infinity."""
+    def best(self) -> float:
+        """The lowest validation loss, or training loss without a validation set, or infinity."""
         if self.result is None:
             return np.inf
         return float(np.nanmin(_losses(self.result)))
 
 
 @dataclass
-class Compare:
-    """Train a problem by several optimizers, from the same start and on the same batches."""
+class Compare(RunOptions):
+    """Train a problem with several optimizers, from the same start and on the same batches."""
 
-    problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
-    """A built-in problem, or module:function."""
     optimizers: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME[=RATE]] ...")] = (
         "nesterov",
         "rmsprop",
         "adam",
     )
-    """Names, each with a rate of its own if you like: adam=1e-3 adam=1e-2 nesterov=0.1."""
+    """Names, each with an optional learning rate: adam=1e-3 adam=1e-2 nesterov=0.1."""
     schedule: str | None = None
     """constant, linear, cosine, inverse_time, one_cycle or wsd; linear by default."""
     warmup: int = 0
-    """Steps in which the rate climbs from 0."""
-    steps: int | None = None
-    """How many steps each; by default what is usual for the problem."""
-    batch_size: int | None = None
-    """The rows of a batch; by default what is usual for the problem."""
-    seed: int = 0
-    """Of the initial parameters and the order of the rows."""
+    """Steps in which the learning rate increases from 0."""
     picture: Path | None = Path("compare.png")
-    """Draw the runs into this file; None for no picture."""
-    json: bool = False
-    """One JSON object a line in place of the table."""
+    """Save a plot of the runs to this file; None for no plot."""
 
     def run(self) -> int:
-        problem = problem_of(self.problem)
-        steps = problem.steps if self.steps is None else self.steps
-        size = problem.batch_size if self.batch_size is None else self.batch_size
-        with typed():
-            validate.steps(steps=steps)
-            if size is not None:
-                validate.steps(of="rows", batch_size=size)
+        problem, options = self.checked()
+        with usage_errors():
             validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         named = [_name_and_rate(word) for word in self.optimizers]
         built = [
-            optimizer_of(name, rate, self.schedule, steps, self.warmup) for name, rate in named
+            optimizer_of(name, rate, self.schedule, options["steps"], self.warmup)
+            for name, rate in named
         ]
         task = problem.build()
-        options = {"steps": steps, "batch_size": size, "seed": self.seed}
         entries = [
-            _entry(word, rate, task, tx, options)
-            for word, (_, rate), tx in zip(self.optimizers, named, built, strict=True)
+            _entry(name, rate, task, tx, options)
+            for (name, rate), tx in zip(named, built, strict=True)
         ]
         if self.json:
             for entry in entries:
@@ -100,31 +86,31 @@ def _name_and_rate(word: str) -> tuple[str, float]:
     try:
         return name, float(rate) if equals else method.rate
     except ValueError:
-        raise MistypedError(
-            f"the rate in {word!r} must be a number, as in {name}={method.rate:g}."
+        raise UsageError(
+            f"the learning rate in {word!r} must be a number, as in {name}={method.rate:g}."
         ) from None
 
 
-def _entry(word: str, rate: float, task: Any, tx: Any, options: dict[str, Any]) -> Entry:
+def _entry(name: str, rate: float, task: Any, tx: Any, options: dict[str, Any]) -> Entry:
     from .._fit import fit
     from ..training import NonFiniteError
 
     began = time.perf_counter()
     try:
-        result, because = fit(task, tx=tx, **options), ""
+        result, reason = fit(task, tx=tx, **options), ""
     except NonFiniteError as error:
-        result, because = None, f"exploded in step {error.run.step + 1:,}"
-    return Entry(word.partition("=")[0], rate, result, because, time.perf_counter() - began)
+        result, reason = None, f"diverged at step {error.run.step + 1:,}"
+    return Entry(name, rate, result, reason, time.perf_counter() - began)
 
 
 def table(entries: list[Entry]) -> str:
-    """A line for each optimizer; the lowest held-out loss is marked."""
-    best = min(entries, key=lambda entry: entry.held_out)
+    """Return a line for each optimizer; the lowest validation loss is marked."""
+    best = min(entries, key=lambda entry: entry.best)
     metrics = _metrics(entries)
-    heads = ["optimizer", "rate", *(name.replace("_", " ") for name in metrics), "at step"]
+    heads = ["optimizer", "learning rate", *(name.replace("_", " ") for name in metrics), "at step"]
     rows = [[*heads, "training loss", "time", ""]]
     for entry in entries:
-        mark = "← best" if entry is best and entry.result is not None else entry.because
+        mark = "← best" if entry is best and entry.result is not None else entry.reason
         rows.append([entry.name, f"{entry.rate:g}", *_cells(entry, metrics)])
         rows[-1] += [f"{entry.seconds:.1f} s", mark]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -138,12 +124,12 @@ def table(entries: list[Entry]) -> str:
 
 
 def _cells(entry: Entry, metrics: list[str]) -> list[str]:
-    """What held-out data said at the best look, its step, and the training loss at the end."""
+    """Return the metrics of the best evaluation, its step, and the training loss at the end."""
     if entry.result is None:
         return [""] * (len(metrics) + 2)
     history, at = entry.result.history, int(np.nanargmin(_losses(entry.result)))
-    held_out = [f"{history[name][at]:.4g}" for name in metrics]
-    return [*held_out, f"{int(history['step'][at]):,}", f"{history['train_loss'][-1]:.4g}"]
+    best = [f"{history[name][at]:.4g}" for name in metrics]
+    return [*best, f"{int(history['step'][at]):,}", f"{history['train_loss'][-1]:.4g}"]
 
 
 def _losses(result: "Result") -> np.ndarray:
@@ -159,12 +145,12 @@ def _metrics(entries: list[Entry]) -> list[str]:
 
 
 def _record(entry: Entry) -> dict[str, Any]:
-    ran = {"because": entry.because} if entry.result is None else record_of(entry.result)
-    return {"name": entry.name, "rate": entry.rate, "best": number(entry.held_out), **ran}
+    ran = {"reason": entry.reason} if entry.result is None else record_of(entry.result)
+    return {"name": entry.name, "learning_rate": entry.rate, "best": number(entry.best), **ran}
 
 
 def draw(entries: list[Entry], title: str, path: Path) -> None:
-    """All losses above, all rates below."""
+    """Draw all losses, and the learning rates below them."""
     from matplotlib.figure import Figure
 
     from ..training.reporting.plots import draw_losses, draw_rate
@@ -175,9 +161,9 @@ def draw(entries: list[Entry], title: str, path: Path) -> None:
         if entry.result is not None:
             draw_losses(entry.result.history, above, f"{entry.name}, τ = {entry.rate:g}", i)
             draw_rate(entry.result.history, below, i)
-    below.set_yscale("log")  # the rates that are usual for two methods lie decades apart
+    below.set_yscale("log")  # usual learning rates of two optimizers lie decades apart
     below.set_ylim(bottom=max(1e-4 * below.get_ylim()[1], below.get_ylim()[0]))
-    above.set(title=f"{title}: held out (marks) and training (faint)")
+    above.set(title=f"{title}: validation (marks) and training (faint)")
     above.get_legend().remove()
     figure.legend(*above.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     below.set_xlabel("step")

@@ -1,4 +1,4 @@
-"""Say what is wrong with runs that were logged, and which rate would do better."""
+"""The verb `diagnose`: symptoms and remedies of logged runs."""
 
 import json as json_module
 import math
@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from .arguments import MistypedError, typed
+from .arguments import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis
-    from ..recipe.diagnosis.learning_curve import Track
+    from ..recipe.diagnosis.learning_curve import LearningCurve
 
 
 @dataclass
 class Diagnose:
-    """Say what is wrong with a run, and, beside runs at other rates, which rate would do better.
+    """Print the symptom of a logged run and, with runs at other learning rates, the remedy.
 
-    The runs must have started alike and seen the same batches: a problem and a seed, several rates.
+    The runs must share the problem and the seed, and differ in the learning rate.
     """
 
     logs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN.jsonl ...")]
-    """Files that `train --log` or lo.fit(log=...) wrote; one may hold several runs."""
+    """Files that `train --log` or lo.fit(log=...) wrote; one file may hold several runs."""
     json: bool = False
-    """A JSON list in place of the sentences."""
+    """Print a JSON list instead of text."""
 
     def run(self) -> int:
         from ..recipe import diagnose
 
-        with typed():
+        with usage_errors():
             runs = self._runs()
             rates = _rates(runs)
         if len(runs) == 1:
@@ -44,24 +44,24 @@ class Diagnose:
             print("\n".join(f"{name}{_at(rate)}: {what}" for name, rate, what in named))
         return 0
 
-    def _runs(self) -> "dict[str, Track]":
-        """By name: of its file, and its number where the file holds several."""
-        from ..recipe.diagnosis.learning_curve import tracks_in
+    def _runs(self) -> "dict[str, LearningCurve]":
+        """Return the runs by name: the file, and a number if it holds several."""
+        from ..recipe.diagnosis.learning_curve import read_log
 
         if not self.logs:
-            raise MistypedError("logs must name at least one file, got none.")
+            raise UsageError("logs must name at least one file, got none.")
         runs = {}
         for path in self.logs:
             if not path.is_file():
-                raise MistypedError(f"logs must be files, got {path}, which is none.")
-            tracks = tracks_in(path)
-            several = len(tracks) > 1
-            runs |= {f"{path}{f' #{i}' if several else ''}": x for i, x in enumerate(tracks, 1)}
+                raise UsageError(f"logs must be files, got {path}, which is not a file.")
+            curves = read_log(path)
+            several = len(curves) > 1
+            runs |= {f"{path}{f' #{i}' if several else ''}": x for i, x in enumerate(curves, 1)}
         return runs
 
 
 def record_of(name: str, rate: float, found: "Diagnosis") -> dict[str, Any]:
-    """What a program wants to know, in numbers and words that JSON has."""
+    """Return a diagnosis as JSON values."""
     symptom, verdict = found
     return {
         "run": name,
@@ -76,25 +76,25 @@ def record_of(name: str, rate: float, found: "Diagnosis") -> dict[str, Any]:
         "decrease": _finite(symptom.decrease.value),
         "error": _finite(symptom.decrease.error),
         "failed": symptom.failed and symptom.failed._asdict(),
-        "why": str(found),
+        "text": str(found),
     }
 
 
-def _rates(runs: "dict[str, Track]") -> list[float]:
-    """One a run; siblings are told apart by theirs."""
+def _rates(runs: "dict[str, LearningCurve]") -> list[float]:
+    """Return the learning rate of each run; siblings must have different ones."""
     rates: dict[float, str] = {}
-    for name, track in runs.items():
-        if len(runs) > 1 and not math.isfinite(track.rate):
-            raise MistypedError(
-                f"{name} must hold a learning_rate to be compared with other runs, got none: "
-                "Optax's optimizers log theirs inside optax.inject_hyperparams, ours do."
+    for name, curve in runs.items():
+        if len(runs) > 1 and not math.isfinite(curve.rate):
+            raise UsageError(
+                f"{name} must have a learning_rate to be compared with other runs, got none: "
+                "Optax's optimizers log it inside optax.inject_hyperparams, ours always."
             )
-        if track.rate in rates:
-            raise MistypedError(
-                f"runs must be at different rates, got {track.rate:.6g} in {rates[track.rate]} "
-                f"and in {name}: diagnose them one by one."
+        if curve.rate in rates:
+            raise UsageError(
+                f"runs must have different learning rates, got {curve.rate:.6g} in "
+                f"{rates[curve.rate]} and in {name}: diagnose them one by one."
             )
-        rates[track.rate] = name
+        rates[curve.rate] = name
     return list(rates)
 
 

@@ -1,4 +1,4 @@
-"""What is there? The problems, what is installed, and the theory."""
+"""The verbs `problems`, `info` and `theory`."""
 
 import json as json_module
 import platform
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from .._core.version import __version__
-from .arguments import typed
+from .arguments import usage_errors
 
 
 @dataclass
@@ -14,7 +14,7 @@ class Problems:
     """List the built-in problems."""
 
     json: bool = False
-    """A JSON list in place of the table."""
+    """Print a JSON list instead of a table."""
 
     def run(self) -> int:
         from ..training.problems import PROBLEMS
@@ -27,7 +27,7 @@ class Problems:
             ]
             print(json_module.dumps(rows))
             return 0
-        print(f"{'problem':15} {'steps':>5} {'batch':>5}  what it is")
+        print(f"{'problem':15} {'steps':>5} {'batch':>5}  description")
         for name, problem in PROBLEMS.items():
             print(f"{name:15} {problem.steps:5} {problem.batch_size:5}  {problem.about}")
         return 0
@@ -46,10 +46,10 @@ EXTRAS = {
 
 @dataclass
 class Info:
-    """Show versions, devices, and which extras are installed: what a report of a bug should say."""
+    """Print versions, devices and installed extras, for a bug report."""
 
     json: bool = False
-    """A JSON object in place of the lines."""
+    """Print a JSON object instead of lines."""
 
     def run(self) -> int:
         import jax
@@ -87,15 +87,15 @@ def _version(package: str) -> str | None:
 
 @dataclass
 class Theory:
-    """Put the lecture's statements to the test on this code; the status is 1 if one fails."""
+    """Test the lecture's statements on this code; the exit status is 1 if one fails."""
 
     only: str | None = None
-    """A name, or the beginning of some names."""
+    """A statement, or the beginning of the names of several."""
     json: bool = False
-    """Records instead of a table."""
+    """Print JSON records instead of a table."""
 
     def run(self) -> int:
         from ..theory import run
 
-        with typed():
+        with usage_errors():
             return run(self.only, self.json)

@@ -1,55 +1,38 @@
-"""Let the recipe find the optimizer and its rate, from a shell."""
+"""The verb `recipe`: search for an optimizer and its learning rate."""
 
 import json as json_module
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from tyro.conf import Positional, arg
+from typing import TYPE_CHECKING, Any
 
 from .._core import validate
-from .arguments import problem_of, typed
+from .arguments import usage_errors
+from .options import RunOptions
 
 if TYPE_CHECKING:
     from ..recipe import Result
 
 
 @dataclass
-class Recipe:
-    """Find the optimizer and its learning rate for a problem, and say why."""
+class Recipe(RunOptions):
+    """Search for the optimizer and its learning rate, and explain the selection."""
 
-    problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
-    """A built-in problem (see `lecture-optax problems`), or module:function, a function that
-    returns a training.Problem."""
     budget: float = 3.0
-    """How many runs' worth of gradients may be spent, everything included; at least 0.5."""
-    steps: int | None = None
-    """How long a run is; by default what is usual for the problem."""
-    batch_size: int | None = None
-    """The rows of a batch; by default what is usual for the problem."""
-    seed: int = 0
-    """Of the initial parameters and the order of the rows."""
+    """Cost limit of the whole search, in training runs; at least 0.5."""
     checkpoint: Path | None = None
-    """A folder to save the search in. The same command goes on from it when it was killed."""
-    json: bool = False
-    """One JSON object in place of the sentences."""
+    """Checkpoint directory. If the search was interrupted, the same command resumes it."""
     report: Path | None = None
-    """An HTML file to write: the sentences, the pictures, all arms, the code."""
+    """Write an HTML page with the explanation, plots, all arms and the code to this file."""
 
     def run(self) -> int:
         from .. import recipe
 
-        problem = problem_of(self.problem)
-        steps = problem.steps if self.steps is None else self.steps
-        size = problem.batch_size if self.batch_size is None else self.batch_size
-        with typed():
-            validate.steps(steps=steps)
+        problem, options = self.checked()
+        with usage_errors():
             validate.at_least(0.5, budget=self.budget)
-            if size is not None:
-                validate.steps(of="rows", batch_size=size)
             self._check_report()
-        options = {"steps": steps, "batch_size": size, "seed": self.seed, "budget": self.budget}
-        result = recipe.run(problem.build(), checkpoint=self.checkpoint, **options)
+        options |= {"budget": self.budget, "checkpoint": self.checkpoint}
+        result = recipe.run(problem.build(), **options)
         if self.report:
             result.report(self.report)
         if self.json:
@@ -59,14 +42,14 @@ class Recipe:
         return 0
 
     def _check_report(self) -> None:
-        """Before the search: a page that cannot be written is noticed after it otherwise."""
+        """Raise before the search if the page could not be written after it."""
         folder = self.report.expanduser().parent if self.report else Path()
         if not folder.is_dir():
             raise ValueError(f"report must be a file in a folder that exists, got {self.report}.")
 
 
 def record_of(result: "Result") -> dict[str, Any]:
-    """What a program wants to know of a search, in numbers and words that JSON has."""
+    """Return a search as JSON values."""
     why = result.explanation
     winner = why.winner
     return {

@@ -1,71 +1,48 @@
-"""Train one problem from a shell."""
+"""The verb `train`: train one problem."""
 
 import json as json_module
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from tyro.conf import Positional, arg
+from typing import TYPE_CHECKING, Any
 
 from .._core import validate
-from .arguments import MistypedError, optimizer_of, problem_of, typed
+from .._core.extras import require
+from .arguments import UsageError, optimizer_of, usage_errors
+from .options import RunOptions
 
 if TYPE_CHECKING:
     from ..training import Result
 
 
 @dataclass
-class Train:
-    """Train a problem, and say what came of it."""
+class Train(RunOptions):
+    """Train a problem and print a report."""
 
-    problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
-    """A built-in problem (see `lecture-optax problems`), or module:function, a function that
-    returns a training.Problem."""
     optimizer: str | None = None
     """sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam, amsgrad or adamax. By default
-    the library chooses, and says how."""
+    the library chooses, and the report says how."""
     rate: float | None = None
-    """The learning rate at its highest; by default one that is usual for the optimizer."""
+    """The largest learning rate; by default one that is usual for the optimizer."""
     schedule: str | None = None
     """constant, linear, cosine, inverse_time, one_cycle or wsd; linear by default."""
     warmup: int = 0
-    """Steps in which the rate climbs from 0."""
-    steps: int | None = None
-    """How many steps; by default what is usual for the problem."""
-    batch_size: int | None = None
-    """The rows of a batch; by default what is usual for the problem."""
-    seed: int = 0
-    """Of the initial parameters and the order of the rows."""
+    """Steps in which the learning rate increases from 0."""
     checkpoint: Path | None = None
-    """A folder to save the run in. The same command goes on from it when it was killed."""
+    """Checkpoint directory. If the run was interrupted, the same command resumes it."""
     log: str | None = None
-    """A path ending in .jsonl, or a folder for TensorBoard."""
+    """A path ending in .jsonl, or a directory for TensorBoard."""
     picture: Path | None = None
-    """Draw the run into this file."""
-    json: bool = False
-    """One JSON object in place of the report."""
+    """Save a plot of the run to this file."""
 
     def run(self) -> int:
         from .._fit import fit
 
-        problem = problem_of(self.problem)
-        steps = problem.steps if self.steps is None else self.steps
-        size = problem.batch_size if self.batch_size is None else self.batch_size
-        with typed():
-            validate.steps(steps=steps)
-            if size is not None:
-                validate.steps(of="rows", batch_size=size)
+        problem, options = self.checked()
+        with usage_errors():
             validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
-        result = fit(
-            problem.build(),
-            tx=self._optimizer(steps),
-            steps=steps,
-            batch_size=size,
-            seed=self.seed,
-            log=self.log,
-            checkpoint=self.checkpoint,
-        )
+        tx = self._optimizer(options["steps"])
+        result = fit(problem.build(), tx=tx, log=self.log, checkpoint=self.checkpoint, **options)
         if self.picture is not None:
             result.plot()[0].figure.savefig(self.picture, dpi=120)
         if self.json:
@@ -78,15 +55,15 @@ class Train:
         if self.optimizer is not None:
             return optimizer_of(self.optimizer, self.rate, self.schedule, steps, self.warmup)
         if self.rate is not None or self.schedule is not None or self.warmup:
-            raise MistypedError(
-                "rate, schedule and warmup need an optimizer: try --optimizer adam; without one, "
+            raise UsageError(
+                "rate, schedule and warmup need an optimizer: try --optimizer adam. Without one, "
                 "the library chooses all of them."
             )
         return None
 
 
 def record_of(result: "Result") -> dict[str, Any]:
-    """What a program wants to know of a run, in numbers and words that JSON has."""
+    """Return a run as JSON values."""
     from .._core.describe import describe
 
     return {
@@ -102,19 +79,16 @@ def record_of(result: "Result") -> dict[str, Any]:
 
 
 def number(x: float) -> float | int | None:
-    """JSON has no NaN."""
+    """Return the number, or None for NaN and infinity, which JSON does not have."""
     return x if x == x and abs(x) != float("inf") else None
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse a picture that could not be written, before the training and not after it."""
+    """Raise before the training if the plot could not be saved after it."""
     if path is None:
         return
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError as error:
-        raise ImportError('pictures need Matplotlib: pip install "lecture_optax[plot]".') from error
-    kinds = FigureCanvasBase.get_supported_filetypes()
+    backends = require("matplotlib.backend_bases", extra="plot", what="plots")
+    kinds = backends.FigureCanvasBase.get_supported_filetypes()
     validate.one_of(*sorted(kinds), **{"the ending of picture": path.suffix.removeprefix(".")})
     if not path.absolute().parent.is_dir():
         raise ValueError(f"picture must be in a folder that exists, got {str(path)!r}.")

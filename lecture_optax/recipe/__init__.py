@@ -57,7 +57,7 @@ fork.py         Would another rate help a run of one's own? Three ways on, on th
 from .._core import exports
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
-from .grid_search.results import Row as Row, Sweep as Sweep
+from .grid_search.results import Row as Row, SweepResult as SweepResult
 from .grid_search.sweep import sweep as sweep
 from .population.arms import OPTIMIZERS as OPTIMIZERS, Arm as Arm, arm_optimizer as arm_optimizer
 from .population.held_out import holdout_split as holdout_split

@@ -10,7 +10,8 @@ from ..training.problem import Problem
 from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.explanation import Explanation
-from .reporting.stability import Gauged, sentence
+from .reporting.stability import StabilityReport, sentence
+from .reporting.text import sentences, text_of
 from .search.select import Selection
 
 
@@ -40,7 +41,7 @@ class Result:
     selection: Selection = field(repr=False)
     explanation: Explanation = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
-    measure: Callable[[], Gauged] | None = field(repr=False, default=None)
+    measure: Callable[[], StabilityReport] | None = field(repr=False, default=None)
 
     @functools.cached_property
     def model(self) -> Any:
@@ -52,7 +53,7 @@ class Result:
         return self.export(self.params, self.model_state)
 
     @functools.cached_property
-    def gauge(self) -> Gauged | None:
+    def gauge(self) -> StabilityReport | None:
         """How near to the edge of stability the chosen rate was (`theory.curvature_gauge`), where
         its arm ended before any fall; None where no arm was better than the start.
 
@@ -62,7 +63,7 @@ class Result:
 
     def explain(self) -> str:
         """Why this optimizer, this rate, these weights: a claim a line, each with its numbers."""
-        return str(self.explanation)
+        return "\n".join(sentences(self.explanation))
 
     def report(self, path: str | os.PathLike | None = None) -> str:
         """The reasons and a table of all arms, as text; with `path` also as a page, with pictures.
@@ -73,7 +74,6 @@ class Result:
         **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
         """
         from .reporting.page import write_page
-        from .reporting.text import text_of
 
         if path is not None:
             write_page(self.explanation, self.code, path, self._last())

@@ -22,7 +22,7 @@ from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, p
 from .population.held_out import HeldOut, holdout_split, plan_of
 from .population.population import Population, is_tight
 from .reporting.explanation import explanation_of
-from .reporting.stability import gauge_of
+from .reporting.stability import measure_stability
 from .result import Result, code_of, problem_as_code
 from .search.race import Candidate, Race
 from .search.select import Selection, choose
@@ -173,7 +173,7 @@ def _result(
         selection=selection,
         explanation=why,
         predictor=predict and jax.jit(predict),
-        measure=gauge_of(population, problem, optimizers, wrap, arm) if found else None,
+        measure=measure_stability(population, problem, optimizers, wrap, arm) if found else None,
     )
 
 

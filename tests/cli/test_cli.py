@@ -1,4 +1,4 @@
-"""From a shell: what is typed is done or refused in a sentence, and the exit status says which."""
+"""The command line: what it prints, its errors, and its exit status."""
 
 import inspect
 import json
@@ -51,7 +51,7 @@ def broken():
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_with_a_module_of_ones_own(tmp_path, monkeypatch):
+def in_a_folder_with_the_users_module(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -84,7 +84,7 @@ def exit_status(*typed):
         (["train", "nowhere:bowl"], "there is no module 'nowhere'"),
         (["train", "mine:bowll"], "Did you mean 'bowl'?"),
         (["train", "mine:number"], "must return a training.Problem, got int"),
-        (["compare", "softmax", "adam=fast"], "the rate in 'adam=fast' must be a number"),
+        (["compare", "softmax", "adam=fast"], "the learning rate in 'adam=fast' must be a number"),
         (["compare", "softmax", "adm=1e-3"], "Did you mean 'adam'?"),
         (["theory", "--only", "best-rate5"], "Did you mean 'best-rates'?"),
         (["train"], "PROBLEM"),
@@ -92,7 +92,7 @@ def exit_status(*typed):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_mistyped_gets_a_sentence_and_status_2(typed, words, capsys):
+def test_invalid_arguments_print_a_sentence_and_have_status_2(typed, words, capsys):
     assert exit_status(*typed) == 2
     out, err = capsys.readouterr()
     assert words in err and out == ""
@@ -122,7 +122,7 @@ def test_compare_prints_a_line_for_each_marks_the_best_and_draws(capsys, tmp_pat
     typed = ["mine:bowl", "sgd=0.01", "sgd=0.2", "adam=1e-3", "--schedule", "constant"]
     assert exit_status("compare", *typed, *SHORT) == 0
     head, *lines, picture = capsys.readouterr().out.splitlines()
-    assert head.split()[:4] == ["optimizer", "rate", "valid", "loss"]
+    assert head.split()[:5] == ["optimizer", "learning", "rate", "valid", "loss"]
     assert [line.split()[:2] for line in lines] == [
         ["sgd", "0.01"],
         ["sgd", "0.2"],
@@ -132,22 +132,22 @@ def test_compare_prints_a_line_for_each_marks_the_best_and_draws(capsys, tmp_pat
     assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_optimizer_that_explodes_does_not_stop_the_others(capsys):
+def test_an_optimizer_that_diverges_does_not_stop_the_others(capsys):
     typed = ["mine:bowl", "sgd=1e30", "sgd=0.1", "--picture", "None", "--json"]
     assert exit_status("compare", *typed, *SHORT) == 0
-    exploded, ran = map(json.loads, capsys.readouterr().out.splitlines())
-    assert exploded["because"].startswith("exploded in step") and exploded["best"] is None
+    diverged, ran = map(json.loads, capsys.readouterr().out.splitlines())
+    assert diverged["reason"].startswith("diverged at step") and diverged["best"] is None
     assert ran["best"] < 3 and ran["steps"] == 20
 
 
-def test_a_run_that_explodes_has_status_1_and_a_sentence(capsys):
+def test_a_run_that_diverges_has_status_1_and_a_sentence(capsys):
     typed = ["mine:bowl", "--optimizer", "sgd", "--rate", "1e30"]
     assert exit_status("train", *typed, *SHORT) == 1
     out, err = capsys.readouterr()
     assert out == "" and "was not finite" in err and "Traceback" not in err
 
 
-def test_what_breaks_in_ones_own_module_keeps_its_traceback():
+def test_an_error_in_the_users_module_keeps_its_traceback():
     with pytest.raises(IndexError):
         main(["train", "mine:broken"])
 
@@ -157,7 +157,7 @@ def test_ctrl_c_is_a_line_and_status_130(capsys):
     assert capsys.readouterr().err == "lecture-optax: interrupted.\n"
 
 
-def test_ctrl_c_in_a_run_with_a_folder_says_that_it_goes_on(capsys, monkeypatch):
+def test_after_ctrl_c_the_same_command_resumes_from_the_checkpoint(capsys, monkeypatch):
     from lecture_optax._fit import fit
 
     def ctrl_c(event):
@@ -189,12 +189,12 @@ def test_problems_lists_every_problem(capsys):
     assert [row["about"] for row in rows] == [problem.about for problem in PROBLEMS.values()]
 
 
-def test_info_says_what_is_installed(capsys, monkeypatch):
+def test_info_prints_what_is_installed(capsys, monkeypatch):
     import jax
 
-    from lecture_optax.cli import info as look_up
+    from lecture_optax.cli import info
 
-    monkeypatch.setitem(look_up.EXTRAS, "plot", ("no-such-package",))
+    monkeypatch.setitem(info.EXTRAS, "plot", ("no-such-package",))
     assert exit_status("info", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["jax"] == jax.__version__ and "tyro" in facts["[cli]"]
@@ -220,7 +220,7 @@ def test_help_names_every_optimizer_and_schedule(capsys):
     assert [word for word in [*OPTIMIZERS, *SCHEDULES] if word not in page] == []
 
 
-def test_what_is_raised_where_garbage_is_collected_is_raised_again():
+def test_an_exception_in_a_garbage_collection_is_raised_again():
     def _xla_gc_callback(*args):  # JAX's, where an exception is printed and lost
         cli._leave(signal.SIGINT, inspect.currentframe())
 

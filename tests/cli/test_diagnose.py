@@ -1,4 +1,4 @@
-"""What was logged of runs, diagnosed from a shell."""
+"""The verb `diagnose` on logged runs."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from lecture_optax.cli import main
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import tracks_in
+from lecture_optax.recipe.diagnosis.learning_curve import read_log
 
 ENDS = np.arange(10, 1001, 10)
 FALLS = {rate: np.exp(-rate * ENDS / 10) for rate in (1e-3, 1e-2, 1e-1)}
@@ -30,16 +30,16 @@ def write(name, *text):
     return name
 
 
-def test_a_run_alone_is_told_its_symptom(capsys):
+def test_one_run_prints_its_symptom(capsys):
     assert main(["diagnose", write("run.jsonl", *lines(FALLS[1e-2], 1e-2))]) == 0
-    expected = diagnose(tracks_in(Path("run.jsonl"))[0])
+    expected = diagnose(read_log(Path("run.jsonl"))[0])
     assert capsys.readouterr().out == f"run.jsonl at 0.01: {expected}\n"
     assert expected.symptom.name == "healthy"
     assert expected.symptom.steps == 1000
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_runs_at_other_rates_are_siblings_in_one_file_or_several(capsys, together):
+def test_runs_at_other_learning_rates_are_siblings_in_one_file_or_several(capsys, together):
     logs = {str(rate): [*lines(losses, rate)] for rate, losses in FALLS.items()}
     every = [line for log in logs.values() for line in log]
     names = [write("all", *every)] if together else [*logs]
@@ -52,28 +52,28 @@ def test_runs_at_other_rates_are_siblings_in_one_file_or_several(capsys, togethe
     assert [x["remedy"] for x in found] == [x.remedy for x in diagnose(FALLS).values()]
 
 
-def test_what_was_not_finite_is_named_and_looks_are_passed_over(capsys):
+def test_the_quantity_that_was_not_finite_is_named(capsys):
     evaluations = '{"step": 0, "valid_loss": 2.0}', '{"step": 20, "valid_loss": NaN}'
     ended = '{"step": 23, "grad_norm": NaN}'
     write("run.jsonl", evaluations[0], *lines(np.ones(2), 0.1), evaluations[1], ended)
     assert main(["diagnose", "run.jsonl", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["symptom"], found["remedy"]) == ("diverging", "decrease")
-    assert found["failed"] == {"step": 23, "what": "grad_norm", "leaf": ""}
+    assert found["failed"] == {"step": 23, "quantity": "grad_norm", "leaf": ""}
 
 
 def test_windows_of_other_widths_are_made_equal(tmp_path):
     ends = np.array(sorted({*ENDS, 15, 77, 512}))
     write("run.jsonl", *lines(np.full(len(ends), 2.5), 0.1, ends))
-    (track,) = tracks_in(Path("run.jsonl"))
-    assert (track.width, track.steps) == (10, 1000)
-    np.testing.assert_allclose(track.losses, 2.5, rtol=1e-14)
+    (curve,) = read_log(Path("run.jsonl"))
+    assert (curve.width, curve.steps) == (10, 1000)
+    np.testing.assert_allclose(curve.losses, 2.5, rtol=1e-14)
 
 
-def test_a_line_that_a_kill_cut_off_is_left_out():
+def test_a_last_line_that_was_cut_off_is_ignored():
     whole = "\n".join(lines(FALLS[1e-2], 1e-2))
     Path("run.jsonl").write_text(whole[:-5])
-    assert len(tracks_in(Path("run.jsonl"))[0].losses) == len(ENDS) - 1
+    assert len(read_log(Path("run.jsonl"))[0].losses) == len(ENDS) - 1
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_a_line_that_a_kill_cut_off_is_left_out():
         (["none.jsonl"], 2, "logs must be files, got none.jsonl"),
         ([("a", "step 1")], 2, "got 'step 1' in line 1"),
         ([("a", '{"step": 1, "loss": 2}', "[3]")], 2, "got '[3]' in line 2"),
-        ([("a",)], 2, "a must hold a line for every look at a run, got none"),
-        ([("a", '{"step": 1}')], 2, 'a must hold the "loss" of a run, got none in 1 lines'),
-        ([(x, '{"step": 1, "loss": 2}') for x in "ab"], 2, "a must hold a learning_rate"),
+        ([("a",)], 2, "a must have a line for every evaluation of a run, got none"),
+        ([("a", '{"step": 1}')], 2, 'a must have the "loss" of a run, got none in 1 lines'),
+        ([(x, '{"step": 1, "loss": 2}') for x in "ab"], 2, "a must have a learning_rate"),
         ([(x, *lines(np.ones(3), 0.1)) for x in "ab"], 2, "got 0.1 in a and in b"),
     ],
 )
-def test_what_is_no_log_is_refused_in_a_sentence(capsys, files, status, words):
+def test_a_file_that_is_not_a_log_has_status_2_and_a_sentence(capsys, files, status, words):
     typed = [file if isinstance(file, str) else write(*file) for file in files]
     assert main(["diagnose", *typed]) == status
     assert words in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is wrong with a run, and what helps?"""
+"""Diagnosis of a run: the symptom of its curve, and the remedy that its siblings show."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,49 +6,49 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._core import validate
-from .learning_curve import Track, alike, track_of
+from .learning_curve import LearningCurve, learning_curve_of, to_common_width
 from .symptoms import Symptom, late_part, start_of, symptom_of
-from .verdict import Verdict, verdict_of
+from .verdict import Remedy, Verdict, verdict_of
 
 
 class Diagnosis(NamedTuple):
-    """A run's symptom, with its evidence, and the verdict of its siblings.
+    """The symptom of a run, and the verdict of its siblings.
 
-    Printed, it is two sentences; every number in them is in the fields.
+    `str` gives two sentences; every number in them is in the fields.
     """
 
     symptom: Symptom
     verdict: Verdict
 
     @property
-    def remedy(self) -> str:
-        """ "increase", "keep", "decrease", "warmup", "switch_optimizer" or "uncertain"."""
+    def remedy(self) -> Remedy:
+        """The remedy of the verdict."""
         return self.verdict.remedy
 
     def __str__(self) -> str:
-        return f"{self.symptom} {self.verdict}"
+        return f"{self.symptom}. {self.verdict}"
 
 
 def diagnose(
     curves: Any, siblings: Mapping[float, Any] | None = None, *, rate: float | None = None
 ) -> Any:
-    """Say what is wrong with a run, and, where it has siblings, whether another rate helps.
+    """Return the symptom of a run and, with siblings, whether another learning rate helps.
 
-    One curve shows a symptom; what helps is seen beside runs at other rates that started alike and
-    saw the same batches: on held-out rows where the runs looked at them, otherwise batch by batch.
-    `recipe.fork` makes them for any run.
+    One curve shows a symptom. The remedy comes from runs with other learning rates that started
+    from the same parameters and used the same batches: validation losses are compared if both runs
+    have them, otherwise training losses batch by batch. `recipe.fork` makes such runs.
 
     **Arguments**
 
-    - `curves`: a run: the losses of its steps; a history, a result or a `NonFiniteError` of
-      `lo.fit`; a `Curve` of the recipe. Or several, `{rate: run}`, that are each other's siblings.
-    - `siblings`: `{rate: run}`, of runs beside the one in `curves`.
-    - `rate`: of that one, > 0. By default what its record says, or 1: then `{10: up, 0.1: down}`
-      are runs at ten times its rate and at a tenth.
+    - `curves`: one run: the losses of its steps; a history, a result or a `NonFiniteError` of
+      `lo.fit`; or a `Curve` of the recipe. Or several, `{learning rate: run}`, which are siblings.
+    - `siblings`: `{learning rate: run}`, the siblings of one run.
+    - `rate`: the learning rate of that run, > 0. By default its record's, or 1: then
+      `{10: larger, 0.1: smaller}` are runs at 10 and 0.1 times its learning rate.
 
-    **Returns** a `Diagnosis`; for several curves `{rate: Diagnosis}`.
+    **Returns** a `Diagnosis`; for several curves `{learning rate: Diagnosis}`.
 
-    **Raises** `TypeError` or `ValueError` for what is no curve or no rate.
+    **Raises** `TypeError` or `ValueError` for a curve or a learning rate that is not valid.
 
     ```python
     >>> import numpy as np, lecture_optax as lo
@@ -62,39 +62,42 @@ def diagnose(
     """
     if _is_several(curves):
         if siblings is not None or rate is not None:
-            raise ValueError("siblings and rate belong to one run, got several in curves.")
+            raise ValueError(
+                "siblings and rate belong to one run, got several runs in curves: drop them, or "
+                "give one run as curves."
+            )
         if not curves:
             raise ValueError("curves must hold at least one run, got none.")
-        tracks = _by_rate("curves", curves)
-        return {own: _diagnosis(tracks, own) for own in tracks}
-    track = track_of(curves)
+        by_rate = _by_rate("curves", curves)
+        return {own: _diagnosis(by_rate, own) for own in by_rate}
+    curve = learning_curve_of(curves)
     if rate is None:
-        rate = track.rate if np.isfinite(track.rate) else 1.0
+        rate = curve.rate if np.isfinite(curve.rate) else 1.0
     validate.positive(rate=rate)
-    beside = _by_rate("siblings", siblings or {})
-    if rate in beside:
+    others = _by_rate("siblings", siblings or {})
+    if rate in others:
         raise ValueError(
-            f"siblings must be at other rates than the run itself, got {rate:.6g}: give `rate=`, "
-            "or ratios such as 10 and 0.1 for a run whose rate is not known."
+            f"siblings must have other learning rates than the run, got {rate:.6g} for both: give "
+            "`rate=`, or ratios such as 10 and 0.1 if its learning rate is not known."
         )
-    return _diagnosis({**beside, rate: track}, rate)
+    return _diagnosis({**others, rate: curve}, rate)
 
 
 def _is_several(curves: Any) -> bool:
     return isinstance(curves, Mapping) and not any(isinstance(key, str) for key in curves)
 
 
-def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, Track]:
+def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, LearningCurve]:
     if not isinstance(runs, Mapping):
-        raise TypeError(f"{name} must be {{rate: run}}, got {type(runs).__name__}.")
+        raise TypeError(f"{name} must be {{learning rate: run}}, got {type(runs).__name__}.")
     for rate in runs:
-        validate.positive(**{f"the rates of {name}": rate})
-    return {float(rate): track_of(run) for rate, run in runs.items()}
+        validate.positive(**{f"the learning rates of {name}": rate})
+    return {float(rate): learning_curve_of(run) for rate, run in runs.items()}
 
 
-def _diagnosis(tracks: Mapping[float, Track], own: float) -> Diagnosis:
-    """Of one run among its siblings."""
-    by_ratio = alike({rate / own: track for rate, track in tracks.items()})
+def _diagnosis(curves: Mapping[float, LearningCurve], own: float) -> Diagnosis:
+    """Diagnose the run at the learning rate `own`."""
+    by_ratio = to_common_width({rate / own: curve for rate, curve in curves.items()})
     run, slowest = by_ratio[1.0], by_ratio[min(by_ratio)]
     start = start_of(slowest.losses if len(slowest.losses) else run.losses)
     levels = [np.mean(late_part(x.losses)) for x in by_ratio.values() if _has_level(x)]
@@ -106,5 +109,5 @@ def _diagnosis(tracks: Mapping[float, Track], own: float) -> Diagnosis:
     return Diagnosis(symptom, verdict)
 
 
-def _has_level(track: Track) -> bool:
-    return track.failed is None and len(track.losses) > 0
+def _has_level(curve: LearningCurve) -> bool:
+    return curve.failed is None and len(curve.losses) > 0

@@ -1,4 +1,4 @@
-"""How does a run go on at a multiple of its rate? Its losses, and the leaf that breaks."""
+"""Continuations of a run at 10, 1 and 0.1 times its learning rate, on the same batches."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,22 +20,24 @@ from ...training.loop.sources import Rows
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from .diagnose import Diagnosis, diagnose
-from .learning_curve import Failure, Track
-from .training_state import carry_of, run_of
-from .verdict import times
+from .learning_curve import Failure, LearningCurve
+from .training_state import as_carry, run_of
+from .verdict import Remedy, times
 
 
-def way_on(program: Program, source: Rows, start: Carry, factor: float, steps: int) -> Track:
-    """One way on: its losses and gradients, and what was not finite."""
+def run_branch(
+    program: Program, source: Rows, start: Carry, factor: float, steps: int
+) -> LearningCurve:
+    """Continue a run with its updates multiplied by `factor`, for `steps` or until it fails."""
     program = dataclasses.replace(program, hyperparams=as_data({"factor": factor}))
-    _, records = _taken(program, source, start, steps)
+    _, records = _advance(program, source, start, steps)
     finite = records["finite"].astype(bool)
     failed = None
     if not finite.all():
         good = int(np.argmin(finite))
         failed = _failure(program, source, start, good, records)
         records = {name: x[:good] for name, x in records.items()}
-    return Track(
+    return LearningCurve(
         losses=records["loss"].astype(np.float64),
         rate=factor * float(rate_of(start.opt_state)),
         gradients=records["grad_norm"].astype(np.float64),
@@ -43,10 +45,10 @@ def way_on(program: Program, source: Rows, start: Carry, factor: float, steps: i
     )
 
 
-def _taken(
+def _advance(
     program: Program, source: Rows, start: Carry, steps: int
 ) -> tuple[Carry, dict[str, np.ndarray]]:
-    """So many steps from the start, or up to the first that is not finite; and their records."""
+    """Take `steps` steps or stop at the first that is not finite; return the carry and records."""
     carry, first = copied(start), int(np.asarray(start.step))
     tables: list[dict[str, np.ndarray]] = []
     done, is_finite = 0, True
@@ -61,8 +63,8 @@ def _taken(
 def _failure(
     program: Program, source: Rows, start: Carry, good: int, records: dict[str, np.ndarray]
 ) -> Failure:
-    """Go to the step before once more, and take the next one apart."""
-    carry = _taken(program, source, start, good)[0] if good else start
+    """Repeat the run up to the step before the failure, and inspect the next step."""
+    carry = _advance(program, source, start, good)[0] if good else start
     what, leaf = first_not_finite(program, carry)
     names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
     bad = [word for name, word in names.items() if not np.isfinite(records[name][good])]
@@ -70,8 +72,8 @@ def _failure(
 
 
 @cached
-def scaled(tx: optax.GradientTransformation) -> Callable[..., Transformation]:
-    """`tx` with a factor on what leaves it; its state is that of `tx`."""
+def with_update_factor(tx: optax.GradientTransformation) -> Callable[..., Transformation]:
+    """Return a function of a factor: `tx` with its updates multiplied, and with its own state."""
     inner = optax.with_extra_args_support(tx)
 
     def build(factor):
@@ -85,40 +87,42 @@ def scaled(tx: optax.GradientTransformation) -> Callable[..., Transformation]:
 
 
 FACTORS = (10.0, 1.0, 0.1)
-"""By which the updates are multiplied: the decade above and the one below answer for the rate."""
+"""The factors of the updates, a decade above and below, to compare learning rates."""
 
 
 class Fork(NamedTuple):
-    """Three ways on from where a run stood, and what they say of its rate.
+    """Three continuations of a run, and their diagnoses.
 
-    Printed: what to do with the rate, then a line for each way. Every number is in the fields.
+    `str` gives the remedy and one line per continuation. Every number is in the fields.
 
-    - `curves`: `{10.0: Track, 1.0: ..., 0.1: ...}`, the losses of all steps, and how one failed.
-    - `diagnoses`: a `Diagnosis` for each of them, beside the other two.
-    - `rate`: in force at the start, as the optimizer's state names it; NaN where it names none.
+    - `curves`: `{10.0: LearningCurve, 1.0: ..., 0.1: ...}`, with the losses of all steps.
+    - `diagnoses`: the `Diagnosis` of each, with the other two as its siblings.
+    - `rate`: the current learning rate at the start, from the optimizer's state; NaN without one.
     """
 
-    curves: dict[float, Track]
+    curves: dict[float, LearningCurve]
     diagnoses: dict[float, Diagnosis]
     rate: float
 
     @property
-    def remedy(self) -> str:
-        """ "increase", "keep", "decrease", "warmup", "switch_optimizer" or "uncertain"."""
+    def remedy(self) -> Remedy:
+        """The remedy for the run at its own learning rate."""
         return self.diagnoses[1.0].remedy
 
     def __str__(self) -> str:
         lines = [str(self.diagnoses[1.0].verdict)]
         for factor, found in self.diagnoses.items():
             rate = f" ({factor * self.rate:.3g})" if np.isfinite(self.rate) else ""
-            lines.append(f"{_name(factor)}{rate}: {found.symptom}")
+            lines.append(f"{_name(factor)}{rate}: {found.symptom}.")
         if self.remedy == "keep" and self.diagnoses[1.0].symptom.name == "converged":
-            lines.append("It has converged: neither rate is clearly lower from here.")
+            lines.append(
+                "The run has converged: neither learning rate reaches a clearly lower loss."
+            )
         ends = {curve.failed and curve.failed.step for curve in self.curves.values()}
         if len(ends) == 1 and None not in ends:
             lines.append(
-                f"All three end at step {ends.pop()}: the weights, or a row of the data, are at "
-                "fault. Go back to an earlier step."
+                f"All three end at step {ends.pop()}, so the parameters or the data cause it: "
+                "resume from an earlier step."
             )
         return "\n".join(lines)
 
@@ -134,31 +138,30 @@ def fork(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Fork:
-    """Run on from where a run stands at ten times its updates, as it is, and at a tenth.
+    """Continue a run at 10, 1 and 0.1 times its learning rate, and say which one helps.
 
         θ(k+1) = θ(k) + f Δθ(k),    f = 10, 1, 1/10
 
-    From the same weights, over the same minibatches, with the same noise, so that the differences
-    are those of the rate. Adam's direction and a velocity do not depend on it: f multiplies what
-    leaves `tx`, as ten times the rate would. (Not so where a method keeps weights of its own, as
-    schedule-free ones do.) Nothing that is given is changed.
+    All three start from the same parameters and use the same batches and the same noise, so only
+    the learning rate differs. Neither Adam's direction nor a velocity depends on the learning rate,
+    so a factor f on the updates of `tx` has the effect of f times the learning rate. (Schedule-free
+    methods are an exception, as they keep other weights in their state.) The arguments are not
+    changed.
 
-    One program is compiled for the three, and 3 `steps` gradients are taken; an arm ends where a
-    number is not finite, and the first leaf that was not is named, though the loss may still be.
+    One program is compiled for all three, and 3 `steps` gradients are computed. A continuation ends
+    at the first value that is not finite, and its `failed` names the leaf.
 
     **Arguments**
 
     - `problem`: a `training.Problem`, or a model with `data` = (x, y) and `loss` as in `lo.fit`.
-    - `state`: what `lo.fit` returned, which is gone on with from its last step, or its
-      `NonFiniteError`, which stands before the step that failed; a `training.Carry`; Flax's
-      `TrainState` or `nnx.Optimizer`; or (params, opt_state) of a loop of one's own, params with
-      the model's state as its `init` returns both: `{"params": ..., "batch_stats": ...}`, an
-      Equinox (module, state).
+    - `state`: a result of `lo.fit` (its last step) or its `NonFiniteError` (before the failed
+      step); a `training.Carry`; Flax's `TrainState` or `nnx.Optimizer`; or (params, opt_state),
+      where params include the model's state as its `init` returns both:
+      `{"params": ..., "batch_stats": ...}`, or an Equinox (module, state).
     - `tx`: the transformation of that run.
-    - `steps`: how far each of the three goes, >= 1. Fewer than 12 say nothing, about a tenth of
-      the run says most.
-    - `batch_size`: that of the run of `lo.fit`, or min(64, rows), by default.
-    - `seed`: of the order of rows, where `state` does not bring a key.
+    - `steps`: the length of each continuation, >= 1. Use about a tenth of the run, and at least 12.
+    - `batch_size`: by default that of the run of `lo.fit`, or min(64, examples).
+    - `seed`: of the order of the examples, if `state` has no key.
 
     **Raises** `TypeError` or `ValueError` for a state of another kind, model or optimizer.
 
@@ -178,39 +181,39 @@ def fork(
     ```
     """
     given = as_problem(problem, data, loss=loss)
-    describe(tx)  # refuses what is no transformation
+    describe(tx)  # raises for an object that is not a transformation
     run = run_of(state)
     if batch_size is None and run:
         batch_size = run.program.batch_size * run.program.accumulate
     prepared = prepare(
         given,
-        scaled(tx),
+        with_update_factor(tx),
         steps=steps,
         batch_size=batch_size,
         seed=seed,
         hyperparams={"factor": 1.0},
     )
     program, source = prepared.program, prepared.source
-    start = carry_of(program, state, prepared.carry)
-    curves = {factor: way_on(program, source, start, factor, steps) for factor in FACTORS}
+    start = as_carry(program, state, prepared.carry)
+    curves = {factor: run_branch(program, source, start, factor, steps) for factor in FACTORS}
     found = diagnose(curves)
     if _has_run(start):
-        found = {factor: _of_a_later_part(diagnosis) for factor, diagnosis in found.items()}
+        found = {factor: _of_later_part(diagnosis) for factor, diagnosis in found.items()}
     return Fork(curves, found, curves[1.0].rate)
 
 
 def _has_run(start: Carry) -> bool:
-    """Whether the run had taken steps, as its optimizer counts them, or else the loop."""
+    """Return whether the run has taken steps, as its optimizer counts them, or else the loop."""
     try:
         count = current(start.opt_state).count
-    except ValueError:  # nothing in it counts
+    except ValueError:  # the optimizer counts no steps
         count = start.step
     return int(np.asarray(count)) > 0
 
 
-def _of_a_later_part(found: Diagnosis) -> Diagnosis:
-    """What falls no more from where it stands, at no rate, has come to its end, or to a plateau:
-    nothing says that it never made progress."""
+def _of_later_part(found: Diagnosis) -> Diagnosis:
+    """Correct the diagnosis of a run that has taken steps: a flat curve means that it has converged
+    or is on a plateau, not that it never made progress."""
     symptom, verdict = found
     if symptom.name == "no progress" and not symptom.cause:
         symptom = symptom._replace(name="converged")

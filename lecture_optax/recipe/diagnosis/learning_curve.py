@@ -1,4 +1,8 @@
-"""What is a curve, wherever it comes from? Losses of equal windows, and how the run failed."""
+"""Learning curves: mean losses of equal windows, validation losses, and the failed step.
+
+A curve comes from an array of losses, a `History`, a result or error of `lo.fit`, a `Curve` of the
+recipe, or a log file.
+"""
 
 import json
 import math
@@ -13,17 +17,16 @@ from ...training.loop.run import History
 from ..population.curve import Curve
 
 HELD_OUT = ("valid_loss", "averaged_loss")
-"""What a record may say of held-out rows: of the weights, and of their average."""
+"""The validation losses of a record: of the raw weights, and of their average."""
 
 LARGEST = 1e300
-"""A loss beyond is as good as infinite: sums of it are."""
+"""A larger loss counts as infinite, as a sum of such losses overflows."""
 
 
 class Failure(NamedTuple):
-    """The first step at which a number was not finite, which number, and of which leaf.
+    """The first step with a value that is not finite, the quantity, and the leaf.
 
-    Steps count from 1: nothing was finite of step 1 where the first loss was not.
-    `leaf` is the key path of a gradient, an update or a parameter; "" where no leaf is known.
+    Steps count from 1. `leaf` is the key path of a gradient, an update or a parameter, or "".
     """
 
     step: int
@@ -37,10 +40,10 @@ class Failure(NamedTuple):
 
 
 class Evaluations(NamedTuple):
-    """Held-out losses at steps: of the weights or of their average, whichever is lower.
+    """Validation losses by step: of the raw weights or of their average, whichever is lower.
 
-    An average shows what a rate that falls in the end comes to, before it has fallen; it lags
-    behind weights that still fall.
+    The average shows early what a decay of the learning rate reaches; it lags behind raw weights
+    whose loss still decreases.
     """
 
     steps: np.ndarray
@@ -51,14 +54,14 @@ class Evaluations(NamedTuple):
         return dict(zip(self.steps.tolist(), self.losses.tolist(), strict=True))
 
 
-class Track(NamedTuple):
-    """A curve as a diagnosis sees it.
+class LearningCurve(NamedTuple):
+    """The losses of one run, as `diagnose` reads them.
 
-    - `losses`: means of windows of `width` steps, in float64; finite, as far as the run was.
-    - `rate`: its learning rate, NaN where it is not known.
-    - `gradients`: |g| at windows, where it was recorded.
-    - `failed`: how the run ended, if it was not finite.
-    - `evaluations`: held-out losses on the way, where there are any.
+    - `losses`: means of windows of `width` steps, in float64, up to the last finite one.
+    - `rate`: the learning rate, NaN if it is not known.
+    - `gradients`: |g| of each window, if it was recorded.
+    - `failed`: the failure that ended the run, or None.
+    - `evaluations`: validation losses during the run, or None.
     """
 
     losses: np.ndarray
@@ -72,74 +75,74 @@ class Track(NamedTuple):
     def steps(self) -> int:
         return len(self.losses) * self.width
 
-    def coarser(self, width: int) -> "Track":
-        """The same in wider windows, a multiple of its own."""
+    def coarser(self, width: int) -> "LearningCurve":
+        """Return the curve in windows of `width` steps, a multiple of its own width."""
         times = width // self.width
         whole = len(self.losses) // times
         losses = self.losses[: whole * times].reshape(whole, times).mean(1)
         return self._replace(losses=losses, width=width)
 
 
-def track_of(run: Any) -> Track:
-    """A `Track` of losses, of a record with "loss", a `History`, a result or an error of `lo.fit`,
-    or a `Curve` of the recipe.
+def learning_curve_of(run: Any) -> LearningCurve:
+    """Convert losses, a record with "loss", a `History`, a result or error of `lo.fit`, or a
+    `Curve` of the recipe to a `LearningCurve`.
 
-    **Raises** `TypeError` or `ValueError` for what is none of them, or has no steps.
+    **Raises** `TypeError` for any other type, `ValueError` without losses.
     """
-    if isinstance(run, Track):
+    if isinstance(run, LearningCurve):
         return run
     if isinstance(run, Curve):
         failed = run.failed and Failure(*run.failed, run.leaf)
-        evaluations = [(0, 0.0), *((x.step, lower_of(x.raw, x.averaged)) for x in run.evaluations)]
+        evaluations = [(0, 0.0), *((x.step, min_loss(x.raw, x.averaged)) for x in run.evaluations)]
         means = np.asarray(run.means, np.float64)
-        return Track(
+        return LearningCurve(
             means,
             run.width,
             failed=failed,
-            evaluations=evaluations_of(*zip(*evaluations, strict=True)),
+            evaluations=finite_evaluations(*zip(*evaluations, strict=True)),
         )
     if isinstance(run, NonFiniteError):
         history = run.run.history
-        track = track_of(history) if len(history) else Track(np.zeros(0))
-        return track._replace(failed=Failure(run.step + 1, run.quantity))
+        curve = learning_curve_of(history) if len(history) else LearningCurve(np.zeros(0))
+        return curve._replace(failed=Failure(run.step + 1, run.quantity))
     found = getattr(run, "history", run)
     if isinstance(found, Mapping | History):
-        return _of_records(found)
+        return _from_record(found)
     return _cut(np.asarray(_numbers(found), np.float64))
 
 
-def evaluations_of(steps: Any, losses: Any) -> Evaluations | None:
-    """Those that are finite; None where there are none."""
+def finite_evaluations(steps: Any, losses: Any) -> Evaluations | None:
+    """Return the finite validation losses, or None without any."""
     steps, losses = np.asarray(steps, np.int64), np.asarray(losses, np.float64)
     taken = np.isfinite(losses)
     return Evaluations(steps[taken], losses[taken]) if taken.any() else None
 
 
-def lower_of(raw: Any, averaged: Any) -> Any:
-    """The lower of two looks, where both were taken (NaN: it was not); an exploded one is one."""
+def min_loss(raw: Any, averaged: Any) -> Any:
+    """Return the lower of two losses. NaN means not evaluated; an infinite raw loss stays."""
     return np.where(np.isinf(raw), raw, np.fmin(raw, averaged))
 
 
-def alike(tracks: Mapping[float, Track]) -> dict[float, Track]:
-    """The same tracks in windows of one width."""
-    width = math.lcm(*(track.width for track in tracks.values()))
-    return {ratio: track.coarser(width) for ratio, track in tracks.items()}
+def to_common_width(curves: Mapping[float, LearningCurve]) -> dict[float, LearningCurve]:
+    """Return the curves in windows of one common width."""
+    width = math.lcm(*(curve.width for curve in curves.values()))
+    return {ratio: curve.coarser(width) for ratio, curve in curves.items()}
 
 
-def _of_records(records: Any) -> Track:
-    """What a history holds of every step."""
+def _from_record(records: Any) -> LearningCurve:
+    """Read the columns of a history or a dict."""
     if "loss" not in records:
-        raise ValueError('a record of a run must have "loss", one number a step.')
-    track = _cut(np.asarray(_numbers(records["loss"]), np.float64))
+        raise ValueError('the record of a run must have the key "loss", with one number per step.')
+    curve = _cut(np.asarray(_numbers(records["loss"]), np.float64))
     rate, gradients = np.nan, None
     if "learning_rate" in records and len(records["learning_rate"]):
         rates = np.asarray(records["learning_rate"], np.float64)
         rate = float(np.max(rates, where=np.isfinite(rates), initial=0.0)) or np.nan
     if "grad_norm" in records:
-        gradients = np.asarray(records["grad_norm"], np.float64)[: len(track.losses)]
+        gradients = np.asarray(records["grad_norm"], np.float64)[: len(curve.losses)]
     seen = [records[name] for name in HELD_OUT if name in records and "step" in records]
-    evaluations = evaluations_of(records["step"], lower_of(seen[0], seen[-1])) if seen else None
-    return track._replace(rate=rate, gradients=gradients, evaluations=evaluations)
+    evaluations = finite_evaluations(records["step"], min_loss(seen[0], seen[-1])) if seen else None
+    return curve._replace(rate=rate, gradients=gradients, evaluations=evaluations)
 
 
 def _numbers(run: Any) -> np.ndarray:
@@ -149,35 +152,35 @@ def _numbers(run: Any) -> np.ndarray:
         losses = None
     if losses is None or losses.ndim != 1:
         raise TypeError(
-            "a curve must be the losses of a run, one number a step; a history, result or "
-            f"NonFiniteError of lo.fit; or a recipe's Curve, got {type(run).__name__}"
+            "a curve must be the losses of a run, one number per step; a history, result or "
+            f"NonFiniteError of lo.fit; or a Curve of the recipe, got {type(run).__name__}"
             f"{'' if losses is None else f' of shape {losses.shape}'}."
         )
     return losses
 
 
-def _cut(losses: np.ndarray) -> Track:
-    """Up to the first loss that is not finite."""
+def _cut(losses: np.ndarray) -> LearningCurve:
+    """End the curve at the first loss that is not finite."""
     if not len(losses):
-        raise ValueError("a curve must have a loss for every step, got none.")
+        raise ValueError("a curve must have one loss per step, got none.")
     finite = np.abs(losses) < LARGEST
     if finite.all():
-        return Track(losses)
+        return LearningCurve(losses)
     good = int(np.argmin(finite))
-    return Track(losses[:good], failed=Failure(good + 1, "loss"))
+    return LearningCurve(losses[:good], failed=Failure(good + 1, "loss"))
 
 
 NUMBERS = ("loss", "grad_norm", "update_norm", "parameter")
-"""What a line may say was not finite."""
+"""The quantities of a log that may be not finite."""
 
 
-def tracks_in(path: Path) -> list[Track]:
-    """The runs of a file, in order: where the step falls, another run begins.
+def read_log(path: Path) -> list[LearningCurve]:
+    """Return the runs of a log file in order; a smaller step than before begins a new run.
 
-    Each in windows as wide as the widest of its lines.
+    The windows of a run are as wide as the widest of its lines.
 
-    **Raises** `OSError` for a file that cannot be read, and `ValueError` for a line that is none
-    of a log, or a run without losses.
+    **Raises** `OSError` if the file cannot be read, `ValueError` for a line that is not a log
+    line and for a run without losses.
     """
     runs: list[list[dict[str, Any]]] = []
     for line in _lines(path):
@@ -185,12 +188,12 @@ def tracks_in(path: Path) -> list[Track]:
             runs.append([])
         runs[-1].append(line)
     if not runs:
-        raise ValueError(f"{path} must hold a line for every look at a run, got none.")
-    return [_track(path, lines) for lines in runs]
+        raise ValueError(f"{path} must have a line for every evaluation of a run, got none.")
+    return [_curve(path, lines) for lines in runs]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """All objects; the last line may have been cut off by a kill."""
+    """Return the lines as objects, without a last line that was cut off when the run was killed."""
     text = path.read_text()
     lines = text.splitlines()
     if lines and not text.endswith("\n"):
@@ -199,14 +202,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if None in found:
         at = found.index(None)
         raise ValueError(
-            f'{path} must hold {{"step": ..., "loss": ...}} a line, as lo.fit(log=...) writes it, '
+            f'every line of {path} must be {{"step": ..., "loss": ...}}, as in lo.fit(log=...), '
             f"got {lines[at][:60]!r} in line {at + 1}."
         )
     return [line for line in found if line is not None]
 
 
 def _object(line: str) -> dict[str, Any] | None:
-    """What a line holds, if it is an object with a step."""
+    """Return the object of a line if it has a step."""
     try:
         found = json.loads(line)
     except ValueError:
@@ -214,34 +217,34 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and _is_number(found.get("step")) else None
 
 
-def _track(path: Path, lines: list[dict[str, Any]]) -> Track:
+def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
     bad = [(line["step"], name) for line in lines for name in NUMBERS if _is_bad(line.get(name))]
     failed = Failure(int(bad[0][0]), bad[0][1]) if bad else None
     good = [line for line in lines if _is_number(line.get("loss")) and not _is_bad(line["loss"])]
     good = [line for line in good if failed is None or line["step"] < failed.step]
     if not good and failed is None:
-        raise ValueError(f'{path} must hold the "loss" of a run, got none in {len(lines)} lines.')
+        raise ValueError(f'{path} must have the "loss" of a run, got none in {len(lines)} lines.')
     said = [line["learning_rate"] for line in good if _is_number(line.get("learning_rate"))]
     rates = [rate for rate in said if rate > 0]
     ends = np.array([line["step"] for line in good], np.int64)
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)
     rate = max(rates, default=math.nan)
-    return Track(means, width, rate, failed=failed, evaluations=_evaluations(lines))
+    return LearningCurve(means, width, rate, failed=failed, evaluations=_evaluations(lines))
 
 
 def _evaluations(lines: list[dict[str, Any]]) -> Evaluations | None:
     seen = [
         (line["step"], [line[x] for x in HELD_OUT if _is_number(line.get(x))]) for line in lines
     ]
-    evaluations = [(step, lower_of(found[0], found[-1])) for step, found in seen if found]
-    return evaluations_of(*zip(*evaluations, strict=True)) if evaluations else None
+    evaluations = [(step, min_loss(found[0], found[-1])) for step, found in seen if found]
+    return finite_evaluations(*zip(*evaluations, strict=True)) if evaluations else None
 
 
 def _in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray]:
-    """From means of windows that end at `ends`, to those of equal ones; a rest is left out.
+    """Convert means of windows that end at `ends` to means of equal windows; drop the remainder.
 
-    The first window is taken to be as wide as the widest: a run may have begun in another file.
+    The first window counts as wide as the widest at most: the run may have begun in another file.
     """
     if not len(ends):
         return 1, losses

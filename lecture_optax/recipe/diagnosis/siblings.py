@@ -1,7 +1,8 @@
-"""Which arms answer for the rate of an arm? Those of its family about a decade above and below.
+"""The diagnosis of every arm of a search, compared with its siblings.
 
-They are compared at the last step at which both can be: by held-out rows where both were looked at,
-otherwise by training losses, over the steps that both took (`verdict.py`).
+The siblings of an arm are the arms of the same optimizer about a decade above and below. Both are
+compared at the last step that both have: by validation losses if both were evaluated there,
+otherwise by training losses (`verdict.py`).
 """
 
 import math
@@ -12,32 +13,32 @@ import numpy as np
 from ..population.arms import Arm
 from ..population.curve import Curve
 from .diagnose import Diagnosis, diagnose
-from .learning_curve import Track, track_of
+from .learning_curve import LearningCurve, learning_curve_of
 from .symptoms import symptom_of
 
 DECADE = 4
-"""Quarters of a decade in it."""
+"""Quarter decades in a decade."""
 
 NEAREST = 2
-"""Rates within half a decade say little of ten times the rate, or of a tenth."""
+"""A sibling is at least half a decade away: nearer ones say little about a factor of 10."""
 
 ENOUGH = 12
-"""Steps that two arms must share, where there is a choice."""
+"""Steps that two arms must share, if there is a choice."""
 
 
 def diagnoses_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Diagnosis | None]:
-    """What each arm showed, and what its siblings say of its rate; None before its first block.
+    """Return the diagnosis of each arm, or None before its first block.
 
-    An arm whose rate falls shows what it did since the start, its parent's past included; what is
-    said of its rate is said of its parent's.
+    The symptom of an arm with a decaying learning rate includes its parent's past; its verdict is
+    that of its parent's constant learning rate.
     """
     constant = _constant(curves, steps)
     found = {arm: _diagnosis(arm, constant) for arm in constant if constant[arm].means}
     return {arm: _own(arm, curve, constant, found, steps) for arm, curve in curves.items()}
 
 
-def joined(parent: Track, child: Track, step: int) -> Track:
-    """A parent's past up to a step, and then the child."""
+def joined(parent: LearningCurve, child: LearningCurve, step: int) -> LearningCurve:
+    """Return the parent's curve up to a step, continued by the child's."""
     width = math.lcm(parent.width, child.width)
     before, after = parent.coarser(width).losses[: step // width], child.coarser(width)
     return after._replace(losses=np.concatenate([before, after.losses]))
@@ -50,46 +51,46 @@ def _own(
     found: Mapping[Arm, Diagnosis],
     steps: int,
 ) -> Diagnosis | None:
-    """That of the rate; with a symptom of its own where the rate fell."""
+    """Return the diagnosis of the constant learning rate; a decay has its own symptom."""
     diagnosis = found.get(_at_rate(arm))
     if diagnosis is None or not _decays(arm, steps):
         return diagnosis
     assert arm.decay is not None
     parent = constant[_at_rate(arm)]
-    past = joined(_to(parent, parent.step), track_of(curve), arm.decay[0])
+    past = joined(_up_to(parent, parent.step), learning_curve_of(curve), arm.decay[0])
     return diagnosis._replace(symptom=symptom_of(past, diagnosis.verdict.gain))
 
 
 def _diagnosis(arm: Arm, constant: Mapping[Arm, Curve]) -> Diagnosis:
-    """Beside its siblings as far as the longest of them goes; its symptom as far as it went."""
-    own, beside = constant[arm], _beside(arm, constant)
-    common = [min(own.step, curve.step) for curve in beside.values() if curve.failed is None]
+    """Compare an arm with its siblings up to their longest run; read its symptom to its own end."""
+    own, siblings = constant[arm], _siblings(arm, constant)
+    common = [min(own.step, curve.step) for curve in siblings.values() if curve.failed is None]
     until = max(common, default=own.step)
-    tracks = {x.rate: _to(curve, until) for x, curve in beside.items()}
-    diagnosis = diagnose(_to(own, until), tracks, rate=arm.rate)
+    siblings_by_rate = {x.rate: _up_to(curve, until) for x, curve in siblings.items()}
+    diagnosis = diagnose(_up_to(own, until), siblings_by_rate, rate=arm.rate)
     if own.step <= until:
         return diagnosis
-    return diagnosis._replace(symptom=symptom_of(_to(own, own.step), diagnosis.verdict.gain))
+    return diagnosis._replace(symptom=symptom_of(_up_to(own, own.step), diagnosis.verdict.gain))
 
 
-def _beside(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
-    """The nearest to a decade above and to a decade below, of those that say something."""
+def _siblings(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
+    """Return the arms nearest to a decade above and below, of those with enough shared steps."""
     found = {}
     for side in (1, -1):
-        kin = [x for x in constant if x.optimizer == arm.optimizer]
-        there = [x for x in kin if side * (x.quarter - arm.quarter) >= NEAREST]
+        same = [x for x in constant if x.optimizer == arm.optimizer]
+        there = [x for x in same if side * (x.quarter - arm.quarter) >= NEAREST]
         shared = {x: min(constant[arm].step, constant[x].step) for x in there}
         long = [x for x in there if constant[x].failed or shared[x] >= ENOUGH]
-        selection = long or [x for x in there if constant[x].means]
-        if selection:
-            ways = {x: abs(x.quarter - arm.quarter) for x in selection}
-            best = min(selection, key=lambda x: (abs(ways[x] - DECADE), ways[x]))
+        usable = long or [x for x in there if constant[x].means]
+        if usable:
+            distances = {x: abs(x.quarter - arm.quarter) for x in usable}
+            best = min(usable, key=lambda x: (abs(distances[x] - DECADE), distances[x]))
             found[best] = constant[best]
     return found
 
 
 def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
-    """The longest run of each rate that does not fall, by its arm."""
+    """Return the longest run of each constant learning rate, by its arm."""
     found: dict[Arm, Curve] = {}
     for arm, curve in curves.items():
         own = _at_rate(arm)
@@ -98,13 +99,13 @@ def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
     return found
 
 
-def _to(curve: Curve, step: int) -> Track:
-    """The finest blocks that reach a step. The first of them stands for where the run began, and
-    is its first loss, however wide it is."""
+def _up_to(curve: Curve, step: int) -> LearningCurve:
+    """Return the finest blocks that reach a step. The first loss replaces the first block, which
+    stands for the start of the run."""
     width, means = curve.blocks_to(step)
     first = (curve.levels or curve.means)[:1]
     losses = np.array([*first, *means[1 : step // width]], np.float64)
-    return track_of(curve)._replace(losses=losses, width=width)
+    return learning_curve_of(curve)._replace(losses=losses, width=width)
 
 
 def _decays(arm: Arm, steps: int) -> bool:

@@ -1,11 +1,11 @@
-"""How sure is a number that a noisy curve gives? Scatter, means with errors, a trend."""
+"""Noise, means with standard errors, and blocks of a curve."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 BLOCKS = 8
-"""The error of a mean is told by so many blocks: noise that lasts for steps is in it."""
+"""The error of a mean comes from this many blocks, so that noise that lasts for steps counts."""
 
 NORMAL = 1.4826
 """Standard deviations in a median absolute deviation of normal noise."""
@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
     error: float
 
     def exceeds(self, least: float, errors: float = 3.0) -> bool:
-        """Whether it is above `least`, and above 0 by so many errors."""
+        """Return whether it is above `least`, and above 0 by `errors` standard errors."""
         return bool(self.value > max(least, errors * self.error))
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
 
 
 def scatter(x: np.ndarray) -> float:
-    """The noise of one entry, whatever the trend: 1.4826 MAD(x(k+1) - x(k)) / √2."""
+    """Return the noise of one entry without the trend: 1.4826 MAD(x(k+1) - x(k)) / √2."""
     steps = np.diff(x)
     if not len(steps):
         return np.inf
@@ -34,7 +34,7 @@ def scatter(x: np.ndarray) -> float:
 
 
 def mean(x: np.ndarray) -> Estimate:
-    """The mean, and its error from the scatter of blocks; infinite for fewer than three entries."""
+    """Return the mean and its error from blocks; the error of fewer than 3 entries is infinite."""
     if len(x) < 3:
         return Estimate(float(np.mean(x)) if len(x) else np.nan, np.inf)
     parts = blocks(x, BLOCKS)
@@ -43,18 +43,12 @@ def mean(x: np.ndarray) -> Estimate:
 
 
 def blocks(x: np.ndarray, most: int) -> np.ndarray:
-    """Means of at most so many equal blocks; what is left over at the front is left out."""
+    """Return the means of at most `most` equal blocks, without a remainder at the front."""
     return cut(x, most).mean(1)
 
 
 def cut(x: np.ndarray, most: int) -> np.ndarray:
-    """The blocks, one a row."""
+    """Return the blocks, one per row."""
     width = max(1, -(-len(x) // most))
     whole = len(x) // width
     return x[len(x) - whole * width :].reshape(whole, width)
-
-
-def slope(x: np.ndarray) -> float:
-    """Theil–Sen: the median slope of all pairs, for an entry."""
-    i, j = np.triu_indices(len(x), 1)
-    return float(np.median((x[j] - x[i]) / (j - i))) if len(i) else 0.0

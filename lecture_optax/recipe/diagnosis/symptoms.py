@@ -1,14 +1,14 @@
-"""What is wrong with one curve? The first of these that fits, with the numbers that say so.
+"""The symptom of one learning curve: the first of these that fits.
 
-    exploding     not finite, or above the start for good
-    no progress   no fall that the noise does not explain: too small a rate, or dead
-    oscillating   it rises and falls by more than the noise, and does not get lower
-    quick plateau no fall any more, and far from what a sibling reached or flat since early on
-    converged     no fall any more
-    healthy       it falls
-    uncertain     too short to say
+    diverging     not finite, or above the start and not coming back
+    no progress   no decrease beyond the noise: too small a learning rate, or a dead network
+    oscillating   rises and falls by more than the noise, without a net decrease
+    quick plateau no further decrease, and above a sibling's level or flat since an early step
+    converged     no further decrease
+    healthy       still decreases
+    uncertain     too few steps
 
-One curve says what is wrong, not what helps: siblings do (`verdict.py`).
+A curve shows the symptom; the comparison with siblings gives the remedy (`verdict.py`).
 """
 
 from collections.abc import Callable
@@ -16,52 +16,52 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .learning_curve import Failure, Track
+from .learning_curve import Failure, LearningCurve
 from .statistics import Estimate, blocks, cut, mean, scatter
 
 LEAST = 12
-"""Fewer windows say nothing."""
+"""The fewest windows for a symptom other than "diverging" and "uncertain"."""
 
 PIECES = 16
-"""Blocks in which a curve is read."""
+"""The number of blocks of a curve."""
 
 CLEAR = 3.0
-"""Standard errors of a fall that is one."""
+"""Standard errors of a significant decrease."""
 
 HIGH = 8.0
-"""Standard errors above the start from which on a curve has exploded."""
+"""Standard errors above the start at which a curve diverges."""
 
 MOST = 0.95
-"""A fall to less than .95 of what a sibling fell leaves something to gain."""
+"""A run can gain more if its decrease is below .95 of the largest one among its siblings."""
 
 EARLY = 0.3
-"""A plateau is quick where nine tenths of the fall were done before .3 of the steps."""
+"""A plateau is quick if nine tenths of the decrease happened in the first .3 of the steps."""
 
 DEAD = 1e-3
-"""The gradient of a dead network, as part of the first one."""
+"""The gradient of a dead network, as a fraction of the first gradient."""
 
 RISE, RISES = 7.0, 2
-"""So many rises of so many errors of a piece are an oscillation."""
+"""An oscillation is at least 2 rises of more than 7 standard errors of a block."""
 
 STILL = 1e-3
-"""Noise below .001 of the fall is none: what stands still without noise is at a stationary point,
-what stands still in noise may be held up by it."""
+"""Noise below .001 of the decrease does not count. A flat curve without noise has reached a
+stationary point; with noise, the noise may prevent a further decrease."""
 
 NEWS = 0.02
-"""A late fall below .02 of the whole is none."""
+"""A late decrease below .02 of the whole does not count."""
 
 
 class Symptom(NamedTuple):
-    """What one curve shows.
+    """The symptom of a curve, with the numbers behind it.
 
-    - `name`: one of the words above; `cause`: of no progress: "dead" or "too large", and "too
-      small" where a sibling at a larger rate falls; else "".
-    - `steps`: how long the curve is; `start`: the loss there; `level`: of the last quarter.
-    - `decrease`: from the start to the level; `late`: how much of it in the second half.
-    - `settled`: the step by which nine tenths of the fall were done.
-    - `rises`: how often it rose by more than the noise in the second half, `rise`: the largest.
-    - `peak`: how far above the start the first tenth went, if it came back (a catapult), else 0.
-    - `failed`: what was not finite, if it was that.
+    - `name`: one of the seven above; `cause`: of "no progress", "dead" or "too large", or
+      "too small" if a sibling with a larger learning rate decreases; else "".
+    - `steps`: the length of the curve; `start`: its first loss; `level`: its last quarter's mean.
+    - `decrease`: from the start to the level; `late`: from the second quarter to the level.
+    - `settled`: the step by which nine tenths of the decrease had happened.
+    - `rises`: how often it rose by more than the noise in the second half; `rise`: the largest.
+    - `peak`: how far the first tenth rose above the start before it came back, else 0.
+    - `failed`: the failure that ended the run, or None.
     """
 
     name: str
@@ -78,18 +78,19 @@ class Symptom(NamedTuple):
     failed: Failure | None
 
     def __str__(self) -> str:
-        return f"{self.name}{self.cause and f' ({self.cause})'}: {_WORDS[self.name](self)}"
+        return f"{self.name}{self.cause and f' ({self.cause})'}: {_PHRASES[self.name](self)}"
 
 
-def symptom_of(track: Track, most: float = 0.0, start: float | None = None) -> Symptom:
-    """Read one curve. `most`: how far below its start the lowest of its siblings got; `start`: the
-    loss there, where siblings say it better."""
-    read = _read(track, start)
-    return read._replace(**dict(zip(("name", "cause"), _named(read, track, most), strict=True)))
+def symptom_of(curve: LearningCurve, most: float = 0.0, start: float | None = None) -> Symptom:
+    """Return the symptom of a curve. `most`: the largest decrease among its siblings; `start`: the
+    loss at the start, if a sibling shows it better."""
+    read = _read(curve, start)
+    name, cause = _named(read, curve, most)
+    return read._replace(name=name, cause=cause)
 
 
 def start_of(x: np.ndarray) -> float:
-    """The mean loss of the first fiftieth; the first one, where that has moved by then."""
+    """Return the mean loss of the first fiftieth, or the first loss if the two clearly differ."""
     if not len(x):
         return np.nan
     opening = float(np.mean(x[: _opening(x)]))
@@ -97,29 +98,29 @@ def start_of(x: np.ndarray) -> float:
 
 
 def late_part(x: np.ndarray) -> np.ndarray:
-    """The last quarter: where a curve is now."""
+    """Return the last quarter, whose mean is the level of the curve."""
     return x[len(x) - max(1, len(x) // 4) :]
 
 
-def _named(read: Symptom, track: Track, most: float) -> tuple[str, str]:
-    """The name and the cause, the first that fits."""
-    if read.failed is not None or _diverging(read, track.losses, most):
+def _named(read: Symptom, curve: LearningCurve, most: float) -> tuple[str, str]:
+    """Return the name and the cause of the first symptom that fits."""
+    if read.failed is not None or _diverging(read, curve.losses, most):
         return "diverging", ""
-    if len(track.losses) < LEAST:
+    if len(curve.losses) < LEAST:
         return "uncertain", ""
     if not read.decrease.exceeds(0.05 * most, CLEAR):
-        return "no progress", _cause(read, track)
+        return "no progress", _cause(read, curve)
     if read.late.exceeds(NEWS * read.decrease.value, CLEAR):
         return "healthy", ""
-    above = _above(read, track.losses, most)
+    above = _above(read, curve.losses, most)
     if read.rises >= RISES and (above or not most):
         return "oscillating", ""
     return ("quick plateau" if above and read.settled <= EARLY * read.steps else "converged"), ""
 
 
-def _read(track: Track, start: float | None) -> Symptom:
-    """All numbers, before a word is found for them."""
-    x = track.losses
+def _read(curve: LearningCurve, start: float | None) -> Symptom:
+    """Compute all numbers of the symptom, without its name."""
+    x = curve.losses
     start = start_of(x) if start is None else start
     level, noise = mean(late_part(x)), scatter(x)
     before, pieces = mean(x[len(x) // 4 : len(x) // 2]), blocks(x, PIECES)
@@ -130,25 +131,24 @@ def _read(track: Track, start: float | None) -> Symptom:
     return Symptom(
         name="uncertain",
         cause="",
-        steps=track.steps,
+        steps=curve.steps,
         start=start,
         level=level.value,
         decrease=Estimate(start - level.value, error),
         late=late,
-        settled=_settled(pieces, start, level.value) * track.steps // max(1, len(pieces)),
+        settled=_settled(pieces, start, level.value) * curve.steps // max(1, len(pieces)),
         rises=len(large),
         rise=float(large.max(initial=0.0)),
         peak=_peak(x, start, level.value, noise),
-        failed=track.failed,
+        failed=curve.failed,
     )
 
 
 def _diverging(read: Symptom, x: np.ndarray, most: float) -> bool:
-    """The last two of eight pieces are far above the start, and it does not come back.
+    """Return whether the last two of eight blocks are far above the start.
 
-    By their medians: rare rows make a loss jump now and then, an explosion stays above. One that
-    leaps at every step looks like noise to them: then by their means, where no loss of the last
-    quarter is back at the start.
+    Their medians ignore rare spikes. A curve that leaps at every step looks like noise to medians,
+    so the means count where no loss of the last quarter is back at the start.
     """
     pieces = cut(x, PIECES // 2)
     if len(pieces) < 4 or read.late.exceeds(0.0, CLEAR):
@@ -162,35 +162,35 @@ def _diverging(read: Symptom, x: np.ndarray, most: float) -> bool:
 
 
 def _is_far_above(start: float, pieces: np.ndarray, least: float) -> bool:
-    """The last two pieces, and by more than any fell below."""
+    """Return whether the last two blocks are above the start by more than any block is below."""
     return bool(pieces[-2:].min() - start > max(least, start - pieces.min()))
 
 
 def _above(read: Symptom, x: np.ndarray, most: float) -> bool:
-    """Whether there is something to gain: what a sibling did, or else what noise may hide."""
+    """Return whether the run can gain more: up to a sibling's decrease, or what noise may hide."""
     if most:
         return read.decrease.value < MOST * most
     return scatter(late_part(x)) > STILL * read.decrease.value
 
 
-def _cause(read: Symptom, track: Track) -> str:
-    """Of no progress: above the start, or with a gradient that is gone."""
+def _cause(read: Symptom, curve: LearningCurve) -> str:
+    """Return the cause of no progress: a level above the start, or a vanished gradient."""
     if -read.decrease.value > CLEAR * read.decrease.error:
         return "too large"
-    g = track.gradients
+    g = curve.gradients
     if g is not None and len(g) >= LEAST and late_part(g).mean() < DEAD * g[0]:
         return "dead"
     return ""
 
 
 def _settled(pieces: np.ndarray, start: float, level: float) -> int:
-    """The first piece in which nine tenths of the fall were done."""
+    """Return the first block by which nine tenths of the decrease had happened."""
     low = pieces <= start - 0.9 * (start - level)
     return int(np.argmax(low)) + 1 if low.any() else len(pieces)
 
 
 def _peak(x: np.ndarray, start: float, level: float, noise: float) -> float:
-    """How far above the start the first tenth went before it came back below."""
+    """Return how far the first tenth rose above the start before it came back, else 0."""
     first = blocks(x[: max(1, len(x) // 10)], 4)
     above = float(first.max() - start) if len(first) else 0.0
     clear = above > max(HIGH * noise, start - level) and level < start
@@ -201,28 +201,22 @@ def _opening(x: np.ndarray) -> int:
     return max(1, len(x) // 50)
 
 
-_WORDS: dict[str, Callable[[Symptom], str]] = {
+def _descent(s: Symptom) -> str:
+    return f"decreased from {s.start:.3g} to {s.level:.3g}, by {s.late} in the second half"
+
+
+_PHRASES: dict[str, Callable[[Symptom], str]] = {
     "diverging": lambda s: (
-        f"{s.failed}."
+        f"{s.failed}"
         if s.failed
-        else f"the loss rose from {s.start:.4g} to {s.level:.4g} in {s.steps:,} steps."
+        else f"rose from {s.start:.3g} to {s.level:.3g} in {s.steps:,} steps"
     ),
-    "no progress": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.decrease} in {s.steps:,} steps."
-    ),
+    "no progress": lambda s: f"decreased by {s.decrease} from {s.start:.3g} in {s.steps:,} steps",
     "oscillating": lambda s: (
-        f"it rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.3g}, "
-        f"and fell by {s.late} in all."
+        f"rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.2g}"
     ),
-    "quick plateau": lambda s: (
-        f"nine tenths of the fall from {s.start:.4g} to {s.level:.4g} were done by step "
-        f"{s.settled:,} of {s.steps:,}; since then it fell by {s.late}."
-    ),
-    "converged": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.decrease}, {s.late} of it late in {s.steps:,} steps."
-    ),
-    "healthy": lambda s: (
-        f"from {s.start:.4g} the loss fell by {s.decrease}, {s.late} of it late in {s.steps:,} steps."
-    ),
-    "uncertain": lambda s: f"{s.steps:,} steps are too few to say.",
+    "quick plateau": lambda s: f"near {s.level:.3g} since step {s.settled:,} of {s.steps:,}",
+    "converged": _descent,
+    "healthy": _descent,
+    "uncertain": lambda s: f"{s.steps:,} steps are too few",
 }

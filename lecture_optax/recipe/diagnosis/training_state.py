@@ -1,4 +1,4 @@
-"""Where does a run of one's own stand? What a person holds, as what the next step needs."""
+"""Conversion of a training state to a `Carry`: of `lo.fit`, Flax, Equinox or your own loop."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,25 +18,25 @@ from ...training.result import Result
 
 
 def run_of(state: Any) -> Run | None:
-    """The run of `lo.fit` that a state is, or has; None where it is of another loop.
+    """Return the run of `lo.fit` that a state is or has, or None if it comes from another loop.
 
-    **Raises** `ValueError` for the result of a search, which no optimizer's state belongs to.
+    **Raises** `ValueError` for the result of a search, which has no optimizer state.
     """
     if isinstance(state, Result) and state.run is None:
         raise ValueError(
-            "state is the result of a search, whose weights may be those of an earlier step: there "
-            "is no run to go on with. Its report says what ten times the rate and a tenth did."
+            "state must have an optimizer state, got the result of a search, which has none: its "
+            "report says what 10 and 0.1 times the learning rate did."
         )
     if isinstance(state, Result | NonFiniteError):
         return state.run
     return state if isinstance(state, Run) else None
 
 
-def carry_of(program: Program, state: Any, fresh: Carry) -> Carry:
-    """Copies of what is given, checked against the model and the optimizer.
+def as_carry(program: Program, state: Any, fresh: Carry) -> Carry:
+    """Copy a training state and check it against the model and the optimizer.
 
-    **Raises** `TypeError` for what is no state, and `ValueError` for one of another model or
-    another optimizer.
+    **Raises** `TypeError` for an object that is not a training state, `ValueError` for the state of
+    another model or another optimizer.
     """
     run = run_of(state)
     given = run.carry if run else state
@@ -62,7 +62,7 @@ def carry_of(program: Program, state: Any, fresh: Carry) -> Carry:
 
 
 def _parts(kind: str, fresh: Carry, state: Any) -> dict[str, Any]:
-    """The optimizer's state, and parameters and the model's state where they are given."""
+    """Return the optimizer's state, and the parameters and the model's state if they are given."""
     if hasattr(state, "opt_state"):  # Flax: a TrainState, an nnx.Optimizer
         model, opt_state = getattr(state, "params", None), state.opt_state
         if hasattr(state, "batch_stats"):
@@ -72,7 +72,7 @@ def _parts(kind: str, fresh: Carry, state: Any) -> dict[str, Any]:
     else:
         raise TypeError(
             "state must be what lo.fit returned or its NonFiniteError, a training.Carry, Flax's "
-            "TrainState or nnx.Optimizer, or (params, opt_state) of a loop of one's own, got "
+            "TrainState or nnx.Optimizer, or (params, opt_state) of your own loop, got "
             f"{type(state).__name__}."
         )
     if kind == "nnx":
@@ -84,9 +84,9 @@ def _parts(kind: str, fresh: Carry, state: Any) -> dict[str, Any]:
 
 
 def _model_parts(kind: str, fresh: Carry, model: Any) -> dict[str, Any]:
-    """Parameters, and the model's state beside them, as each kind of model holds both.
+    """Split a model into parameters and state.
 
-    An nnx model holds its state itself, where the problem has read it.
+    The problem has already read the state of an nnx model.
     """
     if kind == "nnx":
         return {"params": model}

@@ -1,64 +1,74 @@
-"""How much lower is a sibling than a run? On held-out rows where both looked, or batch by batch."""
+"""The remedy for a run: its loss compared with those of siblings at other learning rates.
+
+Two runs are compared by validation losses if both were evaluated at the same step, otherwise batch
+by batch.
+"""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .learning_curve import Evaluations, Track
+from .learning_curve import Evaluations, LearningCurve
 from .statistics import Estimate, mean, scatter
 from .symptoms import Symptom, late_part
 
+Remedy = Literal["increase", "keep", "decrease", "warmup", "switch_optimizer", "uncertain"]
+
 ERRORS = 2.0
-"""Standard errors of a paired difference of training losses that is one."""
+"""Standard errors of a significant paired difference of training losses."""
 
 MARGIN = 0.02
-"""A sibling must be lower by .02 of the largest fall, on the training loss,"""
+"""A training loss is lower if it is lower by .02 of the largest decrease,"""
 
 HELD_OUT_MARGIN = 0.01
-"""or by .01 of it on held-out rows, which are the same ones."""
+"""and a validation loss by .01 of it, as all runs are evaluated on the same examples."""
+
+STILL = 0.1
+"""On a plateau a smaller learning rate has a lower loss as it moves less. That does not count if no
+loss decreased as far as this run rose, and it rose by less than .1 of the noise of a batch."""
 
 
-class Beside(NamedTuple):
-    """A sibling at `ratio` times the rate, at the same steps on the same batches.
+class Comparison(NamedTuple):
+    """A sibling at `ratio` times the learning rate, at the same steps on the same batches.
 
-    - `higher`: its loss less this run's; infinite where it exploded. On held-out rows at the last
-      look that both have (with no error: the rows are the same), or else the training loss over
-      the last quarter.
-    - `held_out`: which of them.
-    - `gain`: the largest fall of any run in that loss, in which differences are large or small;
-      `rise`: how far this run is above where it began.
+    - `difference`: its loss minus this run's, infinite if it diverged: the validation loss of the
+      last evaluation that both have, without an error, or the training loss of the last quarter.
+    - `held_out`: whether it is the validation loss.
+    - `gain`: the largest decrease of that loss in any run, the unit of differences;
+      `rise`: how far this run is above its start.
     """
 
     ratio: float
-    higher: Estimate
+    difference: Estimate
     held_out: bool
     gain: float
     rise: float
 
     @property
     def is_lower(self) -> bool:
-        """Than the run, by more than the margin and the error."""
-        return _clear(-self.higher.value, self)
+        """Whether the sibling is lower than the run by more than the margin and the error."""
+        return _is_clear(-self.difference.value, self)
 
     @property
     def is_higher(self) -> bool:
-        return _clear(self.higher.value, self)
+        """Whether the sibling is higher than the run by more than the margin and the error."""
+        return _is_clear(self.difference.value, self)
 
     def __str__(self) -> str:
-        if self.higher.value == np.inf:
-            return f"{times(self.ratio)} explodes"
-        if self.higher.value == 0:
-            return f"{times(self.ratio)} is as low"
-        way = "higher" if self.higher.value > 0 else "lower"
-        size = self.higher._replace(value=abs(self.higher.value))
+        if self.difference.value == np.inf:
+            return f"{times(self.ratio)} diverges"
+        if self.difference.value == 0:
+            return f"{times(self.ratio)} is equally low"
+        direction = "higher" if self.difference.value > 0 else "lower"
+        size = self.difference._replace(value=abs(self.difference.value))
         if self.held_out:
-            return f"{times(self.ratio)} is {size.value:.3g} {way} on held-out rows"
-        return f"{times(self.ratio)} is {size} {way}"
+            return f"{times(self.ratio)} is {size.value:.3g} {direction} in validation loss"
+        return f"{times(self.ratio)} is {size} {direction}"
 
 
 def times(ratio: float) -> str:
-    """How a rate is changed, in words.
+    """Return how a learning rate changes, as text.
 
     ```python
     >>> from lecture_optax.recipe.diagnosis.verdict import times
@@ -71,147 +81,163 @@ def times(ratio: float) -> str:
     return f"{sign} {size:.2g}" if size < 99.5 else f"{sign} {size:.0f}"
 
 
-def besides(tracks: Mapping[float, Track], gain: float, start: float) -> dict[float, Beside]:
-    """Every sibling beside the run, which is at 1; `gain` and `start` of the training loss."""
-    own, first, seen = tracks[1.0], _first_evaluation(tracks), _held_out_gain(tracks)
+class Verdict(NamedTuple):
+    """What to do with the learning rate, and the siblings that show it.
+
+    - `remedy`: "increase", "keep", "decrease", "warmup", "switch_optimizer" (no learning rate makes
+      progress), or "uncertain" without siblings.
+    - `is_significant`: whether the siblings differ by more than the margin and the error.
+    - `below`, `above`: the siblings compared, at a smaller and at a larger learning rate.
+    - `gain`: the largest decrease among all runs, the unit of differences.
+    """
+
+    remedy: Remedy
+    is_significant: bool
+    below: Comparison | None
+    above: Comparison | None
+    gain: float
+
+    @property
+    def factor(self) -> float | None:
+        """The factor for the learning rate: 10, 1 or 0.1; None if the remedy is another one."""
+        return {"increase": 10.0, "keep": 1.0, "decrease": 0.1}.get(self.remedy)
+
+    @property
+    def compared(self) -> list[Comparison]:
+        """The siblings compared, the larger learning rate first."""
+        return [x for x in (self.above, self.below) if x]
+
+    def phrase(self) -> str:
+        """Return the remedy and its evidence, short enough for the cell of a table."""
+        evidence = [str(x) for x in self.compared if np.isfinite(x.difference.error)]
+        if self.remedy == "uncertain" or (self.remedy == "keep" and not evidence):
+            return "too early to tell" if self.compared else "no sibling to compare with"
+        doubt = "" if self.is_significant else " (not significant)"
+        return f"{self.remedy}{doubt}{': ' if evidence else ''}{'; '.join(evidence)}"
+
+    def __str__(self) -> str:
+        evidence = "; ".join(map(str, self.compared))
+        return f"{_ADVICE[self.remedy]}{evidence and f': {evidence}'}."
+
+
+_ADVICE: Mapping[Remedy, str] = {
+    "increase": "Multiply the learning rate by 10",
+    "keep": "Keep the learning rate",
+    "decrease": "Divide the learning rate by 10",
+    "warmup": "Keep the learning rate and add a warmup, as the loss rose at first and came back",
+    "switch_optimizer": "Try another optimizer, as no learning rate made progress",
+    "uncertain": "One run is not enough for a recommendation: `recipe.fork` compares it with 10× "
+    "and 0.1× the learning rate",
+}
+
+
+def verdict_of(symptom: Symptom, curves: Mapping[float, LearningCurve], gain: float) -> Verdict:
+    """Return the remedy; `curves` by learning rate, in units of that of the run, which is at 1."""
+    found = compare_to_siblings(curves, gain, symptom.start)
+    below = _informative([found[r] for r in sorted(found, reverse=True) if r < 1])
+    above = _informative([found[r] for r in sorted(found) if r > 1])
+    remedy, is_significant = _remedy(symptom, below, above, gain, _noise(curves))
+    return Verdict(remedy, is_significant, below, above, gain)
+
+
+def compare_to_siblings(
+    curves: Mapping[float, LearningCurve], gain: float, start: float
+) -> dict[float, Comparison]:
+    """Compare the run, at 1, with every sibling; `gain` and `start` are of the training loss."""
+    own, first, held_out_gain = curves[1.0], _first_evaluation(curves), _held_out_gain(curves)
     rise = mean(late_part(own.losses)).value - start
     return {
-        r: _on_held_out(r, own, x, seen, first) or _by_batches(r, own, x, gain, rise)
-        for r, x in tracks.items()
+        r: _by_evaluations(r, own, x, held_out_gain, first) or _by_batches(r, own, x, gain, rise)
+        for r, x in curves.items()
         if r != 1.0
     }
 
 
-def _by_batches(ratio: float, own: Track, other: Track, gain: float, rise: float) -> Beside:
-    """A sibling over the steps that both have; exploded, or the other did: all or nothing."""
+def _by_batches(
+    ratio: float, own: LearningCurve, other: LearningCurve, gain: float, rise: float
+) -> Comparison:
+    """Compare training losses over the common steps; a sibling that diverged is infinitely high."""
     if other.failed is not None:
-        return Beside(ratio, Estimate(np.inf, 0.0), False, gain, rise)
+        return Comparison(ratio, Estimate(np.inf, 0.0), False, gain, rise)
     steps = min(len(own.losses), len(other.losses))
     x, y = own.losses[:steps], other.losses[:steps]
-    return Beside(ratio, mean(late_part(y) - late_part(x)), False, gain, rise)
+    return Comparison(ratio, mean(late_part(y) - late_part(x)), False, gain, rise)
 
 
-def _on_held_out(
-    ratio: float, own: Track, other: Track, gain: float, first: float
-) -> Beside | None:
-    """At the last look that both have; None where there is none, or the other exploded."""
+def _by_evaluations(
+    ratio: float, own: LearningCurve, other: LearningCurve, gain: float, first: float
+) -> Comparison | None:
+    """Compare validation losses at the last common evaluation, or return None without one."""
     if other.failed is not None or own.evaluations is None or other.evaluations is None:
         return None
     x, y = own.evaluations.by_step, other.evaluations.by_step
     step = max({*x} & {*y} - {0}, default=None)
     if step is None:
         return None
-    return Beside(ratio, Estimate(y[step] - x[step], 0.0), True, gain, x[step] - first)
+    return Comparison(ratio, Estimate(y[step] - x[step], 0.0), True, gain, x[step] - first)
 
 
-def _first_evaluation(tracks: Mapping[float, Track]) -> float:
-    """Where held-out losses begin: the smallest rate has moved least from there."""
-    evaluations = _evaluations(tracks)
+def _first_evaluation(curves: Mapping[float, LearningCurve]) -> float:
+    """Return the first validation loss of the smallest learning rate, which has moved least."""
+    evaluations = _evaluations(curves)
     return float(evaluations[min(evaluations)].losses[0]) if evaluations else np.nan
 
 
-def _held_out_gain(tracks: Mapping[float, Track]) -> float:
-    """From the first look to the lowest of the last ones."""
-    lasts = [x.losses[-1] for x in _evaluations(tracks).values()]
-    return max(0.0, float(_first_evaluation(tracks) - min(lasts))) if lasts else 0.0
+def _held_out_gain(curves: Mapping[float, LearningCurve]) -> float:
+    """Return the decrease from the first evaluation to the lowest of the last ones."""
+    lasts = [x.losses[-1] for x in _evaluations(curves).values()]
+    return max(0.0, float(_first_evaluation(curves) - min(lasts))) if lasts else 0.0
 
 
-def _evaluations(tracks: Mapping[float, Track]) -> dict[float, Evaluations]:
+def _evaluations(curves: Mapping[float, LearningCurve]) -> dict[float, Evaluations]:
     return {
         r: x.evaluations
-        for r, x in tracks.items()
+        for r, x in curves.items()
         if x.evaluations is not None and x.failed is None
     }
 
 
-def _clear(size: float, x: Beside) -> bool:
+def _is_clear(size: float, x: Comparison) -> bool:
     if x.held_out:
         return bool(size > HELD_OUT_MARGIN * x.gain)
-    return x.higher._replace(value=size).exceeds(MARGIN * x.gain, ERRORS)
-
-
-STILL = 0.1
-"""On a plateau a smaller rate is lower because it stands still: nothing fell as far as this run
-rose, and it rose by less than .1 of the noise of a batch."""
-
-
-class Verdict(NamedTuple):
-    """What to do with the rate, and what says so.
-
-    - `remedy`: "increase", "keep", "decrease", "warmup", "switch_optimizer" (no rate helps: another optimizer), or
-      "uncertain" where no sibling was given.
-    - `is_significant`: whether the siblings differ by more than `ERRORS` standard errors and `MARGIN`.
-    - `below`, `above`: the siblings that were asked, at smaller and larger rates.
-    - `gain`: the largest fall among all, in which differences are large or small.
-    """
-
-    remedy: str
-    is_significant: bool
-    below: Beside | None
-    above: Beside | None
-    gain: float
-
-    @property
-    def factor(self) -> float | None:
-        """By which to multiply the rate; None where that is not the remedy."""
-        return {"increase": 10.0, "keep": 1.0, "decrease": 0.1}.get(self.remedy)
-
-    def __str__(self) -> str:
-        said = "; ".join(str(x) for x in (self.above, self.below) if x)
-        return f"{_WORDS[self.remedy]}{f': {said}' if said else ''}."
-
-
-def verdict_of(symptom: Symptom, tracks: Mapping[float, Track], gain: float) -> Verdict:
-    """Ask the siblings; `tracks` by the ratio of their rate to that of the run, which is at 1."""
-    found = besides(tracks, gain, symptom.start)
-    below = _asked([found[r] for r in sorted(found, reverse=True) if r < 1])
-    above = _asked([found[r] for r in sorted(found) if r > 1])
-    remedy, is_significant = _remedy(symptom, below, above, gain, _noise(tracks))
-    return Verdict(remedy, is_significant, below, above, gain)
+    return x.difference._replace(value=size).exceeds(MARGIN * x.gain, ERRORS)
 
 
 def _remedy(
-    symptom: Symptom, below: Beside | None, above: Beside | None, gain: float, noise: float
-) -> tuple[str, bool]:
-    """The remedy, and whether it is sure."""
-    asked = [x for x in (below, above) if x is not None]
+    symptom: Symptom,
+    below: Comparison | None,
+    above: Comparison | None,
+    gain: float,
+    noise: float,
+) -> tuple[Remedy, bool]:
+    """Return the remedy, and whether it is significant."""
+    compared = [x for x in (below, above) if x is not None]
     if symptom.name == "diverging":
-        return "decrease", below is not None and bool(np.isfinite(below.higher.value))
-    if not asked:
+        return "decrease", below is not None and bool(np.isfinite(below.difference.value))
+    if not compared:
         return "uncertain", False
-    lowest = min((x for x in asked if x.is_lower), key=_height, default=None)
+    lowest = min((x for x in compared if x.is_lower), key=_difference, default=None)
     if lowest is not None:
         if lowest.ratio < 1 and lowest.gain <= lowest.rise < STILL * noise:
             return "keep", False
         return "decrease" if lowest.ratio < 1 else "increase", True
-    best = len(asked) == 2 and all(x.is_higher for x in asked)
+    best = len(compared) == 2 and all(x.is_higher for x in compared)
     flat = symptom.name == "no progress" and gain < ERRORS * symptom.decrease.error
-    if flat and len(asked) == 2 and not best:
+    if flat and len(compared) == 2 and not best:
         return "switch_optimizer", False
     return "warmup" if symptom.peak > 0 else "keep", best
 
 
-def _noise(tracks: Mapping[float, Track]) -> float:
-    """Of the loss of one batch, where it is least: too large a rate adds noise of its own."""
-    found = [scatter(x.losses) * np.sqrt(x.width) for x in tracks.values() if len(x.losses) > 1]
+def _noise(curves: Mapping[float, LearningCurve]) -> float:
+    """Return the smallest noise of a batch's loss: a large learning rate adds noise of its own."""
+    found = [scatter(x.losses) * np.sqrt(x.width) for x in curves.values() if len(x.losses) > 1]
     return float(min(found, default=0.0))
 
 
-def _asked(siblings: list[Beside]) -> Beside | None:
-    """The nearest that is lower; otherwise the nearest."""
+def _informative(siblings: list[Comparison]) -> Comparison | None:
+    """Return the nearest sibling that is lower, otherwise the nearest."""
     return next((x for x in siblings if x.is_lower), siblings[0] if siblings else None)
 
 
-def _height(x: Beside) -> float:
-    return x.higher.value
-
-
-_WORDS: Mapping[str, str] = {
-    "increase": "Ten times the rate",
-    "keep": "Keep the rate",
-    "decrease": "A tenth of the rate",
-    "warmup": "Keep the rate and warm up: it climbed at first, and came back",
-    "switch_optimizer": "Another optimizer: no rate made progress",
-    "uncertain": "One run alone does not say what helps: `recipe.fork` runs ten times its rate and "
-    "a tenth",
-}
+def _difference(x: Comparison) -> float:
+    return x.difference.value

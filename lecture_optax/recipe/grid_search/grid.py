@@ -1,4 +1,4 @@
-"""Which runs does a sweep make? Every family, schedule, rate and seed."""
+"""The grid of a sweep: every optimizer, schedule, learning rate and seed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,19 @@ from ..population.arms import OPTIMIZERS, OptimizerFactory
 Decay = tuple[float, float] | None
 
 SCHEDULES: Mapping[str, Decay] = {"constant": None, "linear": (0.0, 1.0), "late": (0.5, 1.0)}
-"""From where to where, in parts of a run, the rate falls along a line to 0."""
+"""Start and end of the linear decay to 0, in fractions of a run."""
 
 
 Key = tuple[str, float, str, int]
-"""Family, rate, schedule and seed."""
+"""Optimizer, learning rate, schedule and seed."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The four axes. Iterated over, it gives the key of every run.
+    """The four axes. Iteration gives the key of every run.
 
-    `own` are families that are not the recipe's: its program has all of its own, whichever run.
+    `own` are the user's optimizers. Without them, the program holds all optimizers of the recipe,
+    whichever of them the grid uses.
     """
 
     optimizers: tuple[str, ...]
@@ -41,8 +42,8 @@ class Grid:
                     for seed in self.seeds:
                         yield optimizer, rate, schedule, seed
 
-    def numbers(self, key: Key, steps: int) -> dict[str, Any]:
-        """What `arms` is given. A rate that never falls falls after the last step."""
+    def hyperparams(self, key: Key, steps: int) -> dict[str, Any]:
+        """Return the hyperparameters of a run; without a decay, it starts after the last step."""
         optimizer, rate, schedule, _ = key
         decay = self.schedules[schedule]
         start = round(decay[0] * steps) if decay else steps
@@ -55,19 +56,19 @@ class Grid:
         }
 
 
-def grid_of(
+def make_grid(
     optimizers: Sequence[str] | Mapping[str, OptimizerFactory],
     schedules: Sequence[str] | Mapping[str, Decay],
     rates: Iterable[float],
     seeds: Iterable[int],
 ) -> Grid:
-    """The axes, checked."""
+    """Check the axes and build the grid."""
     decays = _named(SCHEDULES, "schedules", schedules)
     for name, decay in decays.items():
         if decay is not None and not (len(decay) == 2 and 0 <= decay[0] < decay[1]):
             raise ValueError(
-                f"schedules must name from where to where the rate falls, in parts of a run, or "
-                f"None, got {name!r}: {decay!r}. Try (0.5, 1.0)."
+                "schedules must map names to (start, end) of the decay, in fractions of a run with "
+                f"0 <= start < end, or to None, got {name!r}: {decay!r}. Try (0.5, 1.0)."
             )
     some_rates, some_seeds = _distinct(rates=rates), _distinct(seeds=seeds)
     for rate in some_rates:
@@ -84,22 +85,22 @@ def grid_of(
 
 
 def _named(known: Mapping[str, Any], name: str, given: Any) -> dict[str, Any]:
-    """What was given by names, or as it is."""
+    """Look up what was given by name; keep a mapping as it is."""
     if not isinstance(given, Mapping):
         given = (given,) if isinstance(given, str) else _distinct(**{name: given})
         for word in given:
             validate.one_of(*known, **{name: word})
         given = {word: known[word] for word in given}
     if not given:
-        raise ValueError(f"{name} must name at least one, got {given!r}.")
+        raise ValueError(f"{name} must have at least one entry, got {given!r}.")
     return dict(given)
 
 
 def _distinct(**given: Any) -> tuple[Any, ...]:
-    """The values of an axis, each once."""
+    """Return the values of an axis, each once."""
     ((name, values),) = given.items()
     if not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be several, as [{values!r}], got {values!r}.")
+        raise TypeError(f"{name} must be a list of values, got {values!r}: try [{values!r}].")
     found = tuple(dict.fromkeys(values))
     if not found:
         raise ValueError(f"{name} must have at least one value, got none.")

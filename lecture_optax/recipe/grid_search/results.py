@@ -1,4 +1,4 @@
-"""What came of a sweep? A row a run; their means over seeds, the best, a picture."""
+"""The results of a sweep: one row per run, means over seeds, the best, a plot, and the file."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ MEASURES = ("final", "lowest", "averaged", "averaged_lowest")
 
 
 class Row(NamedTuple):
-    """One run: its numbers, and what held-out rows said of it. Infinite where it exploded.
+    """One run and its validation losses, which are infinite if it diverged.
 
-    - `final`: the loss of the last weights; `lowest`: of the best that were looked at, at step
+    - `final`: the loss of the last weights; `lowest`: the lowest of all evaluations, at step
       `lowest_at`.
-    - `averaged`, `averaged_lowest`: the same of the average of the weights.
-    - `diverged_at`: the step that was not finite; None where all were.
+    - `averaged`, `averaged_lowest`: the same for the averaged weights.
+    - `diverged_at`: the first step that was not finite, or None.
     """
 
     optimizer: str
@@ -36,11 +36,11 @@ class Row(NamedTuple):
     diverged_at: int | None
 
 
-class Cell(NamedTuple):
-    """All seeds of a family, a rate and a schedule.
+class GridCell(NamedTuple):
+    """All seeds of an optimizer, a learning rate and a schedule.
 
-    - `loss`: the mean over seeds of the measure that was asked for; `low` to `high`: its range.
-    - `exploded`: how many of the `seeds` runs did.
+    - `loss`: the mean of a measure over the seeds; `low` to `high`: its range.
+    - `diverged`: how many of the `seeds` runs diverged.
     """
 
     optimizer: str
@@ -50,14 +50,14 @@ class Cell(NamedTuple):
     low: float
     high: float
     seeds: int
-    exploded: int
+    diverged: int
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResult:
     """The rows of a sweep, in the order of the grid.
 
-    `start` is the held-out loss before the first step, the mean over seeds; `steps`: of every run.
+    `start`: the mean validation loss over the seeds before the first step; `steps`: of every run.
     """
 
     rows: tuple[Row, ...] = field(repr=False)
@@ -71,40 +71,40 @@ class Sweep:
         return iter(self.rows)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column: `sweep["final"]`. `pandas.DataFrame(sweep.rows)` has all of them."""
+        """Return a column: `sweep["final"]`. `pandas.DataFrame(sweep.rows)` has all of them."""
         validate.one_of(*Row._fields, column=name)
         return np.array([getattr(row, name) for row in self.rows])
 
-    def cells(self, by: str = "final") -> tuple[Cell, ...]:
-        """The means over seeds, in the order of the grid. `by`: one of `MEASURES`."""
+    def cells(self, by: str = "final") -> tuple[GridCell, ...]:
+        """Return the means over seeds, in the order of the grid. `by`: one of `MEASURES`."""
         validate.one_of(*MEASURES, by=by)
         groups: dict[tuple[str, float, str], list[Row]] = {}
         for row in self.rows:
             groups.setdefault(row[:3], []).append(row)
         return tuple(_cell(key, rows, by) for key, rows in groups.items())
 
-    def best(self, by: str = "final") -> Cell:
-        """The family, rate and schedule with the lowest mean over seeds."""
+    def best(self, by: str = "final") -> GridCell:
+        """Return the optimizer, learning rate and schedule with the lowest mean over seeds."""
         return min(self.cells(by), key=lambda cell: cell.loss)
 
     def __str__(self) -> str:
-        """For each family and schedule its best rate, and from which rate on runs exploded."""
-        lines = [("", "best rate", "loss", "over seeds", "explodes from")]
-        lines += [_line(name, cells) for name, cells in _lines_of(self.cells()).items()]
+        """For each optimizer and schedule, the best learning rate and the first that diverged."""
+        lines = [("", "learning rate", "loss", "over seeds", "diverges from")]
+        lines += [_line(name, cells) for name, cells in _by_line(self.cells()).items()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
             for line in lines
         ]
         best, head = self.best(), f"{len(self):,} runs of {self.steps:,} steps"
-        found = f"the lowest held-out loss is {best.loss:.4g} (start {self.start:.4g})"
+        found = f"the lowest validation loss is {best.loss:.4g} (start {self.start:.4g})"
         return "\n".join([f"{head}; {found}:", f"{_name(best)} at {best.rate:.3g}", "", *table])
 
     def plot(self, ax: Any = None, by: str = "final") -> Any:
-        """Draw the loss over the rate, a line for each family and schedule. Returns the axes.
+        """Draw the loss over the learning rate, one line per optimizer and schedule.
 
-        The band is the range over seeds, the star the best; crosses above are rates at which runs
-        exploded. `by`: one of `MEASURES`.
+        The band is the range over seeds, the star is the best; crosses at the top are learning
+        rates at which runs diverged. `by`: one of `MEASURES`. Returns the axes.
         """
         from ..reporting.plots import RateLine, draw_rates
 
@@ -113,63 +113,64 @@ class Sweep:
                 name,
                 np.array([cell.rate for cell in cells]),
                 np.array([[cell.loss, cell.low, cell.high] for cell in cells]),
-                np.array([cell.rate for cell in cells if cell.exploded]),
+                np.array([cell.rate for cell in cells if cell.diverged]),
             )
-            for name, cells in _lines_of(self.cells(by)).items()
+            for name, cells in _by_line(self.cells(by)).items()
         ]
         best = self.best(by)
-        chosen = (best.rate, best.loss) if np.isfinite(best.loss) else None
-        return draw_rates(lines, ax, chosen=chosen, start=self.start, ylabel=_WORDS[by])
+        selected = (best.rate, best.loss) if np.isfinite(best.loss) else None
+        return draw_rates(lines, ax, selected=selected, start=self.start, ylabel=_LABELS[by])
 
 
-_WORDS = {
-    "final": "held-out loss at the end",
-    "lowest": "lowest held-out loss",
-    "averaged": "held-out loss of the average, at the end",
-    "averaged_lowest": "lowest held-out loss of the average",
+_LABELS = {
+    "final": "validation loss at the end",
+    "lowest": "lowest validation loss",
+    "averaged": "validation loss of averaged weights at the end",
+    "averaged_lowest": "lowest validation loss of averaged weights",
 }
 
 
-def _cell(key: tuple[str, float, str], rows: list[Row], by: str) -> Cell:
+def _cell(key: tuple[str, float, str], rows: list[Row], by: str) -> GridCell:
     losses = np.array([getattr(row, by) for row in rows])
-    exploded = sum(row.diverged_at is not None for row in rows)
+    diverged = sum(row.diverged_at is not None for row in rows)
     low, high = float(losses.min()), float(losses.max())
-    return Cell(*key, float(losses.mean()), low, high, len(rows), exploded)
+    return GridCell(*key, float(losses.mean()), low, high, len(rows), diverged)
 
 
-def _lines_of(cells: tuple[Cell, ...]) -> dict[str, list[Cell]]:
-    """The cells of every family and schedule, the rates ascending."""
-    lines: dict[str, list[Cell]] = {}
+def _by_line(cells: tuple[GridCell, ...]) -> dict[str, list[GridCell]]:
+    """Return the cells of every optimizer and schedule, by ascending learning rate."""
+    lines: dict[str, list[GridCell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.rate):
         lines.setdefault(_name(cell), []).append(cell)
     order = dict.fromkeys(_name(cell) for cell in cells)
     return {name: lines[name] for name in order}
 
 
-def _line(name: str, cells: list[Cell]) -> tuple[str, str, str, str, str]:
+def _line(name: str, cells: list[GridCell]) -> tuple[str, str, str, str, str]:
     best = min(cells, key=lambda cell: cell.loss)
-    edge = next((f"{cell.rate:.3g}" for cell in cells if cell.exploded), "never")
+    edge = next((f"{cell.rate:.3g}" for cell in cells if cell.diverged), "never")
     spread = f"{best.low:.4g} to {best.high:.4g}"
     return name, f"{best.rate:.3g}", f"{best.loss:.4g}", spread, edge
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: GridCell) -> str:
     return f"{cell.optimizer}, {cell.schedule}"
 
 
-def finished(path: Path, what: Mapping[str, Any]) -> dict[Key, Row]:
-    """The rows that a file holds. A last line that was cut by a kill is cut off.
+def read_finished(path: Path, identity: Mapping[str, Any]) -> dict[Key, Row]:
+    """Return the rows of a file, and cut off a last line that was not written to its end.
 
-    **Raises** `ValueError` if the file is of another sweep, with what differs.
+    **Raises** `ValueError` if the file belongs to another sweep, with the difference.
     """
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     if not lines:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(what) + "\n")
+        path.write_text(json.dumps(identity) + "\n")
         return {}
-    if words := difference(what, _header(path, lines[0])):
+    if differs := difference(identity, _header(path, lines[0])):
         raise ValueError(
-            f"checkpoint={str(path)!r} holds the runs of another sweep: {words}. Give another path."
+            f"checkpoint={str(path)!r} holds the runs of another sweep: {differs}. Give another "
+            "path."
         )
     with path.open("r+b") as file:
         file.truncate(sum(len(line) + 1 for line in lines))
@@ -177,8 +178,8 @@ def finished(path: Path, what: Mapping[str, Any]) -> dict[Key, Row]:
     return {key_of(row): row for row in rows}
 
 
-def keep(file: IO[str], row: Row) -> None:
-    """Add a run; after a kill it is there."""
+def append_row(file: IO[str], row: Row) -> None:
+    """Write a row and flush it, so that it survives a kill."""
     file.write(json.dumps(row._asdict()) + "\n")
     file.flush()
 
@@ -189,7 +190,10 @@ def _header(path: Path, line: bytes) -> Mapping[str, Any]:
     except ValueError:
         header = None
     if not isinstance(header, dict) or "batch_size" not in header:
-        raise ValueError(f"checkpoint={str(path)!r} is no file of a sweep: give another path.")
+        raise ValueError(
+            f"checkpoint={str(path)!r} must be the file of a sweep, got another one: give another "
+            "path."
+        )
     return header
 
 

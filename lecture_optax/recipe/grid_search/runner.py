@@ -1,13 +1,13 @@
-"""How many runs of a sweep go side by side, and how? On an accelerator, as many as are faster.
+"""Training of all runs of a sweep: one run per core, or several runs vectorized in one program.
 
-A step of a small model is dozens of small kernels, between which an accelerator waits. Side by side
-(`vmap`) runs share them. Nothing like it pays on a CPU, where a product of small matrices with a
-batch axis is slow: 16 lanes take what 15 runs take alone, and one takes what five do. There, a
-thread a core (`runs.py`).
+A step of a small model consists of dozens of small kernels, and an accelerator waits between them.
+Vectorized (`vmap`) runs share the kernels. On a CPU, where products of small matrices with a batch
+axis are slow, this does not help: 16 lanes take as long as 15 single runs, so each core trains one
+run at a time.
 
-A search has no lanes. Only in its rungs do arms not wait for each other: lanes that cost nothing
-would make it 1.4 times as fast at a budget of 1.5, 1.1 to 1.2 times from 3 on. And products with a
-batch axis round differently: `Result.code` would not give its bits.
+A search does not use lanes. Its arms are independent only within a rung: with free lanes it would
+be 1.4 times as fast at a budget of 1.5, and 1.1 to 1.2 times from 3 on. Products with a batch axis
+also round differently, so `Result.code` would not reproduce the bits.
 """
 
 import dataclasses
@@ -35,100 +35,25 @@ from ..population.population import SHARE, bytes_of, free_bytes
 from .grid import Grid, Key
 from .results import Row
 
-TRIED = (4, 16, 64, 256)
-"""Lanes that are measured, as long as they pay."""
+LANES = (4, 16, 64, 256)
+"""Numbers of lanes to measure, until one does not pay."""
 
 PAYS = 0.8
-"""More lanes must lower the time of a run to .8: every number of them is compiled."""
+"""More lanes must lower the time per run to .8, as each number of lanes is compiled."""
 
 STEPS = 32
-"""Steps that are timed."""
+"""Steps of a measurement."""
 
 COPIES = 4
-"""A carry, the next one, its gradient, and what a step needs in between."""
+"""Copies of a carry in memory: the carry, the next one, its gradient, and temporaries of a step."""
 
-
-def fastest(runs: "Runs", keys: Sequence[Key]) -> int:
-    """The lanes with the least time a run, by a short measurement; 1 on a CPU."""
-    start = next(iter(runs.starts.values()))
-    if jax.default_backend() == "cpu" or len(keys) < TRIED[0]:
-        return 1
-    slow = min(keys, key=lambda key: key[1])  # a rate at which steps are finite
-    best, least = 1, seconds_of(runs, [slow])
-    for lanes in TRIED:
-        room = COPIES * lanes * bytes_of(runs.first(slow)) < SHARE * free_bytes(start.key.devices())
-        if lanes > len(keys) or not room:
-            break
-        each = seconds_of(runs, [slow] * lanes) / lanes
-        if each > PAYS * least:
-            break
-        best, least = lanes, each
-    return best
-
-
-def seconds_of(runs: "Runs", keys: Sequence[Key]) -> float:
-    """Of some steps of these runs side by side, compiled before."""
-    numbers, carry = _numbers(runs, keys), _stacked([runs.first(key) for key in keys])
-    carry, *_ = jax.block_until_ready(_advance(runs, carry, numbers, 1))
-    began = time.perf_counter()
-    jax.block_until_ready(_advance(runs, carry, numbers, STEPS))
-    return time.perf_counter() - began
-
-
-def side_by_side(runs: "Runs", keys: Sequence[Key], lanes: int) -> Iterator[Row]:
-    """The row of every run, `lanes` at a time. The last lanes may run a run twice: one program."""
-    for i in range(0, len(keys), lanes):
-        group = keys[i : i + lanes]
-        yield from rows_of(runs, [*group, *[group[-1]] * (lanes - len(group))])[: len(group)]
-
-
-def rows_of(runs: "Runs", keys: Sequence[Key]) -> list[Row]:
-    """Train them together, look at each by itself. A lane stops at its first step not finite."""
-    numbers, carry = _numbers(runs, keys), _stacked([runs.first(key) for key in keys])
-    seen: list[list[Any]] = [[] for _ in keys]
-    failed = np.full(len(keys), math.inf)
-    done = 0
-    for step in runs.evaluations:
-        while done < step and np.isinf(failed).any():
-            steps = min(CHUNK, step - done)
-            carry, _, finite, _ = _advance(runs, carry, numbers, steps)
-            now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))
-            failed, done = np.minimum(failed, now), done + steps
-        for i, lane in enumerate(_each(carry)):
-            if np.isinf(failed[i]):
-                seen[i].append((step, *runs.evaluation(lane)))
-    ends = [None if np.isinf(step) else int(step) for step in failed]
-    return [row_of(*row) for row in zip(keys, seen, ends, strict=True)]
-
-
-def _advance(runs: "Runs", carry: Carry, numbers: Any, steps: int) -> Any:
-    chunk = _wide(runs.program.compiled.chunk)
-    return chunk(carry, runs.source.data, None, numbers, np.int32(steps))
-
-
-@cached
-def _wide(chunk: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.jit(jax.vmap(chunk, (0, None, None, 0, None)), donate_argnums=0)
-
-
-def _numbers(runs: "Runs", keys: Sequence[Key]) -> Any:
-    return _stacked([as_data(runs.grid.numbers(key, runs.steps)) for key in keys])
-
-
-def _stacked(trees: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *x: jax.numpy.stack(x), *trees)
-
-
-def _each(carry: Carry) -> Iterator[Carry]:
-    """Lane by lane, from one copy out of the device."""
-    host = jax.device_get(carry._replace(key=None))
-    for i in range(len(host.step)):
-        yield jax.tree.map(lambda x, i=i: x[i], host)._replace(key=carry.key[i])
+Losses = list[tuple[int, float, float]]
+"""Step, validation loss of the raw weights and of the averaged ones, for each evaluation."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """All that the runs of a sweep share."""
+    """What the runs of a sweep share, and two ways to train them: alone or vectorized."""
 
     program: Program
     source: Rows
@@ -138,8 +63,13 @@ class Runs:
     steps: int
     evaluations: tuple[int, ...]
 
-    def make(self, keys: Sequence[Key]) -> Iterator[Row]:
-        """The row of every run as it ends. The first is made alone: it compiles."""
+    def train(self, keys: Sequence[Key], lanes: int | None) -> Iterator[Row]:
+        """Yield the row of every run as it ends; None measures the best number of lanes."""
+        lanes = lanes or self.best_lane_count(keys)
+        return self.run_vectorized(keys, lanes) if lanes > 1 else self.run_alone(keys)
+
+    def run_alone(self, keys: Sequence[Key]) -> Iterator[Row]:
+        """Train one run per core. The first run compiles before the others start."""
         if not keys:
             return
         yield self.row(keys[0])
@@ -151,35 +81,88 @@ class Runs:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def run_vectorized(self, keys: Sequence[Key], lanes: int) -> Iterator[Row]:
+        """Train `lanes` runs at a time. The last group repeats a run, to use the same program."""
+        for i in range(0, len(keys), lanes):
+            group = keys[i : i + lanes]
+            filled = [*group, *[group[-1]] * (lanes - len(group))]
+            yield from self.rows(filled)[: len(group)]
+
     def row(self, key: Key) -> Row:
-        """Train, look, and keep O(1) numbers."""
-        program, carry, seen = self._program(key), self.first(key), []
+        """Train and evaluate one run."""
+        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
+        carry, losses = self.first(key), []
         for step in self.evaluations:
-            carry, failed = self._go(program, carry, step)
+            carry, failed = self._advance_until(program, carry, step)
             if failed is not None:
-                return row_of(key, seen, failed)
-            seen.append((step, *self.evaluation(carry)))
-        return row_of(key, seen, None)
+                return row_of(key, losses, failed)
+            losses.append((step, *self.evaluation(carry)))
+        return row_of(key, losses, None)
+
+    def rows(self, keys: Sequence[Key]) -> list[Row]:
+        """Train runs together and evaluate each; a lane stops at its first step not finite."""
+        carry, hyperparams = self._lanes(keys)
+        losses: list[Losses] = [[] for _ in keys]
+        failed = np.full(len(keys), math.inf)
+        done = 0
+        for step in self.evaluations:
+            while done < step and np.isinf(failed).any():
+                steps = min(CHUNK, step - done)
+                carry, finite = self._advance_lanes(carry, hyperparams, steps)
+                now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))
+                failed, done = np.minimum(failed, now), done + steps
+            for i, lane in enumerate(_split(carry)):
+                if np.isinf(failed[i]):
+                    losses[i].append((step, *self.evaluation(lane)))
+        ends = [None if np.isinf(step) else int(step) for step in failed]
+        return [row_of(*row) for row in zip(keys, losses, ends, strict=True)]
+
+    def best_lane_count(self, keys: Sequence[Key]) -> int:
+        """Measure which number of lanes has the shortest time per run; 1 on a CPU."""
+        if jax.default_backend() == "cpu" or len(keys) < LANES[0]:
+            return 1
+        slow = min(keys, key=lambda key: key[1])  # its steps stay finite
+        start = self.first(slow)
+        best, least = 1, self.seconds([slow])
+        for lanes in LANES:
+            room = COPIES * lanes * bytes_of(start) < SHARE * free_bytes(start.key.devices())
+            if lanes > len(keys) or not room:
+                break
+            each = self.seconds([slow] * lanes) / lanes
+            if each > PAYS * least:
+                break
+            best, least = lanes, each
+        return best
+
+    def seconds(self, keys: Sequence[Key]) -> float:
+        """Measure the time of some steps of these runs in one program, without compiling."""
+        carry, hyperparams = self._lanes(keys)
+        carry, _ = jax.block_until_ready(self._advance_lanes(carry, hyperparams, 1))
+        began = time.perf_counter()
+        jax.block_until_ready(self._advance_lanes(carry, hyperparams, STEPS))
+        return time.perf_counter() - began
 
     def first(self, key: Key) -> Carry:
-        """A run before its first step."""
-        start, numbers = copied(self.starts[key[-1]]), self._program(key).hyperparams
-        return start._replace(opt_state=self.program.compiled.start(start.params, numbers))
+        """Return the carry of a run before its first step."""
+        start = copied(self.starts[key[-1]])
+        opt_state = self.program.compiled.start(start.params, self._hyperparams(key))
+        return start._replace(opt_state=opt_state)
 
     def evaluation(self, carry: Carry) -> tuple[float, float]:
-        """The held-out loss of the weights and of their average."""
+        """Return the validation loss of the raw weights and of the averaged ones."""
         average = average_of(carry)
         state = settled(self.program, carry, average, self.source.data)
         return self._loss(carry.params, carry.model_state), self._loss(average, state)
 
     def start_loss(self) -> float:
+        """Return the mean validation loss over the seeds before the first step."""
         losses = [self._loss(start.params, start.model_state) for start in self.starts.values()]
         return float(np.mean(losses))
 
     def identity(self) -> dict[str, Any]:
-        """All that a row follows from, beside its key and the code of model and families.
+        """Return what determines a row, except its key and the code of the model and optimizers.
 
-        Rates and seeds may be added between two calls: what is new is made.
+        Learning rates and seeds may be added to a sweep, so they are not part of it.
         """
         start = next(iter(self.starts.values()))
         arrays = {"train": self.source.data, "valid": self.valid, "start": start.params}
@@ -192,12 +175,23 @@ class Runs:
             **dict(arrays_of(arrays)),
         }
 
-    def _program(self, key: Key) -> Program:
-        numbers = as_data(self.grid.numbers(key, self.steps))
-        return dataclasses.replace(self.program, hyperparams=numbers)
+    def _hyperparams(self, key: Key) -> dict[str, Any]:
+        return as_data(self.grid.hyperparams(key, self.steps))
 
-    def _go(self, program: Program, carry: Carry, until: int) -> tuple[Carry, int | None]:
-        """Take a run to a step; and the step that was not finite."""
+    def _lanes(self, keys: Sequence[Key]) -> tuple[Carry, Any]:
+        """Stack the carries and the hyperparameters of runs before their first step."""
+        return _stacked([self.first(x) for x in keys]), _stacked(list(map(self._hyperparams, keys)))
+
+    def _advance_lanes(self, carry: Carry, hyperparams: Any, steps: int) -> tuple[Carry, Any]:
+        """Take steps in all lanes; return the carries, and whether each is finite."""
+        chunk = _vectorized(self.program.compiled.chunk)
+        carry, _, finite, _ = chunk(carry, self.source.data, None, hyperparams, np.int32(steps))
+        return carry, finite
+
+    def _advance_until(
+        self, program: Program, carry: Carry, until: int
+    ) -> tuple[Carry, int | None]:
+        """Take a run to a step; return the carry, and the step that was not finite, if any."""
         step = int(np.asarray(carry.step))
         while step < until:
             carry, _, finite, _ = self.source.advance(program, carry, min(CHUNK, until - step))
@@ -212,14 +206,30 @@ class Runs:
         return loss if abs(loss) < HUGE else math.inf
 
 
-def row_of(key: Key, seen: list[tuple[int, float, float]], failed: int | None) -> Row:
-    """What a run leaves."""
-    steps, raw, smooth = zip(*seen, strict=True) if seen else ((0,), (math.inf,), (math.inf,))
+@cached
+def _vectorized(chunk: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.jit(jax.vmap(chunk, (0, None, None, 0, None)), donate_argnums=0)
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *x: jax.numpy.stack(x), *trees)
+
+
+def _split(carry: Carry) -> Iterator[Carry]:
+    """Yield the lanes, from one copy of all on the host."""
+    host = jax.device_get(carry._replace(key=None))
+    for i in range(len(host.step)):
+        yield jax.tree.map(lambda x, i=i: x[i], host)._replace(key=carry.key[i])
+
+
+def row_of(key: Key, losses: Losses, failed: int | None) -> Row:
+    """Return the row of a run from its evaluations and the step that was not finite, if any."""
+    steps, raw, averaged = zip(*losses, strict=True) if losses else ((0,), (math.inf,), (math.inf,))
     at = int(np.argmin(raw))
-    ends = (math.inf, math.inf) if failed is not None else (raw[-1], smooth[-1])
-    return Row(*key, ends[0], raw[at], steps[at], ends[1], min(smooth), failed)
+    ends = (math.inf, math.inf) if failed is not None else (raw[-1], averaged[-1])
+    return Row(*key, ends[0], raw[at], steps[at], ends[1], min(averaged), failed)
 
 
 def _workers() -> int:
-    """A thread a core, where the device is the CPU: a run of a small model keeps one busy."""
+    """Return the number of threads: one per core on a CPU, as a small model uses one core."""
     return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1

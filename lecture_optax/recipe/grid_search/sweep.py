@@ -1,12 +1,8 @@
-"""What would every rate, family, schedule and seed have given? An exhaustive grid, for studies.
-
-Runs are made one after the other on each core of a CPU (`runs.py`), and side by side on an
-accelerator (`lanes.py`).
-"""
+"""Exhaustive grids of runs: every optimizer, schedule, learning rate and seed."""
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -18,9 +14,9 @@ from ...training.problem import as_problem
 from ...training.reporting.progress import Display, Status, display_for
 from ..population.arms import OptimizerFactory, arm_optimizer
 from ..population.held_out import holdout_split
-from .grid import Decay, Key, grid_of
-from .results import Row, Sweep, finished, keep, key_of
-from .runner import Runs, fastest, side_by_side
+from .grid import Decay, Key, make_grid
+from .results import Row, SweepResult, append_row, key_of, read_finished
+from .runner import Runs
 
 
 def sweep(
@@ -40,32 +36,33 @@ def sweep(
     lanes: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool | None = None,
-) -> Sweep:
-    """Train with every family, rate, schedule and seed, as one compiled program.
+) -> SweepResult:
+    """Train with every optimizer, learning rate, schedule and seed, as one compiled program.
 
-    Runs of a seed start alike and see the same rows in the same order: they are paired. A run ends
-    at its first step that is not finite. Each has the bits of
-    `lo.fit(problem, tx=lo.recipe.arm_optimizer(), hyperparams=...)`, but in lanes, where they are near.
+    Runs of one seed start from the same parameters and use the same batches in the same order. A
+    run ends at its first step that is not finite. Each is bitwise equal to
+    `lo.fit(problem, tx=lo.recipe.arm_optimizer(), hyperparams=...)`; with `lanes` > 1 it is only
+    near it.
 
     **Arguments**
 
     - `problem`, `data`, `loss`, `batch_size`, `valid`, `wrap`: as for `recipe.run`.
     - `rates`: learning rates, > 0: `np.logspace(-4, 0, 17)`.
     - `steps`: of every run, >= 1.
-    - `optimizers`: names of "adam", "nesterov", or `{"name": rate -> optimizer}`.
-    - `schedules`: names of "constant", "linear" (falls to 0 over the whole run), "late" (over its
-      second half), or `{"name": (from, to)}` in parts of the run.
-    - `seeds`: whole numbers: of the initial parameters and the order of rows.
-    - `evaluations`: how often held-out rows are looked at in a run, evenly, >= 1.
-    - `lanes`: how many runs go side by side in one program, >= 1. None takes 1 on a CPU, and on an
-      accelerator what a short measurement finds fastest.
-    - `checkpoint`: a file that keeps finished runs: they are not made again.
-    - `progress`: None shows it where it fits, nothing under CI; True, False.
+    - `optimizers`: names of "adam", "nesterov", or `{"name": learning rate -> optimizer}`.
+    - `schedules`: names of "constant", "linear" (decays to 0 over the whole run), "late" (over its
+      second half), or `{"name": (start, end)}` in fractions of the run.
+    - `seeds`: whole numbers, for the initial parameters and the order of the examples.
+    - `evaluations`: the number of evaluations of a run, evenly spaced, >= 1.
+    - `lanes`: the number of runs vectorized in one program, >= 1. None takes 1 on a CPU, and on an
+      accelerator the fastest of a short measurement.
+    - `checkpoint`: a file for finished runs, which are not repeated.
+    - `progress`: True or False; None shows it in a terminal or notebook, and not under CI.
 
-    **Returns** a `Sweep`: print it, `best()`, `plot()`, `rows`.
+    **Returns** a `SweepResult`: print it, or use `best()`, `plot()`, `rows`.
 
-    **Raises** `ValueError` or `TypeError` for an argument out of its range, and for a `checkpoint`
-    of another sweep.
+    **Raises** `ValueError` or `TypeError` for an argument out of its range, and for the
+    `checkpoint` of another sweep.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo
@@ -82,7 +79,7 @@ def sweep(
     ```
     """
     given = as_problem(problem, data, loss=loss, valid=valid)
-    grid = grid_of(optimizers, schedules, rates, seeds)
+    grid = make_grid(optimizers, schedules, rates, seeds)
     validate.steps(steps=steps)
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
@@ -92,7 +89,7 @@ def sweep(
         arm_optimizer(grid.own, wrap),
         steps=steps,
         batch_size=batch_size,
-        hyperparams=grid.numbers(next(iter(grid)), steps),
+        hyperparams=grid.hyperparams(next(iter(grid)), steps),
         split=holdout_split,
     )
     program = prepared.program
@@ -100,36 +97,31 @@ def sweep(
     each = evaluation_steps(evaluations, steps)
     runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
     done = _all_rows(runs, lanes, checkpoint, progress)
-    return Sweep(tuple(done[key] for key in grid), runs.start_loss(), steps)
+    return SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
 
 
 def _all_rows(
     runs: Runs, lanes: int | None, checkpoint: Any, progress: bool | None
 ) -> dict[Key, Row]:
-    """The rows that the file has, and those that are made now."""
+    """Return the rows of the file and those of the runs that are still to train."""
     done, file = {}, None
     with ExitStack() as stack:
         if checkpoint is not None:
             path = Path(checkpoint).expanduser()
-            done = finished(path, runs.identity())
+            done = read_finished(path, runs.identity())
             file = stack.enter_context(path.open("a"))
         display = display_for(progress)
         told = _Told(display and stack.enter_context(closing(display)), len(runs.grid), len(done))
-        for row in _made(runs, [key for key in runs.grid if key not in done], lanes):
+        for row in runs.train([key for key in runs.grid if key not in done], lanes):
             done[key_of(row)] = row
             if file:
-                keep(file, row)
+                append_row(file, row)
             told.of(done)
     return done
 
 
-def _made(runs: Runs, keys: list[Key], lanes: int | None) -> Iterator[Row]:
-    together = lanes or fastest(runs, keys)
-    return side_by_side(runs, keys, together) if together > 1 else runs.make(keys)
-
-
 class _Status(Status):
-    """The words of a run, for many."""
+    """The status of a sweep, in runs."""
 
     @property
     def done(self) -> str:
@@ -145,7 +137,7 @@ class _Status(Status):
 
 
 class _Told:
-    """What a person is told between runs, not more often than the display wants."""
+    """Shows the status between runs, no more often than the display asks for."""
 
     def __init__(self, display: Display | None, runs: int, before: int):
         self.display, self.runs, self.before = display, runs, before

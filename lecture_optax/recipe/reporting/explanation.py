@@ -1,6 +1,6 @@
-"""Why, as data: what was tried, what came of it, and what was handed over.
+"""The data behind an explanation: what a search tried, what each arm reached, what it returns.
 
-`findings.py` compares the records, `words.py` puts them into sentences.
+`comparisons.py` compares the records; `text.py` puts them into sentences.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,15 @@ from ..search.select import Selection
 
 
 class ArmRecord(NamedTuple):
-    """What became of an arm.
+    """What one arm of a search did.
 
-    - `change`: the lowest change of the held-out loss, of raw or averaged weights; of late looks
-      where there are any, as early ones see other rows; infinite where it was never a number.
+    - `change`: the lowest change of the validation loss since the start, of raw or averaged
+      weights; of late evaluations if there are any, as early ones use other examples; infinite if
+      the loss was never finite.
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
-      and what was not.
-    - `evaluations`: all of them. Two arms that were looked at after the same step saw the same rows.
-    - `diagnosis`: what its training losses show, and what its siblings' say of its rate.
+      and the quantity.
+    - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
+    - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
     """
 
     optimizer: str
@@ -41,15 +42,16 @@ class ArmRecord(NamedTuple):
 class Explanation(NamedTuple):
     """The numbers behind every sentence of `Result.explain`.
 
-    - `arms`: a record for every arm, the best first; `winner`: the arm that was handed over, its
-      weights of `step`, averaged or not; `optimizers`: in the order in which they are tried.
-    - `start`, `loss`: the held-out loss before and after, over all rows; `error`: the standard
-      error of the gain; `rows`: how many there are, and `held_out_from_train`: whether from the training
-      rows.
-    - `subset_rows`: how many of them late looks saw, which is all where they pay for it, and
-      `subset_start`: the loss of the start over those. Looks are changes from there.
-    - `gradients`, `limit`: spent and allowed; `evaluations`: the looks' share of the compute.
-    - `ended`: False where a person stopped the search.
+    - `arms`: a record for every arm, the best first; `winner`: the selected arm, or None. The
+      search returns its weights of `step`, averaged or raw. `optimizers`: in the order tried.
+    - `start`, `loss`: the validation loss before and after; `error`: the standard error of the
+      gain; `rows`: the number of validation examples, and `held_out_from_train`: whether they
+      were held out from the training data.
+    - `subset_rows`: the number of examples of late evaluations; `subset_start`: the loss of the
+      start on them. Evaluations are changes from it.
+    - `gradients`, `limit`: used and allowed; `evaluation_share`: the compute of the evaluations as
+      a fraction of that of the gradients.
+    - `ended`: False if the search was stopped by hand.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -71,11 +73,6 @@ class Explanation(NamedTuple):
     optimizers: tuple[str, ...]
     ended: bool = True
 
-    def __str__(self) -> str:
-        from .text import sentences
-
-        return "\n".join(sentences(self))
-
 
 def explanation_of(
     race: Race,
@@ -86,11 +83,13 @@ def explanation_of(
     held_out_from_train: bool,
     ended: bool,
 ) -> Explanation:
-    """Read a finished race."""
+    """Read the explanation from a finished race."""
     population, held_out = race.population, race.held_out
     steps, members = population.steps, population.members
-    shown = diagnoses_of({arm: m.curve for arm, m in members.items()}, steps)
-    records = {arm: _record(optimizers, arm, m.curve, steps, shown) for arm, m in members.items()}
+    diagnoses = diagnoses_of({arm: m.curve for arm, m in members.items()}, steps)
+    records = {
+        arm: _record(optimizers, arm, m.curve, steps, diagnoses) for arm, m in members.items()
+    }
     found = selection.candidate
     forward_rows = population.spent * batch * 3
     return Explanation(
@@ -120,7 +119,7 @@ def _record(
     arm: Arm,
     curve: Curve,
     steps: int,
-    shown: Mapping[Arm, Diagnosis | None],
+    diagnoses: Mapping[Arm, Diagnosis | None],
 ) -> ArmRecord:
     late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
     change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
@@ -134,5 +133,5 @@ def _record(
         at=at,
         failed=curve.failed,
         evaluations=tuple(curve.evaluations),
-        diagnosis=shown[arm],
+        diagnosis=diagnoses[arm],
     )

@@ -1,26 +1,38 @@
-"""What is shown of a search? Text for a terminal, and one page that needs nothing else."""
+"""The report of a search as one HTML page that loads nothing else."""
 
 import base64
 import html
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
-from ..diagnosis.symptom_words import BASIS
+from ..._core.extras import require
 from .comparisons import constant_arms
-from .explanation import Explanation
-from .text import COLUMNS, SHOWN, _cell_text, _cells, _table, sentences
+from .explanation import ArmRecord, Explanation
+from .text import (
+    ARM_COLUMNS,
+    BASIS,
+    DIAGNOSIS_COLUMNS,
+    TEXT_COLUMNS,
+    arm_cells,
+    diagnosis_cells,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], Any]
 
 
 def write_page(
     e: Explanation, code: str, path: str | os.PathLike, last: Sequence[str] = ()
 ) -> Path:
-    """One HTML file with sentences, pictures, table and code; it refers to nothing outside.
+    """Write the page to a file.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
@@ -30,65 +42,56 @@ def write_page(
 
 
 def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
+    """Return the page: sentences, plots, tables of all arms, and code."""
+    title = html.escape(_title(e))
     first, *rest = [*sentences(e), *last]
     parts = [
-        f"<h1>{html.escape(_title(e))}</h1>",
+        f"<h1>{title}</h1>",
         f"<p class=first>{html.escape(first)}</p>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in rest) + "</ul>",
-        *(_section(title, words, draw) for title, words, draw in _pictures(e)),
+        *(_section(*plot) for plot in _plots(e)),
         "<h2>All arms</h2>",
-        _table(e, COLUMNS, _cells),
-        f"<h2>What each arm showed</h2><p>{html.escape(BASIS)}</p>",
-        _table(e, SHOWN, _cell_text),
+        _table(e, ARM_COLUMNS, arm_cells),
+        f"<h2>Symptoms and remedies</h2><p>{html.escape(BASIS)}</p>",
+        _table(e, DIAGNOSIS_COLUMNS, diagnosis_cells),
         "<h2>The same model without a search</h2>",
         f"<pre>{html.escape(code)}</pre>",
     ]
-    return _PAGE.format(title=html.escape(_title(e)), body="\n".join(parts))
+    page = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    return Template(page).substitute(title=title, body="\n".join(parts))
 
 
-def new_figure(size: tuple[float, float]) -> "Figure":
-    """A figure of its own: no window, no global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('plots need Matplotlib: pip install "lecture_optax[plot]".') from error
-    return Figure(figsize=size, layout="constrained")
+def _plots(e: Explanation) -> Iterator[tuple[str, str, float, Draw]]:
+    """Yield the title, the caption, the height in inches and the drawing function of each plot."""
+    from .plots import draw_optimizer, draw_run
 
-
-def _pictures(e: Explanation) -> list[tuple[str, str, Callable[["Figure"], Any]]]:
-    """Title, a sentence that says what is seen, and who draws it."""
-    from . import plots as draw
-
-    found: list[tuple[str, str, Callable[[Figure], Any]]] = []
     for optimizer in e.optimizers:
         if constant_arms(e, optimizer):
-            found.append(
-                (
-                    f"The rates of {optimizer}",
-                    "The held-out loss of averaged weights over the rate, a line for each step at "
-                    "which several arms were compared. Crosses are arms that exploded or were "
-                    "worse than the start.",
-                    lambda figure, f=optimizer: draw.draw_optimizer(e, f, figure.add_subplot()),
-                )
+            yield (
+                f"The learning rates of {optimizer}",
+                "The validation loss of averaged weights over the learning rate, with one line for "
+                "each step at which several arms were compared. Crosses are arms that diverged or "
+                "were worse than the start.",
+                4,
+                lambda figure, name=optimizer: draw_optimizer(e, name, figure.add_subplot()),
             )
-    found.append(
-        (
-            "The race",
-            "Every arm as far as it ran, and the rates below. Early looks see some of the rows, "
-            "so they compare arms and not steps.",
-            lambda figure: draw.draw_run(e, figure),
-        )
+    yield (
+        "The race",
+        "Every arm as far as it ran, and its learning rate below. Early evaluations use a subset "
+        "of the examples, so they compare arms and not steps.",
+        6,
+        lambda figure: draw_run(e, figure),
     )
-    return found
 
 
-def _section(title: str, words: str, draw: Callable[["Figure"], Any]) -> str:
-    figure, stream = new_figure((8, 6 if "race" in title else 4)), io.BytesIO()
+def _section(title: str, caption: str, height: float, draw: Draw) -> str:
+    figures = require("matplotlib.figure", extra="plot", what="plots")
+    figure, stream = figures.Figure(figsize=(8, height), layout="constrained"), io.BytesIO()
     draw(figure)
     figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     data = base64.b64encode(stream.getvalue()).decode("ascii")
-    title, words = html.escape(title), html.escape(words)
-    return f'<h2>{title}</h2><p>{words}</p><img alt="{title}" src="data:image/png;base64,{data}">'
+    title, caption = html.escape(title), html.escape(caption)
+    return f'<h2>{title}</h2><p>{caption}</p><img alt="{title}" src="data:image/png;base64,{data}">'
 
 
 def _title(e: Explanation) -> str:
@@ -97,24 +100,20 @@ def _title(e: Explanation) -> str:
     return f"{e.winner.optimizer} at {e.winner.rate:.3g}"
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem;
-  color: #111; background: #fff; }}
-h1 {{ font-size: 1.7rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
-.first {{ font-size: 1.15rem; }} li {{ margin: .2rem 0; }}
-img {{ max-width: 100%; height: auto; }}
-table {{ border-collapse: collapse; font-size: .85rem; display: block; overflow-x: auto; }}
-th, td {{ padding: .2rem .7rem .2rem 0; text-align: right; border-bottom: 1px solid #ddd; }}
-.words {{ text-align: left; }}
-.chosen {{ font-weight: bold; }}
-pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; }}
-</style></head><body>
-{body}
-</body></html>
-"""
+def _table(
+    e: Explanation, columns: Sequence[str], cells: Callable[[Explanation, ArmRecord], list[str]]
+) -> str:
+    rows = [
+        f"<tr{' class=selected' if arm == e.winner else ''}>{_row(columns, 'td', cells(e, arm))}"
+        "</tr>"
+        for arm in e.arms
+    ]
+    head = f"<thead><tr>{_row(columns, 'th', columns)}</tr></thead>"
+    return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
+
+
+def _row(columns: Sequence[str], tag: str, cells: Sequence[str]) -> str:
+    kinds = [" class=text" if name in TEXT_COLUMNS else "" for name in columns]
+    return "".join(
+        f"<{tag}{kind}>{html.escape(x)}</{tag}>" for kind, x in zip(kinds, cells, strict=True)
+    )

@@ -1,70 +1,77 @@
-"""Why, in words: sentences, each with the numbers that it rests on (`findings.py`)."""
+"""The sentences and tables of a report, with the numbers of `comparisons.py`."""
 
-import html
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..diagnosis.symptom_words import BASIS, helps, showed
+from ..._core.extras import require
 from ..diagnosis.verdict import times
 from . import comparisons as f
 from .explanation import ArmRecord, Explanation
 
-if TYPE_CHECKING:
-    pass
-
-KEPT_BACK = "kept back from the training rows"
+BASIS = (
+    "Symptoms come from training losses. Remedies compare arms with constant learning rates on the "
+    "same batches, at the last common step: by validation loss if both were evaluated there, "
+    "otherwise by training loss."
+)
 
 PAYS = 0.005
-"""The part of the gain that the last quarter of the steps must bring for more of them to pay: at
-this pace, four times as many bring 6 %."""
+"""More steps pay if the last quarter of the steps brought .005 of the gain: at this pace, four
+times as many bring 6 %."""
 
 
 def sentences(e: Explanation) -> list[str]:
-    """The explanation, a claim a line."""
-    if e.winner is None:
-        return [_nothing(e), *_stopped(e), *_failures(e), _spent(e)]
-    why = (_rate(e), _shown(e), _families(e), _schedule(e), _average(e))
-    rest = (line for part in (*why, _edges(e), _later(e), _failures(e)) for line in part)
-    return [_handed_over(e), *_stopped(e), _sure(e), *rest, _spent(e)]
+    """Return the explanation, one claim per line."""
+    winner = e.winner
+    if winner is None:
+        return [_nothing_found(e), *_stopped(e), *_failures(e), _cost(e)]
+    reasons = (
+        *_learning_rate(e, winner),
+        *_diagnosis(winner),
+        *_optimizers(e, winner),
+        *_schedule(e, winner),
+        *_average(e, winner),
+        *_edges(e),
+        *_more_steps(e, winner),
+        *_failures(e),
+    )
+    return [_selected(e, winner), *_stopped(e), _confidence(e, winner), *reasons, _cost(e)]
 
 
-def name_of(arm: ArmRecord) -> str:
-    """adam at 0.01, falling to 0 over steps 300 to 600."""
-    decay = f", falling to 0 over steps {arm.decay[0]} to {arm.decay[1]}" if arm.decay else ""
+def describe_arm(arm: ArmRecord) -> str:
+    """Return text like "adam at 0.01, decaying to 0 over steps 300 to 600"."""
+    decay = f", decaying to 0 over steps {arm.decay[0]} to {arm.decay[1]}" if arm.decay else ""
     return f"{arm.optimizer} at {arm.rate:.3g}{decay}"
 
 
-def fate_of(e: Explanation, arm: ArmRecord) -> str:
-    """What became of an arm, in a few words."""
+def outcome_of(e: Explanation, arm: ArmRecord) -> str:
+    """Return the outcome of an arm, short enough for the cell of a table."""
     if arm == e.winner:
-        return f"handed over, {'averaged' if e.is_average else 'raw'} weights of step {e.step}"
+        return f"selected, {'averaged' if e.is_average else 'raw'} weights of step {e.step}"
     if arm.failed:
         return f"not finite at step {arm.failed[0]} ({arm.failed[1]})"
     if f.diverged(arm):
         return f"worse than the start at step {arm.evaluations[-1].step}"
-    return "ran to the end" if arm.steps >= e.steps else f"left behind at step {arm.steps}"
+    return "ran to the end" if arm.steps >= e.steps else f"pruned at step {arm.steps}"
 
 
-def _nothing(e: Explanation) -> str:
+def _nothing_found(e: Explanation) -> str:
     failed = [arm for arm in e.arms if arm.failed]
     why = f"{len(failed)} of {len(e.arms)} arms were not finite" if failed else "all are flat"
     return (
-        f"No arm was better than the start (held-out loss {e.start:.5g}): {why}. The model is "
-        f"the one that was given; {_rows(e)} were looked at. Look for inputs out of scale, a loss "
-        "that does not depend on the parameters, or log, sqrt or division at 0."
+        f"No arm was better than the start (validation loss {e.start:.5g} on {_examples(e)}): "
+        f"{why}. The model is returned unchanged. Check for inputs out of scale, a loss that does "
+        "not depend on the parameters, and log, sqrt or division at 0."
     )
 
 
-def _handed_over(e: Explanation) -> str:
-    assert e.winner is not None
+def _selected(e: Explanation, winner: ArmRecord) -> str:
     kind = "averaged" if e.is_average else "raw"
     return (
-        f"{name_of(e.winner)}, {kind} weights of step {e.step}: the held-out loss fell from "
-        f"{e.start:.5g} to {e.loss:.5g}."
+        f"{describe_arm(winner)}, {kind} weights of step {e.step}: the validation loss decreased "
+        f"from {e.start:.5g} to {e.loss:.5g}."
     )
 
 
@@ -72,220 +79,214 @@ def _stopped(e: Explanation) -> Iterator[str]:
     if not e.ended:
         yield (
             f"The search was stopped by hand after {e.gradients} of {e.limit} gradients: this is "
-            "the best until then."
+            "the best result so far."
         )
 
 
-def _rows(e: Explanation) -> str:
-    return f"{e.rows} held-out rows ({KEPT_BACK if e.held_out_from_train else 'given'})"
+def _examples(e: Explanation) -> str:
+    origin = "held out from the training data" if e.held_out_from_train else "given"
+    return f"{e.rows} validation examples ({origin})"
 
 
-def _sure(e: Explanation) -> str:
-    head = f"How sure: {_rows(e)} chose it"
+def _confidence(e: Explanation, winner: ArmRecord) -> str:
+    head = f"Confidence: {_examples(e)} selected it"
     if np.isnan(e.error):
-        why = "from one row" if e.rows < 2 else "from a loss that is no mean over rows"
-        return f"{head}; how sure that is cannot be said {why}."
+        why = "there is only one example" if e.rows < 2 else "the loss is not a mean over examples"
+        return f"{head}; the error of the gain is not known, as {why}."
     reason = "" if e.reason == "lowest" else f" ({e.reason})"
-    gain = f"{e.start - e.loss:.4g} ± {e.error:.2g}"
+    gain = f"{e.start - e.loss:.4g} ± {e.error:.2g} (one standard error over examples)"
+    return f"{head}{reason}; the gain is {gain}.{_subset(e)} {_near_ties(e, winner)}"
+
+
+def _subset(e: Explanation) -> str:
+    if e.subset_rows == e.rows:
+        return ""
+    return f" Evaluations during the search used a subset of {e.subset_rows}."
+
+
+def _near_ties(e: Explanation, winner: ArmRecord) -> str:
+    arms = f.near_ties(e, winner)
+    if not arms:
+        return "No other arm is within 1 %."
+    count = f"{len(arms)} other arms are" if len(arms) > 1 else "1 other arm is"
+    return f"{count} within 1 %: {'; '.join(describe_arm(arm) for arm in arms)}."
+
+
+def _learning_rate(e: Explanation, winner: ArmRecord) -> Iterator[str]:
+    """Yield what 10 and 0.1 times the learning rate did, and the nearest learning rates."""
+    tried = f.constant_arms(e, winner.optimizer)
+    count = f"{len(tried)} learning rates" if len(tried) > 1 else "1 learning rate"
+    yield (
+        f"Why this learning rate: {winner.optimizer} was tried at {count} from "
+        f"{tried[0].rate:.3g} to {tried[-1].rate:.3g}."
+    )
+    arms = [f.nearest_rate(e, winner, decades) for decades in (1, 0.01, -0.01, -1)]
+    for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
+        yield (
+            f"The learning rate {times(arm.rate / winner.rate)}, {arm.rate:.3g}, "
+            f"{_compared(e, winner, arm)}."
+        )
+
+
+def _diagnosis(winner: ArmRecord) -> Iterator[str]:
+    if winner.diagnosis is not None:
+        symptom, verdict = winner.diagnosis
+        yield f"Symptom at this learning rate: {symptom}. Remedy: {verdict.phrase()}."
+
+
+def _compared(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> str:
+    if arm.failed:
+        return f"was not finite at step {arm.failed[0]}"
+    pair = f.compare(e, winner, arm)
+    return _pair(pair) if pair else f"ran {arm.steps} steps"
+
+
+def _pair(pair: f.ArmComparison) -> str:
     return (
-        f"{head}{reason}; the gain is {gain} (one standard error over rows).{_part(e)}{_alike(e)}"
+        f"had {_changed(pair.change)} the loss by {abs(pair.change):.4g} at step {pair.step}, "
+        f"where this arm had {_changed(pair.winner)} it by {abs(pair.winner):.4g}"
     )
 
 
-def _part(e: Explanation) -> str:
-    return "" if e.subset_rows == e.rows else f" Looks on the way saw {e.subset_rows} of the rows."
+def _changed(change: float) -> str:
+    return "decreased" if change <= 0 else "increased"
 
 
-def _alike(e: Explanation) -> str:
-    arms = f.near(e)
-    if not arms:
-        return " No other arm came within 1 % of it."
-    names = "; ".join(name_of(arm) for arm in arms)
-    return f" Within 1 % of it came {len(arms)} more: {names}."
-
-
-def _rate(e: Explanation) -> Iterator[str]:
-    """What ten times the rate and a tenth would have done, and the nearest that were tried."""
-    assert e.winner is not None
-    kin = f.constant_arms(e, e.winner.optimizer)
-    rates = f"from {kin[0].rate:.3g} to {kin[-1].rate:.3g}"
-    yield f"Why this rate: {len(kin)} rates of {e.winner.optimizer} were tried, {rates}."
-    arms = [f.beside(e, decades) for decades in (1, 0.01, -0.01, -1)]
-    for arm in sorted({arm for arm in arms if arm}, key=lambda arm: -arm.rate):
-        yield f"The rate {times(arm.rate / e.winner.rate)}, {_beside(e, arm)}."
-
-
-def _shown(e: Explanation) -> Iterator[str]:
-    assert e.winner is not None
-    if e.winner.diagnosis is not None:
-        what, way = showed(e.winner.diagnosis), helps(e.winner.diagnosis)
-        yield f"What this rate showed: {what}. What its siblings say: {way}."
-
-
-def _beside(e: Explanation, arm: ArmRecord) -> str:
-    if arm.failed:
-        return f"{arm.rate:.3g}, was not finite at step {arm.failed[0]}"
-    pair = f.compared(e, arm)
-    return f"{arm.rate:.3g}, {_pair(pair)}" if pair else f"{arm.rate:.3g}, ran {arm.steps} steps"
-
-
-def _pair(pair: f.Compared) -> str:
-    did = f"had gained {-pair.change:.4g}" if pair.change <= 0 else f"had lost {pair.change:.4g}"
-    this = f"gained {-pair.winner:.4g}" if pair.winner <= 0 else f"lost {pair.winner:.4g}"
-    return f"{did} by step {pair.step}, where this arm had {this}"
-
-
-def _families(e: Explanation) -> Iterator[str]:
-    assert e.winner is not None
+def _optimizers(e: Explanation, winner: ArmRecord) -> Iterator[str]:
     for optimizer in e.optimizers:
-        if optimizer == e.winner.optimizer:
+        if optimizer == winner.optimizer:
             continue
         arms = [arm for arm in e.arms if arm.optimizer == optimizer]
-        pair = f.rival(e, optimizer)
+        pair = f.best_of_other(e, winner, optimizer)
         if not arms:
             yield f"{optimizer} was not tried within the budget of {e.limit} gradients."
         elif pair:
             best = f"{optimizer} at its best, {pair.arm.rate:.3g}"
-            yield f"Why {e.winner.optimizer}: {best}, {_pair(pair)}."
+            yield f"Why {winner.optimizer}: {best}, {_pair(pair)}."
         else:
-            yield f"Why {e.winner.optimizer}: no arm of {optimizer} was finite."
+            yield f"Why {winner.optimizer}: no arm of {optimizer} was finite."
 
 
-def _schedule(e: Explanation) -> Iterator[str]:
-    assert e.winner is not None
-    if pair := f.other_schedule(e):
-        other = "falls" if pair.arm.decay else "stays"
-        own = "falls" if e.winner.decay else "stays"
-        yield f"Why a rate that {own}: with a rate that {other} it {_pair(pair)}."
+def _schedule(e: Explanation, winner: ArmRecord) -> Iterator[str]:
+    if pair := f.other_schedule(e, winner):
+        own, other = (
+            "a decay" if arm.decay else "a constant learning rate" for arm in (winner, pair.arm)
+        )
+        yield f"Why {own}: with {other if own != other else 'another decay'} it {_pair(pair)}."
 
 
-def _average(e: Explanation) -> Iterator[str]:
-    evaluation = f.handed(e)
-    if evaluation is None:
-        return
-    words = ("averaged", "raw") if e.is_average else ("raw", "averaged")
-    first, second = (
-        (evaluation.averaged, evaluation.raw)
-        if e.is_average
-        else (evaluation.raw, evaluation.averaged)
-    )
-    yield (
-        f"Why {words[0]} weights: at step {evaluation.step} they had gained {-first:.5g}, "
-        f"{words[1]} ones {-second:.5g}."
-    )
+def _average(e: Explanation, winner: ArmRecord) -> Iterator[str]:
+    evaluation = f.selected_evaluation(e, winner)
+    if evaluation is not None:
+        both = [("averaged", evaluation.averaged), ("raw", evaluation.raw)]
+        (own, change), (other, others) = both if e.is_average else both[::-1]
+        yield (
+            f"Why {own} weights: at step {evaluation.step} they had {_changed(change)} the loss by "
+            f"{abs(change):.5g}, {other} ones had {_changed(others)} it by {abs(others):.5g}."
+        )
 
 
 def _edges(e: Explanation) -> Iterator[str]:
     for optimizer in e.optimizers:
-        if found := f.edge(e, optimizer):
-            how = fate_of(e, found.worst)
+        if found := f.divergence_edge(e, optimizer):
             yield (
                 f"The edge of divergence of {optimizer} lies between {found.below:.3g} and "
-                f"{found.above:.3g}, which was {how}."
+                f"{found.above:.3g}, which was {outcome_of(e, found.worst)}."
             )
 
 
-def _later(e: Explanation) -> Iterator[str]:
-    """Overfitting, and what is to be expected of more steps."""
-    assert e.winner is not None
-    if found := f.rise(e):
+def _more_steps(e: Explanation, winner: ArmRecord) -> Iterator[str]:
+    """Yield whether an arm overfits, and what to expect of more steps."""
+    if found := f.overfitting(e, winner):
         yield (
-            f"{name_of(found.arm)} overfits from step {found.lowest_at} on: by step {found.until} "
-            f"the held-out loss of its average had risen by {found.by:.3g}. More steps will not "
-            "help; more data or a penalty may."
+            f"{describe_arm(found.arm)} overfits from step {found.lowest_at} on: at step "
+            f"{found.until} the validation loss of its averaged weights had risen by "
+            f"{found.by:.3g}. More steps will not help; more data or regularization may."
         )
-    elif late := f.late_improvement(e):
-        pays = "4 times as many may pay" if late.part > PAYS else "more will bring little"
+    elif late := f.late_improvement(e, winner):
+        pays = "4 times as many may help" if late.part > PAYS else "more will help little"
         yield (
-            f"Steps {late.since} to {late.until} lowered the averaged loss by {late.by:.2g}, "
-            f"{late.part:.2%} of the gain: {pays}."
+            f"Steps {late.since} to {late.until} decreased the loss of the averaged weights by "
+            f"{late.by:.2g}, {late.part:.2%} of the gain: {pays}."
         )
-    elif e.winner.steps < e.steps and e.limit - e.gradients < 0.1 * e.steps:
+    elif winner.steps < e.steps and e.limit - e.gradients < 0.1 * e.steps:
         yield (
-            f"The budget ended at step {e.winner.steps} of {e.steps}: a larger one lets this arm "
-            "run on."
+            f"The budget ended at step {winner.steps} of {e.steps}: with a larger one, this arm "
+            "continues."
         )
 
 
 def _failures(e: Explanation) -> Iterator[str]:
-    failed = [arm for arm in e.arms if arm.failed]
+    failed = [
+        f"{describe_arm(arm)} at step {arm.failed[0]} ({arm.failed[1]})"
+        for arm in e.arms
+        if arm.failed
+    ]
     if failed:
-        words = [f"{name_of(a)} at step {a.failed[0]} ({a.failed[1]})" for a in failed if a.failed]
-        yield f"Not finite: {'; '.join(sorted(words))}."
+        yield f"Not finite: {'; '.join(sorted(failed))}."
 
 
-def _spent(e: Explanation) -> str:
-    spent = f"Spent {e.gradients} gradients of {e.limit} (a run has {e.steps})"
-    return f"{spent}; looks at held-out rows were {e.evaluation_share:.1%} of the compute."
+def _cost(e: Explanation) -> str:
+    cost = f"Used {e.gradients} gradients of {e.limit} (a run has {e.steps})"
+    return f"{cost}; evaluations cost {e.evaluation_share:.1%} of the compute."
 
 
 WIDTH = 100
-LEFT = ("optimizer", "what became of it", "symptom", "remedy")
-SHOWN = ("optimizer", "rate", "rate falls", "symptom", "remedy")
-COLUMNS = (
+TEXT_COLUMNS = ("optimizer", "outcome", "symptom", "remedy")
+"""Columns of text, aligned to the left; numbers are aligned to the right."""
+
+ARM_COLUMNS = (
     "optimizer",
-    "rate",
-    "rate falls",
+    "learning rate",
+    "decay",
     "steps",
     "lowest loss",
     "at step",
-    "what became of it",
+    "outcome",
 )
+DIAGNOSIS_COLUMNS = ("optimizer", "learning rate", "decay", "symptom", "remedy")
 
 
 def text_of(e: Explanation, last: Sequence[str] = ()) -> str:
-    """The sentences, those that come `last`, and a table of all arms: print it."""
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError as error:
-        raise ImportError('a report needs Rich: pip install "lecture_optax[train]".') from error
+    """Return the sentences, those of `last`, and the tables of all arms.
+
+    **Raises** `ImportError` without Rich, naming the extra.
+    """
+    console_module, table_module = (
+        require(f"rich.{name}", extra="train", what="reports") for name in ("console", "table")
+    )
     tables = []
-    for columns, cells in ((COLUMNS, _cells), (SHOWN, _cell_text)):
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for columns, cells in ((ARM_COLUMNS, arm_cells), (DIAGNOSIS_COLUMNS, diagnosis_cells)):
+        table = table_module.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in columns:
-            table.add_column(name, justify="left" if name in LEFT else "right")
+            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
         for arm in e.arms:
             table.add_row(*cells(e, arm), style="bold" if arm == e.winner else None)
         tables.append(table)
     page = io.StringIO()
-    console = Console(
+    console = console_module.Console(
         file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
     )
     console.print(*sentences(e), *last, "", tables[0], "", BASIS, tables[1], sep="\n")
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
-def _cells(e: Explanation, arm: ArmRecord) -> list[str]:
-    seen = math.isfinite(arm.change)
+def arm_cells(e: Explanation, arm: ArmRecord) -> list[str]:
+    """Return the cells of `ARM_COLUMNS`."""
+    evaluated = math.isfinite(arm.change)
     return [
         arm.optimizer,
         f"{arm.rate:.3g}",
         f"{arm.decay[0]:,} to {arm.decay[1]:,}" if arm.decay else "",
         f"{arm.steps:,}",
-        f"{e.subset_start + arm.change:.5g}" if seen else "",
-        f"{arm.at:,}" if seen else "",
-        fate_of(e, arm),
+        f"{e.subset_start + arm.change:.5g}" if evaluated else "",
+        f"{arm.at:,}" if evaluated else "",
+        outcome_of(e, arm),
     ]
 
 
-def _cell_text(e: Explanation, arm: ArmRecord) -> list[str]:
-    """Its symptom, and what its siblings say would help, each with its evidence."""
-    return [*_cells(e, arm)[:3], showed(arm.diagnosis), helps(arm.diagnosis)]
-
-
-def _table(e: Explanation, columns: Sequence[str], cells: Callable[..., list[str]]) -> str:
-    rows = [
-        f"<tr{' class=chosen' if arm == e.winner else ''}>{_row(columns, 'td', cells(e, arm))}</tr>"
-        for arm in e.arms
-    ]
-    head = f"<thead><tr>{_row(columns, 'th', columns)}</tr></thead>"
-    return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-
-
-def _row(columns: Sequence[str], tag: str, cells: Sequence[str]) -> str:
-    """Words to the left, numbers to the right."""
-    left = [" class=words" if name in LEFT else "" for name in columns]
-    return "".join(
-        f"<{tag}{kind}>{html.escape(x)}</{tag}>" for kind, x in zip(left, cells, strict=True)
-    )
+def diagnosis_cells(e: Explanation, arm: ArmRecord) -> list[str]:
+    """Return the cells of `DIAGNOSIS_COLUMNS`."""
+    found = arm.diagnosis
+    texts = ["", ""] if found is None else [str(found.symptom), found.verdict.phrase()]
+    return [*arm_cells(e, arm)[:3], *texts]

@@ -1,4 +1,4 @@
-"""What is wrong with a curve, and what its siblings say: curves whose answer is known."""
+"""Diagnoses of curves with a known symptom and remedy."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 import lecture_optax as lo
 from lecture_optax.recipe import Diagnosis, diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import track_of
+from lecture_optax.recipe.diagnosis.learning_curve import learning_curve_of
 from lecture_optax.recipe.population.curve import Curve, Evaluation
 from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.loop.run import History
@@ -56,14 +56,14 @@ def test_units_of_the_loss_do_not_change_what_is_found(name, change):
     assert (after.symptom.name, after.remedy) == (before.symptom.name, before.remedy)
 
 
-class TestExploding:
-    def test_rare_rows_that_make_a_loss_jump_are_no_explosion(self):
+class TestDiverging:
+    def test_rare_spikes_are_not_divergence(self):
         slow = 1 - K / 1e5 + 0.01 * NOISE
         jumps = np.where(K % 23 == 22, 30.0, 0.0) * (K > STEPS // 2)
         assert diagnose(slow + jumps).symptom.name != "diverging"
         assert diagnose(slow + jumps + 1.03**K / 100).symptom.name == "diverging"
 
-    def test_one_that_leaps_at_every_step_is_seen_and_not_where_it_comes_back_between(self):
+    def test_a_loss_that_leaps_at_every_step_diverges_unless_it_comes_back_between(self):
         k = np.arange(30)
         leaps = 2 * np.exp(k * np.abs(NOISE[84:114]))
         below = np.full(30, 2.0)
@@ -71,7 +71,7 @@ class TestExploding:
         back = np.where(k % 4 == 3, leaps, 1.999)
         assert diagnose(back, {0.1: below}).symptom.name != "diverging"
 
-    def test_a_dozen_steps_that_rise_with_their_batches_are_no_explosion(self):
+    def test_a_dozen_steps_that_rise_with_their_batches_are_not_divergence(self):
         batches = np.array([0, 1, -1, 30, 0, 40, 10, 50, 30, 40, 30, 50]) / 1000
         assert diagnose(2 + batches).symptom.name != "diverging"
         assert diagnose(2.0 ** np.arange(12)).symptom.name == "diverging"
@@ -87,13 +87,13 @@ class TestExploding:
         assert losses[-1] < 2 * losses[0]
         assert diagnose(losses).symptom.name == "diverging"
 
-    def test_a_tenth_of_the_rate_helps_for_sure_where_it_stays_finite(self):
+    def test_a_tenth_of_the_learning_rate_is_significant_if_it_stays_finite(self):
         above = quadratic(2.5)
         for below, is_significant in ((quadratic(0.25), True), (np.array([1.0, np.inf]), False)):
             found = diagnose(above, {0.1: below})
             assert (found.remedy, found.verdict.is_significant) == ("decrease", is_significant)
 
-    def test_an_excursion_that_came_back_asks_for_a_warm_up(self):
+    def test_an_excursion_that_came_back_needs_a_warmup(self):
         losses = np.exp(-K / 30.0)
         losses[2:20] += 8
         found = diagnose(losses, {10: [1.0, np.inf], 0.1: np.exp(-K / 300.0)})
@@ -103,43 +103,43 @@ class TestExploding:
 
 
 class TestNoProgress:
-    def test_a_gradient_that_is_gone_is_dead(self):
+    def test_a_vanished_gradient_is_dead(self):
         record = {"loss": CURVES["no progress"], "grad_norm": np.exp(-K / 5.0)}
         assert diagnose(record).symptom.cause == "dead"
 
-    def test_a_level_above_the_start_was_too_large_a_rate(self):
+    def test_a_level_above_the_start_comes_from_too_large_a_learning_rate(self):
         losses = np.where(K < 10, 1.0, 1.5) + 0.1 * NOISE
         losses[STEPS // 2 :] -= 0.2
         found = diagnose(losses).symptom
         assert (found.name, found.cause) == ("no progress", "too large")
 
-    def test_a_sibling_that_falls_at_ten_times_the_rate_says_too_small(self):
+    def test_a_sibling_that_decreases_at_ten_times_the_learning_rate_shows_too_small_a_one(self):
         found = diagnose(quadratic(1e-5, 0.1), {10: quadratic(1e-4, 0.1)})
         assert found.symptom.name == "no progress"
         assert found.remedy != "decrease"
         found = diagnose(quadratic(1e-4, 0.1), {10: quadratic(1e-3, 0.1)})
         assert (found.symptom.cause, found.remedy) == ("too small", "increase")
 
-    def test_where_no_rate_helps_another_optimizer_may(self):
+    def test_if_no_learning_rate_helps_another_optimizer_may(self):
         flat = CURVES["no progress"]
         found = diagnose(flat, {10: flat + 0.5, 0.1: flat + 1e-6})
         assert (found.remedy, found.verdict.factor) == ("switch_optimizer", None)
 
 
 class TestSiblings:
-    def test_each_of_several_runs_is_told_where_the_best_one_is(self):
+    def test_each_of_several_runs_gets_the_remedy_towards_the_best_one(self):
         rates = {rate: quadratic(rate, 0.01) for rate in (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
         found = diagnose(rates)
         assert [found[rate].remedy for rate in (1e-4, 1e-3)] == ["increase", "increase"]
         assert found[1.0].remedy in ("keep", "decrease")
         assert [found[rate].remedy for rate in (1e-2, 1e-1)] == ["keep", "keep"]
 
-    def test_one_run_is_told_the_same_as_among_several(self):
+    def test_one_run_has_the_same_diagnosis_as_among_several(self):
         runs = {rate: quadratic(rate, 0.01) for rate in (1e-3, 1e-2, 1e-1)}
         others = {rate: run for rate, run in runs.items() if rate != 1e-2}
         assert diagnose(runs)[1e-2] == diagnose(runs[1e-2], others, rate=1e-2)
 
-    def test_ratios_do_for_rates(self):
+    def test_ratios_replace_learning_rates(self):
         found = diagnose(quadratic(0.01), {10: quadratic(0.1), 0.1: quadratic(0.001)})
         assert found == diagnose({r: quadratic(r) for r in (0.001, 0.01, 0.1)})[0.01]
 
@@ -148,11 +148,14 @@ class TestSiblings:
         assert diagnose(high, {0.1: 2 * low}).symptom.name == "quick plateau"
         assert diagnose(2 * low, {10: high}).symptom.name == "converged"
 
-    def test_a_sibling_that_ends_where_the_run_does_is_as_low(self):
+    def test_a_sibling_with_the_same_losses_is_equally_low(self):
         flat = np.zeros(STEPS)
-        assert str(diagnose(flat, {10: flat}).verdict) == "Keep the rate: × 10 is as low."
+        assert (
+            str(diagnose(flat, {10: flat}).verdict)
+            == "Keep the learning rate: × 10 is equally low."
+        )
 
-    def test_noise_alone_is_no_reason_to_change_the_rate(self):
+    def test_noise_alone_does_not_change_the_learning_rate(self):
         noise = np.random.default_rng(1).normal(size=(3, STEPS))
         x, y, z = np.exp(-K / 40.0) + 0.1 * noise
         found = diagnose(x, {10: y, 0.1: z})
@@ -166,10 +169,10 @@ class TestSiblings:
         assert diagnose(fine, {10: coarse}).remedy == "increase"
 
 
-class TestHeldOutRows:
-    """A rate of 1, ten times it and a tenth: (look at step 200, look at step 400) of each."""
+class TestValidationLosses:
+    """Validation losses at steps 200 and 400 of a run at 1, and of siblings at 10 and 0.1."""
 
-    def found(self, own, above, below):
+    def verdict(self, own, above, below):
         evaluations = {1.0: own, 10.0: above, 0.1: below}
         runs = {
             ratio: {"loss": quadratic(0.01 * ratio), "step": [0, 200, 400], "valid_loss": [2.0, *x]}
@@ -177,22 +180,22 @@ class TestHeldOutRows:
         }
         return diagnose(runs[1.0], {10: runs[10.0], 0.1: runs[0.1]}, rate=1.0).verdict
 
-    def test_they_say_which_rate_is_best_and_the_training_loss_does_not(self):
-        overfits = self.candidate((1.0, 1.1), (0.9, 1.5), (1.2, 1.0))
+    def test_they_decide_and_the_training_losses_do_not(self):
+        overfits = self.verdict((1.0, 1.1), (0.9, 1.5), (1.2, 1.0))
         assert (overfits.remedy, overfits.is_significant) == ("decrease", True)
-        assert self.candidate((1.0, 0.8), (0.9, 0.7), (1.2, 1.0)).remedy == "increase"
-        assert self.candidate((1.0, 0.8), (0.9, 0.9), (1.2, 1.0)).remedy == "keep"
-        assert "× 10 is 0.4 higher on held-out rows" in str(overfits)
+        assert self.verdict((1.0, 0.8), (0.9, 0.7), (1.2, 1.0)).remedy == "increase"
+        assert self.verdict((1.0, 0.8), (0.9, 0.9), (1.2, 1.0)).remedy == "keep"
+        assert "× 10 is 0.4 higher in validation loss" in str(overfits)
 
     def test_the_lower_of_two_lower_ones_wins(self):
-        assert self.candidate((1.0, 1.0), (0.9, 0.8), (0.9, 0.7)).remedy == "decrease"
-        assert self.candidate((1.0, 1.0), (0.9, 0.7), (0.9, 0.8)).remedy == "increase"
+        assert self.verdict((1.0, 1.0), (0.9, 0.8), (0.9, 0.7)).remedy == "decrease"
+        assert self.verdict((1.0, 1.0), (0.9, 0.7), (0.9, 0.8)).remedy == "increase"
 
-    def test_a_hundredth_of_the_largest_fall_is_no_difference(self):
-        found = self.candidate((1.0, 1.0), (1.0, 0.995), (1.0, 1.2))
+    def test_a_hundredth_of_the_largest_decrease_is_no_difference(self):
+        found = self.verdict((1.0, 1.0), (1.0, 0.995), (1.0, 1.2))
         assert (found.remedy, found.is_significant) == ("keep", False)
 
-    def test_on_a_plateau_a_smaller_rate_is_not_better_because_it_stands_still(self):
+    def test_on_a_plateau_a_smaller_learning_rate_is_not_better_because_it_moves_less(self):
         def found(*rises):
             runs = {
                 ratio: {"loss": 2 + 0.1 * NOISE, "step": [0, STEPS], "valid_loss": [2.0, 2 + rise]}
@@ -202,15 +205,14 @@ class TestHeldOutRows:
 
         assert found(0.0, 0.002, 0.02) == "keep"  # by less than a tenth of the noise of a batch
         assert found(0.0, 0.2, 0.5) == "decrease"
-        assert (
-            found(-0.01, 0.002, 0.02) == "decrease"
-        )  # the smaller one fell further than this one rose
+        # the smaller one decreased further than this one rose
+        assert found(-0.01, 0.002, 0.02) == "decrease"
 
     def test_the_lower_of_the_weights_and_their_average_counts(self):
         history = History([{"loss": np.ones(60)}], [{"step": 0, "valid_loss": 3.0}])
         history.evaluations.append({"step": 40, "valid_loss": 2.0, "averaged_loss": 1.0})
         history.evaluations.append({"step": 60, "valid_loss": 0.5, "averaged_loss": 0.8})
-        assert track_of(history).evaluations.by_step == {0: 3.0, 40: 1.0, 60: 0.5}
+        assert learning_curve_of(history).evaluations.by_step == {0: 3.0, 40: 1.0, 60: 0.5}
 
     def test_a_curve_of_the_recipe_has_them(self):
         evaluations = [
@@ -218,15 +220,15 @@ class TestHeldOutRows:
             Evaluation(20, -0.7, -0.6),
             Evaluation(30, np.inf, -0.6),
         ]
-        assert track_of(Curve(evaluations=evaluations)).evaluations.by_step == {
+        assert learning_curve_of(Curve(evaluations=evaluations)).evaluations.by_step == {
             0: 0.0,
             10: -0.5,
             20: -0.7,
         }
 
 
-class TestWhatIsAccepted:
-    def test_a_result_and_its_history_say_the_same_at_the_rate_of_the_record(self):
+class TestInputs:
+    def test_a_result_and_its_history_have_the_same_diagnosis_at_the_recorded_learning_rate(self):
         bowl = Problem.from_functions(
             init=lambda key: jnp.ones(2),
             loss=lambda params, batch: jnp.sum((params - batch) ** 2, -1),
@@ -239,7 +241,7 @@ class TestWhatIsAccepted:
         assert diagnose(run, {0.1: [2.0, 1e-9] * 20}).verdict.above.ratio == pytest.approx(10)
 
     @pytest.mark.parametrize("losses", [[1.0, 2.0], []])
-    def test_the_error_of_a_run_says_after_how_many_steps_and_what(self, losses):
+    def test_the_error_of_a_run_names_the_step_and_the_quantity(self, losses):
         history = History([{"loss": np.array(losses)}] if losses else [])
         error = NonFiniteError("", SimpleNamespace(history=history), 3, "grad_norm")
         assert diagnose(error).symptom.failed == (4, "grad_norm", "")
@@ -248,7 +250,7 @@ class TestWhatIsAccepted:
         curve = Curve(failed=(7, "grad_norm"), leaf="['w']")
         curve.record(np.ones(6), np.ones(6), np.ones(6))
         assert str(diagnose(curve)).startswith(
-            "exploding: grad_norm of ['w'] was not finite at step 7."
+            "diverging: grad_norm of ['w'] was not finite at step 7."
         )
 
     def test_a_history_by_its_losses(self):
@@ -260,17 +262,21 @@ class TestWhatIsAccepted:
         [
             (("loss",), TypeError, "got str"),
             ((np.ones((2, 2)),), TypeError, r"of shape \(2, 2\)"),
-            (([],), ValueError, "must have a loss for every step"),
+            (([],), ValueError, "must have one loss per step"),
             (({},), ValueError, "at least one run"),
-            (({"valid_loss": [1.0]},), ValueError, 'must have "loss"'),
-            (({-1.0: [1.0]},), ValueError, "the rates of curves must be a finite number > 0"),
-            (([1.0], {0.0: [1.0]}), ValueError, "the rates of siblings must be a finite"),
-            (([1.0], {1.0: [1.0]}), ValueError, "siblings must be at other rates"),
+            (({"valid_loss": [1.0]},), ValueError, 'must have the key "loss"'),
+            (
+                ({-1.0: [1.0]},),
+                ValueError,
+                "the learning rates of curves must be a finite number > 0",
+            ),
+            (([1.0], {0.0: [1.0]}), ValueError, "the learning rates of siblings must be a finite"),
+            (([1.0], {1.0: [1.0]}), ValueError, "siblings must have other learning rates"),
             (({0.1: [1.0]}, {1.0: [1.0]}), ValueError, "siblings and rate belong to one run"),
-            (([1.0], [1.0]), TypeError, "siblings must be {rate: run}, got list"),
+            (([1.0], [1.0]), TypeError, "siblings must be {learning rate: run}, got list"),
         ],
     )
-    def test_what_is_no_curve_is_refused(self, untyped, typed, error, words):
+    def test_an_invalid_curve_raises(self, untyped, typed, error, words):
         with pytest.raises(error, match=words):
             diagnose(*typed)
 
@@ -280,7 +286,7 @@ LOSSES = arrays.arrays(np.float32, st.integers(1, 40), elements=NUMBERS)
 
 
 @given(LOSSES, LOSSES, LOSSES)
-def test_finite_curves_are_never_refused(run, above, below):
+def test_every_finite_curve_has_a_diagnosis(run, above, below):
     found = diagnose(run, {10: above, 0.1: below})
     assert isinstance(found, Diagnosis)
     assert found.symptom.name in (*CURVES, "uncertain")

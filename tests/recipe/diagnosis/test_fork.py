@@ -1,4 +1,4 @@
-"""Three ways on from where a run stands: which rate it needs, which leaf breaks, no bit moved."""
+"""Continuations of a run: the remedy, the leaf that fails, and bits that do not change."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from flax import nnx
 from flax.training.train_state import TrainState
 
 import lecture_optax as lo
-from lecture_optax.recipe.diagnosis import training_state as own_run
+from lecture_optax.recipe.diagnosis import training_state
 from lecture_optax.recipe.diagnosis.fork import FACTORS
 from lecture_optax.training import Problem, Program
 
@@ -25,7 +25,7 @@ RATE = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
 
 
 def quadratic(params, batch):
-    """λ θ² / 2 along both axes: gradient descent is stable below a rate of 2/100."""
+    """λ θ² / 2 along both axes: gradient descent is stable below 2/100."""
     return batch["one"] * jnp.sum(CURVATURES * params["θ"] ** 2) / 2
 
 
@@ -35,7 +35,7 @@ QUADRATIC = Problem.from_functions(
 
 
 def at_rate(rate):
-    """(params, opt_state) of a loop of one's own; the rate is in its state."""
+    """(params, opt_state) of your own loop, with the learning rate in its state."""
     params = QUADRATIC.functions.init(None, None)[0]
     state = RATE.init(params)
     state.hyperparams["learning_rate"] = jnp.float32(rate)
@@ -51,7 +51,7 @@ def at_rate(rate):
         (0.0201, "decrease", "diverging"),  # above
     ],
 )
-def test_the_rate_of_a_quadratic_is_moved_towards_what_its_edge_allows(rate, remedy, up):
+def test_the_learning_rate_of_a_quadratic_moves_towards_its_edge(rate, remedy, up):
     found = lo.recipe.fork(QUADRATIC, at_rate(rate), RATE, 100)
     assert found.remedy == remedy
     assert found.rate == pytest.approx(rate)
@@ -64,7 +64,7 @@ def test_the_rate_of_a_quadratic_is_moved_towards_what_its_edge_allows(rate, rem
     assert f"× 10 ({10 * rate:.3g})" in lines[0]
 
 
-def test_a_run_that_has_converged_keeps_its_rate_and_one_that_never_moved_switches():
+def test_a_converged_run_keeps_its_learning_rate_and_one_that_never_moved_switches():
     noisy = Problem.from_functions(
         init=lambda key: jnp.zeros(1),
         loss=lambda θ, batch: jnp.mean((θ - batch["y"]) ** 2),
@@ -73,14 +73,16 @@ def test_a_run_that_has_converged_keeps_its_rate_and_one_that_never_moved_switch
     run = lo.fit(noisy, tx=lo.sgd(1e-2), steps=400, batch_size=8)
     found = lo.recipe.fork(noisy, run, run.optimizer, 100)
     assert (found.remedy, found.diagnoses[1.0].symptom.name) == ("keep", "converged")
-    assert str(found).endswith("\nIt has converged: neither rate is clearly lower from here.")
+    assert str(found).endswith(
+        "\nThe run has converged: neither learning rate reaches a clearly lower loss."
+    )
     tx, θ = lo.sgd(1e-7), jnp.full(1, run.params[0])
     assert (
         lo.recipe.fork(noisy, (θ, tx.init(θ)), tx, 100, batch_size=8).remedy == "switch_optimizer"
     )
 
 
-def test_the_curves_are_those_of_gradient_descent_at_three_rates():
+def test_the_curves_are_those_of_gradient_descent_at_three_learning_rates():
     found = lo.recipe.fork(QUADRATIC, at_rate(1e-3), RATE, 20)
     k = np.arange(20)[:, None]
     for factor, curve in found.curves.items():
@@ -90,7 +92,7 @@ def test_the_curves_are_those_of_gradient_descent_at_three_rates():
         assert (curve.rate, curve.failed) == (pytest.approx(factor * 1e-3), None)
 
 
-def test_three_ways_are_one_compiled_program_and_a_second_fork_is_none():
+def test_a_fork_compiles_one_program_and_a_second_fork_none():
     tx = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)  # another object: compiled anew
     COMPILED.clear()
     lo.recipe.fork(QUADRATIC, at_rate(1e-3), tx, 20)
@@ -105,7 +107,7 @@ def slow(kind):
 
 
 @pytest.mark.parametrize("kind", ["nnx", slow("linen"), slow("equinox")])
-def test_the_middle_way_is_the_run_itself_and_no_bit_of_it_is_changed(kind):
+def test_the_middle_continuation_is_the_run_itself_and_changes_no_bit_of_it(kind):
     model = noisy(kind)
     given = {"data": TRAIN, "loss": "cross_entropy", "tx": ADAM, "batch_size": 12}
     longer = lo.fit(noisy(kind), **given, steps=7).history["loss"]
@@ -119,23 +121,23 @@ def test_the_middle_way_is_the_run_itself_and_no_bit_of_it_is_changed(kind):
 
 
 def _numbers(result, model):
-    """What is a person's own: of the result, and of the model where it is changed in place."""
+    """The arrays of the user: of the result, and of a model that is changed in place."""
     own = nnx.as_pure(nnx.state(model, nnx.Param)) if isinstance(model, nnx.Module) else None
     return _keyless(result.run.carry), own
 
 
-def test_what_flax_and_equinox_loops_hold_is_a_state():
-    def carry_of(model, state):
+def test_states_of_flax_and_equinox_loops_are_accepted():
+    def check(model, state):
         kinds = {"LinenNoisy": Problem.from_linen, "NnxNoisy": Problem.from_nnx}
         build = kinds.get(type(model).__name__, Problem.from_equinox)
         program = Program.of(build(model, TRAIN, loss="cross_entropy"), ADAM)
-        carry = own_run.carry_of(program, state(program.init(seed=3)), program.init(seed=3))
+        carry = training_state.as_carry(program, state(program.init(seed=3)), program.init(seed=3))
         chex.assert_trees_all_equal(_keyless(carry), _keyless(program.init(seed=3)))
 
     model = noisy("linen")
-    carry_of(model, lambda start: start)
-    carry_of(model, lambda start: ({"params": start.params, **start.model_state}, start.opt_state))
-    carry_of(
+    check(model, lambda start: start)
+    check(model, lambda start: ({"params": start.params, **start.model_state}, start.opt_state))
+    check(
         model,
         lambda start: StateWithStatistics.create(
             apply_fn=model.apply, params=start.params, tx=ADAM, **start.model_state
@@ -143,11 +145,11 @@ def test_what_flax_and_equinox_loops_hold_is_a_state():
     )
     model = noisy("nnx")
     params = nnx.state(model, nnx.Param)
-    carry_of(model, lambda start: nnx.Optimizer(model, ADAM, wrt=nnx.Param))
-    carry_of(model, lambda start: (params, ADAM.init(params)))
+    check(model, lambda start: nnx.Optimizer(model, ADAM, wrt=nnx.Param))
+    check(model, lambda start: (params, ADAM.init(params)))
     model = noisy("equinox")
     params = eqx.filter(model[0], eqx.is_inexact_array)
-    carry_of(model, lambda start: (model, ADAM.init(params)))
+    check(model, lambda start: (model, ADAM.init(params)))
 
 
 def _keyless(carry):
@@ -165,7 +167,7 @@ def overflowing(params, batch):
     return batch["one"] * (wide + narrow - jax.lax.stop_gradient(narrow))
 
 
-def test_a_leaf_that_overflows_is_named_at_its_step_though_the_loss_still_falls():
+def test_a_leaf_that_overflows_is_named_at_its_step_though_the_loss_still_decreases():
     params = {"narrow": jnp.full(3, -5.0, jnp.float16), "wide": jnp.ones(2)}
     problem = Problem.from_functions(
         init=lambda key: params, loss=overflowing, train={"one": jnp.ones(8)}
@@ -180,11 +182,11 @@ def test_a_leaf_that_overflows_is_named_at_its_step_though_the_loss_still_falls(
     assert failed[0.1] is None
     assert np.all(np.diff(found.curves[1.0].losses) < 0)
     assert found.remedy == "decrease"
-    name = "× 1: exploding: parameter of ['narrow'] was not finite at step 7."
+    name = "× 1: diverging: parameter of ['narrow'] was not finite at step 7."
     assert name in str(found).splitlines()
 
 
-def test_a_run_that_failed_is_forked_from_before_the_step_that_did():
+def test_a_failed_run_is_forked_from_before_the_failed_step():
     with pytest.raises(lo.training.NonFiniteError) as caught:
         lo.fit(QUADRATIC, tx=RATE, steps=200, batch_size=8)
     found = lo.recipe.fork(QUADRATIC, caught.value, RATE, 5)
@@ -205,13 +207,13 @@ def test_a_run_that_failed_is_forked_from_before_the_step_that_did():
         ({"tx": 0.1}, TypeError, "gradient transformation"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_words(change, error, words):
+def test_a_state_that_does_not_fit_raises(change, error, words):
     usual = {"problem": QUADRATIC, "state": at_rate(0.01), "tx": RATE, "steps": 5}
     with pytest.raises(error, match=words):
         lo.recipe.fork(**{**usual, **change})
 
 
-def test_batches_that_are_gone_and_a_search_are_refused_in_words():
+def test_an_iterable_of_batches_and_a_search_raise():
     stream = Problem.from_functions(
         init=QUADRATIC.functions.init, loss=quadratic, train=iter([{"one": jnp.ones(8)}])
     )
@@ -222,7 +224,7 @@ def test_batches_that_are_gone_and_a_search_are_refused_in_words():
         lo.recipe.fork(QUADRATIC, searched, RATE, 5)
 
 
-def test_statistics_that_are_missing_are_asked_for():
+def test_missing_batch_statistics_are_named():
     model = noisy("linen")
     params = Program.of(Problem.from_linen(model, TRAIN, loss="cross_entropy"), ADAM).init().params
     with pytest.raises(ValueError, match=r"the model's state does not fit.*batch_stats.*init"):

@@ -1,4 +1,4 @@
-"""The sweep: every run of the grid, each as if it were alone."""
+"""Sweeps: every run of the grid gives what it gives alone."""
 
 import json
 
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, Row, Sweep, sweep
-from lecture_optax.recipe.grid_search import runner as lanes
+from lecture_optax.recipe import Arm, Row, SweepResult, sweep
 from lecture_optax.recipe.grid_search.runner import Runs, row_of
 
 from ..problems import BATCH, STEPS, regression
@@ -26,7 +25,7 @@ def table():
     return grid()
 
 
-def test_every_family_rate_schedule_and_seed_is_one_row(table):
+def test_every_optimizer_learning_rate_schedule_and_seed_is_one_row(table):
     keys = {row[:4] for row in table}
     assert len(table) == len(keys) == 2 * 3 * 2 * 2
     assert set(table["rate"]) == set(AXES["rates"])
@@ -46,7 +45,7 @@ def test_a_row_is_what_the_same_run_gives_alone(table, schedule, start, capsys):
     assert row.diverged_at is None
 
 
-def test_a_run_that_explodes_ends_at_the_step_at_which_it_does_in_a_search(table):
+def test_a_run_diverges_at_the_same_step_as_in_a_search(table):
     (row,) = [row for row in table if row[:4] == ("nesterov", 1e5, "constant", 0)]
     diverging = {"boom": lambda rate: lo.sgd(1e5, momentum=0.9, nesterov=True)}
     options = {"steps": STEPS, "batch_size": BATCH, "budget": 1.0, "optimizers": diverging}
@@ -56,25 +55,25 @@ def test_a_run_that_explodes_ends_at_the_step_at_which_it_does_in_a_search(table
     assert np.isinf([row.final, row.averaged]).all()
 
 
-def test_side_by_side_runs_give_the_rows_that_they_give_alone(table):
+def test_vectorized_runs_give_the_rows_that_they_give_alone(table):
     for row, alone in zip(grid(lanes=5), table, strict=True):  # 24 runs: the last lane twice
         assert row[:4] == alone[:4]
         assert (row.diverged_at, row.lowest_at) == (alone.diverged_at, alone.lowest_at)
         np.testing.assert_allclose(row[4:6] + row[7:9], alone[4:6] + alone[7:9], rtol=1e-4)
 
 
-def test_as_many_lanes_are_taken_as_lower_the_time_of_a_run(monkeypatch):
+def test_the_number_of_lanes_has_the_shortest_time_per_run(monkeypatch):
     seconds = {1: 1.0, 4: 1.1, 16: 2.0, 64: 7.0, 256: 1.0}
-    monkeypatch.setattr(lanes, "seconds_of", lambda runs, keys: seconds[len(keys)])
+    monkeypatch.setattr(Runs, "seconds", lambda runs, keys: seconds[len(keys)])
     found = []
 
     def rows_of(runs, keys):
         found.append(len(keys))
         return [row_of(key, [], 1) for key in keys]
 
-    monkeypatch.setattr(lanes, "rows_of", rows_of)
+    monkeypatch.setattr(Runs, "rows", rows_of)
     axes = {"rates": [1e-3], "steps": 2, "seeds": range(20)}
-    grid(**axes)  # on a CPU there is one
+    grid(**axes)  # a CPU has one lane
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     grid(**axes)  # 80 runs: 64 lanes would not pay
     grid(**{**axes, "seeds": range(2)})
@@ -88,10 +87,10 @@ def test_the_best_has_the_lowest_mean_over_seeds(table):
     means = table["lowest"].reshape(-1, 2).mean(1)
     assert best.loss == means.min()
     assert best.low <= best.loss <= best.high
-    assert [cell.exploded for cell in table.cells() if cell.rate == 1e5] == [0, 0, 2, 2]
+    assert [cell.diverged for cell in table.cells() if cell.rate == 1e5] == [0, 0, 2, 2]
 
 
-def test_runs_that_are_finished_are_not_made_again(table, tmp_path, monkeypatch):
+def test_finished_runs_are_not_repeated(table, tmp_path, monkeypatch):
     path, made = tmp_path / "runs.jsonl", []
     make = Runs.row
     monkeypatch.setattr(Runs, "row", lambda self, key: made.append(key) or make(self, key))
@@ -107,17 +106,17 @@ def test_runs_that_are_finished_are_not_made_again(table, tmp_path, monkeypatch)
     assert not made
 
 
-def test_a_file_of_another_sweep_is_refused_with_what_differs(tmp_path):
+def test_a_file_of_another_sweep_raises_with_the_difference(tmp_path):
     path = tmp_path / "runs.jsonl"
     grid(checkpoint=path, rates=[1e-3], seeds=[0], steps=5)
     with pytest.raises(ValueError, match="another sweep: steps is 60, was 5"):
         grid(checkpoint=path)
     path.write_text(json.dumps([1]) + "\n")
-    with pytest.raises(ValueError, match="no file of a sweep"):
+    with pytest.raises(ValueError, match="must be the file of a sweep"):
         grid(checkpoint=path)
 
 
-def test_the_table_prints_the_best_rate_of_each_line_and_where_it_explodes(table):
+def test_the_table_prints_the_best_learning_rate_of_each_line_and_where_it_diverges(table):
     best, text = table.best(), str(table)
     assert f"{best.optimizer}, {best.schedule} at {best.rate:.3g}" in text
     assert f"{best.loss:.4g} (start {table.start:.4g})" in text
@@ -125,7 +124,7 @@ def test_the_table_prints_the_best_rate_of_each_line_and_where_it_explodes(table
     assert line.split()[-1] == "1e+05"
 
 
-def test_the_plot_has_a_line_for_each_family_and_schedule_and_a_star(table):
+def test_the_plot_has_a_line_for_each_optimizer_and_schedule_and_a_star(table):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -133,7 +132,7 @@ def test_the_plot_has_a_line_for_each_family_and_schedule_and_a_star(table):
     drawn = {line.get_label(): line for line in axes.lines}
     cells = [c for c in table.cells() if (c.optimizer, c.schedule) == ("adam", "late")]
     np.testing.assert_array_equal(drawn["adam, late"].get_ydata(), [c.loss for c in cells])
-    assert tuple(np.ravel(drawn["chosen"].get_data())) == (table.best().rate, table.best().loss)
+    assert tuple(np.ravel(drawn["selected"].get_data())) == (table.best().rate, table.best().loss)
     crosses = [line.get_xdata() for line in axes.lines if line.get_marker() == "x"]
     assert [1e5] in [list(x) for x in crosses]
     pyplot.close("all")
@@ -151,17 +150,17 @@ def test_the_arms_of_a_sweep_and_of_a_search_share_one_program():
     sweep(regression(), rates=[1e-3], steps=STEPS, **options)
     built.clear()
     sweep(regression(), rates=[1e-3, 1e-2], steps=STEPS + 20, **options)
-    assert len(built) == 2  # the families are named once, and nothing is traced
+    assert len(built) == 2  # the optimizers are named once, and nothing is traced
 
 
-def test_a_family_by_itself_has_the_same_bits(table):
+def test_one_optimizer_by_itself_has_the_same_bits(table):
     alone = grid(optimizers=["nesterov"], rates=[1e-1])
     assert list(alone) == [row for row in table if row[:2] == ("nesterov", 1e-1)]
 
 
 def test_an_empty_row_is_infinite():
     row = Row("adam", 1.0, "constant", 0, *[np.inf, np.inf, 0, np.inf, np.inf], 1)
-    assert np.isinf(Sweep((row,), 1.0, 10).best().loss)
+    assert np.isinf(SweepResult((row,), 1.0, 10).best().loss)
 
 
 @pytest.mark.parametrize(
@@ -175,17 +174,17 @@ def test_an_empty_row_is_infinite():
         ({"evaluations": 0}, "evaluations must be"),
     ],
 )
-def test_an_argument_out_of_its_range_is_refused(options, words):
+def test_an_argument_out_of_its_range_raises(options, words):
     with pytest.raises(ValueError, match=words):
         grid(**options)
 
 
-def test_an_arm_and_a_key_of_the_grid_have_the_same_numbers():
-    from lecture_optax.recipe.grid_search.grid import grid_of
+def test_an_arm_and_a_key_of_the_grid_have_the_same_hyperparameters():
+    from lecture_optax.recipe.grid_search.grid import make_grid
 
-    both = grid_of(["nesterov"], {"late": (0.5, 1.0), "constant": None}, [1e-2], [0])
+    both = make_grid(["nesterov"], {"late": (0.5, 1.0), "constant": None}, [1e-2], [0])
     late, constant = both
     names = ("learning_rate", "decay_start", "decay_steps")
     for key, fall in ((late, (30, 60)), (constant, None)):
-        numbers = both.numbers(key, 60)
+        numbers = both.hyperparams(key, 60)
         assert [numbers[n] for n in names] == [Arm(1, -8, fall).hyperparams(60)[n] for n in names]

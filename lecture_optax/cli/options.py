@@ -1,0 +1,40 @@
+"""The arguments that train, recipe and compare share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from .._core import validate
+from .arguments import problem_of, usage_errors
+
+if TYPE_CHECKING:
+    from ..training.problems import BuiltIn
+
+
+@dataclass
+class RunOptions:
+    """The problem, and how long and on which batches to train."""
+
+    problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
+    """A built-in problem (see `lecture-optax problems`), or module:function, a function that
+    returns a training.Problem."""
+    steps: int | None = None
+    """Steps of a run; by default those of the problem."""
+    batch_size: int | None = None
+    """Examples per batch; by default those of the problem."""
+    seed: int = 0
+    """Seed of the initial parameters and of the order of the examples."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+    def checked(self) -> "tuple[BuiltIn, dict[str, Any]]":
+        """Return the problem, and the keyword arguments `steps`, `batch_size` and `seed`."""
+        problem = problem_of(self.problem)
+        steps = problem.steps if self.steps is None else self.steps
+        size = problem.batch_size if self.batch_size is None else self.batch_size
+        with usage_errors():
+            validate.steps(steps=steps)
+            if size is not None:
+                validate.steps(of="examples", batch_size=size)
+        return problem, {"steps": steps, "batch_size": size, "seed": self.seed}
