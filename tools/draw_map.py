@@ -201,12 +201,12 @@ def _box(x: float, y: float, width: float, words: str) -> list[str]:
 def picture() -> str:
     """Return the picture as SVG."""
     whole = Panel("lecture_optax", 1000)
-    recipe, training = (Panel(f"lecture_optax.{name}", 490) for name in ("recipe", "training"))
+    recipe, training = Panel("lecture_optax.recipe", 440), Panel("lecture_optax.training", 550)
     below = 10 + whole.height
     height = below + max(recipe.height, training.height)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" width="1000">']
     out += [f"<style>{STYLE}</style>", _rect("ground", 0, 0, 1000, height)]
-    for panel, x, y in (whole, 0, 10), (recipe, 0, below), (training, 510, below):
+    for panel, x, y in (whole, 0, 10), (recipe, 0, below), (training, 450, below):
         out += [f'<g transform="translate({x} {y})">', *panel.draw(), "</g>"]
     return "\n".join([*out, "</svg>", ""])
 
