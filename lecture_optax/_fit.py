@@ -233,9 +233,9 @@ def _fit_by_search(
             f"{in_words(beside)}. Leave {'it' if len(beside) == 1 else 'them'} out; or search "
             "first, by lo.recipe.run, and pass its optimizer as tx."
         )
-    from .recipe.run import fitted
+    from .recipe.run import fit_by_search
 
-    return fitted(
+    return fit_by_search(
         problem,
         steps=steps,
         batch_size=batch_size,

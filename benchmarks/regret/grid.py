@@ -73,15 +73,15 @@ class Grid:
         """Half decades, as far as needed for the lowest to lie well inside; quarters beside it."""
         low, high = QUARTERS
         while True:
-            line = [arm._replace(quarter=quarter) for quarter in range(low, high + 1, 2)]
+            line = [arm._replace(quarter_decades=quarter) for quarter in range(low, high + 1, 2)]
             lowest = min(line, key=lambda arm: self.mean(arm).valid)
-            if lowest.quarter <= low + 2 and low > LAST[0]:
+            if lowest.quarter_decades <= low + 2 and low > LAST[0]:
                 low -= 4
-            elif lowest.quarter >= high - 2 and high < LAST[1]:
+            elif lowest.quarter_decades >= high - 2 and high < LAST[1]:
                 high += 4
             else:
                 break
-        for beside in (lowest.faster(-1), lowest.faster(1)):
+        for beside in (lowest.shifted(-1), lowest.shifted(1)):
             self.mean(beside)
 
     def _run(self, seed: Population, arm: Arm) -> Losses:

@@ -93,7 +93,7 @@ class Lane:
         numbers = as_data(_arm("range test", 1.0).hyperparams(self.steps))
         program = dataclasses.replace(self.population.program, hyperparams=numbers)
         steps = min(TEST_STEPS, self.left)
-        carry, table, *_ = self.population.rows.advance(program, program.init(self.seed), steps)
+        carry, table, *_ = self.population.source.advance(program, program.init(self.seed), steps)
         done = int(np.asarray(carry.step))
         self.population.spent += done
         rates = SLOWEST * (FASTEST / SLOWEST) ** (np.arange(done) / TEST_STEPS)
@@ -119,7 +119,7 @@ class Lane:
                 others.append(contrib.schedule_free_eval_params(state, carry.params))
         for params in others:
             population = self.population
-            yield params, settled(population.program, carry, params, population.rows.data)
+            yield params, settled(population.program, carry, params, population.source.data)
 
 
 class Lanes:

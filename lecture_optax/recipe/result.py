@@ -1,4 +1,4 @@
-"""What does a search leave? The trained model, how to make it again, and why."""
+"""The result of a search: the trained model, the reasons, and code that trains it again."""
 
 import functools
 import os
@@ -17,17 +17,19 @@ from .search.select import Selection
 
 @dataclass(frozen=True)
 class Result:
-    """A trained model, chosen by its held-out loss, and the search that led to it.
+    """A trained model, selected by its validation loss, and the search that found it.
 
     **Attributes**
 
     - `params`: the trainable arrays; `model_state`: the rest.
-    - `optimizer`: a plain transformation for a loop of one's own. It ends in an average:
-      `lo.averaged(state, params)`.
+    - `optimizer`: a gradient transformation for your own training loop. It ends in an average of
+      the weights: `lo.averaged(state, params)`.
     - `code`: Python that trains the same model without a search.
-    - `cost`: what was spent, in runs of `steps` gradients; `gradients`: as a number.
-    - `history`: a `Curve` for every arm: its looks, its training loss in blocks, how it failed.
-    - `selection`: the evaluation that was handed over, and how sure it is; `explanation`: why, as data.
+    - `cost`: the cost of the search, in complete training runs; `gradients`: in gradients.
+    - `history`: a `Curve` for every arm: its evaluations, its training loss in blocks, and the
+      step at which it diverged.
+    - `selection`: the weights that were selected, and the standard error of their gain;
+      `explanation`: the reasons, as data.
     """
 
     export: Callable[[Any, Any], Any] = field(repr=False)
@@ -45,53 +47,51 @@ class Result:
 
     @functools.cached_property
     def model(self) -> Any:
-        """The trained model, of the kind that was given.
+        """The trained model, of the kind that you passed.
 
-        A linen module bound to its variables, a new Equinox module, a clone of the nnx model that
-        was given; the nnx model of a `Problem.from_nnx` itself, updated when this is first read.
+        A linen module bound to its variables, a new Equinox module, or a clone of your nnx model.
+        The nnx model of a `Problem.from_nnx` is itself updated when this is first read.
         """
         return self.export(self.params, self.model_state)
 
     @functools.cached_property
     def gauge(self) -> StabilityReport | None:
-        """How near to the edge of stability the chosen rate was (`theory.curvature_gauge`), where
-        its arm ended before any fall; None where no arm was better than the start.
+        """The stability of the selected learning rate (`theory.curvature_gauge`), at the end of its
+        arm before any decay; None where no arm was better than the start.
 
-        Measured when it is first read, in a second or two; `report` says it.
+        It is measured when it is first read, in a second or two. `report` includes it.
         """
         return self.measure and self.measure()
 
     def explain(self) -> str:
-        """Why this optimizer, this rate, these weights: a claim a line, each with its numbers."""
+        """Return the reasons for optimizer, learning rate and weights, a claim a line."""
         return "\n".join(sentences(self.explanation))
 
     def report(self, path: str | os.PathLike | None = None) -> str:
-        """The reasons and a table of all arms, as text; with `path` also as a page, with pictures.
+        """Return the reasons and a table of all arms as text; with `path`, also write a page.
 
-        The page is one HTML file that opens from a disk and fetches nothing. The first report
-        measures the `gauge`.
+        The page is one HTML file with pictures that loads nothing from the network. The first
+        report measures the `gauge`.
 
         **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
         """
         from .reporting.page import write_page
 
-        if path is not None:
-            write_page(self.explanation, self.code, path, self._last())
-        return text_of(self.explanation, self._last())
-
-    def _last(self) -> list[str]:
-        """What a report says after the explanation."""
         winner = self.explanation.winner
-        return [sentence(self.gauge, winner.optimizer)] if winner and self.gauge else []
+        last = [sentence(self.gauge, winner.optimizer)] if winner and self.gauge else []
+        if path is not None:
+            write_page(self.explanation, self.code, path, last)
+        return text_of(self.explanation, last)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the search: losses over rates for each family, the race, the rates below.
+        """Draw the search: losses over learning rates, all arms over steps, and learning rates.
 
         **Arguments**
 
-        - `ax`: one `Axes`, on which the race is drawn. By default a new figure. Nothing is shown.
+        - `ax`: one `Axes`, on which the arms are drawn over steps. By default a new figure; it is
+          not shown.
 
-        **Returns** the axes: the one given, or a list.
+        **Returns** the axes that you passed, or a list of all.
 
         **Raises** `ImportError` without Matplotlib, naming the extra.
         """
@@ -102,16 +102,16 @@ class Result:
         return draw.draw_search(self.explanation)
 
     def predict(self, x: Any) -> Any:
-        """The model's output for rows `x`, in evaluation mode."""
+        """Return the model's output for examples `x`, in evaluation mode."""
         if self.predictor is None:
             raise TypeError(
-                "predict needs to know how plain functions predict: give Problem.from_functions a "
-                "predict=, a function of (params, x)."
+                "predict needs a predict function: pass predict=, a function of (params, x), to "
+                "Problem.from_functions."
             )
         return self.predictor(self.params, self.model_state, x)
 
 
-def code_of(
+def reproduction_code(
     selection: Selection,
     problem: str,
     steps: int,
@@ -120,9 +120,9 @@ def code_of(
     held_out_from_train: bool,
     own: list[str],
 ) -> str:
-    """A `lo.fit` call of the program that the search ran, with the numbers that it found.
+    """Return a `lo.fit` call that trains the selected arm with the same bits.
 
-    `own` are the names of arguments that only the person has: `optimizers`, `wrap`.
+    `own` are the names of the arguments that only you have: `optimizers`, `wrap`.
     """
     found = selection.candidate
     if found is None:
@@ -145,7 +145,7 @@ result = lo.fit(
 
 
 def problem_as_code(given: Any, problem: Problem, loss: Any, valid: Any) -> str:
-    """How the problem is called, in the names of the arguments of `recipe.run`."""
+    """Return the problem as code, in the argument names of `recipe.run`."""
     if isinstance(given, Problem):
         return "problem"
     name = repr(loss) if isinstance(loss, str) else "loss"

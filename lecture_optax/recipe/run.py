@@ -1,4 +1,4 @@
-"""One call: a problem in; the optimizer, its rate, the trained model and the reasons out."""
+"""`recipe.run`: a search from its arguments to its result, and `lo.fit` with a budget."""
 
 import math
 import os
@@ -18,15 +18,15 @@ from ..training.loop.run import History
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
 from ..training.result import Kept, Result as FitResult
-from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, plain
-from .population.held_out import HeldOut, holdout_split, plan_of
-from .population.population import Population, is_tight
+from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, standalone_optimizer
+from .population.held_out import HeldOut, holdout_split, plan_evaluations
+from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
 from .reporting.stability import measure_stability
-from .result import Result, code_of, problem_as_code
+from .result import Result, problem_as_code, reproduction_code
 from .search.race import Candidate, Race
-from .search.select import Selection, choose
-from .session import run_course
+from .search.select import Selection, select_weights
+from .session import run_session
 
 
 def run(
@@ -45,41 +45,42 @@ def run(
     on_interrupt: str = "raise",
     progress: Any = None,
 ) -> Result:
-    """Find the optimizer and its learning rate, and train the model while doing so.
+    """Find an optimizer and its learning rate, and train the model in the same search.
 
-    Arms at rates a decade apart are run side by side on the same minibatches, continued as long as
-    they are good, and ranked by the held-out loss of an average of their weights. The best weights
-    that were looked at are handed over.
+    Arms, that is optimizers with learning rates a decade apart, train on the same minibatches. Bad
+    ones are stopped early, good ones continue. Arms are ranked by the validation loss of an
+    average of their weights, and the weights with the lowest validation loss are returned.
 
     **Arguments**
 
     - `problem`: a `training.Problem`, or a model with `data` = (x, y) and `loss` as in `lo.fit`.
-    - `steps`: how long a run is, >= 1.
-    - `batch_size`: rows of a batch; min(64, rows) by default.
-    - `seed`: of the initial parameters, the order of rows, dropout.
-    - `budget`: how many runs' worth of gradients may be spent, everything included, >= 0.5. A hard
-      limit. Below 1.2 the leader is stopped early rather than the search.
-    - `valid`: held-out (x, y). Without any, a fifth of the training rows is kept back.
-    - `optimizers`: `{"name": rate -> optimizer}` in the order in which they are tried; Adam and
-      SGD + Nesterov by default.
-    - `wrap`: `optimizer -> optimizer`, put around every arm: clipping, say.
-    - `checkpoint`: a folder into which the search is saved on the way, and from which it goes on
-      when it was killed: the same pick, the same bits, and no step taken twice that was saved. A
-      finished search returns its result.
-    - `on_interrupt`: what Ctrl-C does. "raise": end with `KeyboardInterrupt`; "return": end the
-      search and hand over the best so far, and say so. A second Ctrl-C ends at once.
-    - `progress`: None shows the search on a terminal, in a notebook, or as lines, and nothing under
-      CI; True shows it there too; False shows nothing.
+    - `steps`: the steps of a complete training run, >= 1.
+    - `batch_size`: the examples of a minibatch; by default 64, or all if there are fewer.
+    - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
+    - `budget`: the cost of the whole search, as a number of complete training runs, >= 0.5. With
+      `budget=3` the search computes at most 3 `steps` gradients. The trained model is one of its
+      arms and costs nothing more. Below 1.2 no arm runs to the end.
+    - `valid`: the validation set (x, y). By default a fifth of the training examples is held out.
+    - `optimizers`: `{"name": learning_rate -> optimizer}`, in the order in which they are tried. By
+      default Adam, and SGD + Nesterov with momentum 0.9.
+    - `wrap`: `optimizer -> optimizer`, applied to each of them, as
+      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+    - `checkpoint`: a folder in which the search is saved. If it holds a save of this search, the
+      search resumes with bit-identical results; a finished search returns its result at once.
+    - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
+      ends it and returns the best weights so far. A second Ctrl-C ends at once.
+    - `progress`: None shows progress on a terminal, in a notebook or as lines, and nothing in CI;
+      True shows it in CI too; False shows nothing.
 
-    About twenty copies of parameters and optimizer state are held at a time; where the device says
-    that it has no room for them, all but those of the running arm wait in the memory of the host.
+    A search holds about twenty copies of the parameters and the optimizer state. If the device has
+    no memory for them, all but the running arm wait in the memory of the host.
 
-    **Raises** `ValueError` or `TypeError` for an argument out of its range or a `checkpoint` of
-    another search, and `FloatingPointError` if the loss is not a number at the start. After the
-    running chunk of steps, a quarter of a second, and a save, if there is a folder for it:
-    `SystemExit(143)` for SIGTERM, `KeyboardInterrupt` for Ctrl-C.
+    **Raises** `TypeError` or `ValueError` for an argument outside its range or the `checkpoint` of
+    another search; `FloatingPointError` if the validation loss at the start is not finite;
+    `SystemExit(143)` after SIGTERM and `KeyboardInterrupt` after Ctrl-C. These wait for the
+    running chunk of steps, a quarter of a second, and for a save if there is a `checkpoint`.
 
-    Source: the lecture, slide "The recipe"; `lecture_optax/recipe/search.py`.
+    Source: the lecture, slide "The recipe"; `lecture_optax/recipe/search/policy.py`.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo
@@ -112,8 +113,8 @@ def run(
     held_out_from_train = given.valid is None
     race = _race(prepared, budget)
     watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
-    ended = run_course(race, optimizers or OPTIMIZERS, wrap, seed=seed, **watching)
-    selection = choose(race, _settle_in(race))
+    ended = run_session(race, optimizers or OPTIMIZERS, wrap, seed=seed, **watching)
+    selection = select_weights(race, _with_batch_statistics(race))
     why = explanation_of(
         race,
         selection,
@@ -125,22 +126,23 @@ def run(
     )
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
-    code = code_of(selection, call, steps, size, seed, held_out_from_train, own)
+    code = reproduction_code(selection, call, steps, size, seed, held_out_from_train, own)
     return _result(race, split, selection, why, code, optimizers or OPTIMIZERS, wrap)
 
 
 def _race(prepared: Prepared, budget: float) -> Race:
     program, carry, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
-    population = Population(program, prepared.source, carry, steps, limit, tight=is_tight(carry))
+    offload = must_offload(carry)
+    population = Population(program, prepared.source, carry, steps, limit, offload=offload)
     start = population.start
-    plan = plan_of(n_rows(prepared.valid), steps, program.batch_size, budget)
+    plan = plan_evaluations(n_rows(prepared.valid), steps, program.batch_size, budget)
     examples = prepared.problem.functions.examples
     held_out = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)
     if not np.isfinite(held_out.start["all"]):
         raise FloatingPointError(
-            f"the held-out loss is {held_out.start['all']} before the first step: look for NaN in "
-            "the data or the initial parameters, and for log, sqrt or division at 0 in the loss."
+            f"the validation loss is {held_out.start['all']} before the first step: check the data "
+            "and the initial parameters for NaN, and the loss for log, sqrt or division at 0."
         )
     return Race(population, held_out, budget)
 
@@ -165,7 +167,7 @@ def _result(
         export=problem.export,
         params=population.on_device(params),
         model_state=population.on_device(model_state),
-        optimizer=plain(optimizer, wrap, _rate(arm)),
+        optimizer=standalone_optimizer(optimizer, wrap, _rate(arm)),
         code=code,
         cost=population.spent / population.steps,
         gradients=population.spent,
@@ -185,7 +187,7 @@ def _rate(arm: Arm) -> Any:
 
 
 def _untouched(model: Any) -> Any:
-    """The person's nnx model is not the one that is trained."""
+    """Return a clone of an nnx model, so that yours does not change."""
     if "flax.nnx" in sys.modules and not isinstance(model, type) and _nnx.is_nnx(model):
         from flax import nnx
 
@@ -193,23 +195,24 @@ def _untouched(model: Any) -> Any:
     return model
 
 
-def _settle_in(race: Race) -> Callable[[Candidate], Candidate]:
-    """Averaged weights with the statistics that belong to them, as `lo.fit` hands them over."""
+def _with_batch_statistics(race: Race) -> Callable[[Candidate], Candidate]:
+    """Return a function that gives averaged weights their batch statistics, as `lo.fit` does."""
     population = race.population
 
-    def settle(found: Candidate) -> Candidate:
+    def with_batch_statistics(found: Candidate) -> Candidate:
         step = jax.numpy.asarray(found.step, jax.numpy.int32)
         carry = population.start._replace(model_state=found.model_state, step=step)
-        state = settled(population.program, carry, found.params, population.rows.data)
+        state = settled(population.program, carry, found.params, population.source.data)
         return found if state is found.model_state else found._replace(model_state=state)
 
-    return settle
+    return with_batch_statistics
 
 
-def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
-    """A search, as the result of a fit: the winner's looks are its history.
+def fit_by_search(problem: Problem, *, steps: int, **options: Any) -> FitResult:
+    """Run a search and return it as the result of a fit.
 
-    There is no `opt_state`: the weights that are handed over may be those of an earlier step.
+    The history holds the evaluations of the winner. `opt_state` is None, because the returned
+    weights may be those of an earlier step.
     """
     result = run(problem, steps=steps, **options)
     found = result.selection.candidate
@@ -219,7 +222,7 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
         model_state=result.model_state,
         optimizer=result.optimizer,
         opt_state=None,
-        history=History(evaluations=_lines(result)),
+        history=History(evaluations=_evaluations(result)),
         optimizer_source=f"the recipe: {result.explain().splitlines()[0]}",
         cost=result.cost,
         steps=found.step if found else 0,
@@ -229,8 +232,8 @@ def fitted(problem: Problem, *, steps: int, **options: Any) -> FitResult:
     )
 
 
-def _lines(result: Result) -> list[dict[str, float]]:
-    """The looks of the winner, as losses over the rows that were looked at."""
+def _evaluations(result: Result) -> list[dict[str, float]]:
+    """Return the winner's late evaluations, as losses over the examples that were evaluated."""
     found, start = result.selection.candidate, result.explanation.subset_start
     evaluations = result.history[found.arm].evaluations if found else []
     late = [evaluation for evaluation in evaluations if not np.isnan(evaluation.raw)]

@@ -1,4 +1,4 @@
-"""How does a search run its course? Resumed, shown, saved on the way, and stopped when asked to."""
+"""A search from start to end: resumed, shown, saved, and stopped on request."""
 
 import os
 import signal
@@ -9,18 +9,18 @@ from typing import Any
 
 from ..training.checkpoint.signals import Interruptions
 from ..training.reporting.progress import Display, Status, display_for
-from .checkpoint.snapshot import Saves, identity_of
+from .checkpoint.snapshot import SearchSaver, identity_of
 from .checkpoint.store import Store
 from .population.arms import OptimizerFactory, gain_of
 from .search.policy import search
 from .search.race import Race
 
 
-class EnoughError(Exception):
-    """A person wants what has been found so far."""
+class StopRequested(Exception):
+    """The search is to end with the best weights so far."""
 
 
-def run_course(
+def run_session(
     race: Race,
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
@@ -30,44 +30,44 @@ def run_course(
     on_interrupt: str,
     progress: Any,
 ) -> bool:
-    """Search, from the last save in the folder if there is one; whether it came to its end.
+    """Run a search, from its last save if there is one. Return whether it came to its end.
 
     **Raises** `SystemExit(143)` after a SIGTERM, and `KeyboardInterrupt` after a Ctrl-C unless
-    `on_interrupt` is "return", when the search has been saved. A second Ctrl-C leaves at once.
+    `on_interrupt` is "return"; the search is saved before. A second Ctrl-C ends at once.
     """
-    journal, saves = race.population.journal, None
+    log, saver = race.population.log, None
     if checkpoint is not None:
-        saves = Saves(race, Store(checkpoint), identity_of(race, optimizers, wrap, seed))
-        saves.resume()
+        saver = SearchSaver(race, Store(checkpoint), identity_of(race, optimizers, wrap, seed))
+        saver.resume()
     with Interruptions() as interruptions, shown(race, progress) as show:
 
-        def pause() -> None:
+        def poll() -> None:
             show()
             if interruptions.asked is not None:
-                _stop(saves, interruptions, on_interrupt)
-            if saves is not None:
-                saves.pause()
+                _stop(saver, interruptions, on_interrupt)
+            if saver is not None:
+                saver.poll()
 
-        journal.pause = pause
+        log.poll = poll
         try:
             search(race, [gain_of(optimizer) for optimizer in optimizers.values()])
-            journal.catch_up()
+            log.finish_replay()
             ended = True
-        except EnoughError:
+        except StopRequested:
             ended = False
         finally:
-            journal.pause = lambda: None
-        if saves is not None and ended:
-            saves.end()
+            log.poll = lambda: None
+        if saver is not None and ended:
+            saver.end()
         show(ended=True)
     return ended
 
 
-def _stop(saves: Saves | None, interruptions: Interruptions, on_interrupt: str) -> None:
-    is_saved = saves is not None and saves.save()
+def _stop(saver: SearchSaver | None, interruptions: Interruptions, on_interrupt: str) -> None:
+    is_saved = saver is not None and saver.save()
     if interruptions.asked == signal.SIGINT and on_interrupt == "return":
-        raise EnoughError
-    words = f"the search is saved in {str(saves.store.path)!r}" if saves and is_saved else ""
+        raise StopRequested
+    words = f"the search is saved in {str(saver.store.path)!r}" if saver and is_saved else ""
     interruptions.obey(words)
 
 
@@ -113,14 +113,14 @@ class Told:
         if ended or now - self.shown_at >= self.display.seconds:
             self.shown_at = now
             self.display.show(self._status(now, spent, ended))
-        if self.compiled is None and self.race.found:
+        if self.compiled is None and self.race.candidates:
             self.compiled = now, spent
 
     def _status(self, now: float, spent: int, ended: bool) -> SearchStatus:
         race = self.race
         since, first = self.compiled or (now, spent)
         members = race.population.members.values()
-        alive = sum(member.alive for member in members)
+        alive = sum(member.is_finite for member in members)
         return SearchStatus(
             step=spent,
             steps=race.population.limit,
@@ -129,5 +129,5 @@ class Told:
             rate=(spent - first) / (now - since) if now > since else 0.0,
             seconds=now - self.began,
             ended=ended,
-            note=f"{race.stage}, {alive} of {len(members)} arms alive",
+            note=f"{race.phase}, {alive} of {len(members)} arms alive",
         )

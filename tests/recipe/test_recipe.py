@@ -1,4 +1,4 @@
-"""The recipe as a person calls it: what it promises whatever the problem is."""
+"""`recipe.run`: what it promises for every problem."""
 
 import math
 import re
@@ -26,7 +26,7 @@ def recipe(problem, *, steps=STEPS, budget=3.0, seed=0, **options):
 
 
 def decisions(result):
-    """Which arms ran, how far, and what was handed over."""
+    """Which arms ran, how far, and what was selected."""
     found = result.selection.candidate
     steps = {arm: curve.step for arm, curve in result.history.items()}
     return list(steps.items()), found and (found.arm, found.step, found.is_average)
@@ -37,7 +37,7 @@ def usual():
     return recipe(regression())
 
 
-def test_the_model_that_is_handed_over_has_the_noise_left_and_nothing_more(usual):
+def test_the_returned_model_has_the_loss_of_the_noise(usual):
     problem = regression()
     x, y = problem.valid["x"], problem.valid["y"]
     best, *_ = np.linalg.lstsq(np.c_[problem.train["x"], np.ones(48)], problem.train["y"])
@@ -59,7 +59,7 @@ def test_the_code_trains_the_same_bits_without_a_search(usual, capsys):
     chex.assert_trees_all_equal(names["result"].params, usual.params)
 
 
-def test_the_code_of_a_held_back_part_trains_the_same_bits(capsys):
+def test_the_code_with_a_holdout_split_trains_the_same_bits(capsys):
     names = {"problem": regression(valid_rows=0)}
     result = recipe(names["problem"], budget=1.0)
     exec(result.code, names)
@@ -67,7 +67,7 @@ def test_the_code_of_a_held_back_part_trains_the_same_bits(capsys):
     assert "held out from the training data" in result.explain()
 
 
-def test_the_optimizer_is_a_transformation_for_a_loop_of_ones_own(usual):
+def test_the_optimizer_is_a_transformation_for_your_own_loop(usual):
     problem, tx = regression(), usual.optimizer
     params = init(jax.random.key(0))
     state = tx.init(params)
@@ -100,7 +100,7 @@ def test_a_constant_added_to_the_loss_changes_no_decision(usual):
 def test_a_loss_times_a_thousand_has_adams_rate_and_nesterovs_by_a_thousand():
     both = [recipe(regression(scale=scale), budget=6.0) for scale in (1.0, 1000.0)]
     adam = [[arm for arm in r.history if arm.optimizer == 0] for r in both]
-    nesterov = [[arm.quarter for arm in r.history if arm.optimizer == 1] for r in both]
+    nesterov = [[arm.quarter_decades for arm in r.history if arm.optimizer == 1] for r in both]
     assert adam[0] == adam[1]
     assert nesterov[0]
     assert [q - 12 for q in nesterov[0]] == nesterov[1]
@@ -111,7 +111,7 @@ def test_inputs_times_a_thousand_end_with_a_better_model():
     assert result.explanation.loss < 1e-3 * result.explanation.start
 
 
-def test_when_every_arm_explodes_the_start_is_handed_over_and_said():
+def test_when_every_arm_diverges_the_start_is_returned_and_said():
     result = recipe(regression(train_scale=LARGEST), budget=1.0)
     chex.assert_trees_all_equal(result.params, init(jax.random.key(0)))
     assert all(curve.failed == (1, "loss") for curve in result.history.values())
@@ -119,18 +119,18 @@ def test_when_every_arm_explodes_the_start_is_handed_over_and_said():
     assert "not finite" in result.explain()
 
 
-def test_when_every_arm_is_flat_the_start_is_handed_over_and_said():
+def test_when_every_arm_is_flat_the_start_is_returned_and_said():
     result = recipe(regression(scale=0.0), budget=1.0)
     chex.assert_trees_all_equal(result.params, init(jax.random.key(0)))
     assert "all are flat" in result.explain()
 
 
-def test_a_loss_that_is_not_finite_at_the_start_is_refused_in_words():
-    with pytest.raises(FloatingPointError, match="loss is inf before the first step"):
+def test_a_loss_that_is_not_finite_at_the_start_is_refused():
+    with pytest.raises(FloatingPointError, match="validation loss is inf before the first step"):
         recipe(regression(scale=LARGEST))
 
 
-def test_one_held_out_row_chooses_and_says_that_it_is_not_sure():
+def test_one_validation_example_is_said_to_be_not_enough():
     result = recipe(regression(valid_rows=1), budget=1.0)
     assert "as there is only one example" in result.explain()
 
@@ -153,7 +153,7 @@ def test_one_parameter_is_found():
 
 
 @pytest.mark.parametrize("takes", ["many rows", "pairs of rows"])
-def test_a_loss_that_is_no_mean_over_rows_is_searched_and_said_to_be_unsure(takes):
+def test_a_loss_that_is_not_a_mean_over_examples_is_searched_and_its_error_is_unknown(takes):
     def loss(θ, batch):
         if takes == "pairs of rows":
             batch = batch.reshape(-1, 2).mean(1)
@@ -170,7 +170,7 @@ def test_a_loss_that_is_no_mean_over_rows_is_searched_and_said_to_be_unsure(take
     assert "as the loss is not a mean over examples" in result.explain()
 
 
-def test_all_arms_families_rungs_lengths_and_searches_share_one_program():
+def test_all_arms_optimizers_rungs_lengths_and_searches_share_one_program():
     built = []
     options = {"wrap": lambda tx: built.append(tx) or tx}
     first = recipe(regression(), budget=6.0, **options)
@@ -178,11 +178,11 @@ def test_all_arms_families_rungs_lengths_and_searches_share_one_program():
     at_first = len(built)
     recipe(regression(), budget=1.5, steps=80, seed=1, **options)
     again = len(built) - at_first
-    # what the second search did not trace: the start of a state and the loop, in two families
+    # what the second search did not trace: the start of a state and the loop, in two optimizers
     assert at_first - again == 2 * 2
 
 
-def test_looks_cost_at_most_their_share_of_a_long_run():
+def test_evaluations_cost_at_most_their_share_of_a_long_run():
     result = recipe(regression(), steps=600, budget=1.5)
     assert result.explanation.evaluation_share < 0.1
 
@@ -207,7 +207,7 @@ def test_a_model_with_statistics_and_noise_is_trained_and_made_again(capsys):
     chex.assert_trees_all_equal(names["result"].model_state, result.model_state)
 
 
-def test_the_persons_model_is_bitwise_unchanged_by_the_search():
+def test_your_model_is_bitwise_unchanged_by_the_search():
     x, y = regression().train["x"], regression().train["y"]
     model = nnx.Linear(3, 1, rngs=nnx.Rngs(0))
     before = jax.tree.map(np.array, nnx.state(model))
@@ -218,7 +218,7 @@ def test_the_persons_model_is_bitwise_unchanged_by_the_search():
     assert not np.array_equal(trained.kernel[...], model.kernel[...])
 
 
-def test_families_and_what_is_around_them_may_be_ones_own(capsys):
+def test_you_can_pass_optimizers_and_wrap_them(capsys):
     import optax
 
     options = {
@@ -235,19 +235,19 @@ def test_families_and_what_is_around_them_may_be_ones_own(capsys):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"optimizers": {"x": 3}}, "optimizers must be functions rate -> optimizer, got 3 for 'x'"),
-        ({"optimizers": ["adam"]}, "optimizers must be {name: rate -> optimizer}, got"),
+        ({"optimizers": {"x": 3}}, "must be functions learning_rate -> optimizer, got 3 for 'x'"),
+        ({"optimizers": ["adam"]}, "optimizers must be {name: learning_rate -> optimizer}, got"),
         ({"optimizers": {"x": lambda rate: 3}}, "expected a gradient transformation"),
         ({"wrap": 3}, "wrap must be a function optimizer -> optimizer, got 3"),
     ],
 )
 @pytest.mark.usefixtures("untyped")
-def test_what_is_no_family_is_refused_in_words(wrong, words):
+def test_what_is_not_an_optimizer_factory_is_refused(wrong, words):
     with pytest.raises(TypeError, match=re.escape(words)):
         lo.recipe.run(regression(), steps=STEPS, batch_size=BATCH, **wrong)
 
 
-def test_families_of_optax_are_alternatives_not_two_rates_in_a_row():
+def test_optimizers_of_optax_are_alternatives_not_two_learning_rates_in_a_row():
     import optax
 
     optimizers = {"adamw": lambda rate: optax.adamw(rate), "lion": lambda rate: optax.lion(rate)}
@@ -278,7 +278,7 @@ def test_an_argument_out_of_its_range_is_refused(options, words):
         recipe(regression(), **options)
 
 
-def test_rows_that_are_kept_back_are_no_longer_trained_on():
+def test_examples_that_are_held_out_are_not_trained_on():
     problem = regression(valid_rows=0)
     split = holdout_split(problem, seed=3)
     rows = np.concatenate([split.train["y"], split.valid["y"]])
@@ -286,7 +286,7 @@ def test_rows_that_are_kept_back_are_no_longer_trained_on():
     np.testing.assert_array_equal(np.sort(rows), np.sort(problem.train["y"]))
 
 
-def test_an_arm_knows_its_rate_and_its_numbers():
+def test_an_arm_knows_its_learning_rate_and_its_hyperparameters():
     assert Arm(0, -8).rate == pytest.approx(1e-2)
     assert Arm(1, 0, decay=(30, 60)).hyperparams(60) == {
         "optimizer": 1,

@@ -1,11 +1,11 @@
-"""Where does a search lie on the disk? Parts, each written once, and notes that name them.
+"""The folder of a saved search: parts, each written once, and notes that name them.
 
-    search-000012.json    notes: what the search was told, which parts belong to it
-    weights/NAME.npz      a part: an arm at a step, a look that may be handed over
+    search-000012.json    notes: the replay log, and the names of the parts
+    weights/NAME.npz      a part: an arm at a step, or a candidate for the result
 
-Most arms wait while one runs: a save writes what has changed. The name of a part says all that its
-bits follow from. A file is written beside its final name and then renamed, the notes last: a kill
-leaves the save before, or this one.
+Most arms wait while one runs, so a save writes only what has changed: the name of a part determines
+its bits. A file is written under another name and then renamed, the notes last, so a kill leaves
+either the save before or this one.
 """
 
 import json
@@ -21,30 +21,30 @@ import numpy as np
 from ..._core.extras import warn
 from ...training.checkpoint.folder import KEPT, make_writable, sentence
 
-Part = dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 
 
-class Saved(NamedTuple):
-    """What is read back: notes, and parts by their names."""
+class SavedSearch(NamedTuple):
+    """A save: its notes, and its parts by name."""
 
     notes: dict[str, Any]
-    parts: dict[str, Part]
+    parts: dict[str, Arrays]
 
 
 class Store:
-    """The folder of a search. The last save stays, and the one before, in case one is damaged."""
+    """The folder of a search. It keeps the last save and the one before, in case one is damaged."""
 
     def __init__(self, path: Any):
         self.path = Path(path).expanduser().absolute()
         self._saves: dict[int, set[str]] = {}
         self._number = 0
 
-    def newest(self) -> Saved | None:
-        """The last save that can be read; None where there is none at all.
+    def newest(self) -> SavedSearch | None:
+        """Return the last save that can be read; None if there is no save.
 
-        **Warns** where a later one is damaged.
+        **Warns** if a later save is damaged.
 
-        **Raises** `ValueError` where all are, or the folder is that of a run of `lo.fit`.
+        **Raises** `ValueError` if all saves are damaged, or if the folder is of a run of `lo.fit`.
         """
         errors: dict[int, Exception] = {}
         for number in self._numbers():
@@ -57,8 +57,8 @@ class Store:
             self._saves[number] = set(saved.parts)
             for error in errors.values():
                 warn(
-                    f"the last save in {str(self.path)!r} is damaged ({sentence(error)}): going on "
-                    "from the one before it."
+                    f"the last save in {str(self.path)!r} is damaged ({sentence(error)}): the "
+                    "search resumes from the one before it."
                 )
             return saved
         if errors:
@@ -71,13 +71,13 @@ class Store:
     def make(self) -> None:
         """Make the folder.
 
-        **Raises** `OSError`, in one sentence, where nothing can be written.
+        **Raises** `OSError`, in one sentence, if nothing can be written to it.
         """
         make_writable(self.path)
         (self.path / "weights").mkdir(exist_ok=True)
 
-    def write(self, notes: Mapping[str, Any], parts: Mapping[str, Callable[[], Part]]) -> None:
-        """Add a save; of the parts those that are not there yet are made and written."""
+    def write(self, notes: Mapping[str, Any], parts: Mapping[str, Callable[[], Arrays]]) -> None:
+        """Write a save. Parts that are on the disk already are not made again."""
         there = set().union(*self._saves.values())
         for name in parts.keys() - there:
             _write(self._part(name), partial(_save_part, parts[name]()))
@@ -88,7 +88,7 @@ class Store:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what the last saves do not name, a half-written file too."""
+        """Remove the files that the last saves do not name, incomplete ones too."""
         self._saves = dict(sorted(self._saves.items())[-KEPT:])
         named = {self._part(name) for names in self._saves.values() for name in names}
         kept = {self._notes(number) for number in self._saves} | named
@@ -97,7 +97,7 @@ class Store:
                 file.unlink(missing_ok=True)
 
     def _numbers(self) -> list[int]:
-        """The numbers of the saves, the last one first."""
+        """Return the numbers of the saves, the last one first."""
         names = [x.name for x in self.path.iterdir()] if self.path.is_dir() else []
         if any(name.isdecimal() for name in names):
             raise ValueError(
@@ -107,12 +107,12 @@ class Store:
         found = [x[7:-5] for x in names if x.startswith("search-") and x.endswith(".json")]
         return sorted(map(int, found), reverse=True)
 
-    def _read(self, number: int) -> Saved:
+    def _read(self, number: int) -> SavedSearch:
         seal, _, body = self._notes(number).read_bytes().partition(b"\n")
         if _sealed(body) != seal + b"\n" + body:
             raise ValueError(f"{self._notes(number).name} is not as written")
         notes = json.loads(body)
-        return Saved(notes, {name: _read_part(self._part(name)) for name in notes["parts"]})
+        return SavedSearch(notes, {name: _read_part(self._part(name)) for name in notes["parts"]})
 
     def _notes(self, number: int) -> Path:
         return self.path / f"search-{number:06}.json"
@@ -125,18 +125,18 @@ def _sealed(body: bytes) -> bytes:
     return f"{zlib.crc32(body):08x}\n".encode() + body
 
 
-def _save_part(part: Part, file: IO[bytes]) -> None:
+def _save_part(part: Arrays, file: IO[bytes]) -> None:
     np.savez(file, **part)  # type: ignore[arg-type]
 
 
-def _read_part(path: Path) -> Part:
-    """All arrays of a part; the format has checksums of its own."""
+def _read_part(path: Path) -> Arrays:
+    """Return the arrays of a part; the format has its own checksums."""
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """All of a file or nothing, on the disk and not on its way there."""
+    """Write all of a file or nothing, and wait until it is on the disk."""
     beside = path.with_name(f"{path.name}.part")
     with beside.open("wb") as file:
         write(file)

@@ -78,12 +78,12 @@ def _siblings(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
     found = {}
     for side in (1, -1):
         same = [x for x in constant if x.optimizer == arm.optimizer]
-        there = [x for x in same if side * (x.quarter - arm.quarter) >= NEAREST]
+        there = [x for x in same if side * (x.quarter_decades - arm.quarter_decades) >= NEAREST]
         shared = {x: min(constant[arm].step, constant[x].step) for x in there}
         long = [x for x in there if constant[x].failed or shared[x] >= ENOUGH]
         usable = long or [x for x in there if constant[x].means]
         if usable:
-            distances = {x: abs(x.quarter - arm.quarter) for x in usable}
+            distances = {x: abs(x.quarter_decades - arm.quarter_decades) for x in usable}
             best = min(usable, key=lambda x: (abs(distances[x] - DECADE), distances[x]))
             found[best] = constant[best]
     return found

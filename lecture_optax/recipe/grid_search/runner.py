@@ -30,7 +30,7 @@ from ...training.compiled.step import Carry
 from ...training.loop.batch_statistics import settled
 from ...training.loop.evaluation import average_of, evaluate
 from ...training.loop.sources import Rows
-from ..population.held_out import HUGE
+from ..population.held_out import DIVERGED
 from ..population.population import SHARE, bytes_of, free_bytes
 from .grid import Grid, Key
 from .results import Row
@@ -203,7 +203,7 @@ class Runs:
     def _loss(self, params: Any, model_state: Any) -> float:
         examples = self.program.problem.functions.examples
         loss = evaluate(examples, params, model_state, self.valid)["loss"]
-        return loss if abs(loss) < HUGE else math.inf
+        return loss if abs(loss) < DIVERGED else math.inf
 
 
 @cached

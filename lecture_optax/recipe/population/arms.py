@@ -1,12 +1,12 @@
-"""Which arms run, and how do they run as one compiled program?
+"""Arms, and the optimizers that they run as one compiled program.
 
-All arms start from the same parameters and see the same rows in the same order with the same
-noise: they differ in numbers, and the numbers are data. So one program serves every arm, rung and
-length, and differences between arms are paired.
+Arms differ in numbers only (which optimizer, learning rate, decay), and the numbers are data: one
+program serves every arm, rung and length.
 """
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -24,35 +24,54 @@ from ..constants import ETA
 
 
 class Arm(NamedTuple):
-    """A family by number, a rate 10^(quarter/4), and from where to where the rate falls to 0."""
+    """An optimizer by number, a learning rate 10^(quarter_decades/4), and a decay.
+
+    `decay` holds the step at which the learning rate starts to decay and the one at which it is 0.
+    """
 
     optimizer: int
-    quarter: int
+    quarter_decades: int
     decay: tuple[int, int] | None = None
 
     @property
     def rate(self) -> float:
-        return 10.0 ** (self.quarter / 4)
+        return 10.0 ** (self.quarter_decades / 4)
 
     @property
     def name(self) -> str:
-        """In a journal, and of a file."""
-        return "_".join(map(str, (self.optimizer, self.quarter, *(self.decay or ()))))
+        """The name of the arm in the replay log and of its file."""
+        return "_".join(map(str, (self.optimizer, self.quarter_decades, *(self.decay or ()))))
 
-    def faster(self, quarters: int) -> "Arm":
-        return self._replace(quarter=self.quarter + quarters)
+    def shifted(self, quarters: int) -> "Arm":
+        """Return the arm with a learning rate that is so many quarter decades larger."""
+        return self._replace(quarter_decades=self.quarter_decades + quarters)
 
     def hyperparams(self, steps: int) -> dict[str, Any]:
-        """Its numbers; a rate that never falls falls after the last step."""
+        """Return its hyperparameters. Without a decay, the decay starts after the last step."""
         start, end = self.decay or (steps, steps + 1)
         numbers = {"optimizer": self.optimizer, "learning_rate": self.rate}
         return {**numbers, "decay_start": start, "decay_steps": end - start}
 
 
 OptimizerFactory = Callable[[Any], optax.GradientTransformation]
-"""From a rate, which is a schedule, to an optimizer."""
+"""A function from a learning rate, which is a schedule, to an optimizer."""
 
 Build = Callable[..., Transformation]
+
+
+@dataclass(frozen=True)
+class FactoryWithGain:
+    """An `OptimizerFactory` whose update is `gain` times learning rate times gradient in the end.
+
+    That is 1/(1 - μ) for SGD with momentum. Adam, whose update does not depend on the gradient's
+    size, has no gain.
+    """
+
+    build: OptimizerFactory
+    gain: float
+
+    def __call__(self, learning_rate: Any) -> optax.GradientTransformation:
+        return self.build(learning_rate)
 
 
 def _adam(rate: Any) -> Transformation:
@@ -63,10 +82,10 @@ def _nesterov(rate: Any) -> Transformation:
     return sgd(rate, momentum=0.9, nesterov=True)
 
 
-_nesterov.gain = 10.0  # type: ignore[attr-defined]
-
-
-OPTIMIZERS: Mapping[str, OptimizerFactory] = {"adam": _adam, "nesterov": _nesterov}
+OPTIMIZERS: Mapping[str, OptimizerFactory] = {
+    "adam": _adam,
+    "nesterov": FactoryWithGain(_nesterov, gain=10.0),
+}
 """The lecture's two, in the order in which they are tried."""
 
 
@@ -105,39 +124,41 @@ def arm_optimizer(
 
     ```
     """
-    _refuse_what_cannot_be_called(optimizers, wrap)
+    _check_callable(optimizers, wrap)
     return _built(tuple((optimizers or OPTIMIZERS).items()), wrap)
 
 
 def gain_of(optimizer: OptimizerFactory) -> float | None:
-    """How far a step goes for a unit of rate and gradient, its attribute `gain`: 1/(1 - μ) for SGD
-    with momentum. None where the gradient's size does not matter, as for Adam."""
-    return getattr(optimizer, "gain", None)
+    """Return the gain of an optimizer, or None where it has none."""
+    return optimizer.gain if isinstance(optimizer, FactoryWithGain) else None
 
 
-def plain(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> Transformation:
-    """One arm by itself, for a loop of one's own."""
-    return chain(on_its_own(optimizer, wrap, rate), average_iterates(ETA))
+def standalone_optimizer(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> Transformation:
+    """Return the optimizer of one arm, for your own training loop."""
+    return chain(without_average(optimizer, wrap, rate), average_iterates(ETA))
 
 
-def on_its_own(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> optax.GradientTransformation:
-    """One family, without the average."""
+def without_average(
+    optimizer: OptimizerFactory, wrap: Any, rate: Any
+) -> optax.GradientTransformation:
+    """Return the optimizer of one arm, without the average of the weights."""
     tx = _wrap(optimizer(rate), wrap)
     describe(tx)  # refuses what is no transformation
     return tx
 
 
-def _refuse_what_cannot_be_called(optimizers: Any, wrap: Any) -> None:
-    example = '{"adamw": lambda rate: lo.adamw(rate, weight_decay=0.1)}'
+def _check_callable(optimizers: Any, wrap: Any) -> None:
+    example = '{"adamw": lambda learning_rate: lo.adamw(learning_rate, weight_decay=0.1)}'
     if not isinstance(optimizers, Mapping | None):
         raise TypeError(
-            f"optimizers must be {{name: rate -> optimizer}}, got {optimizers!r}: {example}."
+            "optimizers must be {name: learning_rate -> optimizer}, got "
+            f"{optimizers!r}: {example}."
         )
     for name, optimizer in (optimizers or {}).items():
         if not callable(optimizer):
             raise TypeError(
-                f"optimizers must be functions rate -> optimizer, got {optimizer!r} for {name!r}: "
-                f"{example}."
+                f"optimizers must be functions learning_rate -> optimizer, got {optimizer!r} for "
+                f"{name!r}: {example}."
             )
     if wrap is not None and not callable(wrap):
         raise TypeError(f"wrap must be a function optimizer -> optimizer, got {wrap!r}.")
@@ -147,8 +168,8 @@ def _refuse_what_cannot_be_called(optimizers: Any, wrap: Any) -> None:
 def _built(optimizers: tuple[tuple[str, OptimizerFactory], ...], wrap: Any) -> Build:
     def build(optimizer, learning_rate, decay_start, decay_steps):
         rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
-        members = {name: on_its_own(make, wrap, rate) for name, make in optimizers}
-        return chain(_one_of(members, optimizer), average_iterates(ETA))
+        members = {name: without_average(make, wrap, rate) for name, make in optimizers}
+        return chain(switch_optimizers(members, optimizer), average_iterates(ETA))
 
     return build
 
@@ -157,8 +178,10 @@ def _wrap(tx: optax.GradientTransformation, wrap: Any) -> optax.GradientTransfor
     return tx if wrap is None else wrap(tx)
 
 
-def _one_of(members: Mapping[str, optax.GradientTransformation], which: Any) -> Transformation:
-    """The member of that number; the states of the others wait."""
+def switch_optimizers(
+    members: Mapping[str, optax.GradientTransformation], which: Any
+) -> Transformation:
+    """Return the optimizer of index `which`; the states of the others do not change."""
     inner = {name: optax.with_extra_args_support(tx) for name, tx in members.items()}
 
     def init_fn(params):

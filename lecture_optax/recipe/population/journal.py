@@ -1,9 +1,8 @@
-"""What was a search told? In order, so that one that was killed finds its way again.
+"""Replay log of all measurements of a search.
 
-A search is a function of what it is told: how far an arm came, what held-out rows say of it. One
-that is resumed begins anew and is told the same, in milliseconds, as far as the journal goes. There
-it is given the weights that were saved with it (`saves.py`), and all that it asks from then on is
-computed.
+A search is deterministic given its measurements: how far an arm came, and its validation losses. A
+resumed search starts anew and reads them from the log, in milliseconds. At the end of the log the
+saved weights are restored (`checkpoint/snapshot.py`); everything after it is computed.
 """
 
 from collections.abc import Callable
@@ -12,40 +11,48 @@ from typing import Any
 
 
 @dataclass
-class Journal:
-    """Questions and their answers, which JSON can say.
+class ReplayLog:
+    """Measurements and their results, which JSON can hold.
 
-    - `told`: pairs of a question and its answer; `read`: how many the search has asked for again.
-    - `arrive`: gives back the weights at the end of what was told; None once that is done.
-    - `pause`: called before what takes time, and within: to save, to show, to stop.
+    - `entries`: pairs of a measurement's name and its result; `position`: how many were read again.
+    - `restore`: restores the weights at the end of the log; None once that is done.
+    - `poll`: called before and within what takes time: to save, to show, to stop.
     """
 
-    told: list[list[Any]] = field(default_factory=list)
-    read: int = 0
-    arrive: Callable[[], None] | None = None
-    pause: Callable[[], None] = lambda: None
+    entries: list[list[Any]] = field(default_factory=list)
+    position: int = 0
+    restore: Callable[[], None] | None = None
+    poll: Callable[[], None] = lambda: None
 
-    def ask(self, question: str, measure: Callable[[], Any]) -> Any:
-        """What was told before, or else what is measured now.
+    def measure(
+        self,
+        name: str,
+        measure: Callable[[], Any],
+        replay: Callable[[Any], object] = lambda result: None,
+    ) -> Any:
+        """Return the result that the log holds, after `replay(result)`, or else measure it now.
 
-        **Raises** `ValueError` where something else was asked then: the search has changed.
+        **Raises** `ValueError` where the log holds another measurement: the search has changed.
         """
-        if self.read == len(self.told):
-            self.catch_up()
-            self.pause()
-            self.told.append([question, measure()])
-        asked, answer = self.told[self.read]
-        if asked != question:
-            raise ValueError(
-                f"the checkpoint was written by another version of the search: it asked for "
-                f"{asked!r} where this one asks for {question!r}. Give another folder, or remove "
-                "this one to start anew."
-            )
-        self.read += 1
-        return answer
+        if self.position == len(self.entries):
+            self.finish_replay()
+            self.poll()
+            result = measure()
+            self.entries.append([name, result])
+        else:
+            logged, result = self.entries[self.position]
+            if logged != name:
+                raise ValueError(
+                    f"the checkpoint was written by another version of the search: it measured "
+                    f"{logged!r} where this one measures {name!r}. Give another folder, or remove "
+                    "this one to start anew."
+                )
+            replay(result)
+        self.position += 1
+        return result
 
-    def catch_up(self) -> None:
-        """Give the weights back, unless that has been done: nothing more is read."""
-        if self.arrive is not None:
-            arrive, self.arrive = self.arrive, None
-            arrive()
+    def finish_replay(self) -> None:
+        """Restore the weights, unless that has been done: nothing more is read."""
+        if self.restore is not None:
+            restore, self.restore = self.restore, None
+            restore()

@@ -1,15 +1,15 @@
-"""Which arms run, and how do they run as one compiled program?
+"""The arms of a search, run as one compiled program.
 
-All arms start from the same parameters and see the same rows in the same order with the same
-noise: they differ in numbers, and the numbers are data. So one program serves every arm, rung and
-length, and differences between arms are paired.
+All arms start from the same parameters and see the same minibatches with the same noise: they
+differ in numbers, and the numbers are data. So one program serves every arm, rung and length, and
+differences between arms are paired.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,114 +23,135 @@ from ...training.loop.nonfinite import leaf_not_finite
 from ...training.loop.sources import Rows
 from .arms import Arm
 from .curve import Curve
-from .journal import Journal
+from .journal import ReplayLog
 
 
 @dataclass
 class Member:
-    """An arm as it stands: all that its next step needs, and what it recorded.
+    """An arm: all that its next step needs, and its record.
 
-    There is no carry before the first step, and while a journal is read.
+    The carry is None before the first step, and while a log is replayed.
     """
 
     carry: Carry | None = field(default=None, repr=False)
     curve: Curve = field(default_factory=Curve)
 
     @property
-    def alive(self) -> bool:
+    def is_finite(self) -> bool:
         return self.curve.failed is None
+
+
+class Outcome(NamedTuple):
+    """The state of an arm and of the budget after some steps, as the replay log holds it."""
+
+    step: int
+    failed: tuple[int, str] | None
+    leaf: str
+    gradients: float
+    updates: float
+    spent: int
+
+    @classmethod
+    def from_json(cls, values: Any) -> "Outcome":
+        step, failed, *rest = values
+        return cls(step, failed and tuple(failed), *rest)
+
+    def to_json(self) -> list[Any]:
+        return list(self)
 
 
 @dataclass
 class Population:
-    """The members of a search, and the steps that all of them together have taken.
+    """The arms of a search, and the steps that all of them together have taken.
 
-    `saved` are carries to branch from. `tight`: whether all but the `running` arm wait outside the
-    device.
+    - `saved`: carries to branch from.
+    - `offload`: whether all arms but `on_device_arm` wait in the memory of the host.
     """
 
     program: Program
-    rows: Rows
+    source: Rows
     start: Carry = field(repr=False)
     steps: int
     limit: int
     spent: int = 0
     members: dict[Arm, Member] = field(default_factory=dict)
     saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
-    journal: Journal = field(default_factory=Journal, repr=False)
+    log: ReplayLog = field(default_factory=ReplayLog, repr=False)
     chunk: int = 1
-    tight: bool = False
-    running: Arm | None = None
+    offload: bool = False
+    on_device_arm: Arm | None = None
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else 0
 
     def advance(self, arm: Arm, until: int) -> bool:
-        """Take an arm to a step, as far as the gradients last. False if it is not finite."""
+        """Run an arm to a step, or until the budget is spent. Return False if it diverged."""
         member = self.members.setdefault(arm, Member())
         curve, until = member.curve, min(until, self.step(arm) + self.limit - self.spent)
-        if member.alive and curve.step < until:
-            curve.opening = curve.opening or until
-            told = self.journal.ask(
-                f"{arm.name} to step {until}", lambda: self._steps(arm, member, until)
+        if member.is_finite and curve.step < until:
+            curve.norm_steps = curve.norm_steps or until
+            self.log.measure(
+                f"{arm.name} to step {until}",
+                lambda: self._run(arm, member, until).to_json(),
+                replay=lambda values: self._replay(curve, Outcome.from_json(values)),
             )
-            curve.step, failed, curve.leaf, curve.gradients, curve.updates, self.spent = told
-            curve.failed = failed and tuple(failed)
-        return member.alive
+        return member.is_finite
 
     def save(self, arm: Arm) -> None:
-        """Keep an arm as it is now, to branch from later."""
-        self.saved[arm, self.step(arm)] = self.kept(self.members[arm].carry)
+        """Keep a copy of an arm, to branch from later."""
+        self.saved[arm, self.step(arm)] = self.copy_of(self.members[arm].carry)
 
     def branch(self, arm: Arm, step: int, end: int) -> Arm:
-        """The arm whose rate falls to 0 from a step on; it has its parent's past."""
+        """Return the arm that has run as `arm` has, and whose learning rate decays from a step."""
         child = arm._replace(decay=(step, end))
         if child not in self.members:
             carry = self.saved.get((arm, step)) or self.members[arm].carry
-            self.members[child] = Member(self.kept(carry), Curve(step=step, opening=step))
+            self.members[child] = Member(self.copy_of(carry), Curve(step=step, norm_steps=step))
         return child
 
-    def kept(self, tree: Any) -> Any:
-        """A copy that is not run on now."""
-        return outside(tree) if self.tight else copied(tree)
+    def copy_of(self, tree: Any) -> Any:
+        """Return a copy, on the host where arms are offloaded."""
+        return to_host(tree) if self.offload else copied(tree)
 
     def on_device(self, tree: Any) -> Any:
-        return inside(tree, self.start.params) if self.tight else tree
+        return to_device(tree, self.start.params) if self.offload else tree
 
-    def again(self, arm: Arm) -> Arm:
-        """The same arm from the start, under a name of its own: it falls after the last step."""
+    def restarted(self, arm: Arm) -> Arm:
+        """Return an arm that runs as `arm` from the start: its decay starts after the last step."""
         return arm._replace(decay=(self.steps, self.steps + 1))
 
     def first(self, arm: Arm) -> Carry:
-        """An arm before its first step."""
+        """Return the carry of an arm before its first step."""
         params, model_state = copied((self.start.params, self.start.model_state))
-        opt_state = self.program.compiled.start(params, self._numbers(arm))
+        opt_state = self.program.compiled.start(params, self._hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
-    def _steps(self, arm: Arm, member: Member, until: int) -> list[Any]:
-        """Take them, in chunks: the step, how it failed and of which leaf, sums of |g| and |Δθ|,
-        gradients spent."""
-        program = dataclasses.replace(self.program, hyperparams=self._numbers(arm))
-        self._change_places(arm)
+    def _run(self, arm: Arm, member: Member, until: int) -> Outcome:
+        """Run an arm in chunks. Its record grows with each, as a save may come between them."""
+        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
+        self._swap_in(arm)
         curve, member.carry = member.curve, member.carry or self.first(arm)
-        while member.alive and curve.step < until:
+        while member.is_finite and curve.step < until:
             steps, began = min(self.chunk, until - curve.step), time.perf_counter()
             self._chunk(program, member, member.carry, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
-            self.journal.pause()
-        sums = [curve.gradients, curve.updates]
-        return [curve.step, curve.failed, curve.leaf, *sums, self.spent]
+            self.log.poll()
+        sums = curve.gradients, curve.updates
+        return Outcome(curve.step, curve.failed, curve.leaf, *sums, self.spent)
 
-    def _change_places(self, arm: Arm) -> None:
-        """Where memory is tight: the arm that ran last leaves the device, the next comes in."""
-        last, self.running = self.running, arm
-        if self.tight and last != arm:
+    def _replay(self, curve: Curve, outcome: Outcome) -> None:
+        curve.step, curve.failed, curve.leaf, curve.gradients, curve.updates, self.spent = outcome
+
+    def _swap_in(self, arm: Arm) -> None:
+        """Move the last arm to the host and this one to the device, where arms are offloaded."""
+        last, self.on_device_arm = self.on_device_arm, arm
+        if self.offload and last != arm:
             if last is not None:
-                self.members[last].carry = outside(self.members[last].carry)
+                self.members[last].carry = to_host(self.members[last].carry)
             self.members[arm].carry = self.on_device(self.members[arm].carry)
 
     def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
-        carry, table, *_ = self.rows.advance(program, carry, steps)
+        carry, table, *_ = self.source.advance(program, carry, steps)
         done = int(np.asarray(carry.step)) - member.curve.step
         member.carry, self.spent = carry, self.spent + done
         records = table_of(np.asarray(table), done)
@@ -141,23 +162,23 @@ class Population:
         if good < done:
             bad = [name for name in names if not np.isfinite(records[name][good])]
             member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
-            if "loss" not in bad:  # after a loss that is no number, none of them is
+            if "loss" not in bad:  # after a loss that is not finite, no parameter is
                 member.curve.leaf = leaf_not_finite(carry.params)
 
-    def _numbers(self, arm: Arm) -> dict[str, Any]:
+    def _hyperparams(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))
 
 
-ARMS = 20
-"""A search holds about so many at a time: arms, middles to branch from, the best looks."""
+EXPECTED_COPIES = 20
+"""The carries that a search holds at a time: arms, middles to branch from, the best weights."""
 
 SHARE = 0.7
-"""They may take so much of what is left on the device: a step and a look need the rest."""
+"""The part of the device's free memory that they may take; steps and evaluations need the rest."""
 
 
-def is_tight(carry: Any) -> bool:
-    """Whether all arms of a search would not fit: asked before the first of them is made."""
-    return ARMS * bytes_of(carry) > SHARE * free_bytes(carry.key.devices())
+def must_offload(carry: Any) -> bool:
+    """Return whether the arms of a search do not fit on the device, before the first is made."""
+    return EXPECTED_COPIES * bytes_of(carry) > SHARE * free_bytes(carry.key.devices())
 
 
 def bytes_of(tree: Any) -> int:
@@ -165,19 +186,22 @@ def bytes_of(tree: Any) -> int:
 
 
 def free_bytes(devices: Iterable[Any]) -> float:
-    """On the one with the least; no limit where none is told, as on a CPU."""
+    """Return the free memory of the fullest device; infinite where none is known, as on a CPU."""
     every = [device.memory_stats() or {} for device in devices]
     free = [x["bytes_limit"] - x.get("bytes_in_use", 0) for x in every if "bytes_limit" in x]
     return float(min(free, default=np.inf))
 
 
-def outside(tree: Any) -> Any:
-    """The large arrays as NumPy's, of their own."""
+def to_host(tree: Any) -> Any:
+    """Return a copy whose large arrays are NumPy's.
+
+    Not JAX's in `pinned_host` memory: those cannot be evaluated together with arrays on the device.
+    """
     return jax.tree.map(lambda x: np.array(x) if _is_large(x) else jnp.copy(x), tree)
 
 
-def inside(tree: Any, like: Any) -> Any:
-    """On the device again, on which the arrays of `like` are, if one was chosen for them."""
+def to_device(tree: Any, like: Any) -> Any:
+    """Return large arrays as JAX's, on the device of `like` if one was chosen for it."""
     first = jax.tree.leaves(like)[0]
     place = first.sharding if getattr(first, "committed", False) else None
     return jax.tree.map(lambda x: jax.device_put(x, place) if _is_large(x) else x, tree)

@@ -108,7 +108,7 @@ def explanation_of(
         steps=population.steps,
         gradients=population.spent,
         limit=population.limit,
-        evaluation_share=held_out.asked / max(1, forward_rows),
+        evaluation_share=held_out.rows_evaluated / max(1, forward_rows),
         optimizers=tuple(optimizers),
         ended=ended,
     )

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...schedules import wsd
 from ...theory.gauge import Gauge, curvature_gauge
+from ...training._trees import n_rows
 from ...training.problem import Problem
-from ..population.arms import Arm, OptimizerFactory, on_its_own
-from ..population.held_out import rows_of
-from ..population.population import Population, inside
+from ..population.arms import Arm, OptimizerFactory, without_average
+from ..population.population import Population, to_device
 
 ROWS = 512
 """The number of random training examples of the measurement; their mean is near that of all."""
@@ -38,23 +38,27 @@ def measure_stability(
     """Return a function that measures the stability, in a second or two, where the constant
     learning rate ended: a learning rate that has decayed to 0 is stable everywhere."""
     constant = next(
-        (x for x in (arm._replace(decay=None), population.again(arm)) if x in population.members),
+        (
+            x
+            for x in (arm._replace(decay=None), population.restarted(arm))
+            if x in population.members
+        ),
         arm,
     )
     member, step = population.members[constant], population.step(constant)
-    if member.carry is None or not member.alive:
+    if member.carry is None or not member.is_finite:
         return lambda: StabilityReport(
             None, step, arm.rate, "Its weights were not finite at the end."
         )
     name, optimizer = list(optimizers.items())[arm.optimizer]
     own = member.carry._replace(opt_state=member.carry.opt_state[0][name])
-    like, tight = population.start.params, population.tight  # keeps no other arm alive
+    like, offload = population.start.params, population.offload  # keeps no other arm alive
 
     def measure() -> StabilityReport:
         rate = wsd(arm.rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
         try:
-            here, batch = inside(own, like) if tight else own, _batch(problem)
-            where = (here.params, on_its_own(optimizer, wrap, rate), here.opt_state)
+            here, batch = to_device(own, like) if offload else own, _batch(problem)
+            where = (here.params, without_average(optimizer, wrap, rate), here.opt_state)
             gauge = curvature_gauge(_loss(problem, here.model_state, here.key), *where, batch)
         except Exception as error:  # of a user's loss or optimizer: the report does without
             return StabilityReport(None, step, arm.rate, " ".join(str(error).split()))
@@ -82,6 +86,6 @@ def _loss(problem: Problem, model_state: Any, key: Any) -> Callable[..., Any]:
 
 
 def _batch(problem: Problem) -> Any:
-    rows = rows_of(problem.train)
+    rows = n_rows(problem.train)
     drawn = np.random.default_rng(0).permutation(rows)[:ROWS]
     return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[drawn]), problem.train)

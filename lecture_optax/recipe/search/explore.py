@@ -1,110 +1,118 @@
-"""Step 1: where is the valley? Decades, until the best has both neighbours. No bounds."""
+"""Bracketing and successive halving: the two steps that explore learning rates."""
 
 from collections.abc import Sequence
 
 from .. import constants as c
 from ..population.arms import Arm
 from .race import INF, Race
-from .scoring import hedged, ranked, score, set_loss_scale, worth
+from .scoring import extrapolated_score, rank, score, set_loss_scale, with_hedge
 
 FASTEST, SLOWEST = 37 * 4, -44 * 4
-"""What float32 can hold, in quarter decades: not a bound of the search."""
+"""What float32 can hold, in quarter decades. The search itself has no bounds."""
 
 
 def first_evaluation(race: Race) -> float:
-    """The fraction at which arms are first compared."""
+    """Return the fraction of a run at which arms are first compared."""
     return min(max(c.FIRST, c.FIRST_STEPS / race.steps), c.FIRST_MOST)
 
 
-def walk(race: Race, starts: tuple[Arm, ...], reserve: float) -> dict[Arm, float]:
-    """The scores of all arms that were tried, keeping `reserve` runs for later."""
+def bracket(race: Race, starts: tuple[Arm, ...], reserve: float) -> dict[Arm, float]:
+    """Try learning rates a decade apart until the best one has both neighbours.
+
+    **Returns** the score of every arm that was tried. Gradients of `reserve` runs stay unspent.
+    """
     scores: dict[Arm, float] = {}
-    home = starts[-1].quarter
+    anchor = starts[-1].quarter_decades
     for arm in starts[::-1]:
-        _try(race, arm, scores, home, reserve)
+        _try(race, arm, scores, anchor, reserve)
     while scores:
         known, best = len(scores), min(scores, key=lambda arm: scores[arm])
         if scores[best] == INF:
-            slowest = min(scores, key=lambda arm: arm.quarter)
-            _try(race, slowest.faster(-c.DECADE), scores, home, reserve)
+            slowest = min(scores, key=lambda arm: arm.quarter_decades)
+            _try(race, slowest.shifted(-c.DECADE), scores, anchor, reserve)
         else:
-            _try(race, best.faster(c.DECADE), scores, home, reserve)
-            _try(race, best.faster(-c.DECADE), scores, home, reserve)
+            _try(race, best.shifted(c.DECADE), scores, anchor, reserve)
+            _try(race, best.shifted(-c.DECADE), scores, anchor, reserve)
         if len(scores) == known:
             break
     return scores
 
 
-def _try(race: Race, arm: Arm, scores: dict[Arm, float], home: int, reserve: float) -> None:
+def _try(race: Race, arm: Arm, scores: dict[Arm, float], anchor: int, reserve: float) -> None:
+    """Run an arm to the first evaluation and add its score, if it is new and can be paid for."""
     fraction = first_evaluation(race)
-    in_reach = SLOWEST <= arm.quarter <= FASTEST
+    in_reach = SLOWEST <= arm.quarter_decades <= FASTEST
     if arm not in scores and in_reach and race.affords(fraction + reserve):
-        change = race.run(arm, fraction)
-        if arm.quarter == home and change < INF:
-            set_loss_scale(race, arm, change)
-        scores[arm] = worth(race, arm, change, home)
+        loss_change = race.run(arm, fraction)
+        if arm.quarter_decades == anchor and loss_change < INF:
+            set_loss_scale(race, arm, loss_change)
+        scores[arm] = score(race, arm, loss_change, anchor)
 
 
-def climb(
+def successive_halving(
     race: Race,
     scores: dict[Arm, float],
     rungs: Sequence[tuple[float, int]],
-    home: int,
+    anchor: int,
     reserve: float,
 ) -> tuple[list[Arm], dict[Arm, float]]:
-    """The arms that are left, best first, and the last score of every arm that was tried."""
-    alive, scores = list(scores), dict(scores)
-    for rung, (fraction, places) in enumerate(rungs):
-        kept = _kept(race, alive, scores, rung, places, home)
-        race.stage = f"rung of {len(kept)} arms at {fraction:.0%}"
-        alive = (
-            _run(race, kept, scores, max(fraction, first_evaluation(race)), home, reserve)
-            or kept[:1]
-        )
-    slowest = min(arm.quarter for arm in alive)
+    """Run the best arms to the next rung, prune the rest, and repeat.
 
-    def with_preference(arm):  # what is best early is too fast late
-        halves = (arm.quarter - slowest) / c.HALF
+    **Returns** the remaining arms, best first, and the last score of every arm that was tried.
+    """
+    remaining, scores = list(scores), dict(scores)
+    for rung, (fraction, places) in enumerate(rungs):
+        promoted = _promoted(race, remaining, scores, rung, places, anchor)
+        race.phase = f"rung of {len(promoted)} arms at {fraction:.0%}"
+        to = max(fraction, first_evaluation(race))
+        remaining = _run(race, promoted, scores, to, anchor, reserve) or promoted[:1]
+    slowest = min(arm.quarter_decades for arm in remaining)
+
+    def with_preference(arm):  # learning rates that are best early are too large late
+        halves = (arm.quarter_decades - slowest) / c.HALF
         return scores[arm] + c.SMALLER * race.progress * halves
 
-    preferred = {arm: with_preference(arm) for arm in alive}
-    return ranked(race, alive, preferred, home), scores
+    preferred = {arm: with_preference(arm) for arm in remaining}
+    return rank(race, remaining, preferred, anchor), scores
 
 
-def _kept(
+def _promoted(
     race: Race,
-    alive: list[Arm],
+    remaining: list[Arm],
     scores: dict[Arm, float],
     rung: int,
     places: int,
-    home: int,
+    anchor: int,
 ) -> list[Arm]:
-    """The best few, at the first rung with the leader's half-decade neighbours."""
-    order = sorted(alive, key=lambda arm: scores[arm])
+    """Return the arms for a rung: the best ones, and at the first rung the half decades beside
+    the best."""
+    order = sorted(remaining, key=lambda arm: scores[arm])
     if rung > 0:
-        order = ranked(race, alive, scores, home)
-    kept = [arm for arm in order if scores[arm] < INF][:places] or order[:1]
+        order = rank(race, remaining, scores, anchor)
+    promoted = [arm for arm in order if scores[arm] < INF][:places] or order[:1]
     if rung == 0:
-        halves = (kept[0].faster(c.HALF), kept[0].faster(-c.HALF))
-        kept += [arm for arm in halves if arm not in kept]
-    return hedged(race, kept, rung, scores, home)
+        halves = (promoted[0].shifted(c.HALF), promoted[0].shifted(-c.HALF))
+        promoted += [arm for arm in halves if arm not in promoted]
+    return with_hedge(race, promoted, rung, scores, anchor)
 
 
 def _run(
     race: Race,
-    kept: list[Arm],
+    promoted: list[Arm],
     scores: dict[Arm, float],
     fraction: float,
-    home: int,
+    anchor: int,
     reserve: float,
 ) -> list[Arm]:
-    """Those of the kept that could be taken to the rung: the others only if the leader can still
-    reach the end."""
-    taken = []
-    for arm in kept:
-        more = fraction - race.done(arm)
-        ahead = max(0.0, reserve - race.done(kept[0])) if reserve else 0.0
-        if race.affords(more + (0.0 if arm == kept[0] else ahead)):
-            scores[arm] = worth(race, arm, score(race, arm, fraction), home)
-            taken.append(arm)
-    return taken
+    """Run arms to a rung and return those that reached it.
+
+    All but the first run only if the first can still reach the end.
+    """
+    reached = []
+    for arm in promoted:
+        more = fraction - race.fraction_done(arm)
+        ahead = max(0.0, reserve - race.fraction_done(promoted[0])) if reserve else 0.0
+        if race.affords(more + (0.0 if arm == promoted[0] else ahead)):
+            scores[arm] = score(race, arm, extrapolated_score(race, arm, fraction), anchor)
+            reached.append(arm)
+    return reached

@@ -1,4 +1,7 @@
-"""How far is an arm to run, and what is it worth there? Steps, looks, and the best of all looks."""
+"""The race of the arms: how far each one is, its losses, and the best weights of all.
+
+Steps are counted in fractions of a run of T steps.
+"""
 
 import math
 from collections.abc import Callable
@@ -18,9 +21,9 @@ INF = math.inf
 
 
 class Candidate(NamedTuple):
-    """Weights that were looked at: how their loss differs from the start's, and whose they are."""
+    """Evaluated weights: the change of their loss since the start, and where they come from."""
 
-    change: float
+    loss_change: float
     params: Any
     model_state: Any
     arm: Arm
@@ -30,76 +33,84 @@ class Candidate(NamedTuple):
 
 @dataclass
 class Race:
-    """The arms on their way, in fractions of a run of T steps.
+    """The arms of a search, their validation set, and the budget in runs.
 
-    `unit` is the size of a change of the loss that is not small (`plateau.py`). `found` are the
-    lowest looks so far: of raw weights, of averages, and, where late looks do not see all rows, a
-    few more. `stage` is the step of the policy, in words.
+    - `candidates`: the lowest evaluations so far, of raw weights and of averages; a few more where
+      late evaluations use a subset of the examples.
+    - `midpoint_losses`: the averaged loss of an arm halfway to a rung.
+    - `loss_scale`: the size of a change of the loss that is not small (`scoring.py`).
+    - `phase`: the step of the policy, as progress shows it.
     """
 
     population: Population
     held_out: HeldOut
     budget: float
-    found: list[Candidate] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
     midpoint_losses: dict[tuple[Arm, int], float] = field(default_factory=dict)
-    unit: float = 0.0
-    stage: str = "walk"
+    loss_scale: float = 0.0
+    phase: str = "bracket"
 
     def __post_init__(self):
-        self.unit = self.held_out.spread
+        self.loss_scale = self.held_out.spread
 
     @property
     def steps(self) -> int:
         return self.population.steps
 
     @property
-    def left(self) -> float:
-        """Runs that can still be paid for."""
+    def remaining_runs(self) -> float:
+        """The runs that can still be paid for."""
         return (self.population.limit - self.population.spent) / self.steps
 
     @property
     def progress(self) -> float:
-        """The largest fall of the held-out loss so far: the unit of every margin."""
-        return max([0.0, *(-x.change for x in self.found)])
+        """The largest decrease of the validation loss so far, in which all margins are given."""
+        return max([0.0, *(-x.loss_change for x in self.candidates)])
 
     def affords(self, runs: float) -> bool:
-        return runs <= self.left + 1e-9
+        return runs <= self.remaining_runs + 1e-9
 
-    def done(self, arm: Arm) -> float:
+    def fraction_done(self, arm: Arm) -> float:
         return self.population.step(arm) / self.steps
 
-    def lowest(self, arm: Arm) -> float:
-        """The lowest late look of an arm and of the branches that fell from it."""
+    def best_loss(self, arm: Arm) -> float:
+        """Return the lowest late loss of an arm and of its branches with a decay."""
         curves = [m.curve for a, m in self.population.members.items() if a[:2] == arm[:2]]
         return min(
-            (_both(evaluation) for curve in curves for evaluation in curve.evaluations), default=INF
+            (_lower(evaluation) for curve in curves for evaluation in curve.evaluations),
+            default=INF,
         )
 
-    def now(self, arm: Arm) -> float:
-        """The lower of raw and averaged at the last late look."""
+    def last_loss(self, arm: Arm) -> float:
+        """Return the lower of the raw and the averaged loss at the last late evaluation."""
         evaluations = [
             x for x in self.population.members[arm].curve.evaluations if not np.isnan(x.raw)
         ]
-        return _both(evaluations[-1]) if evaluations else INF
+        return _lower(evaluations[-1]) if evaluations else INF
 
-    def at(self, arm: Arm, fraction: float) -> float:
+    def loss_at(self, arm: Arm, fraction: float) -> float:
         member = self.population.members.get(arm)
-        return member.curve.at(self._step(fraction)) if member else INF
+        return member.curve.loss_at(self._step(fraction)) if member else INF
 
-    def movement(self, arm: Arm) -> float:
-        """How much the rows' losses have moved to and fro under the average of an arm."""
-        return self._ask(arm, "movement", lambda: self.held_out.movement(*self._weights(arm)))
+    def mean_abs_change(self, arm: Arm) -> float:
+        """Return how much the losses of examples changed, up or down, under an arm's average."""
+        return self._measure(
+            arm, "mean change", lambda: self.held_out.mean_abs_change(*self._weights(arm))
+        )
 
     def last_decrease(self, arm: Arm, fraction: float) -> float:
-        """By how much the average fell over the last half of its steps."""
+        """Return by how much the averaged loss decreased over the last half of the steps."""
         step = self._step(fraction)
         before = self.midpoint_losses.get((arm, step // 2), INF)
-        now = self.population.members[arm].curve.at(step)
+        now = self.population.members[arm].curve.loss_at(step)
         return max(0.0, before - now) if math.isfinite(before) and math.isfinite(now) else 0.0
 
     def run(self, arm: Arm, fraction: float, *, halfway: bool = False) -> float:
-        """Take an arm to a fraction of the run, looking on the way: the score of its average."""
-        end, score = self._step(fraction), INF
+        """Run an arm to a fraction of its steps, with evaluations on the way.
+
+        **Returns** the loss of its average there; infinite if it diverged.
+        """
+        end, loss = self._step(fraction), INF
         half = end // 2 if halfway else 0
         for step in self._marks(arm, end, half):
             if not self.population.advance(arm, step):
@@ -108,46 +119,47 @@ class Race:
                 self.population.save(arm)
             if step == half and self.population.step(arm) == half:
                 self.midpoint_losses[arm, half] = self._average(arm, "late")
-            on_the_way = step in self._rhythm() and self.held_out.has_room()
+            on_the_way = step in self._evaluation_steps() and self.held_out.within_budget()
             if step == end or on_the_way or self.population.step(arm) < step:
-                score = self._evaluate(arm)
+                loss = self._evaluate(arm)
             if self.population.step(arm) < step:
-                return score
-        return score if score < INF else self._seen(arm, end)
+                return loss
+        return loss if loss < INF else self._known_loss(arm, end)
 
     def evaluate_at(self, arm: Arm, steps: list[int]) -> None:
-        """Take an arm to steps of one's own, and look at all late rows there."""
+        """Run an arm to the given steps and evaluate it there as late ones are."""
         for step in steps:
             if not self.population.advance(arm, step):
                 return
             self._evaluate(arm, late=True)
 
     def branch_with_decay(self, arm: Arm, start: float | None, end: float) -> None:
-        """Branch from where an arm is, or was, and let its rate fall to 0 at a fraction."""
+        """Run a branch whose learning rate decays from `start`, or from now, to 0 at `end`."""
         step = self.population.step(arm) if start is None else self._step(start)
         last = max(step + 1, self._step(end))
         self.run(self.population.branch(arm, step, last), last / self.steps)
 
     def _marks(self, arm: Arm, end: int, half: int) -> list[int]:
-        marks = {*self._rhythm(), end, half}
+        """Return the steps up to `end` at which an arm has to stop."""
+        marks = {*self._evaluation_steps(), end, half}
         if arm.decay is None:
             marks.add(self.steps // 2)
         return sorted(mark for mark in marks if self.population.step(arm) < mark <= end)
 
-    def _rhythm(self) -> list[int]:
+    def _evaluation_steps(self) -> list[int]:
         every = self.held_out.plan.every
         return [round(i * every * self.steps) for i in range(1, round(1 / every) + 1)]
 
     def _step(self, fraction: float) -> int:
         return max(1, round(fraction * self.steps))
 
-    def _seen(self, arm: Arm, step: int) -> float:
-        """What was seen at a step that the arm has passed already."""
+    def _known_loss(self, arm: Arm, step: int) -> float:
+        """Return the loss at a step that the arm has passed already."""
         member = self.population.members.get(arm)
-        if member is None or not member.alive:
+        if member is None or not member.is_finite:
             return INF
-        seen = member.curve.at(step)
-        return seen if seen < INF or member.curve.step == 0 else self._evaluate(arm)
+        known = member.curve.loss_at(step)
+        return known if known < INF or member.curve.step == 0 else self._evaluate(arm)
 
     def _evaluate(self, arm: Arm, late: bool = False) -> float:
         plan, step = self.held_out.plan, self.population.step(arm)
@@ -157,48 +169,50 @@ class Race:
         if step < c.EARLY * self.steps and plan.early < plan.late and not late:
             member.curve.evaluations.append(Evaluation(step, np.nan, self._average(arm, "early")))
             return member.curve.evaluations[-1].averaged
-        raw, smooth = self._ask(arm, "evaluation", lambda: self._late(arm))
+        raw, smooth = self._measure(arm, "evaluation", lambda: self._raw_and_average(arm))
         member.curve.evaluations.append(Evaluation(step, raw, smooth))
-        self._keep(raw, arm, False)
-        self._keep(smooth, arm, True)
+        self._add_candidate(raw, arm, False)
+        self._add_candidate(smooth, arm, True)
         return smooth if raw < INF else INF
 
-    def _late(self, arm: Arm) -> list[float]:
-        """The change of the raw weights and of their average."""
+    def _raw_and_average(self, arm: Arm) -> list[float]:
         both = [self._weights(arm, averaged) for averaged in (False, True)]
-        return [self.held_out.change(*weights, "late") for weights in both]
+        return [self.held_out.loss_change(*weights, "late") for weights in both]
 
-    def _average(self, arm: Arm, rows: str) -> float:
-        def change():
-            return self.held_out.change(*self._weights(arm), rows)
+    def _average(self, arm: Arm, examples: str) -> float:
+        def loss_change():
+            return self.held_out.loss_change(*self._weights(arm), examples)
 
-        return self._ask(arm, f"average on {rows} rows", change)
+        return self._measure(arm, f"average on {examples} examples", loss_change)
 
-    def _ask(self, arm: Arm, what: str, measure: Callable[[], Any]) -> Any:
-        """What held-out rows say of an arm where it stands; how much they were asked is told too,
-        as later looks depend on it."""
+    def _measure(self, arm: Arm, what: str, measure: Callable[[], Any]) -> Any:
+        """Return a measurement of an arm, from the log if it is there.
+
+        The log also holds how many rows were evaluated: later evaluations depend on that.
+        """
         question = f"{what} of {arm.name} at step {self.population.step(arm)}"
-        journal = self.population.journal
-        told, self.held_out.asked = journal.ask(question, lambda: [measure(), self.held_out.asked])
-        return told
+        value, self.held_out.rows_evaluated = self.population.log.measure(
+            question, lambda: [measure(), self.held_out.rows_evaluated]
+        )
+        return value
 
     def _weights(self, arm: Arm, averaged: bool = True) -> tuple[Any, Any]:
-        """The parameters of an arm, or their average, and its model state."""
+        """Return the parameters of an arm, or their average, and its model state."""
         carry = self.population.members[arm].carry
-        if carry is None:  # they are given back at the end of the journal
+        if carry is None:  # they are restored at the end of the log
             return None, None
         return average_of(carry) if averaged else carry.params, carry.model_state
 
-    def _keep(self, change: float, arm: Arm, is_average: bool) -> None:
-        """Keep the lowest of each kind, and the lowest few where they are to be compared again."""
-        kin = [x for x in self.found if x.is_average == is_average]
+    def _add_candidate(self, loss_change: float, arm: Arm, is_average: bool) -> None:
+        """Keep the lowest of each kind, or the lowest few where they are to be compared again."""
+        kin = [x for x in self.candidates if x.is_average == is_average]
         room = max(1, self.held_out.plan.recheck)
-        if change < INF and (len(kin) < room or change < kin[-1].change):
-            params, state = self.population.kept(self._weights(arm, is_average))
-            new = Candidate(change, params, state, arm, self.population.step(arm), is_average)
-            best = sorted([*kin, new], key=lambda x: x.change)[:room]
-            self.found = best + [x for x in self.found if x.is_average != is_average]
+        if loss_change < INF and (len(kin) < room or loss_change < kin[-1].loss_change):
+            params, state = self.population.copy_of(self._weights(arm, is_average))
+            new = Candidate(loss_change, params, state, arm, self.population.step(arm), is_average)
+            best = sorted([*kin, new], key=lambda x: x.loss_change)[:room]
+            self.candidates = best + [x for x in self.candidates if x.is_average != is_average]
 
 
-def _both(evaluation: Evaluation) -> float:
+def _lower(evaluation: Evaluation) -> float:
     return INF if np.isnan(evaluation.raw) else min(evaluation.raw, evaluation.averaged)

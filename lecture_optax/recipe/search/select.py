@@ -1,4 +1,4 @@
-"""Step 5: which weights are handed over, and how sure is that?"""
+"""Selection of the weights that a search returns, and the standard error of their gain."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from .race import Candidate, Race
 
 
 class Selection(NamedTuple):
-    """The weights that were looked at last and best.
+    """The weights that a search returns.
 
-    - `candidate`: the look; None where no arm was better than the start.
-    - `gain`: the decay of the loss over all held-out rows, and `error`: its standard error, paired
-      row by row with the start; NaN where the loss is no mean over rows.
-    - `reason`: why this look, where it is not the lowest.
+    - `candidate`: what was selected; None where no arm was better than the start.
+    - `gain`: the decrease of the loss over all validation examples; `error`: its standard error,
+      paired with the start example by example; NaN where the loss is not a mean over examples.
+    - `reason`: why this candidate, where it is not the lowest.
     """
 
     candidate: Candidate | None
@@ -25,48 +25,55 @@ class Selection(NamedTuple):
     reason: str
 
 
-def choose(race: Race, settle: Callable[[Candidate], Candidate]) -> Selection:
-    """The lowest look over all rows; with few rows raw weights must be better by a standard error.
+def select_weights(
+    race: Race, with_batch_statistics: Callable[[Candidate], Candidate]
+) -> Selection:
+    """Select the weights with the lowest loss over all validation examples.
 
-    `settle` gives averaged weights the model state that belongs to them.
+    The lowest of many evaluations of few examples is mostly luck, and more so for raw weights,
+    which vary more between evaluations. So with few examples raw weights must be better than the
+    average by a standard error.
 
-    Few rows make the lowest of many looks a matter of luck, and of raw weights more so: they
-    differ more from look to look.
+    `with_batch_statistics` gives averaged weights the model state that belongs to them.
     """
     held_out = race.held_out
-    found = sorted(_on_all_rows(race, settle), key=lambda x: x.change)
-    if not found or found[0].change >= 0:
-        return Selection(None, 0.0, float("nan"), "no look was better than the start")
-    best, reason = found[0], "lowest"
-    rows = held_out.losses(best.params, best.model_state)
-    averages = [x for x in found if x.is_average]
+    candidates = _on_all_examples(race, with_batch_statistics)
+    candidates = sorted(candidates, key=lambda x: x.loss_change)
+    if not candidates or candidates[0].loss_change >= 0:
+        return Selection(None, 0.0, float("nan"), "no evaluation was better than the start")
+    best, reason = candidates[0], "lowest"
+    losses = held_out.losses(best.params, best.model_state)
+    averages = [x for x in candidates if x.is_average]
     if n_rows(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
         others = held_out.losses(averages[0].params, averages[0].model_state)
-        lead = averages[0].change - best.change
-        if averages[0].change < 0 and lead <= _error(rows, others):
-            best, rows = averages[0], others
+        lead = averages[0].loss_change - best.loss_change
+        if averages[0].loss_change < 0 and lead <= _error(losses, others):
+            best, losses = averages[0], others
             reason = "averaged, as the raw weights' lead is within its error"
     start = race.population.start
-    error = _error(rows, held_out.losses(start.params, start.model_state))
-    return Selection(best, -best.change, error, reason)
+    error = _error(losses, held_out.losses(start.params, start.model_state))
+    return Selection(best, -best.loss_change, error, reason)
 
 
-def _on_all_rows(race: Race, settle: Callable[[Candidate], Candidate]) -> list[Candidate]:
-    """What was found, with its loss on all rows: late looks may have seen only a part of them."""
-    held_out, seen_all = race.held_out, not race.held_out.plan.recheck
-    some = sorted(race.found, key=lambda x: x.change)[: None if seen_all else held_out.plan.recheck]
+def _on_all_examples(
+    race: Race, with_batch_statistics: Callable[[Candidate], Candidate]
+) -> list[Candidate]:
+    """Return the candidates with their losses on all examples: late evaluations may have used a
+    subset of them."""
+    held_out, used_all = race.held_out, not race.held_out.plan.recheck
+    lowest = sorted(race.candidates, key=lambda x: x.loss_change)
     result = []
-    for x in some:
-        final = settle(x) if x.is_average else x
-        if not (seen_all and final is x):
-            change = held_out.change(final.params, final.model_state, "all")
-            final = final._replace(change=change)
+    for x in lowest[: None if used_all else held_out.plan.recheck]:
+        final = with_batch_statistics(x) if x.is_average else x
+        if not (used_all and final is x):
+            loss_change = held_out.loss_change(final.params, final.model_state, "all")
+            final = final._replace(loss_change=loss_change)
         result.append(final)
     return result
 
 
 def _error(one: np.ndarray | None, other: np.ndarray | None) -> float:
-    """The standard error of the difference of two losses, row by row."""
+    """Return the standard error of the mean difference of two losses, paired by example."""
     if one is None or other is None or len(one) < 2:
         return float("nan")
     return float(np.std(one - other, ddof=1) / np.sqrt(len(one)))

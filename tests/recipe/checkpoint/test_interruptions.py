@@ -1,4 +1,4 @@
-"""A search that was killed, stopped or interrupted: the same pick, the same bits, no step twice."""
+"""A search that was killed or interrupted resumes with the same bits and repeats no step."""
 
 import errno
 import re
@@ -13,7 +13,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.recipe import run, session as progress
 from lecture_optax.recipe.checkpoint import snapshot as saves, store
-from lecture_optax.recipe.population.journal import Journal
+from lecture_optax.recipe.population.journal import ReplayLog
 from lecture_optax.training.loop.sources import Rows
 from tests.stress.harness import finished, killed, same_bits
 
@@ -26,7 +26,7 @@ def recipe(folder=None, problem=None, **options):
 
 
 def found(result):
-    """All that a search leaves: arrays, and words and numbers."""
+    """Everything a search returns: arrays, text and numbers."""
     curves = {
         arm: (
             curve.step,
@@ -48,7 +48,7 @@ def assert_same(one, other):
 
 
 class Killed(BaseException):
-    """What a `kill -9` looks like from within: nothing is put in order after it."""
+    """A `kill -9` from within: nothing is cleaned up after it."""
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ class TestKilled:
             raise Killed
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(saves.Saves, "pause", lambda self: None)  # saves no more
+            patch.setattr(saves.SearchSaver, "poll", lambda self: None)  # saves no more
             at_chunk(spent, len(spent) + 3, kill)
             recipe(tmp_path)
         spent.act = lambda done: None
@@ -157,7 +157,7 @@ class TestKilled:
         assert_same(recipe(tmp_path), whole)
         assert sum(spent) == whole.gradients + lost
 
-    def test_a_model_with_statistics_and_noise_goes_on_bitwise(self, tmp_path, monkeypatch, eager):
+    def test_a_model_with_statistics_and_noise_resumes_bitwise(self, tmp_path, monkeypatch, eager):
         problem = regression()
         data, valid = [(part["x"], part["y"]) for part in (problem.train, problem.valid)]
         problem = lo.training.Problem.from_linen(Net(), data, loss="mse", valid=valid)
@@ -166,7 +166,7 @@ class TestKilled:
         assert processes > 1
         assert_same(result, recipe(**options))
 
-    def test_an_arm_that_exploded_stays_as_it_was(self, tmp_path, monkeypatch, eager):
+    def test_an_arm_that_diverged_stays_as_it_was(self, tmp_path, monkeypatch, eager):
         options = {"problem": regression(train_scale=np.nan), "budget": 1.0}
         result, _ = killed_until_it_ends(monkeypatch, 12, tmp_path, **options)
         assert all(curve.failed for curve in result.history.values())
@@ -209,7 +209,7 @@ class TestFolder:
             ({"problem": regression(inputs=2.0)}, r"train\['x'\] is float32\[48,3\] #\w+, was"),
             (
                 {"optimizers": {"adam": lambda rate: lo.adam(rate, b1=0.8)}},
-                r"y adam is .*0\.8.*was",
+                r"optimizer adam is .*0\.8.*was",
             ),
         ],
     )
@@ -241,7 +241,7 @@ class TestFolder:
             kill_at(patch, 30)
             recipe(tmp_path)
         *_, last = sorted(tmp_path.glob("search-*"))
-        last.write_bytes(last.read_bytes().replace(b"look", b"nook"))
+        last.write_bytes(last.read_bytes().replace(b"evaluation", b"evaluatiom"))
         with pytest.warns(UserWarning, match=r"is damaged \(search-\d+\.json is not as written\)"):
             assert_same(recipe(tmp_path), whole)
 
@@ -262,14 +262,23 @@ class TestFolder:
         with pytest.warns(UserWarning, match=r"could not be saved .*No space left on device"):
             assert_same(recipe(tmp_path), whole)
 
-    def test_a_journal_of_another_search_is_refused_where_they_part(self):
-        journal = Journal([["0_-8 to step 6", 6]])
-        with pytest.raises(ValueError, match="another version of the search: it asked for '0_-8"):
-            journal.ask("0_-12 to step 6", lambda: 6)
+    def test_a_log_of_another_search_is_refused_where_they_differ(self):
+        log = ReplayLog([["0_-8 to step 6", 6]])
+        with pytest.raises(ValueError, match="another version of the search: it measured '0_-8"):
+            log.measure("0_-12 to step 6", lambda: 6)
+
+    @pytest.mark.parametrize("notes", [{"told": [["0_-8 to step 6", 6]]}, {"format": 1}])
+    def test_the_folder_of_another_version_is_refused_in_one_sentence(self, tmp_path, notes):
+        folder = store.Store(tmp_path)
+        folder.make()
+        folder.write(notes, {})
+        with pytest.raises(ValueError, match=r"another version of lecture_optax and cannot be r"):
+            recipe(tmp_path)
+        assert [file.name for file in tmp_path.glob("search-*")] == ["search-000001.json"]
 
 
 class TestAskedToStop:
-    def test_ctrl_c_hands_over_the_best_so_far_when_asked(self, tmp_path, whole, spent):
+    def test_ctrl_c_returns_the_best_so_far_when_asked(self, tmp_path, whole, spent):
         at_chunk(spent, 20, signal.SIGINT)
         result = recipe(tmp_path, on_interrupt="return")
         assert result.gradients == sum(spent) < whole.gradients
@@ -279,10 +288,10 @@ class TestAskedToStop:
         exec(result.code.replace("seed=0,", "seed=0, progress=False,"), names)
         chex.assert_trees_all_equal(names["result"].params, result.params)
         spent.act = lambda done: None
-        assert_same(recipe(tmp_path), whole)  # and the search can go on
+        assert_same(recipe(tmp_path), whole)  # and the search can resume
         assert whole.gradients <= sum(spent)
 
-    def test_before_anything_was_found_it_is_the_start(self, spent):
+    def test_ctrl_c_before_the_first_evaluation_returns_the_start(self, spent):
         at_chunk(spent, 0, signal.SIGINT)
         result = recipe(on_interrupt="return")
         chex.assert_trees_all_equal(result.params, init(jax.random.key(0)))
@@ -329,14 +338,14 @@ class Shown:
 
 
 class TestProgress:
-    def test_it_names_the_stage_the_arms_the_best_loss_and_the_time_left(self, monkeypatch, whole):
+    def test_it_names_the_phase_the_arms_the_best_loss_and_the_time_left(self, monkeypatch, whole):
         shown = Shown()
         monkeypatch.setattr(progress, "display_for", lambda wanted: shown)
         recipe()
-        stages = list(dict.fromkeys(line.partition(",")[0] for line in shown.lines))
-        assert stages[0] == "walk"
-        assert "leader" in stages and "neighbour" in stages
-        assert any(re.fullmatch(r"rung of \d arms at 10%", stage) for stage in stages)
+        phases = list(dict.fromkeys(line.partition(",")[0] for line in shown.lines))
+        assert phases[0] == "bracket"
+        assert "incumbent" in phases and "try neighbour" in phases
+        assert any(re.fullmatch(r"rung of \d arms at 10%", phase) for phase in phases)
         form = r"[^,]+, \d+ of \d+ arms alive, [\d,]+ of 180 gradients, lowest loss [\d.]+, .*left"
         assert any(re.fullmatch(form, line) for line in shown.lines)
         assert f"lowest loss {whole.explanation.loss:.4g}," in shown.lines[-1]

@@ -18,7 +18,7 @@ def losses_at(rate, start=0, end=STEPS):
 
 
 def curve(losses, step=0, **changed):
-    found = Curve(step=step, opening=step, **changed)
+    found = Curve(step=step, norm_steps=step, **changed)
     for part in np.array_split(losses, 7):  # as the chunks come
         found.record(part.astype(np.float32), part, part)
     return found

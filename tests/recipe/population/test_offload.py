@@ -1,4 +1,4 @@
-"""Where memory is tight, arms wait outside the device, and nothing else changes."""
+"""On a device with little memory, arms wait on the host, and nothing else changes."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lecture_optax.recipe import run
-from lecture_optax.recipe.population import population, population as waiting
+from lecture_optax.recipe.population import population
 
 from ..problems import BATCH, STEPS, regression
 
@@ -24,8 +24,8 @@ def on_device(carry):
 
 
 @pytest.fixture
-def tight(monkeypatch):
-    """Where the arms were, whenever one had run a chunk of steps."""
+def offloaded(monkeypatch):
+    """Where the arms are after every chunk of steps."""
     seen, chunk = [], population.Population._chunk
 
     def watched(self, program, member, carry, steps):
@@ -34,27 +34,27 @@ def tight(monkeypatch):
         seen.append((sum(map(on_device, held)), on_device(member.carry), len(held)))
 
     monkeypatch.setattr(population.Population, "_chunk", watched)
-    monkeypatch.setattr(waiting, "free_bytes", lambda devices: 1_000.0)
+    monkeypatch.setattr(population, "free_bytes", lambda devices: 1_000.0)
     return seen
 
 
-def test_a_search_in_a_small_memory_finds_the_same_bits(tight):
+def test_a_search_in_little_memory_has_the_same_bits(offloaded):
     small = search()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "free_bytes", lambda devices: np.inf)
+        patch.setattr(population, "free_bytes", lambda devices: np.inf)
         large = search()
     chex.assert_trees_all_equal(small.params, large.params)
     assert small.explanation == large.explanation and small.code == large.code
     assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(small.params))
 
 
-def test_only_the_arm_that_runs_is_on_the_device(tight):
+def test_only_the_arm_that_runs_is_on_the_device(offloaded):
     search()
-    assert max(arms for *_, arms in tight) > 5
-    assert all(everywhere == own for everywhere, own, _ in tight)
+    assert max(arms for *_, arms in offloaded) > 5
+    assert all(everywhere == own for everywhere, own, _ in offloaded)
 
 
-def test_a_stopped_search_goes_on_outside(tight, tmp_path):
+def test_a_stopped_search_resumes_offloaded(offloaded, tmp_path):
     whole, chunk, calls = search(), population.Population._chunk, []
 
     def stopped(*args):
@@ -66,13 +66,13 @@ def test_a_stopped_search_goes_on_outside(tight, tmp_path):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(population.Population, "_chunk", stopped)
         search(checkpoint=tmp_path)
-    del tight[:]
+    del offloaded[:]
     again = search(checkpoint=tmp_path)
     chex.assert_trees_all_equal(again.params, whole.params)
-    assert all(everywhere == own for everywhere, own, _ in tight)
+    assert all(everywhere == own for everywhere, own, _ in offloaded)
 
 
-def test_it_is_asked_of_the_device_with_the_least_left():
+def test_the_device_with_the_least_free_memory_counts():
     class Device:
         def __init__(self, **stats):
             self.stats = stats
@@ -81,8 +81,8 @@ def test_it_is_asked_of_the_device_with_the_least_left():
             return self.stats
 
     devices = [Device(bytes_limit=100, bytes_in_use=30), Device(bytes_limit=90), Device()]
-    assert waiting.free_bytes(devices) == 70
+    assert population.free_bytes(devices) == 70
 
 
-def test_a_device_that_tells_no_limit_is_large():
-    assert waiting.free_bytes(jax.devices("cpu")) == np.inf
+def test_a_device_without_a_limit_has_room():
+    assert population.free_bytes(jax.devices("cpu")) == np.inf
