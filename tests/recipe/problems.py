@@ -14,6 +14,9 @@ from lecture_optax.training import Problem
 
 STEPS, BATCH = 60, 16
 
+LARGEST = np.finfo(np.float32).max
+"""A factor of the loss that makes it overflow."""
+
 
 def init(key):
     return {"w": jax.random.normal(key, (3,)), "b": jnp.zeros(())}

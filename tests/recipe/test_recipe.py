@@ -15,10 +15,7 @@ import lecture_optax as lo
 from lecture_optax.recipe import Arm, arm_optimizer, holdout_split, run
 from lecture_optax.training.checks.optimizer import optax_rates
 
-from .problems import BATCH, STEPS, init, regression
-
-LARGEST = np.finfo(np.float32).max
-"""A factor of the loss that makes it overflow."""
+from .problems import BATCH, LARGEST, STEPS, init, regression
 
 
 def recipe(problem, *, steps=STEPS, budget=3.0, seed=0, **options):

@@ -7,7 +7,6 @@ import signal
 import chex
 import flax.linen as nn
 import jax
-import numpy as np
 import pytest
 
 import lecture_optax as lo
@@ -17,7 +16,7 @@ from lecture_optax.recipe.population.journal import ReplayLog
 from lecture_optax.training.loop.sources import Rows
 from tests.stress.harness import finished, killed, same_bits
 
-from ..problems import BATCH, STEPS, init, regression
+from ..problems import BATCH, LARGEST, STEPS, init, regression
 
 
 def recipe(folder=None, problem=None, **options):
@@ -167,7 +166,7 @@ class TestKilled:
         assert_same(result, recipe(**options))
 
     def test_an_arm_that_diverged_stays_as_it_was(self, tmp_path, monkeypatch, eager):
-        options = {"problem": regression(train_scale=np.nan), "budget": 1.0}
+        options = {"problem": regression(train_scale=LARGEST), "budget": 1.0}
         result, _ = killed_until_it_ends(monkeypatch, 12, tmp_path, **options)
         assert all(curve.failed for curve in result.history.values())
         assert_same(result, recipe(**options))
