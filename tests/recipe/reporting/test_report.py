@@ -23,7 +23,7 @@ from lecture_optax.recipe.reporting.plots import draw_optimizer, draw_race
 from lecture_optax.recipe.reporting.stability import sentence
 from lecture_optax.recipe.reporting.text import sentences
 
-from ..problems import BATCH, STEPS, regression
+from ..problems import BATCH, LARGEST, STEPS, regression
 
 NAN = float("nan")
 NUMBER = r"\d+(?:\.\d+)?(?:e[-+]\d+)?"
@@ -358,7 +358,7 @@ def test_the_star_is_in_the_plot_if_no_line_reaches_so_low():
 
 
 def test_a_search_without_a_model_is_reported_too(tmp_path):
-    result = recipe(problem=regression(train_scale=np.nan), budget=1.0)
+    result = recipe(problem=regression(train_scale=LARGEST), budget=1.0)
     path = tmp_path / "page.html"
     assert "No arm was better than the start" in result.report(path)
     assert Page(path.read_text()).links
