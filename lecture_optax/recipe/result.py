@@ -150,4 +150,4 @@ def problem_as_code(given: Any, problem: Problem, loss: Any, valid: Any) -> str:
         return "problem"
     name = repr(loss) if isinstance(loss, str) else "loss"
     held_out = "" if valid is None else ", valid=valid"
-    return f"lo.training.Problem.from_{problem.kind}(model, data, loss={name}{held_out})"
+    return f"lo.training.Problem.from_{problem.adapter.name}(model, data, loss={name}{held_out})"

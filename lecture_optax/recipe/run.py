@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from .._core import validate
 from ..schedules import wsd
 from ..training._trees import n_rows
-from ..training.adapters import nnx as _nnx
+from ..training.adapters import nnx
 from ..training.loop.batch_statistics import settled
 from ..training.loop.run import History
 from ..training.preparation import Prepared, prepare
@@ -96,7 +95,7 @@ def run(
 
     ```
     """
-    given = as_problem(_untouched(problem), data, loss=loss, valid=valid)
+    given = as_problem(nnx.detached(problem), data, loss=loss, valid=valid)
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
@@ -184,15 +183,6 @@ def _rate(arm: Arm) -> Any:
         return arm.rate
     start, end = arm.decay
     return wsd(arm.rate, decay_start=start, decay_steps=end - start)
-
-
-def _untouched(model: Any) -> Any:
-    """Return a clone of an nnx model, so that yours does not change."""
-    if "flax.nnx" in sys.modules and not isinstance(model, type) and _nnx.is_nnx(model):
-        from flax import nnx
-
-        return nnx.clone(model)
-    return model
 
 
 def _with_batch_statistics(race: Race) -> Callable[[Candidate], Candidate]:

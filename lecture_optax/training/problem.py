@@ -1,26 +1,18 @@
-"""What is trained? A model, or plain functions, as one contract.
+"""What is trained: a model, or plain functions, as one contract.
 
     loss(params, model_state, batch, key) -> (loss, model_state)
 
-Whatever the model is made with, the loop sees this function and a tree of numbers. An adapter
-(`_linen.py`, `_nnx.py`, `_equinox.py`, `_functions.py`) says how to get there, and holds no loop.
+Whatever the model is made with, the loop sees this function and a tree of numbers. The adapters
+say how to get there, and hold no loop.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.validate import in_words
-from ._trees import check_params
-from .adapters import (
-    equinox as _equinox,
-    functions as _functions,
-    linen as _linen,
-    model as _model,
-    nnx as _nnx,
-)
-from .adapters.model import computing_in
+from .adapters import MODEL_ADAPTERS, equinox, functions, linen, nnx
+from .adapters.model import Adapter, Functions, ModelAdapter, computing_in, functions_of
 from .losses import loss_named, metrics_named
 
 
@@ -32,19 +24,20 @@ class Problem:
 
     **Attributes**
 
-    - `functions`: `init`, `loss`, `examples`, `predict`, all pure (`_model.Functions`).
+    - `functions`: `init`, `loss`, `examples`, `predict`, all pure (`adapters.model.Functions`).
     - `train`, `valid`: trees of arrays, rows first; `train` may be an iterable of batches.
     - `start`: `(params, model_state)` to start from; a part that is None is left to `init`.
     - `export`: `(params, model_state) -> model`, of the kind that was given.
+    - `adapter`: how this kind of model is read.
     - `per_example`: the loss of (prediction, target), where there is a model.
     """
 
-    functions: _model.Functions
+    functions: Functions
     train: Any = field(repr=False)
     valid: Any = field(repr=False, default=None)
     start: tuple[Any, Any] = field(repr=False, default=(None, None))
-    export: Callable[[Any, Any], Any] = _functions.export
-    kind: str = "functions"
+    export: Callable[[Any, Any], Any] = functions.export
+    adapter: Adapter = functions.ADAPTER
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
 
     @property
@@ -80,12 +73,7 @@ class Problem:
           jnp.bfloat16. The parameters that are trained, their gradients, the optimizer, the model
           state, y and the loss stay as they are.
         """
-        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
-        forward = computing_in(_linen.forward_of(module, apply), dtype)
-        functions = _model.functions_of(_linen.init_of(module), forward, per_example, judged)
-        start = _linen.start_of(params)
-        export = _linen.export_of(module)
-        return Problem(functions, train, valid, start, export, "linen", per_example)
+        return _from_model(linen.ADAPTER, module, train, loss, valid, params, apply, metrics, dtype)
 
     @staticmethod
     def from_nnx(
@@ -108,16 +96,7 @@ class Problem:
         - `params`: an `nnx.State` to start from in place of the model's own.
         - `apply`: called as `apply(model, x, train=)`; the model is in that mode already.
         """
-        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
-        parts = _nnx.split(model)
-        forward = _nnx.forward_of(
-            parts.training, parts.evaluating, parts.streams, _nnx.call_names(model), apply
-        )
-        forward = computing_in(forward, dtype)
-        functions = _model.functions_of(None, forward, per_example, judged)
-        start = _nnx.start_of(parts, params)
-        export = _nnx.export_of(model)
-        return Problem(functions, train, valid, start, export, "nnx", per_example)
+        return _from_model(nnx.ADAPTER, model, train, loss, valid, params, apply, metrics, dtype)
 
     @staticmethod
     def from_equinox(
@@ -141,16 +120,9 @@ class Problem:
         - `apply`: called on a whole batch, as `apply(module, x, key=, train=)`; with a state as
           `apply(module, x, state, key=, train=)`, which returns the new state too.
         """
-        per_example, judged = loss_named(loss), metrics_named(metrics, loss)
-        parts = _equinox.split(model)
-        forward = _equinox.forward_of(parts.skeleton, parts.model_state[1] is not None, apply)
-        forward = computing_in(forward, dtype)
-        functions = _model.functions_of(None, forward, per_example, judged)
-        given = parts.params if params is None else _equinox.split(params).params
-        check_params(parts.params, given)
-        start = (given, parts.model_state)
-        export = _equinox.export_of(parts.skeleton)
-        return Problem(functions, train, valid, start, export, "equinox", per_example)
+        return _from_model(
+            equinox.ADAPTER, model, train, loss, valid, params, apply, metrics, dtype
+        )
 
     @staticmethod
     def from_functions(
@@ -189,12 +161,32 @@ class Problem:
 
         ```
         """
-        functions = _functions.functions_of(init, loss, predict, _functions.metrics_of(metrics))
-        return Problem(functions, train, valid, (params, None), _functions.export, "functions")
+        judged = tuple((metrics or {}).items())
+        pure = functions.functions_of(init, loss, predict, judged)
+        return Problem(pure, train, valid, (params, None))
+
+
+def _from_model(
+    adapter: ModelAdapter,
+    model: Any,
+    train: Any,
+    loss: Any,
+    valid: Any = None,
+    params: Any = None,
+    apply: Callable[..., Any] | None = None,
+    metrics: Any = None,
+    dtype: Any = None,
+) -> Problem:
+    per_example, judged = loss_named(loss), metrics_named(metrics, loss)
+    parts = adapter.split(model, params)
+    forward = computing_in(adapter.forward(parts.skeleton, apply), dtype)
+    pure = functions_of(parts.init, forward, per_example, judged)
+    start, export = (parts.params, parts.model_state), adapter.export(model, parts.skeleton)
+    return Problem(pure, train, valid, start, export, adapter, per_example)
 
 
 def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
-    """The problem that a model and data make, by the library that the model comes from."""
+    """Return the problem that a model and data make, by the library that the model comes from."""
     if isinstance(model, Problem):
         refuse_beside_a_problem(data=data, **keywords)
         return model
@@ -203,12 +195,9 @@ def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
             f"model must be an instance, got the class {model.__name__}: call it, with what its "
             "fields or its __init__ need."
         )
-    if "flax.linen" in sys.modules and _linen.is_linen(model):
-        return Problem.from_linen(model, data, **keywords)
-    if "flax.nnx" in sys.modules and _nnx.is_nnx(model):
-        return Problem.from_nnx(model, data, **keywords)
-    if "equinox" in sys.modules and _equinox.is_equinox(model):
-        return Problem.from_equinox(model, data, **keywords)
+    for adapter in MODEL_ADAPTERS:
+        if adapter.matches(model):
+            return _from_model(adapter, model, data, **keywords)
     raise TypeError(
         f"model must be a linen module, an nnx model, an Equinox module or a training.Problem, got "
         f"{model!r}. For plain functions, build training.Problem.from_functions."
@@ -216,7 +205,7 @@ def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
 
 
 def refuse_beside_a_problem(**given: Any) -> None:
-    """A `Problem` brings its own data and loss; second ones would be ignored."""
+    """Refuse data and a loss beside a `Problem`, which has its own."""
     beside = [name for name, value in given.items() if value is not None]
     if beside:
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._core.dtypes import dtype_of
 from ...training._trees import check_params
-from ...training.adapters import equinox as _equinox
+from ...training.adapters.model import Adapter
 from ...training.compiled.program import Program
 from ...training.compiled.step import Carry
 from ...training.loop.nonfinite import NonFiniteError
@@ -41,7 +41,8 @@ def as_carry(program: Program, state: Any, fresh: Carry) -> Carry:
     run = run_of(state)
     given = run.carry if run else state
     if not isinstance(given, Carry):
-        given = fresh._replace(**_parts(program.problem.kind, fresh, given))
+        adapter = program.problem.adapter
+        given = fresh._replace(**_parts(adapter, fresh.model_state, given))
     check_params(fresh.params, given.params)
     _check_alike(
         "the model's state",
@@ -61,7 +62,7 @@ def as_carry(program: Program, state: Any, fresh: Carry) -> Carry:
     return carry
 
 
-def _parts(kind: str, fresh: Carry, state: Any) -> dict[str, Any]:
+def _parts(adapter: Adapter, model_state: Any, state: Any) -> dict[str, Any]:
     """Return the optimizer's state, and the parameters and the model's state if they are given."""
     if hasattr(state, "opt_state"):  # Flax: a TrainState, an nnx.Optimizer
         model, opt_state = getattr(state, "params", None), state.opt_state
@@ -75,30 +76,7 @@ def _parts(kind: str, fresh: Carry, state: Any) -> dict[str, Any]:
             "TrainState or nnx.Optimizer, or (params, opt_state) of your own loop, got "
             f"{type(state).__name__}."
         )
-    if kind == "nnx":
-        from flax import nnx
-
-        model, opt_state = nnx.as_pure((model, opt_state))
-    own = {} if model is None else _model_parts(kind, fresh, model)
-    return {"opt_state": opt_state, **own}
-
-
-def _model_parts(kind: str, fresh: Carry, model: Any) -> dict[str, Any]:
-    """Split a model into parameters and state.
-
-    The problem has already read the state of an nnx model.
-    """
-    if kind == "nnx":
-        return {"params": model}
-    if kind == "equinox":
-        parts = _equinox.split(model)
-        return {"params": parts.params, "model_state": parts.model_state}
-    if kind == "linen" and isinstance(model, Mapping) and "params" in model:
-        state = {name: tree for name, tree in model.items() if name != "params"}
-        return {"params": model["params"], "model_state": state}
-    if jax.tree.leaves(fresh.model_state) and isinstance(model, tuple) and len(model) == 2:
-        return {"params": model[0], "model_state": model[1]}
-    return {"params": model, "model_state": {}}
+    return adapter.state_parts(model, opt_state, model_state)
 
 
 def _check_alike(name: str, given: Any, expected: Any, way_out: str) -> None:

@@ -1,67 +1,66 @@
 """An Equinox module as pure functions."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from .._cached import cached
-from .model import modes
-
-
-class Split(NamedTuple):
-    """A module taken apart: what can be hashed, its trainable arrays, and everything else."""
-
-    skeleton: Any
-    params: Any
-    model_state: Any
+from .._trees import check_params, n_rows
+from .model import Forward, ModelAdapter, Split, modes
 
 
 class Skeleton(NamedTuple):
-    """What is left of a module without its arrays, as values that can be hashed."""
+    """A module without its arrays, as values that can be hashed."""
 
     structure: Any
     leaves: tuple[Any, ...]
+    has_state: bool
 
     def module(self) -> Any:
         return self.structure.unflatten(self.leaves)
 
 
-def is_equinox(model: Any) -> bool:
-    """A module, or the pair (module, state) that `eqx.nn.make_with_state` returns."""
+def matches(model: Any) -> bool:
+    """Whether a model is a module, or the pair (module, state) of `eqx.nn.make_with_state`."""
+    if "equinox" not in sys.modules:
+        return False
     import equinox as eqx
 
     if isinstance(model, tuple):
-        return len(model) == 2 and is_equinox(model[0]) and isinstance(model[1], eqx.nn.State)
+        return len(model) == 2 and matches(model[0]) and isinstance(model[1], eqx.nn.State)
     return isinstance(model, eqx.Module)
 
 
-def split(model: Any) -> Split:
+def split(model: Any, params: Any = None) -> Split:
     """The trainable arrays; `(other arrays, state)`; and a skeleton without either."""
     import equinox as eqx
 
     module, state = model if isinstance(model, tuple) else (model, None)
-    params, rest = eqx.partition(module, eqx.is_inexact_array)
+    own, rest = eqx.partition(module, eqx.is_inexact_array)
     arrays, fixed = eqx.partition(rest, eqx.is_array)
     leaves, structure = jax.tree.flatten(fixed, is_leaf=lambda x: x is None)
-    return Split(Skeleton(structure, tuple(leaves)), params, (arrays, state))
+    start = own
+    if params is not None:
+        start = split(params).params
+        check_params(own, start)
+    skeleton = Skeleton(structure, tuple(leaves), state is not None)
+    return Split(skeleton, start, (arrays, state))
 
 
 @cached
-def forward_of(
-    skeleton: Skeleton, has_state: bool, apply: Callable[..., Any] | None
-) -> Callable[..., Any]:
+def forward(skeleton: Skeleton, apply: Callable[..., Any] | None) -> Forward:
     import equinox as eqx
 
-    call = apply or _vmapped(skeleton.module(), has_state)
+    call = apply or _vmapped(skeleton.module(), skeleton.has_state)
 
     def forward(params, model_state, x, key, train):
         arrays, state = model_state
         module = eqx.combine(params, arrays, skeleton.module())
         module = eqx.nn.inference_mode(module, value=not train)
-        if not has_state:
+        if not skeleton.has_state:
             return call(module, x, key=key, train=train), model_state
         prediction, state = call(module, x, state, key=key, train=train)
         return prediction, (arrays, state) if train else model_state
@@ -69,7 +68,7 @@ def forward_of(
     return forward
 
 
-def export_of(skeleton: Skeleton) -> Callable[..., Any]:
+def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
     """A new module, in the mode that the given one was in."""
 
     def export(params, model_state):
@@ -80,14 +79,21 @@ def export_of(skeleton: Skeleton) -> Callable[..., Any]:
     return export
 
 
+def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:
+    """A module, or (module, state), and the optimizer's state."""
+    if model is None:
+        return {"opt_state": opt_state}
+    parts = split(model)
+    return {"params": parts.params, "model_state": parts.model_state, "opt_state": opt_state}
+
+
 def _vmapped(module: Any, has_state: bool) -> Callable[..., Any]:
-    """The module over a batch: it takes one example, and what its `__call__` names beside that."""
+    """The module mapped over a batch, with the other arguments that its `__call__` names."""
     names = inspect.signature(type(module).__call__).parameters
     axis_name = _axis_name(module)
 
     def call(module, x, *state, key, train):
-        rows = jnp.shape(jax.tree.leaves(x)[0])[0]
-        keys = jax.random.split(key, rows)
+        keys = jax.random.split(key, n_rows(x))
 
         def one(x, key, *state):
             keywords = {"key": key} if "key" in names else {}
@@ -109,3 +115,6 @@ def _axis_name(module: Any) -> Any:
 
     names = [x.axis_name for x in jax.tree.leaves(module, is_leaf=is_norm) if is_norm(x)]
     return names[0] if names else "batch"
+
+
+ADAPTER = ModelAdapter("equinox", parts_of_state, matches, split, forward, export)

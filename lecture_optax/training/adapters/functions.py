@@ -1,7 +1,7 @@
 """Plain functions as a problem: `init(key) -> params`, `loss(params, batch)`."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..._core.dtypes import widen
 from ..._energy import energy
 from .._cached import cached
-from .model import Functions, modes
+from .model import Adapter, Functions, modes, state_parts
 
 
 @cached
@@ -20,9 +20,9 @@ def functions_of(
     predict: Callable[..., Any] | None,
     metrics: tuple[tuple[str, Callable[..., Any]], ...],
 ) -> Functions:
-    """The contract of `loss(params, batch)`, which may name `model_state`, `key` and a mode.
+    """Return the functions of `loss(params, batch)`, which may name `model_state`, `key` and a mode.
 
-    One number per example, or their mean: its shape says which.
+    The loss returns one number per example, or their mean: its shape says which.
     """
     names = inspect.signature(loss).parameters
     has_state = "model_state" in names
@@ -62,9 +62,8 @@ def functions_of(
 
 
 def export(params: Any, model_state: Any) -> Any:
-    """Plain functions have no model but their parameters."""
+    """The parameters: plain functions have no other model."""
     return params
 
 
-def metrics_of(metrics: Mapping[str, Callable[..., Any]] | None) -> tuple[Any, ...]:
-    return tuple((metrics or {}).items())
+ADAPTER = Adapter("functions", state_parts)

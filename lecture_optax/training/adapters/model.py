@@ -1,6 +1,7 @@
-"""From a forward pass to the contract: what a model is trained and judged by."""
+"""What an adapter is, and how a forward pass becomes the functions that a problem is made of."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,61 @@ import jax.numpy as jnp
 from ..._core.dtypes import as_array, dtype_of, widen
 from ..._energy import energy
 from .._cached import cached
+
+Forward = Callable[..., Any]
+"""`(params, model_state, x, key, train) -> (prediction, model_state)`, pure."""
+
+
+class Split(NamedTuple):
+    """A model taken apart.
+
+    - `skeleton`: the model without its arrays; it has a hash where the model's fields have one.
+    - `params`, `model_state`: where training starts; a part that is None is left to `init`.
+    - `init`: `(key, batch) -> (params, model_state)`, where the model brings no arrays.
+    """
+
+    skeleton: Any
+    params: Any
+    model_state: Any
+    init: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """How one kind of model is read. The library that it is made with is imported by the user.
+
+    - `name`: as in `Problem.from_linen`.
+    - `state_parts`: `(model, opt_state, model_state) -> {"params": ..., "opt_state": ..., ...}`, the
+      fields of a `Carry`, from what a training loop of this kind holds; `model` may be None.
+    """
+
+    name: str
+    state_parts: Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ModelAdapter(Adapter):
+    """How the models of one library become pure functions.
+
+    - `matches`: `model -> bool`.
+    - `split`: `(model, params) -> Split`; `params` replace the model's own unless they are None.
+    - `forward`: `(skeleton, apply) -> Forward`; the same function for the same arguments.
+    - `export`: `(model, skeleton) -> ((params, model_state) -> model)`.
+    """
+
+    matches: Callable[[Any], bool]
+    split: Callable[[Any, Any], Split]
+    forward: Callable[[Any, Callable[..., Any] | None], Forward]
+    export: Callable[[Any, Any], Callable[[Any, Any], Any]]
+
+
+def state_parts(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:
+    """Return what a loop holds: parameters, or (parameters, model state) where there is a state."""
+    if model is None:
+        return {"opt_state": opt_state}
+    is_pair = jax.tree.leaves(model_state) and isinstance(model, tuple) and len(model) == 2
+    params, own_state = model if is_pair else (model, {})
+    return {"params": params, "model_state": own_state, "opt_state": opt_state}
 
 
 class Functions(NamedTuple):
@@ -30,11 +86,11 @@ class Functions(NamedTuple):
 
 @cached
 def functions_of(
-    init: Callable[..., Any] | None, forward: Callable[..., Any], loss: Any, metrics: Any
+    init: Callable[..., Any] | None, forward: Forward, loss: Any, metrics: Any
 ) -> Functions:
-    """The contract of `forward(params, model_state, x, key, train) -> (prediction, model_state)`.
+    """Return the functions of a model, for batches of (x, y).
 
-    A batch is (x, y). Predictions are judged in at least float32.
+    The loss and the metrics take predictions in at least float32.
     """
 
     def mean_loss(params, model_state, batch, key, sample_weight=None):
@@ -69,18 +125,18 @@ MODES = {
 
 
 def modes(names: Any, train: bool) -> dict[str, bool]:
-    """The keywords, out of those that a call has, that say whether it trains."""
+    """Return those keywords of a call, out of its `names`, that say whether it trains."""
     return {name: value(train) for name, value in MODES.items() if name in names}
 
 
-def computing_in(forward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
-    """`forward` with its parameters and its inputs in `dtype`, or as it is for None.
+def computing_in(forward: Forward, dtype: Any) -> Forward:
+    """Return `forward` with its parameters and its inputs cast to `dtype`; None changes nothing.
 
-    What is differentiated are the wide parameters, through the cast: so are their gradients. The
+    The cast is differentiated too, so that parameters and gradients keep their own dtype. The
     prediction leaves in at least float32, the model state in the dtype that it came in.
 
-    **Raises** `TypeError` for what is no real floating dtype, `ValueError` for one that is not to
-    be had.
+    **Raises** `TypeError` for what is no real floating dtype, `ValueError` for a dtype of 64 bits
+    where JAX has them switched off.
 
     Source: Micikevicius et al. (2018), "Mixed precision training", without a scale of the loss:
     bfloat16 has the range of float32 and needs none.
@@ -89,7 +145,7 @@ def computing_in(forward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
 
 
 @cached
-def _narrowed(forward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
+def _narrowed(forward: Forward, dtype: Any) -> Forward:
     def narrow(tree):
         return jax.tree.map(lambda x: as_array(x, dtype) if _is_real(x) else x, tree)
 

@@ -1,6 +1,7 @@
-"""A Flax nnx model as pure functions. The model itself is only read, and updated by `export`."""
+"""A Flax nnx model as pure functions. Only `export` writes to the model."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,61 +10,61 @@ import jax.numpy as jnp
 
 from .._cached import cached
 from .._trees import check_params
-from .model import modes
+from .model import Forward, ModelAdapter, Split, modes
 
 
-class Split(NamedTuple):
-    """A model taken apart: what it is in both modes, its random streams, and its arrays."""
+class Skeleton(NamedTuple):
+    """A model without its arrays: its graph in both modes, its random streams, its arguments."""
 
     training: Any
     evaluating: Any
     streams: tuple[Any, tuple[Any, ...]]
-    params: Any
-    model_state: Any
+    call_names: tuple[str, ...]
 
 
-def is_nnx(model: Any) -> bool:
+def matches(model: Any) -> bool:
+    """Whether a model is an nnx module, without an import of Flax."""
+    if "flax.nnx" not in sys.modules:
+        return False
     from flax import nnx
 
     return isinstance(model, nnx.Module)
 
 
-def split(model: Any) -> Split:
+def detached(model: Any) -> Any:
+    """Return a copy of an nnx model, so that training changes the copy; others as they are."""
+    if not matches(model):
+        return model
+    from flax import nnx
+
+    return nnx.clone(model)
+
+
+def split(model: Any, params: Any) -> Split:
     """Take a copy of the model apart: the mode of the model itself stays as it is."""
     from flax import nnx
 
     copy = nnx.clone(model)
     nnx.pop(copy, nnx.Intermediate)
     copy.train()
-    training, params, streams, state = nnx.split(copy, nnx.Param, nnx.RngState, ...)
+    training, own, streams, state = nnx.split(copy, nnx.Param, nnx.RngState, ...)
     copy.eval()
     leaves, structure = jax.tree.flatten(nnx.as_pure(streams))
     shapes = tuple((x.shape, x.dtype) for x in leaves)
-    return Split(
-        training,
-        nnx.graphdef(copy),
-        (structure, shapes),
-        nnx.as_pure(params),
-        nnx.as_pure(state),
-    )
-
-
-def start_of(parts: Split, params: Any) -> tuple[Any, Any]:
-    """The model's own arrays, or given parameters in their place."""
-    if params is None:
-        return parts.params, parts.model_state
-    from flax import nnx
-
-    given = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
-    check_params(parts.params, given)
-    return given, parts.model_state
+    names = tuple(inspect.signature(type(model).__call__).parameters)
+    skeleton = Skeleton(training, nnx.graphdef(copy), (structure, shapes), names)
+    start = own = nnx.as_pure(own)
+    if params is not None:
+        start = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
+        check_params(own, start)
+    return Split(skeleton, start, nnx.as_pure(state))
 
 
 @cached
-def forward_of(
-    training: Any, evaluating: Any, streams: Any, call_names: Any, apply: Callable[..., Any] | None
-) -> Callable[..., Any]:
+def forward(skeleton: Skeleton, apply: Callable[..., Any] | None) -> Forward:
     from flax import nnx
+
+    training, evaluating, streams, call_names = skeleton
 
     def call(model, x, key, train):
         if apply is not None:
@@ -84,12 +85,8 @@ def forward_of(
     return forward
 
 
-def call_names(model: Any) -> tuple[str, ...]:
-    return tuple(inspect.signature(type(model).__call__).parameters)
-
-
-def export_of(model: Any) -> Callable[..., Any]:
-    """Write the arrays into the person's model, which keeps its mode and its random streams."""
+def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
+    """The user's model, with these arrays; it keeps its mode and its random streams."""
 
     def export(params, model_state):
         from flax import nnx
@@ -100,8 +97,17 @@ def export_of(model: Any) -> Callable[..., Any]:
     return export
 
 
+def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:
+    """Parameters and the optimizer's state; the problem has read the state of the model itself."""
+    from flax import nnx
+
+    model, opt_state = nnx.as_pure((model, opt_state))
+    own = {} if model is None else {"params": model}
+    return {"opt_state": opt_state, **own}
+
+
 def _fresh_streams(streams: tuple[Any, tuple[Any, ...]], key: jax.Array) -> Any:
-    """Streams folded from `key`, their counts at 0: the model's own are not used up."""
+    """Random streams folded from `key`, with counts of 0: the model's own streams stay unused."""
     structure, shapes = streams
 
     def stream(i, shape, dtype):
@@ -111,3 +117,6 @@ def _fresh_streams(streams: tuple[Any, tuple[Any, ...]], key: jax.Array) -> Any:
         return jax.random.split(own, shape) if shape else own
 
     return structure.unflatten([stream(i, *shape) for i, shape in enumerate(shapes)])
+
+
+ADAPTER = ModelAdapter("nnx", parts_of_state, matches, split, forward, export)
