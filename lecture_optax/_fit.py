@@ -8,10 +8,12 @@ from typing import Any
 from jax.sharding import Mesh
 
 from ._core import validate
+from ._core.keywords import explain_calls
 from ._core.validate import in_words
 from .training._trees import is_stream
 from .training.checkpoint.saver import go_on_saved
 from .training.checks.arguments import (
+    SYNONYMS,
     check_beside_a_stream,
     check_functions,
     check_kept,
@@ -29,6 +31,10 @@ from .training.reporting.progress import watch
 from .training.result import Result, result_of
 
 
+@explain_calls(
+    'lo.fit(model, (x, y), loss="mse", valid=(x_valid, y_valid), tx=lo.adam(1e-3), steps=1000)',
+    SYNONYMS,
+)
 def fit(
     model: Any,
     data: Any = None,

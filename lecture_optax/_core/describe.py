@@ -15,6 +15,7 @@ import optax
 from jax.core import Tracer
 
 from .extras import PACKAGE
+from .keywords import OPTIMIZER_SYNONYMS, mistake
 from .types import Transformation
 
 _WIDTH = 88
@@ -122,7 +123,13 @@ def described(
 
     @functools.wraps(factory)
     def build(*args: _P.args, **kwargs: _P.kwargs) -> Transformation:
-        tx = factory(*args, **kwargs)
+        try:
+            tx = factory(*args, **kwargs)
+        except TypeError:
+            problem = mistake(name, signature, args, kwargs, OPTIMIZER_SYNONYMS)
+            if problem is None:
+                raise
+            raise TypeError(problem) from None
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         members, inner = _members(bound), getattr(tx.update, "description", None)

@@ -115,12 +115,12 @@ def one_of(*choices: Any, **arguments: Any) -> None:
     for name, value in arguments.items():
         if value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
-            near = _nearest(str(value), [str(choice) for choice in choices])
+            near = nearest(str(value), [str(choice) for choice in choices])
             guess = f" Did you mean {near!r}?" if near else ""
             raise ValueError(f"{name} must be one of {words}, got {value!r}.{guess}")
 
 
-def _nearest(word: str, words: list[str]) -> str | None:
+def nearest(word: str, words: list[str]) -> str | None:
     """Return the word that was probably meant: for "adma" it is "adam", not "adamax"."""
 
     def likeness(other: str) -> float:

@@ -9,9 +9,11 @@ import jax
 import numpy as np
 
 from .._core import validate
+from .._core.keywords import explain_calls
 from ..schedules import wsd
 from ..training._trees import n_rows
 from ..training.adapters import nnx
+from ..training.checks.arguments import SEARCH_SYNONYMS
 from ..training.loop.batch_statistics import settled
 from ..training.loop.run import History
 from ..training.preparation import Prepared, prepare
@@ -28,6 +30,7 @@ from .search.select import Selection, select_weights
 from .session import run_session
 
 
+@explain_calls('lo.recipe.run(model, (x, y), "mse", steps=1000, budget=3)', SEARCH_SYNONYMS)
 def run(
     problem: Any,
     data: Any = None,

@@ -86,6 +86,10 @@ def metrics_named(metrics: Any, loss: Any) -> tuple[tuple[str, PerExample], ...]
 def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExample:
     words = ", ".join(repr(word) for word in table)
     advice = f"one of {words}, or a function of (prediction, target), one number per example"
+    if hasattr(name, "shape"):
+        raise TypeError(
+            f"{argument} must be {advice}, got an array: the data are one argument, the pair (x, y)."
+        )
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be {advice}, got {name!r}.")
     if name not in table:

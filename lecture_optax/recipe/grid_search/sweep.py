@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..._core import validate
+from ..._core.keywords import explain_calls
+from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.loop.evaluation import evaluation_steps
 from ...training.preparation import prepare
 from ...training.problem import as_problem
@@ -19,6 +21,9 @@ from .results import Row, SweepResult, append_row, key_of, read_finished
 from .runner import Runs
 
 
+@explain_calls(
+    'lo.recipe.sweep(model, (x, y), "mse", rates=[1e-3, 1e-2], steps=1000)', SEARCH_SYNONYMS
+)
 def sweep(
     problem: Any,
     data: Any = None,

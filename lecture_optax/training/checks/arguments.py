@@ -102,6 +102,41 @@ def check_seed(**given: Any) -> None:
             raise ValueError(f"{name} must be a whole number >= 0, got {seed!r}.")
 
 
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("x", "y", "train", "train_data", "dataset", "dataloader"), "data=(x, y)"),
+    **dict.fromkeys(
+        ("validation_data", "val", "val_data", "eval_data", "validation", "valid_data"),
+        "valid=(x_valid, y_valid)",
+    ),
+    **dict.fromkeys(("lr", "learning_rate", "optimizer", "optim", "opt"), "tx=lo.adam(1e-3)"),
+    **dict.fromkeys(("loss_fn", "criterion", "objective"), "loss"),
+    **dict.fromkeys(("num_steps", "n_steps", "max_steps", "iterations", "max_iter"), "steps"),
+    **dict.fromkeys(("epoch", "num_epochs", "n_epochs", "max_epochs"), "epochs"),
+    **dict.fromkeys(("batchsize", "bs"), "batch_size"),
+    **dict.fromkeys(("rng", "rngs", "key", "random_state", "random_seed"), "seed"),
+    **dict.fromkeys(("weights", "weight", "sample_weights"), "sample_weight"),
+    **dict.fromkeys(("accumulate_grad_batches", "gradient_accumulation_steps"), "accumulate"),
+    **dict.fromkeys(("variables", "init_params", "initial_params"), "params"),
+    **dict.fromkeys(("checkpoint_dir", "default_root_dir", "save_dir"), "checkpoint"),
+    **dict.fromkeys(("verbose", "verbosity", "enable_progress_bar"), "progress"),
+    **dict.fromkeys(("eval_every", "validation_freq", "looks"), "evaluations"),
+    "patience": "callbacks=[lo.training.callbacks.early_stopping(patience=5)]",
+    "families": "optimizers",
+    "around": "wrap",
+    "": "the data are one argument, the pair (x, y)",
+}
+"""What users of Keras, Flax and PyTorch call the arguments of `lo.fit` and of a search."""
+
+SEARCH_SYNONYMS: Mapping[str, str] = {
+    **SYNONYMS,
+    **dict.fromkeys(("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs"), "steps"),
+    **dict.fromkeys(("tx", "optimizer", "optim", "opt"), 'optimizers={"adam": lo.adam}'),
+    **dict.fromkeys(("lr", "learning_rate", "learning_rates", "lrs"), "rates=[1e-3, 1e-2]"),
+    "model": "problem",
+    "seed": "seeds",
+}
+"""The same for searches, which select the learning rate; a sweep is given several."""
+
 ANEW = (
     "give an object that can be iterated anew (its __iter__ returns a new generator), or a Grain "
     "dataset with .repeat()."
