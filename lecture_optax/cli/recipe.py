@@ -61,7 +61,7 @@ def record_of(result: "Result") -> dict[str, Any]:
         "start": why.start,
         "loss": why.loss,
         "error": why.error if why.error == why.error else None,
-        "held_out_rows": why.rows,
+        "validation_examples": why.rows,
         "gradients": why.gradients,
         "cost": result.cost,
         "code": result.code,

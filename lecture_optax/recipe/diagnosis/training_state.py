@@ -98,5 +98,5 @@ def _shape(shapes: Mapping[str, Any], path: str) -> str:
 
 
 def _strong_copy(x: Any) -> jax.Array:
-    """An array of its own: the loop donates those that it is given."""
+    """Return a new array, as the loop donates its arrays."""
     return jnp.array(x, dtype_of(x))

@@ -229,7 +229,7 @@ def _remedy(
 
 
 def _noise(curves: Mapping[float, LearningCurve]) -> float:
-    """Return the smallest noise of a batch's loss: a large learning rate adds noise of its own."""
+    """Return the smallest noise of a batch's loss: a large learning rate adds noise."""
     found = [scatter(x.losses) * np.sqrt(x.width) for x in curves.values() if len(x.losses) > 1]
     return float(min(found, default=0.0))
 
