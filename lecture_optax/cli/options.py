@@ -17,8 +17,7 @@ class RunOptions:
     """The problem, and how long and on which batches to train."""
 
     problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
-    """A built-in problem (see `lecture-optax problems`), or module:function, a function that
-    returns a training.Problem."""
+    """A built-in problem (see `lecture-optax problems`), or module:function that returns one."""
     steps: int | None = None
     """Steps of a run; by default those of the problem."""
     batch_size: int | None = None

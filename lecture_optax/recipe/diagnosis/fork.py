@@ -118,11 +118,11 @@ class Fork(NamedTuple):
             lines.append(
                 "The run has converged: neither learning rate reaches a clearly lower loss."
             )
-        ends = {curve.failed and curve.failed.step for curve in self.curves.values()}
-        if len(ends) == 1 and None not in ends:
+        ends = [curve.failed.step for curve in self.curves.values() if curve.failed]
+        if len(ends) == len(self.curves) and len({*ends}) == 1:
             lines.append(
-                f"All three end at step {ends.pop()}, so the parameters or the data cause it: "
-                "resume from an earlier step."
+                f"All three end at step {ends[0]}, so the parameters or the data cause it: resume "
+                "from an earlier step."
             )
         return "\n".join(lines)
 

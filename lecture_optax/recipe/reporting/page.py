@@ -57,7 +57,11 @@ def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
         "<h2>The same model without a search</h2>",
         f"<pre>{html.escape(code)}</pre>",
     ]
-    page = resources.files(__name__.rpartition(".")[0]).joinpath("page.html").read_text(encoding="utf-8")
+    page = (
+        resources.files(__name__.rpartition(".")[0])
+        .joinpath("page.html")
+        .read_text(encoding="utf-8")
+    )
     return Template(page).substitute(title=title, body="\n".join(parts))
 
 
