@@ -55,7 +55,7 @@ class Result:
         return self.export(self.params, self.model_state)
 
     @functools.cached_property
-    def gauge(self) -> StabilityReport | None:
+    def stability(self) -> StabilityReport | None:
         """The stability of the selected learning rate (`theory.curvature_gauge`), at the end of its
         arm before any decay; None where no arm was better than the start.
 
@@ -71,14 +71,14 @@ class Result:
         """Return the reasons and a table of all arms as text; with `path`, also write a page.
 
         The page is one HTML file with pictures that loads nothing from the network. The first
-        report measures the `gauge`.
+        report measures the `stability`.
 
         **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
         """
         from .reporting.page import write_page
 
         winner = self.explanation.winner
-        last = [sentence(self.gauge, winner.optimizer)] if winner and self.gauge else []
+        last = [sentence(self.stability, winner.optimizer)] if winner and self.stability else []
         if path is not None:
             write_page(self.explanation, self.code, path, last)
         return text_of(self.explanation, last)

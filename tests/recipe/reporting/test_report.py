@@ -127,7 +127,7 @@ def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
 
 
 def test_a_report_says_how_stable_the_selected_learning_rate_is(result, tmp_path):
-    report, winner = result.gauge, result.explanation.winner
+    report, winner = result.stability, result.explanation.winner
     text = " ".join(result.report(tmp_path / "page.html").split())
     line = sentence(report, winner.optimizer)
     assert line in text
@@ -144,7 +144,7 @@ def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_selected_
     result = recipe(optimizers={"sgd": lo.sgd}, budget=2.0)
     x = np.c_[regression().train["x"], np.ones(48)]
     curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
-    gauge, rate = result.gauge.gauge, result.explanation.winner.rate
+    gauge, rate = result.stability.gauge, result.explanation.winner.rate
     np.testing.assert_allclose([gauge.curvature, gauge.edge], [curvature, 2 / rate], rtol=1e-3)
 
 
@@ -164,7 +164,7 @@ def test_an_optimizer_without_a_stability_limit_is_reported_too():
     result = recipe(
         optimizers={"signs": lambda rate: lo.chain(optax.scale_by_sign(), lo.sgd(rate))}, budget=1.0
     )
-    assert result.gauge.gauge is None
+    assert result.stability.gauge is None
     assert "Stability: not known for signs" in " ".join(result.report().split())
 
 
