@@ -1,10 +1,7 @@
-"""On what was the recipe developed? Problems that differ in scale, shape, length and trouble.
+"""The problems on which the recipe was developed.
 
-parts.py      a task: training, held-out and test rows; layers and losses
-tables.py     tables and formulas, each with a trouble of its own
-networks.py   deeper, longer, noisier: networks on digits and functions
-scales.py     odd units: ill-conditioned, huge, tiny, few rows, no rows but an equation
-sequences.py  a recurrent net, a transformer, word vectors
+- `tables.py`: tables and formulas; `networks.py`: networks on digits and functions;
+- `scales.py`: unusual units, few examples, an equation; `sequences.py`: text.
 """
 
 from .networks import NETWORKS

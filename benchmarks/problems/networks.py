@@ -101,7 +101,7 @@ def convolutions() -> Task:
 
 
 def dropout() -> Task:
-    """A network with dropout on noisy digits: the gradient has noise of its own."""
+    """A network with dropout on noisy digits: the gradient has additional noise."""
     return _of_module(_Dropout(), *_digits(noise=0.3))
 
 

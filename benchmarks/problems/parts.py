@@ -1,4 +1,4 @@
-"""What are problems made of? A loss is a mean over rows, as people write it."""
+"""Parts of the problems: tasks, layers and losses that are means over examples."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ from lecture_optax.training import Problem
 
 
 class Task(NamedTuple):
-    """A problem with its training and held-out rows, and a third part that no search sees."""
+    """A problem with its training and validation data, and test data that no search uses."""
 
     problem: Problem
     test: Any
 
 
 class Case(NamedTuple):
-    """A task, how long a run is, and its batches."""
+    """A task, the steps of a run, and its batch size."""
 
     build: Callable[[], Task]
     steps: int
@@ -83,7 +83,7 @@ def standardised(x: np.ndarray) -> np.ndarray:
 
 
 def supervised(x, y, held_out, init, apply, per_row, test=None) -> Task:
-    """Rows in a random order: the first `held_out`, then as many (or `test`) for the test."""
+    """Return a task with `held_out` validation examples, and `test` or as many test examples."""
     x = np.float32(x)
     y = np.asarray(y, np.int32 if per_row is classes else np.float32)
 
@@ -94,13 +94,13 @@ def supervised(x, y, held_out, init, apply, per_row, test=None) -> Task:
 
 
 def task(rows: Any, held_out: int, init: Any, loss: Any, test: int | None = None) -> Task:
-    """The same for any rows, and a loss of one's own."""
+    """Return a task with any data and any loss."""
     train, valid, last = parted(rows, held_out, test)
     return Task(Problem.from_functions(init=init, loss=loss, train=train, valid=valid), last)
 
 
 def parted(rows: Any, held_out: int, test: int | None = None) -> tuple[Any, Any, Any]:
-    """Rows to train on, held out, and for the test."""
+    """Return training, validation and test data."""
     count = len(jax.tree.leaves(rows)[0])
     order = np.random.default_rng(0).permutation(count)
     ends = np.cumsum([held_out, held_out if test is None else test])

@@ -1,4 +1,4 @@
-"""Odd units: ill-conditioned, huge, tiny, a handful of rows, an equation in place of rows."""
+"""Unusual scales: ill-conditioned, huge, tiny, few examples, an equation instead of examples."""
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ def millionths() -> Task:
 
 
 def iris_twelve() -> Task:
-    """Softmax regression on iris with 12 held-out rows."""
+    """Softmax regression on iris with 12 validation examples."""
     x, y = datasets.load_iris(return_X_y=True)
     return supervised(x, y, 12, linear(4, 3), network(), classes, test=58)
 

@@ -92,7 +92,7 @@ def transformer_text() -> Task:
 
 
 def word_vectors() -> Task:
-    """Vectors of words whose frequencies fall like 1/rank: rare words are seldom seen."""
+    """Vectors of words whose frequencies fall like 1/rank: rare words are seldom sampled."""
     random, words = np.random.default_rng(32), 120
     often = 1 / np.arange(1, words + 1)
     pairs = random.choice(words, (6600, 2), p=often / often.sum())

@@ -1,6 +1,7 @@
-"""Tables and formulas: the first twelve, small and each with a trouble of its own.
+"""Tables and formulas: the first twelve problems, small and each difficult in another way.
 
-Best rates lie between 1e-6 and 10, some overfit, some stand on a plateau, some have few rows.
+The best learning rates lie between 1e-6 and 10. Some problems overfit, some start on a plateau,
+some have few examples.
 """
 
 import jax
@@ -31,20 +32,20 @@ def logistic_raw() -> Task:
 
 
 def wine_raw() -> Task:
-    """Softmax regression on wine as measured, with 60 held-out rows."""
+    """Softmax regression on wine as measured, with 60 validation examples."""
     x, y = datasets.load_wine(return_X_y=True)
     return supervised(x, y, 60, linear(13, 3), network(), classes)
 
 
 def wine_network() -> Task:
-    """A small network on wine, with 40 held-out rows."""
+    """A small network on wine, with 40 validation examples."""
     x, y = datasets.load_wine(return_X_y=True)
     init = layers(13, 16, 3)
     return supervised(standardised(x), y, 40, init, network(), classes)
 
 
 def least_squares_scaled() -> Task:
-    """Least squares with columns from 1e-2 to 1e2: the best rates lie above 1."""
+    """Least squares with columns from 1e-2 to 1e2: the best learning rates lie above 1."""
     random, scales = np.random.default_rng(1), np.logspace(-2, 2, 20)
     x = random.normal(size=(1800, 20)) * scales
     y = x @ (random.normal(size=20) / scales) + 0.3 * random.normal(size=1800)
@@ -60,7 +61,7 @@ def poisson() -> Task:
 
 
 def tanh_plateau() -> Task:
-    """Five tanh layers with a small start: a long plateau, then a fall."""
+    """Five tanh layers with a small start: a long plateau, then a fast decrease."""
     random = np.random.default_rng(3)
     x = random.normal(size=(2400, 6))
     y = np.sin(1.5 * x[:, 0]) * x[:, 1] + np.tanh(x[:, 2]) + 0.1 * random.normal(size=2400)
@@ -69,7 +70,7 @@ def tanh_plateau() -> Task:
 
 
 def sigmoid_xor() -> Task:
-    """An exclusive or, by two sigmoid layers: the loss stays at the base rate for long."""
+    """Exclusive or, by two sigmoid layers: the loss stays at the base rate for a long time."""
     random = np.random.default_rng(4)
     x = random.integers(0, 2, (3000, 6)) * 2.0 - 1
     y = x[:, 0] * x[:, 1] > 0
@@ -87,14 +88,14 @@ def rare_positives() -> Task:
 
 
 def diabetes_overfits() -> Task:
-    """122 rows and 48 hidden units: the best weights are early ones."""
+    """122 examples and 48 hidden units: the best weights are early ones."""
     x, y = datasets.load_diabetes(return_X_y=True)
     init = layers(10, 48, 1)
     return supervised(standardised(x), standardised(y), 160, init, network(), squared)
 
 
 def wrong_labels() -> Task:
-    """400 rows, a third of the labels wrong."""
+    """400 examples, a third of the labels wrong."""
     random = np.random.default_rng(6)
     x = random.normal(size=(1600, 16))
     y = (np.tanh(x) @ random.normal(size=(16, 5))).argmax(1)

@@ -1,9 +1,7 @@
-"""How good is the recipe's pick?
+"""Regret of the recipe and of other methods, against an exhaustive grid.
 
-problems/     the development problems: on these the recipe may be looked at
-grid.py       the exhaustive grid, kept as a small table: python -m benchmarks.regret.grid
-regret.py     regret against it, ours and others': python -m benchmarks.regret
-  peers.py      what would a person do instead?
-  lane.py       how does any optimizer run on equal terms?
-  table.py      what came of it? `losses.json` as a table and a picture
+python -m benchmarks.regret.grid             the lowest losses of any single run
+python -m benchmarks.regret                  regret of the recipe and of the baselines
+python -m benchmarks.regret.leave_one_out    whether a constant depends on one problem
+python -m benchmarks.regret.search_time      the time of a search and of a sweep
 """

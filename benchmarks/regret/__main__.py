@@ -1,16 +1,16 @@
-"""How far from the best of the grid is the recipe's model, for how many gradients?
+"""Measure the regret of the recipe and of other methods, and their cost.
 
     python -m benchmarks.regret [--only WORD ...] [--seeds 2] [problem ...]   measures
     python -m benchmarks.regret --table                                        prints
 
     regret = (loss - best) / (start - best), in %, at most 100
 
-on the held-out rows, which the search sees, and on test rows, which it does not. `best` is the
-lowest mean over seeds of a last raw loss on the same rows (`grid.py`): averages and early looks can
-be better, and a regret negative. Peers (`peers.py`) are granted the same average and the same best
-look. Losses go to `losses.json` as they are measured; what is there is not measured again, unless
-`--again`. `--picker FOLDER` adds somebody else's `picker.pick(problem, seed)`, told the budget by
-BUDGET.
+on the validation set, which selects, and on a test set, which does not. `best` is the lowest mean
+over seeds of a last raw loss on the same examples (`grid.py`). Averages and early evaluations can
+be better, so a regret can be negative. Baselines (`baselines.py`) get the same average of the
+weights and return their best evaluation too. Losses are added to `data/losses.json` as they are
+measured, and are measured again only with `--again`. `--picker FOLDER` adds another search,
+`picker.pick(problem, seed)`, which reads its budget from the environment variable BUDGET.
 """
 
 import argparse
@@ -29,50 +29,50 @@ from lecture_optax import recipe
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problem import Problem
 
-from ..recipe.problems import CASES, Case, Task
-from .baselines import PEERS, Peer
+from ..problems import CASES, Case, Task
+from .baselines import BASELINES, Baseline
 from .table import FILE, print_table
-from .trial import Lanes
+from .trial import Trials
 
 BUDGETS = (1.0, 1.3, 1.5, 2.0, 3.0, 4.5, 8.0)
 
 Picked = tuple[Any, Any, float]
-"""Parameters, model state, cost in runs."""
+"""Parameters, model state, and the cost in training runs."""
 
-Way = Callable[[Problem, Case, int], Picked]
+Method = Callable[[Problem, Case, int], Picked]
 
 
-def ours(budget: float) -> Way:
-    def way(problem, case, seed):
+def ours(budget: float) -> Method:
+    def method(problem, case, seed):
         options = {"steps": case.steps, "batch_size": case.batch_size}
         found = recipe.run(problem, seed=seed, budget=budget, **options)
         return found.params, found.model_state, found.cost
 
-    return way
+    return method
 
 
-def peers_of(problem: Problem, case: Case) -> Callable[[Peer], Way]:
-    """They share the lanes of a problem: one program."""
-    lanes = []
+def baselines_of(problem: Problem, case: Case) -> Callable[[Baseline], Method]:
+    """Return a function from a baseline to a method. All baselines share one compiled program."""
+    trials = []
 
-    def of(peer: Peer) -> Way:
-        def way(problem, case, seed):
-            lanes.extend([] if lanes else [Lanes(problem, case)])
-            lane = lanes[0].lane(seed, peer.budget)
-            peer.spend(lane)
-            return lane.best.params, lane.best.model_state, lane.cost
+    def of(baseline: Baseline) -> Method:
+        def method(problem, case, seed):
+            trials.extend([] if trials else [Trials(problem, case)])
+            trial = trials[0].trial(seed, baseline.budget)
+            baseline.spend(trial)
+            return trial.best.params, trial.best.model_state, trial.cost
 
-        return way
+        return method
 
     return of
 
 
-def picker(folder: str, budget: float) -> Way:
-    """A function of another place, which brings its own search; plain problems only."""
+def picker(folder: str, budget: float) -> Method:
+    """Return a search that is defined elsewhere; it takes problems of plain functions only."""
     sys.path.insert(0, folder)
     from picker import pick  # type: ignore[import-not-found]
 
-    def way(problem, case, seed):
+    def method(problem, case, seed):
         os.environ["BUDGET"] = str(budget)
         plain = SimpleNamespace(
             init=lambda key: problem.functions.init(key, None)[0],
@@ -85,23 +85,23 @@ def picker(folder: str, budget: float) -> Way:
         found = pick(plain, seed)
         return found["params"], {}, found["gradient_evals"] / case.steps
 
-    return way
+    return method
 
 
-def ways_of(problem: Problem, case: Case, folder: str | None) -> Iterator[tuple[str, Way]]:
-    of = peers_of(problem, case)
+def methods_of(problem: Problem, case: Case, folder: str | None) -> Iterator[tuple[str, Method]]:
+    of = baselines_of(problem, case)
     yield from ((f"the recipe, {budget:g}", ours(budget)) for budget in BUDGETS)
-    yield from ((name, of(peer)) for name, peer in PEERS.items())
+    yield from ((name, of(baseline)) for name, baseline in BASELINES.items())
     if folder is not None:
         yield from ((f"the picker, {budget:g}", picker(folder, budget)) for budget in BUDGETS)
 
 
-def measure(way: Way, task: Task, case: Case, seed: int) -> list[Any]:
-    """The losses on held-out and on test rows, and the cost; or what it failed with."""
+def measure(way: Method, task: Task, case: Case, seed: int) -> list[Any]:
+    """Return the validation loss, the test loss and the cost, or the error that was raised."""
     problem, examples = task.problem, task.problem.functions.examples
     try:
         params, model_state, cost = way(problem, case, seed)
-    except Exception as error:  # a failure is a result: it is kept, and printed
+    except Exception as error:  # a failure is a result, which the table prints
         return [f"{type(error).__name__}: {error}"[:200]]
     sets = (problem.valid, task.test)
     losses = [evaluate(examples, params, model_state, rows)["loss"] for rows in sets]
@@ -111,14 +111,14 @@ def measure(way: Way, task: Task, case: Case, seed: int) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", default=list(CASES))
-    parser.add_argument("--only", nargs="+", default=[""], help="words in the names of ways")
+    parser.add_argument("--only", nargs="+", default=[""], help="words in the names of methods")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--picker")
     arguments = parser.parse_args()
     if not importlib.util.find_spec("optuna"):
-        print("Optuna is not installed: its rows are not measured. pip install optuna")
+        print("Optuna is not installed, so its baselines are not measured: pip install optuna")
     for name in [] if arguments.table else arguments.names or CASES:
         _measure_all(name, arguments)
         jax.clear_caches()
@@ -128,7 +128,7 @@ def main() -> None:
 def _measure_all(name: str, arguments: argparse.Namespace) -> None:
     case = CASES[name]
     task = case.build()
-    for way, call in ways_of(task.problem, case, arguments.picker):
+    for way, call in methods_of(task.problem, case, arguments.picker):
         table = json.loads(FILE.read_text()) if FILE.exists() else {}
         known = [] if arguments.again else table.get(way, {}).get(name, [])
         if not any(word in way for word in arguments.only) or len(known) >= arguments.seeds:
@@ -140,7 +140,7 @@ def _measure_all(name: str, arguments: argparse.Namespace) -> None:
 
 
 def _write(path: Path, table: dict[str, dict[str, Any]]) -> None:
-    """A line for each way and problem, so that a change is seen."""
+    """Write a line for each method and problem, so that a diff shows what changed."""
     blocks = [
         f"{json.dumps(way)}: {{\n"
         + ",\n".join(f" {json.dumps(name)}: {json.dumps(x)}" for name, x in sorted(rows.items()))

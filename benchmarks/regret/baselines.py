@@ -1,7 +1,7 @@
-"""What would a person do instead? Each peer spends a lane's budget; the lane keeps the best look.
+"""Baselines of the recipe. Each spends the budget of a trial, which keeps the best evaluation.
 
-One run with a habitual rate, the best of a few decades, a rate found by a range test, optimizers
-that need no rate, and searches: at random, by Optuna's TPE, by Hyperband.
+A run at a usual learning rate, the best of a few decades, a range test, optimizers that need no
+learning rate, and searches: random, Optuna's TPE, Hyperband.
 """
 
 import importlib.util
@@ -10,89 +10,89 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .trial import EVALUATIONS, Lane
+from .trial import EVALUATIONS, Trial
 
 
-class Peer(NamedTuple):
-    """How many runs' worth of gradients it may spend, and on what."""
+class Baseline(NamedTuple):
+    """A method, and its budget as a number of complete training runs."""
 
     budget: float
-    spend: Callable[[Lane], object]
+    spend: Callable[[Trial], object]
 
 
-def adam(*rates: float, linear: bool = False) -> Peer:
-    return Peer(len(rates), lambda lane: [lane.run("adam", rate, linear) for rate in rates])
+def adam(*rates: float, linear: bool = False) -> Baseline:
+    return Baseline(len(rates), lambda trial: [trial.run("adam", rate, linear) for rate in rates])
 
 
-def without_a_rate(optimizer: str, linear: bool = False) -> Peer:
-    return Peer(1, lambda lane: lane.run(optimizer, 1.0, linear))
+def without_a_rate(optimizer: str, linear: bool = False) -> Baseline:
+    return Baseline(1, lambda trial: trial.run(optimizer, 1.0, linear))
 
 
-def found_by(suggestion: Callable[[np.ndarray, np.ndarray], float]) -> Peer:
-    """A range test, then Adam at the rate it suggests, falling along a line."""
+def found_by(suggestion: Callable[[np.ndarray, np.ndarray], float]) -> Baseline:
+    """Adam at the learning rate that a range test suggests, with a linear decay to 0."""
 
-    def spend(lane: Lane) -> None:
-        rate = suggestion(*_smoothed(*lane.range_test()))
-        lane.population.limit = lane.population.spent + lane.steps
-        lane.run("adam", rate, True)
+    def spend(trial: Trial) -> None:
+        rate = suggestion(*_smoothed(*trial.range_test()))
+        trial.population.limit = trial.population.spent + trial.steps
+        trial.run("adam", rate, True)
 
-    return Peer(2, spend)
+    return Baseline(2, spend)
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> float:
-    """fastai's: the middle of the second third of the longest fall, which need not be unbroken."""
-    falls = np.ones(len(losses), int)
+    """Return fastai's valley: inside the longest decreasing subsequence of the losses."""
+    lengths = np.ones(len(losses), int)
     for i in range(len(losses)):
-        falls[i] = max([1, *(falls[j] + 1 for j in range(i) if losses[i] < losses[j])])
-    end = int(np.argmax(falls))
-    third = falls[end] / 3
-    return float(rates[max(0, end - falls[end] + int(third) + int(third / 2))])
+        lengths[i] = max([1, *(lengths[j] + 1 for j in range(i) if losses[i] < losses[j])])
+    end = int(np.argmax(lengths))
+    third = lengths[end] / 3
+    return float(rates[max(0, end - lengths[end] + int(third) + int(third / 2))])
 
 
 def steep(rates: np.ndarray, losses: np.ndarray) -> float:
-    """fastai's: where the loss falls fastest over the logarithm of the rate."""
+    """Return fastai's steepest point of the loss over the logarithm of the learning rate."""
     slopes = np.diff(losses) / np.diff(np.log(rates))
     return float(rates[int(np.argmin(slopes))])
 
 
-def random_search(runs: int) -> Peer:
-    """Family, schedule and rate at random; the rate between 1e-5 and 1, evenly by decades."""
+def random_search(runs: int) -> Baseline:
+    """Random optimizers, schedules and learning rates, log-uniform between 1e-5 and 1."""
 
-    def spend(lane: Lane) -> None:
-        random = np.random.default_rng(lane.seed)
+    def spend(trial: Trial) -> None:
+        random = np.random.default_rng(trial.seed)
         for _ in range(runs):
             optimizer, linear = random.choice(["adam", "nesterov"]), bool(random.integers(2))
-            lane.run(optimizer, 10 ** random.uniform(-5, 0), linear)
+            trial.run(optimizer, 10 ** random.uniform(-5, 0), linear)
 
-    return Peer(runs, spend)
+    return Baseline(runs, spend)
 
 
-def optuna(budget: float, *, hyperband: bool = False) -> Peer:
-    """The same space, searched by Optuna's TPE; with Hyperband trials are stopped early."""
+def optuna(budget: float, *, hyperband: bool = False) -> Baseline:
+    """The same space, searched by Optuna's TPE; with Hyperband, trials are pruned."""
 
-    def spend(lane: Lane) -> None:
+    def spend(trial: Trial) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        sampler = optuna.samplers.TPESampler(seed=lane.seed)
+        sampler = optuna.samplers.TPESampler(seed=trial.seed)
         pruner = optuna.pruners.NopPruner()
         if hyperband:
             pruner = optuna.pruners.HyperbandPruner(max_resource=EVALUATIONS)
         study = optuna.create_study(sampler=sampler, pruner=pruner)
-        while lane.left > lane.steps // EVALUATIONS:
-            _trial(lane, study)
+        while trial.left > trial.steps // EVALUATIONS:
+            _trial(trial, study)
 
-    return Peer(budget, spend)
+    return Baseline(budget, spend)
 
 
-def _trial(lane: Lane, study) -> None:
+def _trial(trial: Trial, study) -> None:
     import optuna
 
     trial = study.ask()
     optimizer = trial.suggest_categorical("optimizer", ["adam", "nesterov"])
     linear = trial.suggest_categorical("linear", [True, False])
     rate, best = trial.suggest_float("rate", 1e-5, 1.0, log=True), 1e30
-    for i, loss in enumerate(lane.evaluations(optimizer, rate, linear), 1):
+    for i, loss in enumerate(trial.evaluations(optimizer, rate, linear), 1):
         best = min(best, loss)
         trial.report(best, i)
         if trial.should_prune():
@@ -102,8 +102,8 @@ def _trial(lane: Lane, study) -> None:
 
 
 def _smoothed(rates: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As fastai keeps them: an unbiased moving average, until four times its lowest; without the
-    first tenth and the last five."""
+    """Smooth the losses as fastai does: a corrected moving average, until four times its lowest,
+    without the first tenth and the last five."""
     kept, mean, lowest = [], 0.0, np.inf
     for i, loss in enumerate(losses, 1):
         mean = 0.98 * mean + 0.02 * loss
@@ -120,7 +120,7 @@ def _smoothed(rates: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.nda
     return rates[first:last], np.asarray(kept[first:last])
 
 
-PEERS = {
+BASELINES = {
     "Adam 1e-3": adam(1e-3),
     "Adam 1e-3, to 0": adam(1e-3, linear=True),
     "Adam 1e-2": adam(1e-2),
@@ -142,7 +142,7 @@ PEERS = {
 }
 
 if importlib.util.find_spec("optuna"):
-    PEERS |= {
+    BASELINES |= {
         "Optuna TPE, 8": optuna(8.0),
         "Optuna TPE, 16": optuna(16.0),
         "Optuna Hyperband, 4.5": optuna(4.5, hyperband=True),

@@ -1,11 +1,12 @@
-"""What is the best that any single run reaches? Every rate, family and schedule, three seeds.
+"""Find the lowest losses of any single run: every optimizer, learning rate and schedule, 3 seeds.
 
     python -m benchmarks.regret.grid [problem ...]
 
-Adam and SGD + Nesterov, constant and falling along a line to 0, rates by half decades from 1e-5
-to 10, further while the best is near an end, quarters beside it: about 170 complete runs a problem.
-`grid.json` keeps the lowest mean over seeds of the last raw loss, on held-out rows (and which run
-that was) and on test rows, each by the run that is best there; and the losses of the start.
+Adam and SGD + Nesterov, at constant learning rates and with a linear decay to 0. Learning rates are
+half decades from 1e-5 to 10, further while the best is near an end, and quarter decades beside it:
+about 170 complete runs a problem. `data/grid.json` keeps the lowest mean over seeds of the last raw
+loss, on the validation set (and which run that was) and on the test set, each by the run that is
+best there; and the losses of the start.
 """
 
 import itertools
@@ -24,21 +25,21 @@ from lecture_optax.training.compiled.program import Program, slow_in_a_loop
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.loop.sources import Rows
 
-from ..recipe.problems import CASES, Case
+from ..problems import CASES, Case
 
 TABLE = Path(__file__).parent / "data" / "grid.json"
 SEEDS, QUARTERS, LAST = 3, (-20, 4), (-48, 24)
 
 
 class Losses(NamedTuple):
-    """On held-out rows and on test rows."""
+    """The validation loss and the test loss."""
 
     valid: float
     test: float
 
 
 class Grid:
-    """The runs of a problem, each made once."""
+    """The runs of a problem, each trained once."""
 
     def __init__(self, case: Case):
         (self.problem, self.test), self.steps = case.build(), case.steps
@@ -63,14 +64,14 @@ class Grid:
         return self.runs[arm]
 
     def best(self) -> tuple[Arm, Losses]:
-        """The arm that is best on held-out rows, and the lowest losses of any."""
+        """Return the arm with the lowest validation loss, and the lowest losses of all arms."""
         for optimizer, decay in itertools.product((0, 1), (None, (0, self.steps))):
             self._line(Arm(optimizer, 0, decay))
         valid = min(self.runs, key=lambda arm: self.runs[arm].valid)
         return valid, Losses(*(min(losses) for losses in zip(*self.runs.values(), strict=True)))
 
     def _line(self, arm: Arm) -> None:
-        """Half decades, as far as needed for the lowest to lie well inside; quarters beside it."""
+        """Run half decades until the lowest loss lies inside, and quarter decades beside it."""
         low, high = QUARTERS
         while True:
             line = [arm._replace(quarter_decades=quarter) for quarter in range(low, high + 1, 2)]

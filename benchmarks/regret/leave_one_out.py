@@ -1,13 +1,14 @@
-"""Would another value of a constant have been better, on problems that did not choose it?
+"""Tune every constant of the search on all problems but one, and measure the regret on that one.
 
     python -m benchmarks.regret.leave_one_out [problem ...]      measures what is missing, prints
     python -m benchmarks.regret.leave_one_out --table            prints
 
-For every constant of the search a smaller and a larger value, all else as it is. For each problem
-the value is taken that has the lowest mean regret on the others, and used on this one: what that
-changes, in % of regret, in the mean over problems and at worst, beside what the values themselves
-give. Held-out regrets, one seed, budgets 1.5 and 3, capped at 20 %, or the mean is that of one
-problem. (`ETA` is a constant of the compiled program; `FORWARD` is a count.)
+Every constant is tried at a smaller and a larger value, with all others unchanged. For each problem
+the value with the lowest mean regret on the other problems is used. The table shows by how much
+that changes the regret, in points, in the mean over problems and at worst, and the mean regret of
+every value. Regrets are of the validation loss, for one seed and budgets 1.5 and 3, and capped at
+20 %, so that no problem decides the mean. (`ETA` belongs to the compiled
+program; `FORWARD` is a count.)
 """
 
 import argparse
@@ -22,7 +23,7 @@ from lecture_optax import recipe
 from lecture_optax.recipe import constants
 from lecture_optax.training.loop.evaluation import evaluate
 
-from ..recipe.problems import CASES
+from ..problems import CASES
 from .grid import TABLE
 
 FILE = Path(__file__).parent / "data" / "constants.json"
@@ -51,9 +52,9 @@ OTHERS: dict[str, tuple[Any, ...]] = {
         ((0.1, 0.05), (0.3, 0.01), (0.5, 0.005)),
         ((0.1, 0.2), (0.3, 0.04), (0.5, 0.02)),
     ),
-    "LEADER_EVALUATIONS": ((0.5, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)),
+    "INCUMBENT_EVALUATIONS": ((0.5, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)),
     "SHORT": (1.4, 4.0),
-    "FALL": (
+    "DECAY_SPAN": (
         {"truncated": (0.52, 0.7), "short": (0.6, 1.0)},
         {"truncated": (0.52, 0.7), "short": (0.9, 1.0)},
     ),
@@ -64,7 +65,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 }
 
 Measured = dict[str, dict[str, list[float]]]
-"""Of each "NAME = value" and problem, a regret a budget."""
+"""The regrets of each "NAME = value" and problem, one a budget."""
 
 
 def main() -> None:
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def measure(name: str) -> None:
-    """All values on one problem, which is compiled once."""
+    """Measure all values on one problem, which is compiled once."""
     case, kept = CASES[name], _kept()
     task = case.build()
     best, start = (json.loads(TABLE.read_text())[name][key]["valid"] for key in ("best", "start"))
@@ -109,7 +110,7 @@ def print_table(kept: Measured) -> None:
     names = sorted(kept["as it is"])
     now = _mean(kept["as it is"], names)
     print(f"As it is: mean regret {now.mean():.2f} % over {len(names)} problems")
-    print(f"{'constant':14} {'chosen by the others: mean, at worst':38} its values' means")
+    print(f"{'constant':21} {'tuned on the others: mean, at worst':38} mean regret of its values")
     for constant in OTHERS:
         ways = {key: row for key, row in kept.items() if key.startswith(f"{constant} = ")}
         every = np.stack([now, *(_mean(row, names) for row in ways.values())])
@@ -119,7 +120,7 @@ def print_table(kept: Measured) -> None:
         values = "; ".join(
             f"{key.split(' = ')[1]}: {x.mean():.2f}" for key, x in zip(ways, every[1:], strict=True)
         )
-        print(f"{constant:14} {words:38} {values}")
+        print(f"{constant:21} {words:38} {values}")
 
 
 def _mean(row: dict[str, list[float]], names: list[str]) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""How long does a search take, and what of it are the arms' own steps? How fast is a sweep?
+"""Measure the time of a search, the part of it that trains, and the time of a sweep.
 
-    python -m benchmarks.regret.search_time [--problem mlp_digits] [--steps 600] [--budget 3] [--runs 400]
+    python -m benchmarks.regret.search_time [--problem mlp_digits] [--steps 600] [--budget 3]
+        [--runs 400]
 
-A process of its own searches twice: the first time with imports and compiling, the second with
-neither. Of the second, the arms' own steps are timed apart; the rest is looks, averages, copies and
-decisions. `compiles` counts the programs of XLA, and the times that the training step was traced.
-Then a sweep of so many complete runs, after one that compiled, and what 10,000 would take.
+A new process searches with imports and compilation, then several times without. Of the latter, the
+training steps are timed apart; the rest is evaluations, averages, copies and decisions. It counts
+the programs that XLA compiled and the times that the loss was traced. Then it runs a sweep, after
+one that compiled, and says how long 10,000 runs would take.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--budget", type=float, default=3.0)
     parser.add_argument("--runs", type=int, default=400)
-    parser.add_argument("--within", action="store_true", help="no process of its own")
+    parser.add_argument("--within", action="store_true", help="in this process")
     given = parser.parse_args()
     if given.within:
         search(given)
@@ -35,7 +36,7 @@ def main() -> None:
     began = time.perf_counter()
     words = [sys.executable, "-m", "benchmarks.regret.search_time", "--within", *sys.argv[1:]]
     subprocess.run(words, check=True)
-    print(f"all of it, with imports: {time.perf_counter() - began:.1f} s")
+    print(f"total, with imports: {time.perf_counter() - began:.1f} s")
 
 
 def search(given: argparse.Namespace) -> None:
@@ -80,7 +81,7 @@ def search(given: argparse.Namespace) -> None:
         recipe.run(problem, seed=seed, **options)
         whole, steps = time.perf_counter() - start, sum(own)
         print(f"seed {seed}: {whole:.3f} s, of which steps {steps:.3f}: ", end="")
-        print(f"{whole / steps - 1:.0%} on top")
+        print(f"{whole / steps - 1:.0%} overhead")
     Rows.advance = advance  # type: ignore[method-assign]
 
 
@@ -97,7 +98,7 @@ def sweep(given: argparse.Namespace) -> None:
     taken, cpu = time.perf_counter() - began, time.process_time() - cpu
     each = taken / len(rows)
     print(f"sweep: {len(rows)} runs of {given.steps} steps in {taken:.1f} s, ", end="")
-    print(f"{cpu:.1f} s of a processor, {1e3 * each:.1f} ms each: 10,000 in {1e4 * each:.0f} s")
+    print(f"{cpu:.1f} s of processor time, {1e3 * each:.1f} ms each: 10,000 in {1e4 * each:.0f} s")
 
 
 if __name__ == "__main__":

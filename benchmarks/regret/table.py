@@ -1,4 +1,4 @@
-"""What came of it? Regrets of every way over all problems and seeds, as a table and a picture."""
+"""Print and draw the regrets of all methods over all problems and seeds."""
 
 import json
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from .grid import TABLE
 
 FILE = Path(__file__).parent / "data" / "losses.json"
 LEAST = 0.1
-"""Regrets below it, in %, are drawn there."""
+"""Smaller regrets, in %, are drawn at this one."""
 
 PICTURE = Path(__file__).parent / "data" / "pareto.png"
 
 Regrets = dict[str, list[float]]
-"""Of each problem, one a seed, in %."""
+"""The regrets of each problem in %, one a seed."""
 
 
 def regrets(rows: dict[str, list[list[Any]]], which: int) -> Regrets:
-    """On held-out rows (0) or on test rows (1). A failure counts as 100."""
+    """Return the regrets on the validation set (0) or the test set (1). A failure counts as 100."""
     grid = json.loads(TABLE.read_text())
     key = ("valid", "test")[which]
     found = {}
@@ -32,13 +32,13 @@ def regrets(rows: dict[str, list[list[Any]]], which: int) -> Regrets:
 
 
 def summary(found: Regrets) -> tuple[float, float, float]:
-    """Median, 90th percentile, maximum."""
+    """Return median, 90th percentile and maximum."""
     every = np.concatenate([np.asarray(x) for x in found.values()])
     return float(np.median(every)), float(np.percentile(every, 90)), float(every.max())
 
 
 def interval(found: Regrets) -> tuple[float, float]:
-    """95 % of the 90th percentile, if the problems had been drawn again (1,000 times)."""
+    """Return a 95 % interval of the 90th percentile, by a bootstrap over problems."""
     random, names = np.random.default_rng(0), list(found)
     drawn = [
         np.percentile(np.concatenate([found[n] for n in random.choice(names, len(names))]), 90)
@@ -51,7 +51,7 @@ def print_table() -> None:
     table = json.loads(FILE.read_text())
     problems = {name for rows in table.values() for name in rows}
     print(f"Regret in %, {len(problems)} problems: median / 90th percentile [95 %] / maximum")
-    print(f"{'':30} {'runs':>5}  {'held-out':32}  test")
+    print(f"{'':30} {'runs':>5}  {'validation':32}  test")
     for way, rows in table.items():
         both = [regrets(rows, which) for which in (0, 1)]
         words = f"{_words(both[0]):32}  {_words(both[1])}"
@@ -62,14 +62,14 @@ def print_table() -> None:
 
 
 def draw(table: dict[str, Any]) -> None:
-    """The 90th percentile over the runs spent: ours as a line, the others as points."""
+    """Draw the 90th percentile over the cost: the recipe as a line, the others as points."""
     try:
         import matplotlib
 
         matplotlib.use("agg")
         import matplotlib.pyplot as plt
     except ImportError:
-        print("Without Matplotlib there is no picture.")
+        print("Matplotlib is not installed, so nothing is drawn: pip install matplotlib")
         return
     _, ax = plt.subplots(figsize=(11, 6), layout="constrained")
     points = {
@@ -95,8 +95,8 @@ def draw(table: dict[str, Any]) -> None:
     ax.set_yticks([0.1, 0.3, 1, 3, 10, 30, 100], ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"])
     ax.set_xlim(right=55)
     ax.set_ylim(top=150)
-    ax.set(xlabel="gradients spent, in runs (mean)")
-    ax.set(ylabel="regret on held-out rows, 90th percentile over problems and seeds (%)")
+    ax.set(xlabel="mean cost, in training runs")
+    ax.set(ylabel="regret on the validation set, 90th percentile over problems and seeds (%)")
     ax.legend(loc="upper right")
     plt.savefig(PICTURE, dpi=110)
     plt.close()
@@ -107,7 +107,7 @@ def _cost(rows: dict[str, Any]) -> float:
 
 
 def _spread(points: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Any, float]]:
-    """Each point with a height for its name: names of about one cost a quarter apart."""
+    """Yield each point with a height for its name: names at about one cost are 25 % apart."""
     last: dict[int, float] = {}
     for way, (cost, p90) in sorted(points.items(), key=lambda item: item[1][1]):
         column = round(2 * np.log2(cost))

@@ -1,6 +1,7 @@
-"""One seed of a problem, on which any optimizer can run: same start, same rows, same looks.
+"""A trial: one seed of a problem, on which any optimizer can run from the same start.
 
-Every peer is granted what our arms have: an average of the weights, and the best of 20 looks.
+Baselines get what our arms have: the same minibatches, an average of the weights, and the best of
+20 evaluations.
 """
 
 import dataclasses
@@ -23,12 +24,12 @@ from lecture_optax.training.loop.evaluation import average_of, evaluate
 from lecture_optax.training.loop.sources import Rows
 from lecture_optax.training.problem import Problem
 
-from ..recipe.problems import Case
+from ..problems import Case
 
 EVALUATIONS = 20
 
 TEST_STEPS, SLOWEST, FASTEST = 100, 1e-7, 10.0
-"""fastai's range test: the rate rises by the same factor a step."""
+"""fastai's range test: the learning rate increases by the same factor every step."""
 
 OPTIMIZERS: Mapping[str, Callable[[Any], Any]] = {
     "adam": adam,
@@ -42,26 +43,26 @@ OPTIMIZERS: Mapping[str, Callable[[Any], Any]] = {
         optax.exponential_decay(SLOWEST, TEST_STEPS, FASTEST / SLOWEST)
     ),
 }
-"""One program has them all; those that need no rate are given 1, as their authors do."""
+"""One compiled program has them all. Those that need no learning rate get 1, as is usual."""
 
 
-class Seen(NamedTuple):
-    """The lowest look so far, and its weights."""
+class Best(NamedTuple):
+    """The lowest evaluation so far, and its weights."""
 
     loss: float
     params: Any
     model_state: Any
 
 
-class Lane:
-    """The runs of a seed within a budget, and the best of what they showed."""
+class Trial:
+    """The runs of a seed within a budget, and their best evaluation."""
 
     def __init__(self, program: Program, rows: Rows, seed: int, steps: int, budget: float):
         self.seed, self.steps = seed, steps
         limit = int(budget * steps + 1e-6)
         self.population = Population(program, rows, program.init(seed), steps, limit)
         start = self.population.start
-        self.best = Seen(np.inf, start.params, start.model_state)
+        self.best = Best(np.inf, start.params, start.model_state)
 
     @property
     def cost(self) -> float:
@@ -72,11 +73,11 @@ class Lane:
         return self.population.limit - self.population.spent
 
     def run(self, optimizer: str, rate: float = 1.0, linear: bool = False) -> float:
-        """A complete run, as far as the budget goes: its lowest look."""
+        """Train a complete run, as far as the budget goes, and return its lowest loss."""
         return min(self.evaluations(optimizer, rate, linear), default=np.inf)
 
     def evaluations(self, optimizer: str, rate: float, linear: bool = False) -> Iterator[float]:
-        """The held-out loss at each look: the lower of the weights' and of their average's."""
+        """Yield the validation loss at each evaluation, the lower of raw and averaged weights."""
         arm = _arm(optimizer, rate, (0, self.steps) if linear else None)
         for mark in np.unique(
             np.maximum(1, self.steps * np.arange(1, EVALUATIONS + 1) // EVALUATIONS)
@@ -89,7 +90,7 @@ class Lane:
         self.population.saved.clear()
 
     def range_test(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rates that rise from step to step, and the training losses at them."""
+        """Return learning rates that increase from step to step, and the training losses."""
         numbers = as_data(_arm("range test", 1.0).hyperparams(self.steps))
         program = dataclasses.replace(self.population.program, hyperparams=numbers)
         steps = min(TEST_STEPS, self.left)
@@ -106,11 +107,11 @@ class Lane:
             loss = evaluate(data.functions.examples, params, model_state, data.valid)["loss"]
             losses.append(loss if np.isfinite(loss) else np.inf)
             if losses[-1] < self.best.loss:
-                self.best = Seen(loss, *jax.tree.map(jnp.array, (params, model_state)))
+                self.best = Best(loss, *jax.tree.map(jnp.array, (params, model_state)))
         return min(losses)
 
     def _candidates(self, carry: Any) -> Iterator[tuple[Any, Any]]:
-        """The weights, their average, and what schedule-free's author evaluates."""
+        """Yield the weights, their average, and the weights that schedule-free evaluates."""
         yield carry.params, carry.model_state
         others = [average_of(carry)]
         kind = contrib.ScheduleFreeState
@@ -122,8 +123,8 @@ class Lane:
             yield params, settled(population.program, carry, params, population.source.data)
 
 
-class Lanes:
-    """All lanes of a problem share a program."""
+class Trials:
+    """The trials of a problem, which share a compiled program."""
 
     def __init__(self, problem: Problem, case: Case):
         numbers = _arm("adam", 1.0).hyperparams(case.steps)
@@ -135,10 +136,10 @@ class Lanes:
         data = jax.tree.map(jnp.asarray, problem.train)
         self.rows = Rows(data, None, slow_in_a_loop(self.program, self.program.init(0), data))
 
-    def lane(self, seed: int, budget: float) -> Lane:
-        return Lane(self.program, self.rows, seed, self.steps, budget)
+    def trial(self, seed: int, budget: float) -> Trial:
+        return Trial(self.program, self.rows, seed, self.steps, budget)
 
 
 def _arm(optimizer: str, rate: float, decay: tuple[int, int] | None = None) -> Arm:
-    """Any rate: the quarters of a decade need not be whole."""
+    """Return an arm at any learning rate: the quarter decades need not be whole."""
     return Arm(list(OPTIMIZERS).index(optimizer), 4 * np.log10(rate), decay)  # type: ignore[arg-type]
