@@ -176,8 +176,7 @@ def _rows(data: Any, chosen: np.ndarray) -> Any:
 
 
 def holdout_split(problem: Problem, seed: int = 0) -> Problem:
-    """Return the problem with a fifth of its training examples held out, where it has no validation
-    set.
+    """Hold out a fifth of the training examples of a problem without a validation set.
 
     Which examples is a pure function of `seed`. A single example is used for both.
     """
