@@ -11,25 +11,38 @@ import numpy as np
 from .._core.dtypes import dtype_of
 
 
-def check_params(own: Any, given: Any) -> None:
-    """Given parameters have the paths and the shapes of the model's own."""
+def check_same_tree(
+    own: Any,
+    given: Any,
+    must: str = "params must be like the model's own parameters",
+    advice: str = "Start from result.params, or from those of a model built in the same way.",
+    *,
+    structure: bool = False,
+) -> None:
+    """Check that a tree has the paths and shapes of `own`, and with `structure` its containers.
+
+    **Raises** `ValueError` that says what the tree `must` be, the first differences, and `advice`.
+    """
     want, have = (
         {jax.tree_util.keystr(path): np.shape(x) for path, x in leaves}
         for leaves in map(jax.tree_util.tree_leaves_with_path, (own, given))
     )
     wrong = [f"nothing for {path}" for path in want if path not in have]
-    wrong += [f"{path}, which the model has not" for path in have if path not in want]
+    wrong += [f"{path}, which does not belong to it" for path in have if path not in want]
     wrong += [
         f"{path} of shape {have[path]} for {want[path]}"
         for path in want
         if path in have and have[path] != want[path]
     ]
+    if structure and not wrong and jax.tree.structure(given) != jax.tree.structure(own):
+        wrong = [f"{jax.tree.structure(given)} for {jax.tree.structure(own)}"]
     if wrong:
-        raise ValueError(
-            f"params must be like the model's own parameters, got {'; '.join(wrong)}. Start from "
-            "result.params, or from those of a model built in the same way."
-        )
+        more = f" and {len(wrong) - MOST} more" if len(wrong) > MOST else ""
+        raise ValueError(f"{must}, got {'; '.join(wrong[:MOST])}{more}. {advice}")
 
+
+MOST = 6
+"""The number of differences that an error names."""
 
 ENOUGH = 2**26
 """The bytes of an array that are looked at: a tenth of a second, wherever the array lies."""

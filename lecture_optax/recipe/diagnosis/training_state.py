@@ -1,14 +1,10 @@
 """Conversion of a training state to a `Carry`: of `lo.fit`, Flax, Equinox or your own loop."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from ..._core.dtypes import dtype_of
-from ...training._trees import check_params
+from ...training._trees import check_same_tree, strong_copies
 from ...training.adapters.model import Adapter
 from ...training.compiled.program import Program
 from ...training.compiled.step import Carry
@@ -43,21 +39,22 @@ def as_carry(program: Program, state: Any, fresh: Carry) -> Carry:
     if not isinstance(given, Carry):
         adapter = program.problem.adapter
         given = fresh._replace(**_parts(adapter, fresh.model_state, given))
-    check_params(fresh.params, given.params)
-    _check_alike(
-        "the model's state",
-        given.model_state,
+    check_same_tree(fresh.params, given.params)
+    check_same_tree(
         fresh.model_state,
-        "give it with the parameters, as the model's init returns both, (params, opt_state) with "
-        "{'params': ..., 'batch_stats': ...} for linen's BatchNorm",
+        given.model_state,
+        "the model's state must be that of the problem's model",
+        "Pass it with the parameters, as the model's init returns both: (params, opt_state) with "
+        "{'params': ..., 'batch_stats': ...} for linen's BatchNorm.",
+        structure=True,
     )
-    carry = jax.tree.map(_strong_copy, given)
-    expected = jax.eval_shape(program.compiled.start, carry.params, program.hyperparams)
-    _check_alike(
-        "the optimizer's state",
+    carry = strong_copies(given)
+    check_same_tree(
+        jax.eval_shape(program.compiled.start, carry.params, program.hyperparams),
         carry.opt_state,
-        expected,
-        "give as tx the transformation that the run was made with, result.optimizer of lo.fit",
+        "the optimizer's state must be that of tx",
+        "Pass as tx the transformation that the run was made with: result.optimizer of lo.fit.",
+        structure=True,
     )
     return carry
 
@@ -77,26 +74,3 @@ def _parts(adapter: Adapter, model_state: Any, state: Any) -> dict[str, Any]:
             f"{type(state).__name__}."
         )
     return adapter.state_parts(model, opt_state, model_state)
-
-
-def _check_alike(name: str, given: Any, expected: Any, way_out: str) -> None:
-    """The same paths, and the same shapes at them."""
-    have, want = (
-        {jax.tree_util.keystr(path): np.shape(x) for path, x in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (given, expected))
-    )
-    if jax.tree.structure(given) == jax.tree.structure(expected) and have == want:
-        return
-    strange = [path for path in {**have, **want} if have.get(path) != want.get(path)]
-    found = [f"{path}: {_shape(have, path)} for {_shape(want, path)}" for path in strange[:3]]
-    words = "; ".join(found) or f"{jax.tree.structure(given)} for {jax.tree.structure(expected)}"
-    raise ValueError(f"{name} does not fit, got {words}: {way_out}.")
-
-
-def _shape(shapes: Mapping[str, Any], path: str) -> str:
-    return f"shape {shapes[path]}" if path in shapes else "nothing"
-
-
-def _strong_copy(x: Any) -> jax.Array:
-    """Return a new array, as the loop donates its arrays."""
-    return jnp.array(x, dtype_of(x))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from .._cached import cached
-from .._trees import check_params, n_rows
+from .._trees import check_same_tree, n_rows
 from .model import Forward, ModelAdapter, Split, modes
 
 
@@ -45,7 +45,7 @@ def split(model: Any, params: Any = None) -> Split:
     start = own
     if params is not None:
         start = split(params).params
-        check_params(own, start)
+        check_same_tree(own, start)
     skeleton = Skeleton(structure, tuple(leaves), state is not None)
     return Split(skeleton, start, (arrays, state))
 

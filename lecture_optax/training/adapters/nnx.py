@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._cached import cached
-from .._trees import check_params
+from .._trees import check_same_tree
 from .model import Forward, ModelAdapter, Split, modes
 
 
@@ -56,7 +56,7 @@ def split(model: Any, params: Any) -> Split:
     start = own = nnx.as_pure(own)
     if params is not None:
         start = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
-        check_params(own, start)
+        check_same_tree(own, start)
     return Split(skeleton, start, nnx.as_pure(state))
 
 

@@ -200,7 +200,11 @@ def test_a_failed_run_is_forked_from_before_the_failed_step():
     [
         ({"state": None}, TypeError, "state must be what lo.fit returned"),
         ({"state": ({"w": jnp.ones(2)}, ())}, ValueError, r"nothing for \['θ'\]"),
-        ({"state": ({"θ": jnp.ones(2)}, ())}, ValueError, "optimizer's state does not fit"),
+        (
+            {"state": ({"θ": jnp.ones(2)}, ())},
+            ValueError,
+            "the optimizer's state must be that of tx",
+        ),
         ({"steps": 0}, ValueError, "steps must be"),
         ({"batch_size": 0}, ValueError, "batch_size must be"),
         ({"data": TRAIN}, ValueError, "a Problem brings its own data"),
@@ -227,6 +231,6 @@ def test_an_iterable_of_batches_and_a_search_raise():
 def test_missing_batch_statistics_are_named():
     model = noisy("linen")
     params = Program.of(Problem.from_linen(model, TRAIN, loss="cross_entropy"), ADAM).init().params
-    with pytest.raises(ValueError, match=r"the model's state does not fit.*batch_stats.*init"):
+    with pytest.raises(ValueError, match=r"the model's state must be that .*batch_stats.*init"):
         state = (params, ADAM.init(params))
         lo.recipe.fork(model, state, ADAM, 3, data=TRAIN, loss="cross_entropy")

@@ -434,7 +434,7 @@ WIDE = eqx.tree_at(lambda m: m.out.bias, equinox_module(), np.zeros(3, np.float3
 @pytest.mark.parametrize(
     ("build", "params", "says"),
     [
-        (nnx_model, LINEAR, r"nothing for \['hidden'\]\['bias'\]; .*, which the model has not"),
+        (nnx_model, LINEAR, r"nothing for \['hidden'\]\['bias'\]; .*, which does not belong to it"),
         (equinox_module, WIDE, r"got .out.bias of shape \(3,\) for \(2,\)\. Start from"),
     ],
     ids=["nnx", "equinox"],
