@@ -80,25 +80,25 @@ def optuna(budget: float, *, hyperband: bool = False) -> Baseline:
             pruner = optuna.pruners.HyperbandPruner(max_resource=EVALUATIONS)
         study = optuna.create_study(sampler=sampler, pruner=pruner)
         while trial.left > trial.steps // EVALUATIONS:
-            _trial(trial, study)
+            _run_suggestion(trial, study)
 
     return Baseline(budget, spend)
 
 
-def _trial(trial: Trial, study) -> None:
+def _run_suggestion(trial: Trial, study) -> None:
     import optuna
 
-    trial = study.ask()
-    optimizer = trial.suggest_categorical("optimizer", ["adam", "nesterov"])
-    linear = trial.suggest_categorical("linear", [True, False])
-    rate, best = trial.suggest_float("rate", 1e-5, 1.0, log=True), 1e30
+    asked = study.ask()
+    optimizer = asked.suggest_categorical("optimizer", ["adam", "nesterov"])
+    linear = asked.suggest_categorical("linear", [True, False])
+    rate, best = asked.suggest_float("rate", 1e-5, 1.0, log=True), 1e30
     for i, loss in enumerate(trial.evaluations(optimizer, rate, linear), 1):
         best = min(best, loss)
-        trial.report(best, i)
-        if trial.should_prune():
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        asked.report(best, i)
+        if asked.should_prune():
+            study.tell(asked, state=optuna.trial.TrialState.PRUNED)
             return
-    study.tell(trial, best)
+    study.tell(asked, best)
 
 
 def _smoothed(rates: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
