@@ -39,8 +39,12 @@ def four_runs():
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_four_kinds_of_model_give_the_same_numbers(four_runs, kind):
     one, other = four_runs["functions"], four_runs[kind]
-    np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(other.predict(VALID[0]), one.predict(VALID[0]), rtol=1e-5, atol=1e-6)
+    ulps = 50 * np.finfo("float32").eps  # one a step: XLA may fuse the four programs differently
+    for ours, theirs in (
+        (other.history["loss"], one.history["loss"]),
+        (other.predict(VALID[0]), one.predict(VALID[0])),
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=ulps, atol=ulps)
     assert other.kept == one.kept
 
 
