@@ -71,12 +71,11 @@ import typing
 from . import schedules as schedules
 from ._average import average_iterates as average_iterates, averaged as averaged
 from ._bias_correction import bias_correction as bias_correction
-from ._core import exports
+from ._core import __version__ as __version__, exported as _exported
 from ._core.block import block as block
 from ._core.chain import chain as chain
 from ._core.current import current as current
 from ._core.describe import describe as describe, described as described
-from ._core.version import __version__ as __version__
 from ._energy import energy as energy
 from ._first_moment import first_moment as first_moment
 from ._full_matrix import full_matrix as full_matrix
@@ -120,7 +119,7 @@ _LOADED_WHEN_NAMED = ("fit", "recipe", "testing", "theory", "training")
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals(), "schedules", *_LOADED_WHEN_NAMED)
+    return _exported(globals(), "schedules", *_LOADED_WHEN_NAMED)
 
 
 def __getattr__(name: str) -> object:

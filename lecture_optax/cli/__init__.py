@@ -16,9 +16,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from .._core import validate
+from .._core import __version__, validate
 from .._core.extras import require
-from .._core.version import __version__
 from .arguments import UsageError, usage_errors
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM

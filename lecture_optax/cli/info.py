@@ -5,7 +5,7 @@ import platform
 from dataclasses import dataclass
 from importlib import metadata
 
-from .._core.version import __version__
+from .._core import __version__
 from .arguments import usage_errors
 
 

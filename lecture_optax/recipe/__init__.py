@@ -7,7 +7,7 @@
 `docs/architecture.md` has a map and follows one search through the code.
 """
 
-from .._core import exports
+from .._core import exported as _exported
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
 from .grid_search.results import Row as Row, SweepResult as SweepResult
@@ -20,4 +20,4 @@ from .run import run as run
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals())
+    return _exported(globals())

@@ -6,7 +6,7 @@ One vocabulary: `init_value`, `peak_value`, `end_value`, `total_steps` (warm-up 
 `warmup_steps`. See `Schedule` for what all of them can do.
 """
 
-from .._core import exports
+from .._core import exported as _exported
 from ._schedule import Schedule as Schedule
 from .cyclic import cyclic as cyclic
 from .decay import cosine as cosine, linear as linear, polynomial as polynomial
@@ -28,4 +28,4 @@ from .wsd import wsd as wsd
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals())
+    return _exported(globals())

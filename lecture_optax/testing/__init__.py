@@ -1,6 +1,6 @@
 """The laws of this library as a kit: `check` holds them against any transformation."""
 
-from .._core import exports
+from .._core import exported as _exported
 from . import references as references
 from ._check import check as check
 from ._law import Law as Law
@@ -10,4 +10,4 @@ from .laws import LAWS as LAWS
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals(), "references")
+    return _exported(globals(), "references")

@@ -5,7 +5,7 @@ compares measured numbers with the numbers that the theory predicts. `lecture-op
 all statements and prints a table.
 """
 
-from .._core import exports
+from .._core import exported as _exported
 from . import pictures as pictures
 from .claims.registry import statements as statements
 from .claims.run import run as run
@@ -29,4 +29,4 @@ from .probes import (
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals(), "pictures")
+    return _exported(globals(), "pictures")

@@ -61,7 +61,7 @@ what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and
 raise too.
 """
 
-from .._core import exports
+from .._core import exported as _exported
 from . import callbacks as callbacks, problems as problems
 from .compiled.program import Program as Program
 from .compiled.step import Carry as Carry, Record as Record
@@ -72,4 +72,4 @@ from .result import Result as Result
 
 
 def __dir__() -> list[str]:
-    return exports.exported(globals(), "callbacks", "problems")
+    return _exported(globals(), "callbacks", "problems")
