@@ -27,7 +27,7 @@ import numpy as np
 
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
-from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.batch_statistics import recompute_batch_statistics
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problems import cnn_digits, logistic, mlp_digits, patches
 
@@ -90,7 +90,9 @@ def losses(problem, rule, steps, seed):
     program = Program.of(problem, lo.chain(rule, lo.average_iterates(ETA)), batch_size=32)
     carry, mean = trained(program, seed, steps)
     params = lo.averaged(carry.opt_state, carry.params)
-    anew = settled(program, carry, params, jax.tree.map(jnp.asarray, problem.train))
+    anew = recompute_batch_statistics(
+        program, carry, params, jax.tree.map(jnp.asarray, problem.train)
+    )
     ways = {
         "last weights": (carry.params, carry.model_state),
         "raw": (params, carry.model_state),

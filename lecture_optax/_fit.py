@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.keywords import explain_calls
 from ._core.validate import in_words
 from .training._trees import is_stream
-from .training.checkpoint.saver import go_on_saved
+from .training.checkpoint.saver import run_with_checkpoints
 from .training.checks.arguments import (
     SYNONYMS,
     check_beside_a_stream,
@@ -20,14 +20,14 @@ from .training.checks.arguments import (
     check_mesh,
     check_optimizer_arguments,
 )
-from .training.loop.batch_statistics import settle_by
+from .training.loop.batch_statistics import batch_statistics_for
 from .training.loop.evaluation import evaluation_steps
 from .training.loop.run import Callback, Hook, Run
-from .training.loop.sources import Stream
+from .training.loop.sources import IterableSource
 from .training.preparation import prepare, size_and_steps
 from .training.problem import Problem, as_problem
 from .training.reporting.log import Write, log_to
-from .training.reporting.progress import watch
+from .training.reporting.progress import show_progress
 from .training.result import Result, result_of
 
 
@@ -151,7 +151,7 @@ def fit(
     stream = None
     if is_stream(problem.train):
         validate.steps(of="batches", accumulate=accumulate)
-        stream = Stream(problem.train, int(accumulate))
+        stream = IterableSource(problem.train, int(accumulate))
         check_beside_a_stream(
             stream,
             steps,
@@ -203,19 +203,19 @@ def fit(
         evaluation_steps(evaluations, prepared.steps),
         prepared.valid,
     )
-    with watch(progress) as shown, log_to(log) as written:
-        go_on_saved(
+    with show_progress(progress) as shown, log_to(log) as written:
+        run_with_checkpoints(
             run,
             prepared.source,
             checkpoint=checkpoint,
             seed=seed,
             strict=strict,
             callbacks=callbacks,
-            hooks=[*shown, *written, *hooks],
+            hooks=[shown, *written, *hooks],
         )
     keep = keep or ("last" if run.valid is None else "best")
     needs_average = keep == "average" or bool(average)
-    settle = settle_by(run, prepared.source) if needs_average else None
+    settle = batch_statistics_for(run, prepared.source) if needs_average else None
     return result_of(run, keep, prepared.optimizer_source, prepared.cost, settle)
 
 

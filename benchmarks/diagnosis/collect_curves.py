@@ -24,7 +24,7 @@ from lecture_optax.training import Problem
 from lecture_optax.training._trees import as_data, copied
 from lecture_optax.training.compiled.program import CHUNK, Program, table_of
 from lecture_optax.training.compiled.step import Carry
-from lecture_optax.training.loop.evaluation import average_of, evaluate
+from lecture_optax.training.loop.evaluation import averaged_params, evaluate
 
 from ..problems import CASES, Case, Task
 
@@ -80,7 +80,7 @@ def make(case: Case) -> Bank:
                 done += len(records["loss"])
                 if done < evaluation:
                     break
-                both = carry.params, average_of(carry)
+                both = carry.params, averaged_params(carry)
                 evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
             else:
                 carry, records = _run(program, carry, own, train, done, steps)

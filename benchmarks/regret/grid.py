@@ -23,7 +23,7 @@ from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop
 from lecture_optax.training.loop.evaluation import evaluate
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.sources import ArraySource
 
 from ..problems import CASES, Case
 
@@ -48,7 +48,7 @@ class Grid:
             self.problem, arm_optimizer(), batch_size=case.batch_size, hyperparams=numbers
         )
         data, starts = jax.tree.map(jnp.asarray, self.problem.train), range(SEEDS)
-        rows = Rows(data, None, slow_in_a_loop(program, program.init(0), data))
+        rows = ArraySource(data, None, slow_in_a_loop(program, program.init(0), data))
         self.seeds = [
             Population(program, rows, program.init(seed), case.steps, limit=2**40)
             for seed in starts

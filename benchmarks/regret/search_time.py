@@ -45,13 +45,13 @@ def search(given: argparse.Namespace) -> None:
 
     from lecture_optax import recipe
     from lecture_optax.training import problems
-    from lecture_optax.training.loop.sources import Rows
+    from lecture_optax.training.loop.sources import ArraySource
 
     compiled, own, traces = [], [], []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
     )
-    advance = Rows.advance
+    advance = ArraySource.advance
 
     def timed(self, program, carry, steps):
         start = time.perf_counter()
@@ -59,7 +59,7 @@ def search(given: argparse.Namespace) -> None:
         own.append(time.perf_counter() - start)
         return found
 
-    Rows.advance = timed  # type: ignore[method-assign]
+    ArraySource.advance = timed  # type: ignore[method-assign]
     problem = getattr(problems, given.problem)()
     loss = problem.functions.loss
 
@@ -82,7 +82,7 @@ def search(given: argparse.Namespace) -> None:
         whole, steps = time.perf_counter() - start, sum(own)
         print(f"seed {seed}: {whole:.3f} s, of which steps {steps:.3f}: ", end="")
         print(f"{whole / steps - 1:.0%} overhead")
-    Rows.advance = advance  # type: ignore[method-assign]
+    ArraySource.advance = advance  # type: ignore[method-assign]
 
 
 def sweep(given: argparse.Namespace) -> None:

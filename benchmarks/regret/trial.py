@@ -19,9 +19,9 @@ from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.training._trees import as_data
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
-from lecture_optax.training.loop.batch_statistics import settled
-from lecture_optax.training.loop.evaluation import average_of, evaluate
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.batch_statistics import recompute_batch_statistics
+from lecture_optax.training.loop.evaluation import averaged_params, evaluate
+from lecture_optax.training.loop.sources import ArraySource
 from lecture_optax.training.problem import Problem
 
 from ..problems import Case
@@ -57,7 +57,7 @@ class Best(NamedTuple):
 class Trial:
     """The runs of a seed within a budget, and their best evaluation."""
 
-    def __init__(self, program: Program, rows: Rows, seed: int, steps: int, budget: float):
+    def __init__(self, program: Program, rows: ArraySource, seed: int, steps: int, budget: float):
         self.seed, self.steps = seed, steps
         limit = int(budget * steps + 1e-6)
         self.population = Population(program, rows, program.init(seed), steps, limit)
@@ -113,14 +113,19 @@ class Trial:
     def _candidates(self, carry: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the weights, their average, and the weights that schedule-free evaluates."""
         yield carry.params, carry.model_state
-        others = [average_of(carry)]
+        others = [averaged_params(carry)]
         kind = contrib.ScheduleFreeState
         for state in jax.tree.leaves(carry.opt_state, is_leaf=lambda x: isinstance(x, kind)):
             if isinstance(state, kind) and int(np.asarray(state.b1 > 0)):
                 others.append(contrib.schedule_free_eval_params(state, carry.params))
         for params in others:
             population = self.population
-            yield params, settled(population.program, carry, params, population.source.data)
+            yield (
+                params,
+                recompute_batch_statistics(
+                    population.program, carry, params, population.source.data
+                ),
+            )
 
 
 class Trials:
@@ -134,7 +139,9 @@ class Trials:
             case.steps,
         )
         data = jax.tree.map(jnp.asarray, problem.train)
-        self.rows = Rows(data, None, slow_in_a_loop(self.program, self.program.init(0), data))
+        self.rows = ArraySource(
+            data, None, slow_in_a_loop(self.program, self.program.init(0), data)
+        )
 
     def trial(self, seed: int, budget: float) -> Trial:
         return Trial(self.program, self.rows, seed, self.steps, budget)

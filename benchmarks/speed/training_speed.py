@@ -26,7 +26,7 @@ import optax
 
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.sources import ArraySource
 
 from .timing import duel, seconds
 from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, loss_of, ours
@@ -114,7 +114,7 @@ def convolution() -> None:
             return seconds(lambda: jax.block_until_ready(source.advance(program, carry, 20))) / 20
 
         arrays = jax.tree.map(jnp.asarray, data)
-        looped, alone = Rows(arrays), Rows(arrays, one_by_one=True)
+        looped, alone = ArraySource(arrays), ArraySource(arrays, one_by_one=True)
         one, loop, ratio = duel(partial(steps, alone), partial(steps, looped), 3)
         print(
             f"convolution, {width:2} and {2 * width} channels: {1e3 * loop:.2f} ms a step in the ",

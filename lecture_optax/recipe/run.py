@@ -14,7 +14,7 @@ from ..schedules import wsd
 from ..training._trees import n_rows
 from ..training.adapters import nnx
 from ..training.checks.arguments import SEARCH_SYNONYMS
-from ..training.loop.batch_statistics import settled
+from ..training.loop.batch_statistics import recompute_batch_statistics
 from ..training.loop.run import History
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
@@ -195,7 +195,9 @@ def _with_batch_statistics(race: Race) -> Callable[[Candidate], Candidate]:
     def with_batch_statistics(found: Candidate) -> Candidate:
         step = jax.numpy.asarray(found.step, jax.numpy.int32)
         carry = population.start._replace(model_state=found.model_state, step=step)
-        state = settled(population.program, carry, found.params, population.source.data)
+        state = recompute_batch_statistics(
+            population.program, carry, found.params, population.source.data
+        )
         return found if state is found.model_state else found._replace(model_state=state)
 
     return with_batch_statistics

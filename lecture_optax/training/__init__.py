@@ -55,7 +55,7 @@ after every chunk (a quarter of a second) and once before the first:
                     moment.look     {"step": ..., "valid_loss": ..., ...}, or None
 
 A checkpoint saves `run.carry`, `run.best`, `run.history` (`carry` is donated by the next chunk:
-copy what you keep), and resumes by writing them back before `loop.go_on(run, source, hooks=...)`;
+copy what you keep), and resumes by writing them back before `loop.run_loop(run, source, hooks=...)`;
 what a hook raises (`SystemExit(143)`) leaves the run as it stands. Progress and logs read
 `event.records` and `event.evaluation`. `poll` is called between the batches of an evaluation, and may
 raise too.

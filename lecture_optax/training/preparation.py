@@ -17,9 +17,9 @@ from .checks.data import check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.targets import check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
-from .compiled.sharding import placed
+from .compiled.sharding import place
 from .compiled.step import Carry
-from .loop.sources import Rows, Stream
+from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
 from .problem import Problem
 
@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     problem: Problem
     program: Program
     carry: Carry
-    source: Rows | Stream
+    source: ArraySource | IterableSource
     valid: Any
     steps: int
     optimizer_source: str
@@ -58,7 +58,7 @@ def prepare(
     average: Any = None,
     sample_weight: Any = None,
     mesh: Mesh | None = None,
-    stream: Stream | None = None,
+    stream: IterableSource | None = None,
     split: Callable[[Problem], Problem] = lambda problem: problem,
 ) -> Prepared:
     """Check a problem and an optimizer, and put both on the device.
@@ -93,9 +93,9 @@ def prepare(
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
-    train, valid, sample_weight = placed(data, program.mesh)
+    train, valid, sample_weight = place(data, program.mesh)
     is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
-    source = stream or Rows(train, sample_weight, is_slow)
+    source = stream or ArraySource(train, sample_weight, is_slow)
     return Prepared(problem, program, carry, source, valid, total, optimizer_source, cost)
 
 

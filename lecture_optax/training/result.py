@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .loop.evaluation import average_of
+from .loop.evaluation import averaged_params
 from .loop.run import History, Run
 
 
@@ -98,7 +98,7 @@ def result_of(
         params, model_state = best.params, best.model_state
         kept = Kept(best.step, best.is_average)
     elif settle is not None:
-        params = average_of(run.carry)
+        params = averaged_params(run.carry)
         model_state, kept = settle(params), Kept(run.step, is_average=True)
     else:
         params, model_state = run.carry.params, run.carry.model_state

@@ -16,7 +16,7 @@ from flax import nnx
 from lecture_optax.recipe import run
 from lecture_optax.recipe.checkpoint import snapshot as saves
 from lecture_optax.training import Problem
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.sources import ArraySource
 from tests.stress.train_process import LinenNet, NnxNet, data
 
 
@@ -52,7 +52,7 @@ def learned(result):
 
 def counting(path):
     """Write down the steps that are really taken, each chunk as it ends."""
-    advance, begun = Rows.advance, []
+    advance, begun = ArraySource.advance, []
 
     def counted(self, program, carry, steps):
         if not begun:
@@ -73,7 +73,7 @@ def _spent(path):
 def main(kind, steps, folder, out, *flags):
     if "--eager" in flags:
         saves.FIRST, saves.SHARE = 0.0, 1e9
-    Rows.advance = counting(Path(out).with_suffix(".steps"))
+    ArraySource.advance = counting(Path(out).with_suffix(".steps"))
     options = {"steps": int(steps), "batch_size": 64, "progress": False, "checkpoint": folder}
     result = run(problem(kind), budget=3.0, **options)
     np.savez(out, *learned(result))

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..._core.describe import describe
 from ..._core.extras import warn
-from ...training.checkpoint.folder import sentence
-from ...training.checkpoint.restore import as_saved, placed
+from ...training.checkpoint.folder import first_line
+from ...training.checkpoint.restore import as_saved, place_like
 from ...training.checkpoint.snapshot import arrays_of, difference
 from ...training.compiled.step import Carry
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
@@ -127,7 +127,7 @@ def _unpacked(data: np.ndarray, like: Any) -> Any:
         )
     parts = [data[end - x.nbytes : end] for x, end in zip(plain, ends, strict=True)]
     values = [
-        placed(part.view(x.dtype).reshape(x.shape), leaf)
+        place_like(part.view(x.dtype).reshape(x.shape), leaf)
         for part, x, leaf in zip(parts, plain, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, values)
@@ -192,7 +192,7 @@ class SearchSaver:
             self.store.write(*snapshot(self.race, self.identity))
         except OSError as error:
             warn(
-                f"the search could not be saved in {str(self.store.path)!r} ({sentence(error)}): "
+                f"the search could not be saved in {str(self.store.path)!r} ({first_line(error)}): "
                 "the search continues and tries again later."
             )
             self._due = time.perf_counter() + 1 / SHARE

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..._core.extras import warn
-from ...training.checkpoint.folder import KEPT, make_writable, sentence
+from ...training.checkpoint.folder import KEPT, first_line, make_writable
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,13 +57,13 @@ class Store:
             self._saves[number] = set(saved.parts)
             for error in errors.values():
                 warn(
-                    f"the last save in {str(self.path)!r} is damaged ({sentence(error)}): the "
+                    f"the last save in {str(self.path)!r} is damaged ({first_line(error)}): the "
                     "search resumes from the one before it."
                 )
             return saved
         if errors:
             raise ValueError(
-                f"no save in {str(self.path)!r} can be read ({sentence(errors[self._number])}). "
+                f"no save in {str(self.path)!r} can be read ({first_line(errors[self._number])}). "
                 "Nothing was removed; to start anew, give another folder or remove this one."
             )
         return None
@@ -71,7 +71,7 @@ class Store:
     def make(self) -> None:
         """Make the folder.
 
-        **Raises** `OSError`, in one sentence, if nothing can be written to it.
+        **Raises** `OSError`, in one first_line, if nothing can be written to it.
         """
         make_writable(self.path)
         (self.path / "weights").mkdir(exist_ok=True)

@@ -15,8 +15,8 @@ from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.compiled.program import CHUNK, Program, table_of
 from ...training.compiled.step import Carry, rate_of
-from ...training.loop.nonfinite import first_not_finite
-from ...training.loop.sources import Rows
+from ...training.loop.nonfinite import inspect_step
+from ...training.loop.sources import ArraySource
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from .diagnose import Diagnosis, diagnose
@@ -26,7 +26,7 @@ from .verdict import Remedy, times
 
 
 def run_branch(
-    program: Program, source: Rows, start: Carry, factor: float, steps: int
+    program: Program, source: ArraySource, start: Carry, factor: float, steps: int
 ) -> LearningCurve:
     """Continue a run with its updates multiplied by `factor`, for `steps` or until it fails."""
     program = dataclasses.replace(program, hyperparams=as_data({"factor": factor}))
@@ -46,7 +46,7 @@ def run_branch(
 
 
 def _advance(
-    program: Program, source: Rows, start: Carry, steps: int
+    program: Program, source: ArraySource, start: Carry, steps: int
 ) -> tuple[Carry, dict[str, np.ndarray]]:
     """Take `steps` steps or stop at the first that is not finite; return the carry and records."""
     carry, first = copied(start), int(np.asarray(start.step))
@@ -61,11 +61,11 @@ def _advance(
 
 
 def _failure(
-    program: Program, source: Rows, start: Carry, good: int, records: dict[str, np.ndarray]
+    program: Program, source: ArraySource, start: Carry, good: int, records: dict[str, np.ndarray]
 ) -> Failure:
     """Repeat the run up to the step before the failure, and inspect the next step."""
     carry = _advance(program, source, start, good)[0] if good else start
-    what, leaf = first_not_finite(program, carry)
+    what, leaf = inspect_step(program, carry)
     names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
     bad = [word for name, word in names.items() if not np.isfinite(records[name][good])]
     return Failure(good + 1, what or (bad or ["a parameter"])[0], leaf)

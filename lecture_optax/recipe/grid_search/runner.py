@@ -27,9 +27,9 @@ from ...training._trees import as_data, copied
 from ...training.checkpoint.snapshot import arrays_of
 from ...training.compiled.program import CHUNK, Program
 from ...training.compiled.step import Carry
-from ...training.loop.batch_statistics import settled
-from ...training.loop.evaluation import average_of, evaluate
-from ...training.loop.sources import Rows
+from ...training.loop.batch_statistics import recompute_batch_statistics
+from ...training.loop.evaluation import averaged_params, evaluate
+from ...training.loop.sources import ArraySource
 from ..population.held_out import DIVERGED
 from ..population.population import SHARE, bytes_of, free_bytes
 from .grid import Grid, Key
@@ -56,7 +56,7 @@ class Runs:
     """What the runs of a sweep share, and two ways to train them: alone or vectorized."""
 
     program: Program
-    source: Rows
+    source: ArraySource
     valid: Any
     starts: Mapping[int, Carry]
     grid: Grid
@@ -150,8 +150,8 @@ class Runs:
 
     def evaluation(self, carry: Carry) -> tuple[float, float]:
         """Return the validation loss of the raw weights and of the averaged ones."""
-        average = average_of(carry)
-        state = settled(self.program, carry, average, self.source.data)
+        average = averaged_params(carry)
+        state = recompute_batch_statistics(self.program, carry, average, self.source.data)
         return self._loss(carry.params, carry.model_state), self._loss(average, state)
 
     def start_loss(self) -> float:

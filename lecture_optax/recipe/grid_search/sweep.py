@@ -1,9 +1,8 @@
 """Exhaustive grids of runs: every optimizer, schedule, learning rate and seed."""
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.loop.evaluation import evaluation_steps
 from ...training.preparation import prepare
 from ...training.problem import as_problem
-from ...training.reporting.progress import Display, Status, display_for
+from ...training.reporting.progress import show_progress
 from ..population.arms import OptimizerFactory, arm_optimizer
 from ..population.held_out import holdout_split
 from .grid import Decay, Key, make_grid
@@ -115,45 +114,12 @@ def _all_rows(
             path = Path(checkpoint).expanduser()
             done = read_finished(path, runs.identity())
             file = stack.enter_context(path.open("a"))
-        display = display_for(progress)
-        told = _Told(display and stack.enter_context(closing(display)), len(runs.grid), len(done))
+        showing = show_progress(progress, unit="runs", label="lowest loss")
+        reporter = stack.enter_context(showing)
         for row in runs.train([key for key in runs.grid if key not in done], lanes):
             done[key_of(row)] = row
             if file:
                 append_row(file, row)
-            told.of(done)
+            lowest, ended = min(row.lowest for row in done.values()), len(done) == len(runs.grid)
+            reporter.update(len(done), len(runs.grid), lowest, ended=ended)
     return done
-
-
-class _Status(Status):
-    """The status of a sweep, in runs."""
-
-    @property
-    def done(self) -> str:
-        return f"{self.step:,} of {self.steps:,} runs"
-
-    @property
-    def seen(self) -> str:
-        return f"lowest loss {self.loss:.4g}"
-
-    @property
-    def time(self) -> str:
-        return super().time.replace("steps/s", "runs/s")
-
-
-class _Told:
-    """Shows the status between runs, no more often than the display asks for."""
-
-    def __init__(self, display: Display | None, runs: int, before: int):
-        self.display, self.runs, self.before = display, runs, before
-        self.began = self.shown = time.perf_counter()
-
-    def of(self, done: Mapping[Key, Row]) -> None:
-        now, ended = time.perf_counter(), len(done) == self.runs
-        if self.display is None or not (ended or now - self.shown >= self.display.seconds):
-            return
-        self.shown = now
-        seconds = now - self.began
-        rate = (len(done) - self.before) / seconds if seconds else 0.0
-        lowest = min(row.lowest for row in done.values())
-        self.display.show(_Status(len(done), self.runs, lowest, {}, rate, seconds, ended))

@@ -19,8 +19,8 @@ from ...training._trees import as_data, copied
 from ...training.compiled.program import Program, table_of
 from ...training.compiled.step import Carry
 from ...training.loop.loop import next_length
-from ...training.loop.nonfinite import leaf_not_finite
-from ...training.loop.sources import Rows
+from ...training.loop.nonfinite import first_nonfinite_leaf
+from ...training.loop.sources import ArraySource
 from .arms import Arm
 from .curve import Curve
 from .journal import ReplayLog
@@ -69,7 +69,7 @@ class Population:
     """
 
     program: Program
-    source: Rows
+    source: ArraySource
     start: Carry = field(repr=False)
     steps: int
     limit: int
@@ -163,7 +163,7 @@ class Population:
             bad = [name for name in names if not np.isfinite(records[name][good])]
             member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
             if "loss" not in bad:  # after a loss that is not finite, no parameter is
-                member.curve.leaf = leaf_not_finite(carry.params)
+                member.curve.leaf = first_nonfinite_leaf(carry.params)
 
     def _hyperparams(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))

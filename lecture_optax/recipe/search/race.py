@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...training.loop.evaluation import average_of
+from ...training.loop.evaluation import averaged_params
 from .. import constants as c
 from ..population.arms import Arm
 from ..population.curve import Evaluation
@@ -201,7 +201,7 @@ class Race:
         carry = self.population.members[arm].carry
         if carry is None:  # they are restored at the end of the log
             return None, None
-        return average_of(carry) if averaged else carry.params, carry.model_state
+        return averaged_params(carry) if averaged else carry.params, carry.model_state
 
     def _add_candidate(self, loss_change: float, arm: Arm, is_average: bool) -> None:
         """Keep the lowest of each kind, or the lowest few where they are to be compared again."""

@@ -1,7 +1,7 @@
-"""Where do checkpoints lie, and what if the disk says no? Orbax, in one place.
+"""Checkpoint folders: whole files or none, checksums, and the newest checkpoint that can be read.
 
-A checkpoint is a flat dict of arrays by path, and notes, all that JSON can say. It is written
-beside its final name and then renamed, so that a kill leaves a whole one or none.
+A checkpoint of a run is a flat dict of arrays by path, and notes in JSON. Orbax writes it beside
+its final name and then renames it, so a kill leaves a whole checkpoint or none.
 """
 
 import json
@@ -9,75 +9,124 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..._core.extras import warn
+from ..._core.extras import require, warn
 
 KEPT = 2
-"""So many checkpoints stay: the last, and the one before it in case that the last is damaged."""
+"""The checkpoints that stay: the newest, and the one before it in case the newest is damaged."""
+
+FORMAT = 2
+"""The number of the format, in the notes of every checkpoint: raised where the notes change."""
 
 TRIAL = ".trial"
-"""A file that is made and removed, to learn whether files can be."""
+"""A file that is made and removed, to check that files can be made."""
+
+
+class Newest(NamedTuple):
+    """The newest checkpoint that can be read: its number, what was read, and newer damaged ones."""
+
+    number: int
+    saved: Any
+    damaged: list[int]
+
+
+def newest_readable(
+    path: Path, numbers: Iterable[int], read: Callable[[int], Any]
+) -> Newest | None:
+    """Return the first checkpoint of `numbers`, the newest first, that can be read.
+
+    Returns None where there are no `numbers`.
+
+    **Warns** of each newer one, which is damaged.
+
+    **Raises** `ValueError` where all of them are damaged. Nothing is removed.
+    """
+    damaged: dict[int, Exception] = {}
+    for number in numbers:
+        try:
+            saved = read(number)
+        except Exception as error:  # a reader of a damaged file may raise anything
+            damaged[number] = error
+            continue
+        for newer, error in damaged.items():
+            warn(
+                f"checkpoint {newer} in {str(path)!r} is damaged ({first_line(error)}): resuming "
+                f"from checkpoint {number}."
+            )
+        return Newest(number, saved, list(damaged))
+    if damaged:
+        number, error = next(iter(damaged.items()))
+        raise ValueError(
+            f"no checkpoint in {str(path)!r} can be read (the newest, {number}: "
+            f"{first_line(error)}). Nothing was removed. To start again, give another folder or "
+            "remove this one."
+        )
+    return None
+
+
+def check_format(path: Path, notes: Mapping[str, Any]) -> None:
+    """Check that a checkpoint has the format of this version.
+
+    **Raises** `ValueError` where another version wrote it.
+    """
+    if notes.get("format") != FORMAT:
+        raise ValueError(
+            f"checkpoint={str(path)!r} was written by another version of lecture_optax, and this "
+            "version cannot resume it: resume with that version, or give another folder to start "
+            "again."
+        )
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a whole file or none: beside its name, to the disk, and then rename it."""
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
 
 
 class Saved(NamedTuple):
-    """What is read back: arrays by their path, and what was noted of the run."""
+    """A checkpoint that was read: arrays by path, and the notes of the run."""
 
     arrays: dict[str, np.ndarray]
     notes: dict[str, Any]
 
 
-class Folder:
-    """A folder of checkpoints, named for their steps.
+class CheckpointFolder:
+    """A folder of checkpoints, named by their steps.
 
-    One thread writes, one checkpoint at a time; the caller's arrays must not change meanwhile.
+    One thread writes, one checkpoint at a time. The caller's arrays must not change meanwhile.
     """
 
     def __init__(self, path: Any):
         _import_orbax()
         self.path = Path(path).expanduser().absolute()
-        # Python waits for it when it ends; cut off within Orbax, it would take the process with it
+        # Python waits for this thread when it ends: killed within Orbax, it would crash the process
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None
-        self._damaged: dict[int, Exception] = {}
+        self._damaged: list[int] = []
 
     def newest(self) -> tuple[int, Saved] | None:
-        """The last checkpoint that can be read, with its step; None where there is none at all.
-
-        **Warns** where a later one was damaged.
-
-        **Raises** `ValueError` where there are checkpoints and all are damaged: nothing is removed.
-        """
-        damaged = self._damaged = {}
-        for step in self._steps():
-            try:
-                saved = _read(self.path / str(step))
-            except Exception as error:  # whatever a damaged file makes a reader say
-                damaged[step] = error
-                continue
-            self._warn_of_damage(step)
-            return step, saved
-        if damaged:
-            step, error = next(iter(damaged.items()))
-            raise ValueError(
-                f"no checkpoint in {str(self.path)!r} can be read (the last, of step {step}: "
-                f"{sentence(error)}). Nothing was removed; to start anew, give another folder or "
-                "remove this one."
-            )
-        return None
+        """Return the newest checkpoint and its step, as `newest_readable` does."""
+        newest = newest_readable(self.path, self._steps(), lambda n: _read(self.path / str(n)))
+        if newest is None:
+            return None
+        self._damaged = newest.damaged
+        return newest.number, newest.saved
 
     def make(self) -> None:
-        """Make the folder, or say in one sentence why it cannot be.
+        """Make the folder. Damaged checkpoints are renamed: their steps will be saved again.
 
-        What is damaged is renamed, as its number will come again.
-
-        **Raises** `OSError`.
+        **Raises** `OSError`, in one sentence, where nothing can be written.
         """
         make_writable(self.path)
         for step in self._damaged:
@@ -85,7 +134,7 @@ class Folder:
             (self.path / str(step)).rename(self.path / name)
 
     def write(self, step: int, arrays: Mapping[str, np.ndarray], notes: dict[str, Any]) -> None:
-        """Begin to write a checkpoint; `finished` or `wait` says how it went."""
+        """Start to write a checkpoint; `finished` or `wait` returns how it went."""
         self._writing = self._writer.submit(_write, self.path, step, dict(arrays), notes)
 
     @property
@@ -93,16 +142,16 @@ class Folder:
         return self._writing is not None
 
     def finished(self) -> float | None:
-        """The seconds that the last write took, once it is done, and once only.
+        """Return the seconds that a write took, once, after it is done; or None.
 
-        **Raises** what went wrong in it.
+        **Raises** the error of the write.
         """
         if self._writing is None or not self._writing.done():
             return None
         return self.wait()
 
     def wait(self) -> float | None:
-        """Wait for the write that goes on, if any. As `finished`."""
+        """Wait for the write in progress, if any, and return as `finished` does."""
         writing, self._writing = self._writing, None
         return None if writing is None else writing.result()
 
@@ -110,34 +159,22 @@ class Folder:
         self._writer.shutdown(wait=False)
 
     def _steps(self) -> list[int]:
-        """The steps that have a checkpoint, the last one first; a half-written one has none."""
+        """Return the steps that have a whole checkpoint, the newest first."""
         if not self.path.is_dir():
             return []
         return sorted(
             (int(x.name) for x in self.path.iterdir() if x.name.isdecimal()), reverse=True
         )
 
-    def _warn_of_damage(self, step: int) -> None:
-        for number, error in self._damaged.items():
-            warn(
-                f"the checkpoint of step {number} in {str(self.path)!r} is damaged "
-                f"({sentence(error)}): going on from the one before it, of step {step}."
-            )
-
 
 def _import_orbax() -> Any:
-    try:
-        from orbax.checkpoint import v1
-    except ImportError as error:
-        raise ImportError(
-            "checkpoint= needs Orbax: pip install 'lecture_optax[train]', or leave it out."
-        ) from error
-    return v1
+    package, way_out = "orbax.checkpoint", "Or leave out checkpoint=."
+    return require(package, extra="train", what="checkpoint=", otherwise=way_out).v1
 
 
 def _read(path: Path) -> Saved:
     ocp = _import_orbax()
-    check_seal(path)
+    check_checksums(path)
     with _quiet():
         arrays = ocp.load_checkpointables(path)["arrays"]
         notes = ocp.checkpointables_metadata(path).custom_metadata
@@ -145,7 +182,7 @@ def _read(path: Path) -> Saved:
 
 
 def _write(path: Path, step: int, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> float:
-    """Write, and count the seconds. What a failed or killed write left is swept away first."""
+    """Write a checkpoint, and return the seconds. Removes what a killed write has left."""
     ocp = _import_orbax()
     began = time.perf_counter()
     _reserve(path, sum(x.nbytes for x in arrays.values()))
@@ -157,14 +194,14 @@ def _write(path: Path, step: int, arrays: dict[str, np.ndarray], notes: dict[str
         ) as checkpointer,
     ):
         checkpointer.save_checkpointables(step, {"arrays": arrays}, custom_metadata=notes)
-    seal(path / str(step))
+    write_checksums(path / str(step))
     return time.perf_counter() - began
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Learn of a full disk from the disk: Orbax's threads would say it a hundred times.
+    """Check that the disk has room: Orbax's threads would report it a hundred times.
 
-    **Raises** `OSError` where a file of the size of the checkpoint, and some room, cannot be.
+    **Raises** `OSError` where there is no room for a file a little larger than the checkpoint.
     """
     if not hasattr(os, "posix_fallocate"):  # macOS, Windows
         return
@@ -177,9 +214,9 @@ def _reserve(path: Path, size: int) -> None:
 
 
 def make_writable(path: Path) -> None:
-    """Make a folder, or say in one sentence why it cannot be written to.
+    """Make a folder in which files can be made.
 
-    **Raises** `OSError`.
+    **Raises** `OSError`, in one sentence, where nothing can be written.
     """
     trial = path / TRIAL
     try:
@@ -188,20 +225,20 @@ def make_writable(path: Path) -> None:
         trial.unlink()
     except OSError as error:
         raise type(error)(
-            f"checkpoint={str(path)!r} cannot be written to ({sentence(error)}), so nothing was "
-            "trained: give a folder in which files can be made."
+            f"checkpoint={str(path)!r} cannot be written to ({first_line(error)}), so nothing was "
+            "trained. Give a folder in which you can make files."
         ) from None
 
 
-def sentence(error: BaseException) -> str:
-    """The first line of what an error says, without the paths and the hundred lines after it."""
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without paths."""
     text = (getattr(error, "strerror", None) or str(error)).strip() or type(error).__name__
     return text.splitlines()[0][:160]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Orbax's threads log a traceback each for a full disk; what went wrong is raised as well."""
+    """Silence Orbax's threads, which log a traceback each; the error is raised as well."""
     logger = logging.getLogger("absl")
     disabled, logger.disabled = logger.disabled, True
     try:
@@ -210,30 +247,29 @@ def _quiet() -> Iterator[None]:
         logger.disabled = disabled
 
 
-SEAL = "seal.json"
+CHECKSUMS = "checksums.json"
 
 
-def seal(path: Path) -> None:
+def write_checksums(path: Path) -> None:
     """Write the checksums of all files of a checkpoint beside them."""
-    part = path / f"{SEAL}.part"
-    part.write_text(json.dumps(_checksums(path)))
-    part.replace(path / SEAL)
+    body = json.dumps(_checksums(path)).encode()
+    write_file(path / CHECKSUMS, lambda file: file.write(body))
 
 
-def check_seal(path: Path) -> None:
-    """Compare the files with their seal. A writer may have been killed before it set one.
+def check_checksums(path: Path) -> None:
+    """Compare the files with their checksums. A killed writer may have left none.
 
-    **Raises** `ValueError` for a file that is missing or not as it was written.
+    **Raises** `ValueError` for a file that is missing or has changed.
     """
-    if not (path / SEAL).exists():
+    if not (path / CHECKSUMS).exists():
         return
-    now, before = _checksums(path), json.loads((path / SEAL).read_text())
+    now, before = _checksums(path), json.loads((path / CHECKSUMS).read_text())
     for name in before:
         if now.get(name) != before[name]:
-            raise ValueError(f"{name} is {'missing' if name not in now else 'not as written'}")
+            raise ValueError(f"{name} {'is missing' if name not in now else 'has changed'}")
 
 
 def _checksums(path: Path) -> dict[str, int]:
-    """CRC-32 of every file."""
-    files = (x for x in path.rglob("*") if x.is_file() and not x.name.startswith(SEAL))
+    """Return the CRC-32 of every file by name."""
+    files = (x for x in path.rglob("*") if x.is_file() and not x.name.startswith(CHECKSUMS))
     return {str(x.relative_to(path)): zlib.crc32(x.read_bytes()) for x in files}

@@ -1,8 +1,7 @@
-"""What fits, by name? A saved state in an optimizer that has changed meanwhile.
+"""Restore a saved state by name, also into an optimizer that has changed meanwhile.
 
-A leaf is known by its path, `opt_state[1].mu['w']`, and by the part of it that another order of the
-chain, a clip in front or a wrapper around leaves alone: the state it belongs to, and the field,
-`FirstMomentState.mu['w']`.
+A leaf has a path, `opt_state[1].mu['w']`, and a name that stays when the chain is reordered or
+wrapped: its state and field, `FirstMomentState.mu['w']`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.tables import text_table
 from .._trees import kind_of
 
 RATES = ("LearningRateState", "ScaleByScheduleState", "InjectStatefulHyperparamsState")
@@ -19,7 +19,7 @@ RATES = ("LearningRateState", "ScaleByScheduleState", "InjectStatefulHyperparams
 
 
 class Leaf(NamedTuple):
-    """A leaf of a tree, under both of its names."""
+    """A leaf of a tree, with its path and its name."""
 
     path: str
     name: str
@@ -27,16 +27,16 @@ class Leaf(NamedTuple):
 
 
 def leaves_of(tree: Any, prefix: str) -> list[Leaf]:
-    """The leaves of parameters or of a model's state: their path is their name."""
+    """Return the leaves of parameters or of a model's state, whose path is their name."""
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return [Leaf(path := prefix + jax.tree_util.keystr(keys), path, x) for keys, x in paths]
 
 
 def state_leaves_of(opt_state: Any, params: Any, prefix: str) -> list[Leaf]:
-    """The leaves of an optimizer's state, in the order in which it flattens."""
+    """Return the leaves of an optimizer's state, in the order in which it flattens."""
     structure = jax.tree.structure(params)
 
-    def is_like_params(x):  # what is below has the parameters' own keys
+    def is_like_params(x):  # the leaves below have the keys of the parameters
         return jax.tree.structure(x) == structure
 
     found = []
@@ -49,7 +49,7 @@ def state_leaves_of(opt_state: Any, params: Any, prefix: str) -> list[Leaf]:
 
 
 class Restored(NamedTuple):
-    """The values in the order of the wanted leaves, and a line for each that did not fit."""
+    """The values in the order of the wanted leaves, and a line for each that does not match."""
 
     values: list[Any]
     misfits: list[tuple[str, str]]
@@ -61,12 +61,12 @@ def restored(
     wanted: Sequence[Leaf],
     updates: int,
 ) -> Restored:
-    """Give every wanted leaf the saved one of its path, or else of its name.
+    """Return for every wanted leaf the saved one of its path, or else of its name.
 
     **Arguments**
 
-    - `saved`: arrays by path; `names`: the short names of those paths.
-    - `updates`: made so far; a schedule that is new goes on from there.
+    - `saved`: arrays by path; `names`: the names of those paths.
+    - `updates`: the number of updates so far, at which a new schedule starts.
     """
     sources, values, misfits = _match(names, wanted), [], []
     for leaf in wanted:
@@ -76,12 +76,12 @@ def restored(
             misfits.append((leaf.path, misfit))
     unused = [path for path in names if path not in sources.values()]
     return Restored(
-        values, misfits + [(path, "only in the checkpoint: left out") for path in unused]
+        values, misfits + [(path, "only in the checkpoint: not restored") for path in unused]
     )
 
 
 def table(header: str, rows: Sequence[tuple[str, str]]) -> str:
-    """One line a leaf; leaves of one field of which the same is to be said share a line."""
+    """Return one line a leaf; leaves of one field with the same words share a line."""
     lines: dict[tuple[str, str], list[str]] = {}
     for path, words in rows:
         field = path.partition("['")[0] if path.startswith("opt_state") else path
@@ -90,12 +90,11 @@ def table(header: str, rows: Sequence[tuple[str, str]]) -> str:
         (paths[0], words) if len(paths) == 1 else (field, f"({len(paths)} leaves) {words}")
         for (field, words), paths in lines.items()
     ]
-    width = max((len(path) for path, _ in merged), default=0)
-    return "\n".join([header, *(f"  {path:<{width}}  {words}" for path, words in merged)])
+    return "\n".join([header, text_table([("", *line) for line in merged], "lll")])
 
 
 def _match(names: Mapping[str, str], wanted: Sequence[Leaf]) -> dict[str, str]:
-    """From wanted paths to saved ones: both names equal, or the short one, in order."""
+    """Return the saved path of each wanted one: path and name equal, or else the name, in order."""
     found = {leaf.path: leaf.path for leaf in wanted if names.get(leaf.path) == leaf.name}
     rest: dict[str, list[str]] = {}
     for path, name in names.items():
@@ -110,20 +109,20 @@ def _match(names: Mapping[str, str], wanted: Sequence[Leaf]) -> dict[str, str]:
 def _value(
     leaf: Leaf, saved: Mapping[str, np.ndarray], sources: Mapping[str, str], updates: int
 ) -> tuple[Any, str]:
-    """The value of one leaf, and what did not fit."""
+    """Return the value of one leaf, and what does not match."""
     like = leaf.value
     if leaf.path not in sources:
         if leaf.name in {f"{state}.count" for state in RATES}:
-            value = placed(np.asarray(updates, like.dtype), like)
-            return value, f"not in the checkpoint: {updates}, the updates made"
-        return like, "not in the checkpoint: starts anew"
+            value = place_like(np.asarray(updates, like.dtype), like)
+            return value, f"not in the checkpoint: {updates}, the number of updates"
+        return like, "not in the checkpoint: starts again"
     value, plain = saved[sources[leaf.path]], as_saved(like)
     if value.shape != plain.shape or not _converts(value.dtype, plain.dtype):
-        return like, f"is {kind_of(plain)}, was {kind_of(value)}: starts anew"
+        return like, f"is {kind_of(plain)}, was {kind_of(value)}: starts again"
     if value.dtype != plain.dtype:
         words = f"is {plain.dtype}, was {value.dtype}: converted"
-        return placed(value.astype(plain.dtype), like), words
-    return placed(value, like), ""
+        return place_like(value.astype(plain.dtype), like), words
+    return place_like(value, like), ""
 
 
 def _converts(one: Any, other: Any) -> bool:
@@ -135,14 +134,14 @@ def _converts(one: Any, other: Any) -> bool:
 
 
 def as_saved(x: Any) -> Any:
-    """A leaf as it is written: a random key as its numbers."""
+    """Return a leaf as it is written: a random key as its numbers."""
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.key_data(x)
     return x
 
 
-def placed(value: np.ndarray, like: jax.Array) -> jax.Array:
-    """A saved value as the leaf it takes the place of, so that it finds the same program."""
+def place_like(value: np.ndarray, like: jax.Array) -> jax.Array:
+    """Return a saved value like the leaf that it replaces, so that the same program serves it."""
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.array(value), impl=jax.random.key_impl(like))
     if getattr(like, "weak_type", False) and value.ndim == 0:
@@ -153,7 +152,7 @@ def placed(value: np.ndarray, like: jax.Array) -> jax.Array:
 
 
 def _name(opt_state: Any, keys: Sequence[Any]) -> str:
-    """The innermost named state on the way, and what follows it."""
+    """Return the innermost named state on the path, and the rest of the path."""
     node, name = opt_state, jax.tree_util.keystr(tuple(keys))
     for i, key in enumerate(keys):
         if hasattr(node, "_fields"):

@@ -1,26 +1,55 @@
-"""When is a run saved, and how does it go on? By time, at the end, and when it is asked to stop."""
+"""Save a run: after a share of the time, at its end, and when it is asked to stop."""
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 
 from ..._core.extras import warn
-from ..loop.loop import go_on
+from ..loop.loop import run_loop
 from ..loop.run import Callback, Event, Hook, Run
-from .folder import Folder, sentence
+from .folder import CheckpointFolder, check_format, first_line
 from .signals import Interruptions
-from .snapshot import difference, identity_of, put_back, snapshot
+from .snapshot import difference, fingerprint, restore_run, snapshot
 
 FIRST = 1.0
-"""The first save is begun so many seconds after the first chunk (which compiles)."""
+"""The seconds from the first chunk (which compiles) to the first save."""
 
 SHARE = 0.02
-"""The part of the time that later saves may take."""
+"""The share of the time that saves may take."""
 
 
-def go_on_saved(
+class SaveTimer:
+    """Decide when to save: after `FIRST` seconds, then so that saves take `SHARE` of the time.
+
+    A save that fails costs a warning, not the run: it is tried again after as long as a save of one
+    second is worth.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._due: float | None = None
+
+    def is_due(self) -> bool:
+        """Whether it is time. The first call starts the clock."""
+        now = time.perf_counter()
+        if self._due is None:
+            self._due = now + FIRST
+        return now >= self._due
+
+    def saved(self, seconds: float) -> None:
+        """Set the time of the next save after one that took `seconds`."""
+        self._due = time.perf_counter() + seconds / SHARE
+
+    def failed(self, error: BaseException, what: str, then: str) -> None:
+        """Warn that `what` could not be saved, and what happens `then`."""
+        self.saved(1.0)
+        warn(f"{what} could not be saved in {str(self.path)!r} ({first_line(error)}): {then}.")
+
+
+def run_with_checkpoints(
     run: Run,
     source: Any,
     *,
@@ -30,10 +59,10 @@ def go_on_saved(
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
 ) -> Run:
-    """As `go_on`, from the last checkpoint in the folder, and saving into it on the way.
+    """Train as `run_loop` does, from the newest checkpoint in a folder, and save into it.
 
     A source that has `get_state` and `set_state`, as Grain's iterators have, is saved with the run:
-    `get_state` says where the batches stand that were taken, not those fetched ahead.
+    `get_state` counts the batches that were trained on, not those fetched ahead.
 
     **Raises** `ValueError` for the folder of another run, or what does not fit under `strict`;
     `OSError` where nothing can be written; `SystemExit(143)` after a SIGTERM and
@@ -42,75 +71,70 @@ def go_on_saved(
     if checkpoint is None:
         with Interruptions() as interruptions:
             every = [*hooks, lambda event: interruptions.obey()]
-            return go_on(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
-    folder = Folder(checkpoint)
-    saves = Saves(run, source, folder, identity_of(run, source, seed))
+            return run_loop(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
+    folder = CheckpointFolder(checkpoint)
+    saver = RunSaver(run, source, folder, fingerprint(run, source, seed))
     try:
-        if saves.resume(strict):
+        if saver.resume(strict):
             return run
         folder.make()
-        with saves.interruptions:
-            every = [*hooks, saves.hook]
-            go_on(run, source, callbacks=callbacks, hooks=every, poll=saves.poll)
-            saves.poll()  # who asked during the last save
+        with saver.interruptions:
+            every = [*hooks, saver.hook]
+            run_loop(run, source, callbacks=callbacks, hooks=every, poll=saver.poll)
+            saver.poll()  # a signal may arrive during the last save
             return run
     finally:
-        saves.finish()
+        saver.finish()
 
 
-class Saves:
-    """The saves of one run. A disk that fails costs a warning, not the run."""
+class RunSaver:
+    """The checkpoints of one run. A disk that fails costs a warning, not the run."""
 
-    def __init__(self, run: Run, source: Any, folder: Folder, identity: dict[str, Any]):
+    def __init__(self, run: Run, source: Any, folder: CheckpointFolder, identity: dict[str, Any]):
         self.run, self.source, self.folder, self.identity = run, source, folder, identity
         self.interruptions = Interruptions()
+        self._timer = SaveTimer(folder.path)
         self._saved_at: int | None = None
-        self._due: float | None = None
         self._copying = 0.0
 
     def resume(self, strict: bool) -> bool:
-        """Go back to where the last checkpoint stands; whether there is nothing left to do."""
-        found = self.folder.newest()
-        if found is None:
+        """Restore the newest checkpoint, and return whether the run is finished."""
+        newest = self.folder.newest()
+        if newest is None:
             return False
-        step, saved = found
+        step, saved = newest
+        check_format(self.folder.path, saved.notes)
         where = str(self.folder.path)
         if words := difference(self.identity, saved.notes["identity"]):
             raise ValueError(
                 f"checkpoint={where!r} holds another run: {words}. Nothing was changed in it. Give "
-                "each run a folder of its own, or remove this one to start anew."
+                "each run its own folder, or remove this one to start again."
             )
-        put_back(self.run, self.source, saved, strict, where)
+        restore_run(self.run, self.source, saved, strict, where)
         self._saved_at = step
         return saved.notes["finished"]
 
     def hook(self, event: Event) -> None:
-        """Called after every chunk."""
+        """Save where it is time: called after every chunk."""
         self.poll()
         self._collect(self.folder.finished)
         if self.run.stopped or self.run.step >= self.run.steps:
             self._save_now()
-        elif event.records and self._is_due():
+        elif event.records and self._timer.is_due() and not self.folder.is_writing:
             self._begin()
 
     def poll(self) -> None:
-        """Called between chunks and within an evaluation: obey who asked the run to stop."""
+        """Save and stop if a signal asked for it: called between chunks and in an evaluation."""
         if self.interruptions.asked is not None:
             self._save_now()
             saved = f"step {self.run.step:,} is saved in {str(self.folder.path)!r}"
             self.interruptions.obey(saved if self._saved_at == self.run.step else "")
 
     def finish(self) -> None:
-        """Let what is being written come to its end, unless somebody will not wait."""
+        """Wait for the save in progress, unless a second Ctrl-C arrived."""
         if not self.interruptions.at_once:
             self._collect(self.folder.wait)
         self.folder.close()
-
-    def _is_due(self) -> bool:
-        now = time.perf_counter()
-        if self._due is None:
-            self._due = now + FIRST
-        return now >= self._due and not self.folder.is_writing
 
     def _save_now(self) -> None:
         self._collect(self.folder.wait)
@@ -126,28 +150,24 @@ class Saves:
         self._copying = time.perf_counter() - began
 
     def _collect(self, result: Callable[[], float | None]) -> None:
-        """Learn how the last write went, and set the time of the next one."""
+        """Read how the last write went, and set the time of the next one."""
         if not self.folder.is_writing:
             return
         began = time.perf_counter()
         try:
             seconds = result()
-        except Exception as error:  # whatever the disk made Orbax say: the run is worth more
-            self._saved_at, seconds = None, 1.0
-            self._warn(error)
+        except Exception as error:  # Orbax may raise anything: the run is worth more
+            self._saved_at = None
+            self._timer.failed(error, f"step {self.run.step}", self._then())
+            return
         if seconds is not None:
             # a writer takes a CPU from the steps, but nothing from an accelerator
             taken = seconds if jax.default_backend() == "cpu" else time.perf_counter() - began
-            self._due = time.perf_counter() + (self._copying + taken) / SHARE
+            self._timer.saved(self._copying + taken)
 
-    def _warn(self, error: Exception) -> None:
+    def _then(self) -> str:
         if self.interruptions.asked is not None:
-            then = "the run stops without it"
-        elif self.run.stopped or self.run.step >= self.run.steps:
-            then = "the run ends with its result all the same"
-        else:
-            then = "the run goes on, and saving is tried again later"
-        warn(
-            f"step {self.run.step} could not be saved in {str(self.folder.path)!r} "
-            f"({sentence(error)}): {then}."
-        )
+            return "the run stops without it"
+        if self.run.stopped or self.run.step >= self.run.steps:
+            return "the run still returns its result"
+        return "the run continues, and saving is tried again later"

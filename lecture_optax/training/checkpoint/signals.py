@@ -1,7 +1,7 @@
-"""Who asks a run to stop? A scheduler by SIGTERM, a person by Ctrl-C: noted, and obeyed later.
+"""Requests to stop: SIGTERM by a scheduler and Ctrl-C, noted at once and obeyed between chunks.
 
-An exception in the middle of a chunk would do worse: JAX swallows it where it collects garbage, and
-what still computes when Python ends takes the exit code with it (a segmentation fault).
+An exception in the middle of a chunk does not work: JAX swallows it where it collects garbage, and
+a computation that still runs when Python ends crashes the process.
 """
 
 import signal
@@ -13,11 +13,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruptions:
-    """Note a request to stop, in place of stopping in the middle of a step.
+    """Note a request to stop, without stopping in the middle of a step.
 
-    Inside the `with`, `asked` is None until SIGTERM or Ctrl-C arrives; a second Ctrl-C leaves
-    `at_once`. Afterwards the handlers are those from before. Python delivers signals to the main
-    thread only: in another one nothing is installed, and nothing is ever asked.
+    Inside the `with`, `asked` is None until SIGTERM or Ctrl-C arrives. A second Ctrl-C sets
+    `at_once` and raises `KeyboardInterrupt`. Afterwards the earlier handlers are restored. Python
+    delivers signals to the main thread only: in another thread no handler is installed.
     """
 
     def __init__(self):
@@ -29,8 +29,8 @@ class Interruptions:
         if threading.current_thread() is not threading.main_thread():
             return self
         for number in SIGNALS:
-            # SIG_IGN is a wish (a job in the background ignores Ctrl-C); None is a handler that
-            # was not set from Python, and could not be put back
+            # SIG_IGN is set on purpose (a background job ignores Ctrl-C); None is a handler that
+            # was not set from Python and cannot be restored
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._note)
         return self
@@ -40,14 +40,14 @@ class Interruptions:
             signal.signal(number, handler)
 
     def obey(self, words: str = "") -> None:
-        """Leave, if that was asked: with exit code 128 + 15, or `KeyboardInterrupt(words)`."""
+        """Raise if asked to stop: `SystemExit(128 + 15)` or `KeyboardInterrupt(words)`."""
         if self.asked == signal.SIGTERM:
             raise SystemExit(128 + signal.SIGTERM)
         if self.asked is not None:
             raise KeyboardInterrupt(words)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        # a scheduler repeats its SIGTERM; a person who presses Ctrl-C again does not want to wait
+        # a scheduler repeats its SIGTERM; a second Ctrl-C means: do not wait
         if self.asked is not None and number == signal.SIGINT:
             self.at_once = True
             raise KeyboardInterrupt

@@ -1,12 +1,12 @@
-"""What must be saved to go on bitwise?
+"""The content of a checkpoint: all that a run needs to resume with the same bits.
 
     carry      parameters, model state, optimizer state, step. The key is that of the seed, and the
-               rows follow from it and the step.
-    best       the weights with the lowest held-out loss, and where they were found
-    history    every record and every look, as the result will show them
-    source     where an iterator of batches stands, if there is one
+               batches follow from it and the step.
+    best       the parameters with the lowest validation loss, and their step
+    history    every record and every evaluation, as in the result
+    source     the place of an iterator of batches, if there is one
 
-Orbax writes it (`folder.py`), by path and name (`restore.py`), when `saves.py` says so.
+`folder.py` writes it, by the paths and names of `restore.py`, when `saver.py` decides.
 """
 
 import json
@@ -22,18 +22,19 @@ from .._trees import checksum, kind_of
 from ..compiled.step import Carry
 from ..loop.evaluation import Best
 from ..loop.run import History, Run
-from .folder import Saved
+from .folder import FORMAT, Saved
 from .restore import Leaf, as_saved, leaves_of, restored, state_leaves_of, table
 
 
 def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
-    """Copy what must be saved to the host: the next chunk is given the arrays themselves."""
+    """Copy what must be saved to the host: the next chunk donates the arrays."""
     leaves = carry_leaves(run.carry)
     best: Any = None
     if run.best is not None:
         best = {name: getattr(run.best, name) for name in ("loss", "step", "is_average")}
     arrays = _on_host([*leaves, *(best_leaves(run.best) if run.best is not None else [])])
     notes = {
+        "format": FORMAT,
         "identity": identity,
         "optimizer": optimizer_of(run),
         "names": {leaf.path: leaf.name for leaf in leaves if leaf.value.size},
@@ -43,7 +44,7 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
         "source": source.get_state() if hasattr(source, "get_state") else None,
         "step": run.step,
         "stopped": run.stopped,
-        # a run that was asked to stop within its last evaluation has that one to do
+        # a run that was stopped within its last evaluation repeats it
         "finished": run.stopped is not None or (run.step >= run.steps and run.is_evaluated),
     }
     arrays |= _history_arrays(run.history)
@@ -51,12 +52,12 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
     return Saved(written, json.loads(json.dumps(notes)))  # a copy, as the history grows
 
 
-def put_back(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> None:
-    """Let a new run stand where the saved one stood.
+def restore_run(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> None:
+    """Put a new run to the place of the saved one.
 
-    **Warns** with a table of what did not fit by name.
+    **Warns** with a table of what does not match by name.
 
-    **Raises** `ValueError` with it, if `strict`.
+    **Raises** `ValueError` with the table, if `strict`.
     """
     arrays, notes = saved
     wanted = carry_leaves(run.carry)
@@ -73,7 +74,7 @@ def put_back(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> N
 
 
 def carry_leaves(carry: Carry) -> list[Leaf]:
-    """All leaves but the key, in the order of `_unflatten`."""
+    """Return all leaves but the key, in the order of `_unflatten`."""
     return [
         *leaves_of(carry.params, "params"),
         *leaves_of(carry.model_state, "model_state"),
@@ -96,7 +97,7 @@ def _unflatten(carry: Carry, values: list[Any]) -> Carry:
 
 
 def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[tuple[str, str]]]:
-    """The best weights so far, unless another model's."""
+    """Return the best parameters so far, unless they are those of another model."""
     if saved.notes["best"] is None or not wanted:
         return None, []
     best = Best(carry.params, carry.model_state, **saved.notes["best"])
@@ -104,7 +105,7 @@ def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[t
     names = {path: path for path in saved.arrays if path.startswith("best.")}
     found = restored(saved.arrays, names, leaves, 0)
     if any("converted" not in words for _, words in found.misfits):
-        return None, [("best", "of another model: left out")]
+        return None, [("best", "of another model: not restored")]
     values = dict(zip((leaf.path for leaf in leaves), found.values, strict=True))
     filled = [values.get(leaf.path, leaf.value) for leaf in best_leaves(best)]
     trees = jax.tree.structure((best.params, best.model_state))
@@ -119,39 +120,42 @@ def _report(
     changed = [] if now == before else [("the optimizer", f"is {now}"), ("", f"was {before}")]
     if strict and misfits:
         raise ValueError(
-            table(f"the checkpoint in {where!r} does not fit, and strict=True:", changed + misfits)
-            + "\nGo on as it was saved, or pass strict=False to restore what fits."
+            table(
+                f"the checkpoint in {where!r} does not match, and strict=True:", changed + misfits
+            )
+            + "\nResume with the model and optimizer that were saved, or pass strict=False to "
+            "restore what matches."
         )
     if notes["finished"]:
         _report_finished(where, now, before, misfits)
     elif misfits:
-        header = f"the checkpoint in {where!r} fits in part; everything else was restored:"
+        header = f"checkpoint={where!r} matches in part. Everything else was restored:"
         warn(table(header, changed + misfits))
 
 
 def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str, str]]) -> None:
-    """Nothing will be trained: another optimizer is left unused, another model has no result."""
+    """Raise for another model than that of the finished run, and warn of another optimizer."""
     model = [(path, words) for path, words in misfits if not path.startswith("opt_state")]
     if model:
         raise ValueError(
-            table(f"the run in {where!r} is finished, and its model is another one:", model)
-            + "\nGive another folder to train this one."
+            table(f"the run in {where!r} is finished, and had another model:", model)
+            + "\nGive another folder to train this model."
         )
     if now != before:
         warn(
-            f"the run in {where!r} is finished: this is the result of {before}, and {now} was not "
+            f"the run in {where!r} is finished: its result is that of {before}, and {now} is not "
             "used. Give another folder to train with it."
         )
 
 
 def optimizer_of(run: Run) -> str:
-    """What the optimizer says of itself, on one line."""
+    """Return the description of the optimizer, on one line."""
     text = " ".join(str(describe(run.program.optimizer)).split())
     return text.replace("( ", "(").replace(", )", ")").replace(",)", ")")
 
 
 def _on_host(leaves: list[Leaf]) -> dict[str, np.ndarray]:
-    """Copies, all on their way at once; on a CPU, what is got is the donated memory itself."""
+    """Return copies, transferred together; on a CPU, `device_get` returns the donated memory."""
     values = jax.device_get([as_saved(leaf.value) for leaf in leaves])
     return {leaf.path: np.array(x) for leaf, x in zip(leaves, values, strict=True)}
 
@@ -172,10 +176,10 @@ def _history(saved: Saved) -> History:
     return History([block] if block else [], list(notes["evaluations"]), ratios)
 
 
-def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
-    """All that the numbers of a run follow from, beside the model and the optimizer.
+def fingerprint(run: Any, source: Any, seed: int) -> dict[str, Any]:
+    """Return all that determines the numbers of a run, except the model and the optimizer.
 
-    Model and optimizer may change while a run is interrupted: they are restored by name.
+    Those may change while a run is interrupted: they are restored by name.
     """
     arrays = {
         "data": getattr(source, "data", None),
@@ -192,7 +196,7 @@ def identity_of(run: Any, source: Any, seed: int) -> dict[str, Any]:
 
 
 def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
-    """In words, in what two runs differ."""
+    """Return in words how two runs differ, or None."""
     names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
     if not names:
         return None
@@ -200,7 +204,7 @@ def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
 
 
 def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The kind of every array, and a sum over its bytes: rows split by another seed are others."""
+    """Yield the kind of every array and a checksum: another split gives other examples."""
     for name, tree in trees.items():
         for path, x in jax.tree_util.tree_leaves_with_path(tree):
             if not hasattr(x, "dtype"):

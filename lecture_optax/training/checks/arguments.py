@@ -65,7 +65,7 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
             f"{in_words(beside)} is for arrays, of whose rows fit makes batches; an iterable has "
             "its own: build them as they should be, and weigh rows in a loss of your own."
         )
-    if checkpoint is not None and not stream.can_go_on:
+    if checkpoint is not None and not stream.can_resume:
         warn(
             "data are an iterator that cannot be put back to where it stood: this run is saved, "
             f"but cannot go on when it was interrupted; {ANEW}"

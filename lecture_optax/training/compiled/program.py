@@ -19,8 +19,8 @@ from .._trees import is_stream, n_rows, some_rows, strong, strong_copies
 from ..adapters.model import Functions
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
-from .row_order import rows_at
-from .sharding import automatic, mesh_of, placed, spread, with_automatic_axes
+from .row_order import batch_rows
+from .sharding import automatic, mesh_of, place, shard_batch, with_automatic_axes
 from .step import Carry, Record, keys_of, step_of
 
 CHUNK = 1024
@@ -175,11 +175,11 @@ class Program:
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
-        params, model_state = placed(copies, self.mesh)
+        params, model_state = place(copies, self.mesh)
         start, numbers = self.compiled.start, self.hyperparams
         opt_state = start_optimizer(start, self.optimizer, params, numbers)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
-        return placed(carry, self.mesh)
+        return place(carry, self.mesh)
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
         """One step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
@@ -211,11 +211,11 @@ def compile_of(
 
     def take(data, key, step):
         rows = jax.tree.leaves(data)[0].shape[0]
-        chosen = rows_at(keys_of(key)[0], step, rows, batch_size * accumulate)
-        return spread(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
+        chosen = batch_rows(keys_of(key)[0], step, rows, batch_size * accumulate)
+        return shard_batch(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
 
     def given(carry, table, i, batch, sample_weight, hyperparams):
-        carry, record = step(carry, spread(batch, mesh), sample_weight, hyperparams)
+        carry, record = step(carry, shard_batch(batch, mesh), sample_weight, hyperparams)
         table = jax.lax.dynamic_update_index_in_dim(table, _row(record), i, 0)
         return carry, table, record.finite, record.leaf_ratios
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 _ROUNDS = 12
 
 
-def rows_at(key: jax.Array, step: jax.Array, rows: int, batch: int) -> jax.Array:
+def batch_rows(key: jax.Array, step: jax.Array, rows: int, batch: int) -> jax.Array:
     """The `batch` rows, out of `rows`, that step 0, 1, ... is trained on."""
     first = _first_position(step, rows, batch)
     positions = first[1] + jnp.arange(batch, dtype=jnp.uint32)

@@ -37,8 +37,8 @@ def with_automatic_axes(tree: Any) -> Any:
     return jax.tree.map(leaf, tree)
 
 
-def placed(tree: Any, mesh: Mesh | None) -> Any:
-    """The arrays on the device, or whole on each one of a mesh; what lies spread stays so."""
+def place(tree: Any, mesh: Mesh | None) -> Any:
+    """The arrays on the device, or whole on each one of a mesh; what lies shard_batch stays so."""
     tree = with_automatic_axes(tree)
     if mesh is None:
         return jax.tree.map(jnp.asarray, tree)
@@ -46,7 +46,7 @@ def placed(tree: Any, mesh: Mesh | None) -> Any:
     return jax.tree.map(lambda x: x if _is_spread(x) else jax.device_put(x, everywhere), tree)
 
 
-def spread(batch: Any, mesh: Mesh | None) -> Any:
+def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     """The rows of a batch, shared out over all devices."""
     if mesh is None:
         return batch

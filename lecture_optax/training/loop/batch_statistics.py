@@ -1,12 +1,12 @@
-"""Which model state belongs to averaged weights?
+"""BatchNorm statistics of averaged weights: the fixed point of their update, by finite differences.
 
-The running statistics of BatchNorm are those of the last weights, not of their average. They are
-estimated anew, by a pass of training batches through the averaged weights. In 15 of 18 cases
-(`python -m benchmarks.batch_statistics`) that gives the lowest held-out loss; averaging the
-statistics as the weights are averaged is better than leaving them as they are in 2 of 18.
+The running statistics of BatchNorm belong to the last weights, not to their average. They are
+computed again, by a pass of training batches through the averaged weights. In 15 of 18 cases
+(`python -m benchmarks.batch_statistics`) that gives the lowest validation loss. Averaging the
+statistics as the weights are averaged improves on leaving them unchanged in 2 of 18.
 
-A layer's own rule, s ← m s + (1 - m) b(batch), would remember where it starts from for hundreds of
-batches. So its limit is computed, where the pass repeated for ever would lead.
+A layer's own rule, s ← m s + (1 - m) b(batch), forgets its start only after hundreds of batches. So
+the fixed point of one pass is computed instead: the limit of repeating the pass for ever.
 
 Source: Izmailov et al. (2018), "Averaging weights leads to wider optima", section 3.2.
 """
@@ -20,26 +20,25 @@ import jax.numpy as jnp
 from ..._core.dtypes import as_array, dtype_of
 from .._cached import cached
 from ..compiled.program import Program
-from ..compiled.row_order import rows_at
+from ..compiled.row_order import batch_rows
 from ..compiled.step import Carry, keys_of
 from .run import Run, Source
-from .sources import Rows
 
 ROWS = 2048
-"""At most so many rows make a pass."""
+"""The most examples in a pass."""
 
 _LAPS = 1000
-"""As often is the pass counted, by layers that count their updates to undo their start."""
+"""The number of passes that a layer counts which counts its updates to correct for its start."""
 
 
-def settled(
+def recompute_batch_statistics(
     program: Program,
     carry: Carry,
     params: Any,
     data: Any,
     poll: Callable[[], None] = lambda: None,
 ) -> Any:
-    """The model state that belongs to `params`, from the next batches that `carry` would see."""
+    """Return the model state that belongs to `params`, from the next batches of `carry`."""
     state = carry.model_state
     if not any(map(_is_float, jax.tree.leaves(state))):
         return state
@@ -53,7 +52,7 @@ def settled(
 
 
 class _Pass(NamedTuple):
-    """The jitted parts of a pass. Three states make it, side by side, a distance apart."""
+    """The jitted parts of a pass, made by three states at a distance from each other."""
 
     spread: Callable[..., Any]
     once: Callable[..., Any]
@@ -65,7 +64,7 @@ def _pass_of(loss: Callable[..., Any], batch_size: int) -> _Pass:
     def once(params, three, data, key, step):
         order, noise = keys_of(key)
         rows = jax.tree.leaves(data)[0].shape[0]
-        chosen = rows_at(order, step, rows, batch_size)
+        chosen = batch_rows(order, step, rows, batch_size)
         batch = jax.tree.map(lambda x: x[chosen], data)
         key = jax.random.fold_in(noise, step)
         return tuple(loss(params, state, batch, key)[1] for state in three), step + 1
@@ -74,7 +73,7 @@ def _pass_of(loss: Callable[..., Any], batch_size: int) -> _Pass:
 
 
 def _spread(state: Any) -> tuple[Any, Any, Any]:
-    """s, s + d and s + 2 d."""
+    """Return s, s + d and s + 2 d."""
 
     def moved(x, distances):
         return x + as_array(distances, x.dtype) * _distance(x) if _is_float(x) else x
@@ -84,10 +83,11 @@ def _spread(state: Any) -> tuple[Any, Any, Any]:
 
 
 def _limit(start: Any, three: tuple[Any, Any, Any]) -> Any:
-    """Where the pass, again and again, would lead.
+    """Return the fixed point of the pass.
 
-    The pass takes s to M s + c, if the distances between the three have all shrunk by one M < 1;
-    then it is s + (pass(s) - s) / (1 - M). What follows another rule is left where it came to.
+    If the distances between the three states have all shrunk by the same M < 1, the pass takes s to
+    M s + c, and its fixed point is s + (pass(s) - s) / (1 - M). A leaf that follows another rule is
+    returned as it is after the pass.
     """
 
     def leaf(before, after, other, third):
@@ -112,14 +112,17 @@ def _is_float(x: Any) -> bool:
     return jnp.issubdtype(dtype_of(x), jnp.floating)
 
 
-def settle_by(
+def batch_statistics_for(
     run: Run, source: Source, poll: Callable[[], None] = lambda: None
 ) -> Callable[[Any], Any]:
-    """The model state of given parameters: settled on rows at hand, or else as it is."""
+    """Return a function from parameters to their model state.
 
-    def settle(params):
-        if not isinstance(source, Rows):
+    It is recomputed where the examples are on the device, and that of the run for an iterable.
+    """
+
+    def statistics_for(params):
+        if source.data is None:
             return run.carry.model_state
-        return settled(run.program, run.carry, params, source.data, poll)
+        return recompute_batch_statistics(run.program, run.carry, params, source.data, poll)
 
-    return settle
+    return statistics_for

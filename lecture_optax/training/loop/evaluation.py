@@ -1,4 +1,4 @@
-"""What do held-out data say? Exact means over all rows, of θ and of its average."""
+"""Evaluation on validation data: exact means over all examples, for θ and for its average."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from .._cached import cached
 from ..compiled.step import Carry
 
 BATCH_ROWS = 1024
-"""Rows that are evaluated at a time."""
+"""The examples in one batch of an evaluation."""
 
 
 class Best(NamedTuple):
-    """The weights with the lowest held-out loss so far, and where they were found."""
+    """The parameters with the lowest validation loss so far, and the step that they are of."""
 
     params: Any
     model_state: Any
@@ -27,21 +27,22 @@ class Best(NamedTuple):
 
 
 def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int, ...]:
-    """The steps after which held-out data are evaluated: so many, evenly, or those given."""
+    """Return the steps after which a run is evaluated: evenly spaced, or those given."""
     given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
     if given.dtype.kind not in "iu" or given.ndim > 1:
         raise TypeError(
-            "looks must be a whole number >= 0, how often held-out data are evaluated, or a list "
-            f"of the steps at which they are, got {evaluations!r}."
+            "evaluations must be a whole number >= 0, how many times the validation data are "
+            f"evaluated, or a list of the steps after which they are, got {evaluations!r}."
         )
     last = steps if given.ndim else np.inf
     if given.size and not (given.min() >= 0 and given.max() <= last):
         raise ValueError(
-            f"looks must be >= 0, and as a list of steps within the run's {steps}, got {evaluations!r}."
+            f"evaluations must be >= 0, and a list of them must be steps from 0 to {steps}, the "
+            f"length of the run, got {evaluations!r}."
         )
-    many = range(1, int(given) + 1) if given.ndim == 0 else ()
-    evenly = {round(steps * i / len(many)) for i in many}
-    return tuple(sorted(evenly | set(given.reshape(-1).tolist() if given.ndim else ()) | {steps}))
+    count = int(given) if given.ndim == 0 else 0
+    evenly = {round(steps * i / count) for i in range(1, count + 1)}
+    return tuple(sorted(evenly | set(given.tolist() if given.ndim else ()) | {steps}))
 
 
 def evaluate(
@@ -51,7 +52,7 @@ def evaluate(
     data: Any,
     poll: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """The means of `examples(params, model_state, batch)` over all rows of `data`."""
+    """Return the means of `examples(params, model_state, batch)` over all of `data`."""
     rows, sums = jax.tree.leaves(data)[0].shape[0], []
     parts_of = _parts(examples)
     for first in range(0, rows, BATCH_ROWS):
@@ -65,32 +66,34 @@ def evaluate_run(
     examples: Callable[..., Any],
     carry: Carry,
     data: Any,
-    settle: Callable[[Any], Any],
+    statistics_for: Callable[[Any], Any],
     poll: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, float], list[tuple[Any, Any, float, bool]]]:
-    """The line of a look, and the candidates for the best weights: raw, and averaged if kept.
+    """Return the line of an evaluation, and the candidates for the best parameters.
 
-    `settle`: the model state that belongs to averaged parameters.
+    The candidates are the parameters and, where the optimizer keeps one, their average.
+
+    `statistics_for`: returns the model state that belongs to averaged parameters.
     """
     raw = evaluate(examples, carry.params, carry.model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(carry.params, carry.model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
-        params = average_of(carry)
-        model_state = settle(params)
+        params = averaged_params(carry)
+        model_state = statistics_for(params)
         smooth = evaluate(examples, params, model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
         candidates.append((params, model_state, smooth["loss"], True))
     return line, candidates
 
 
-def average_of(carry: Carry) -> Any:
-    """The average that the optimizer's state keeps, compiled: the same bits wherever it is read."""
+def averaged_params(carry: Carry) -> Any:
+    """Return the average that the optimizer's state keeps; compiled, so always the same bits."""
     return _averager()(carry.opt_state, carry.params)
 
 
-def better(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:
-    """The best so far, with the candidates of this step: copies, as the loop donates its own."""
+def update_best(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:
+    """Return the best so far, and copy it: the loop donates its own arrays."""
     for params, model_state, loss, is_average in candidates:
         if np.isfinite(loss) and (best is None or loss < best.loss):
             params, model_state = jax.tree.map(jnp.array, (params, model_state))
@@ -105,7 +108,7 @@ def _averager() -> Callable[..., Any]:
 
 @cached
 def _parts(examples: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:
-    """Per name, (Σ ℓ, the number of examples) over the rows from `first` on."""
+    """Return a function with (Σ ℓ, the number of examples) by name, for rows from `first` on."""
 
     def parts(params, model_state, data, first, rows):
         def cut(x):
@@ -118,6 +121,6 @@ def _parts(examples: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:
 
 
 def _sum_and_weight(values: jax.Array, rows: int) -> tuple[Any, Any]:
-    if jnp.ndim(values) == 0:  # a mean over the rows
+    if jnp.ndim(values) == 0:  # a mean over the examples
         return values * rows, rows
     return energy(lambda params, batch: values)(None, None, return_parts=True)

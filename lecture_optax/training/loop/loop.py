@@ -1,4 +1,4 @@
-"""How does a run go on? Chunks of compiled steps, and between them looks, callbacks and hooks."""
+"""The training loop: chunks of compiled steps, with evaluations and hooks between them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,22 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiled.program import CHUNK, table_of
+from ..compiled.program import CHUNK
 from ..compiled.step import Carry
-from .batch_statistics import settle_by
-from .evaluation import better, evaluate_run
-from .nonfinite import NonFiniteError, blame, what_was_not_finite, which_was_not_finite
+from .advance import advance_until
+from .batch_statistics import batch_statistics_for
+from .evaluation import evaluate_run, update_best
+from .nonfinite import Failure, NonFiniteError, nonfinite_cause, nonfinite_message
 from .run import Callback, Event, Hook, Run, Source
-from .sources import Rows
 
 SECONDS = 0.25
-"""How long a chunk should take: how often a person hears of it, and how fast it can be stopped."""
+"""The time a chunk should take: how often progress is shown, and how fast a run stops."""
 
-KEEP = 2.0
-"""Every so many seconds a copy of the carry is kept, to go back to when a step is not finite."""
+BACKUP_SECONDS = 2.0
+"""The time between two copies of the carry, to return to when a step is not finite."""
 
 
-def go_on(
+def run_loop(
     run: Run,
     source: Source,
     *,
@@ -31,18 +31,18 @@ def go_on(
     hooks: Sequence[Hook] = (),
     poll: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Run to the end, from wherever `run` stands.
+    """Train from the current step of `run` to its end.
 
     **Arguments**
 
-    - `callbacks`: called with the record of a look, after every look. What returns True ends the
-      run. Looks are at fixed steps, chunks are not: so a resumed run ends at the same step.
-    - `hooks`: called with a `Event` after every chunk, and once before the first.
+    - `callbacks`: called with a record after every evaluation. One that returns True stops the run.
+      Evaluations are at fixed steps, chunks are not: so a resumed run stops at the same step.
+    - `hooks`: called with an `Event` after every chunk, and once before the first.
     - `poll`: called between the batches of an evaluation.
 
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
-    length, records, kept = 1, {}, _Kept.of(run)
+    length, records, backup = 1, {}, _Backup.of(run)
     while True:
         line = _evaluate(run, source, poll) if not run.is_evaluated else None
         run.stopped = _stopped(run, callbacks) if line else None  # asked once, resumed or not
@@ -51,70 +51,58 @@ def go_on(
         if run.step >= run.steps or run.stopped:
             return run
         steps = min([length, CHUNK, run.steps - run.step, *_until_evaluation(run)])
-        if kept.is_old:
-            kept = _Kept.of(run)
+        if backup.is_old:
+            backup = _Backup.of(run)
         began = time.perf_counter()
-        records = _chunk(run, source, steps, kept)
-        taken = time.perf_counter() - began
-        length = next_length(steps, length, taken)
+        records = _chunk(run, source, steps, backup)
+        length = next_length(steps, length, time.perf_counter() - began)
 
 
-class _Kept(NamedTuple):
-    """A carry that no chunk has been given: what was donated is gone."""
+class _Backup(NamedTuple):
+    """A copy of the carry: a chunk donates its own."""
 
     carry: Carry
     time: float
 
     @staticmethod
-    def of(run: Run) -> "_Kept":
-        return _Kept(jax.tree.map(jnp.array, run.carry), time.perf_counter())
+    def of(run: Run) -> "_Backup":
+        return _Backup(jax.tree.map(jnp.array, run.carry), time.perf_counter())
 
     @property
     def is_old(self) -> bool:
-        return time.perf_counter() - self.time > KEEP
+        return time.perf_counter() - self.time > BACKUP_SECONDS
 
 
-def _chunk(run: Run, source: Source, steps: int, kept: _Kept) -> dict[str, np.ndarray]:
-    """Take `steps` steps, and read what they did."""
-    begin = run.step
-    run.carry, table, _, ratios = source.advance(run.program, run.carry, steps)
-    records = table_of(np.asarray(table), run.step - begin)
-    if not records["finite"].all():
-        good = int(np.argmin(records["finite"]))  # so many, before the first that was not
-        bad = which_was_not_finite(records, good)
-        what = what_was_not_finite(run.history, begin, records, good, bad)
-        _go_back(run, source, kept, begin, {name: x[:good] for name, x in records.items()})
-        if isinstance(source, Rows):
-            what += blame(run.program, run.carry, source.data, source.sample_weight)
-        what += f" The parameters are those of step {run.step}."
-        raise NonFiniteError(what, run, begin + good, bad)
-    _remember(run, records)
-    if run.step in run.evaluations:  # fixed steps: where chunks end is a matter of time
-        run.history.ratios.append((run.step, np.asarray(ratios)))
-    return records
+def _chunk(run: Run, source: Source, steps: int, backup: _Backup) -> dict[str, np.ndarray]:
+    """Take `steps` steps, and return their records."""
+    done = advance_until(run.program, source, run.carry, run.step + steps)
+    run.carry = done.carry
+    if done.failure is not None:
+        raise _failed(run, source, backup, done.records, done.failure)
+    run.history.blocks.append(done.records)
+    if run.step in run.evaluations:  # fixed steps: chunks end where the clock says
+        run.history.ratios.append((run.step, np.asarray(done.ratios)))
+    return done.records
 
 
-def _remember(run: Run, records: dict[str, np.ndarray]) -> None:
-    del records["finite"]
-    run.history.blocks.append(records)
-
-
-def _go_back(
-    run: Run, source: Source, kept: _Kept, begin: int, records: dict[str, np.ndarray]
-) -> None:
-    """Stand after the last good step. From the carry that was kept, rows can be taken again."""
-    run.carry, good = kept.carry, begin + len(records["loss"])
-    if not isinstance(source, Rows):
+def _failed(
+    run: Run, source: Source, backup: _Backup, records: dict[str, np.ndarray], failure: Failure
+) -> NonFiniteError:
+    """Return the run to its last finite step, or else to its backup, and name the cause."""
+    message = nonfinite_message(run.history, records, failure)
+    run.carry = backup.carry
+    if source.can_replay:
+        run.carry = advance_until(run.program, source, run.carry, failure.step - 1).carry
+        run.history.blocks.append(records)
+        message += nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
+    else:
         run.history.cut(run.step)
-        return
-    while run.step < good:
-        steps = min(CHUNK, good - run.step)
-        run.carry = source.advance(run.program, run.carry, steps)[0]
-    _remember(run, records)
+    message += f" The parameters are those of step {run.step}."
+    return NonFiniteError(message, run, failure.step - 1, failure.quantity)
 
 
 def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:
-    """Evaluate, where there are held-out data; a line in the history in any case."""
+    """Evaluate on the validation data, if any, and add a line to the history in any case."""
     since = int(run.history.evaluations[-1]["step"]) if run.history.evaluations else 0
     losses = run.history.since(since)
     line: dict[str, float] = {"step": run.step}
@@ -122,11 +110,10 @@ def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, f
         line["train_loss"] = float(np.mean(losses, dtype=np.float64))
     if run.valid is not None:
         examples = run.program.problem.functions.examples
-        seen, candidates = evaluate_run(
-            examples, run.carry, run.valid, settle_by(run, source, poll), poll
-        )
-        line |= seen
-        run.best = better(run.best, candidates, run.step)
+        statistics_for = batch_statistics_for(run, source, poll)
+        found, candidates = evaluate_run(examples, run.carry, run.valid, statistics_for, poll)
+        line |= found
+        run.best = update_best(run.best, candidates, run.step)
     run.history.evaluations.append(line)
     return line
 
@@ -145,7 +132,10 @@ def _until_evaluation(run: Run) -> list[int]:
     return [step - run.step for step in run.evaluations if step > run.step][:1]
 
 
-def next_length(steps: int, length: int, taken: float) -> int:
-    """As many steps as `SECONDS` hold; at most twice the last, whose time may be of compiling."""
-    fit = int(SECONDS * steps / max(taken, 1e-9))
+def next_length(steps: int, length: int, seconds: float) -> int:
+    """Return as many steps as fit into `SECONDS`; at most twice the last, which may have compiled.
+
+    `steps` took `seconds`; `length` is what this function returned last.
+    """
+    fit = int(SECONDS * steps / max(seconds, 1e-9))
     return max(1, min(2 * length, fit, CHUNK)) if steps == length else max(1, length)

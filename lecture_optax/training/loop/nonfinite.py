@@ -1,7 +1,7 @@
-"""What is said when a number is not finite, and what is handed over?"""
+"""Non-finite steps: the error, the first quantity that is not finite, and its cause."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,62 +9,75 @@ import numpy as np
 
 from .._cached import cached
 from ..compiled.program import Compiled, Program
-from ..compiled.row_order import rows_at
+from ..compiled.row_order import batch_rows
 from ..compiled.step import Carry, keys_of, squares
-from .run import History
-
-if TYPE_CHECKING:
-    from .run import Run
+from .run import History, Run
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss, a gradient or an update was not finite.
+    """The loss, the gradient, the update or a parameter was not finite.
 
-    `run` stands before that step; or, where the batches cannot be had again, a few seconds before
-    it: `run.step` says where. `step` is how many were finite, `quantity` is "loss", "grad_norm",
-    "update_norm" or "a parameter".
+    - `run`: the run before that step. A run on an iterable of batches is returned as it was up to a
+      few seconds earlier, because the batches cannot be read again: see `run.step`.
+    - `step`: the number of finite steps.
+    - `quantity`: "loss", "grad_norm", "update_norm" or "a parameter".
     """
 
-    def __init__(self, message: str, run: "Run", step: int, quantity: str):
+    def __init__(self, message: str, run: Run, step: int, quantity: str):
         super().__init__(message)
         self.run, self.step, self.quantity = run, step, quantity
 
 
-def which_was_not_finite(records: Mapping[str, np.ndarray], good: int) -> str:
-    """The first number that was not, in the step after so many good ones."""
+class Failure(NamedTuple):
+    """The first step that was not finite.
+
+    - `step`: its number; the first step of a run is step 1.
+    - `quantity`: "loss", "grad_norm", "update_norm" or "a parameter".
+    - `record`: what was recorded of it, by name.
+    """
+
+    step: int
+    quantity: str
+    record: dict[str, float]
+
+
+def first_nonfinite(record: Mapping[str, Any]) -> str:
+    """Return the name of the first quantity of a step that is not finite."""
     names = ("loss", "grad_norm", "update_norm")
-    return next((name for name in names if not np.isfinite(records[name][good])), "a parameter")
+    return next((name for name in names if not np.isfinite(record[name])), "a parameter")
 
 
-def what_was_not_finite(
-    history: History, begin: int, records: Mapping[str, np.ndarray], good: int, bad: str
-) -> str:
-    """That `bad` was not at step `begin + good`, the last finite loss, the rate, what to try."""
-    losses = np.concatenate([history.since(begin - 1), records["loss"][: good + 1]])
-    finite = losses[np.isfinite(losses)]
-    last = f"{finite[-1]:.4g}" if len(finite) else "none"
-    rate = records["learning_rate"][good] if "learning_rate" in records else np.nan
+def nonfinite_message(history: History, records: Mapping[str, np.ndarray], failure: Failure) -> str:
+    """Return what was not finite, where, the last finite loss, and what to try.
+
+    `records` are those of the finite steps since the last ones in `history`.
+    """
+    losses = [*history.since(len(history) - 1), *records["loss"], failure.record["loss"]]
+    finite = [loss for loss in losses if np.isfinite(loss)]
+    last = f"{finite[-1]:.4g}" if finite else "none"
+    rate = failure.record.get("learning_rate", np.nan)
     at = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
     return (
-        f"{bad} was not finite at step {begin + good}{at} (last finite loss: {last}). Try a "
-        "learning rate a tenth of it, a warm-up, or optax.clip_by_global_norm(1.0) in front; if it "
-        "is the first step, look for inputs out of scale and for log, sqrt or division at 0 in the "
-        "loss."
+        f"{failure.quantity} was not finite at step {failure.step - 1}{at} (last finite loss: "
+        f"{last}). Try a tenth of the learning rate, a warm-up, or "
+        "optax.clip_by_global_norm(1.0) in front of the optimizer. If it is the first step, look "
+        "for inputs out of scale and for log, sqrt or division at 0 in the loss."
     )
 
 
 _MOST = 3
-"""So many names are enough."""
+"""The most names in a message."""
 
 
-def blame(program: Program, carry: Carry, data: Any, sample_weight: Any) -> str:
-    """A sentence that names the rows, or the leaves of the gradient; nothing if neither is found.
+def nonfinite_cause(program: Program, carry: Carry, data: Any, sample_weight: Any) -> str:
+    """Return a sentence with the rows, or the leaves of the gradient, that are not finite.
 
-    The rows are looked at in evaluation mode: where only training fails, the leaves are named.
+    The rows are evaluated without dropout. Where only the training step fails, the sentence names
+    the leaves. It is empty where neither is found.
     """
     functions, order = program.problem.functions, keys_of(carry.key)
     size, step = program.batch_size * program.accumulate, jnp.asarray(carry.step)
-    rows = np.asarray(rows_at(order[0], step, len(jax.tree.leaves(data)[0]), size))
+    rows = np.asarray(batch_rows(order[0], step, len(jax.tree.leaves(data)[0]), size))
     batch, own = jax.tree.map(lambda x: x[rows], (data, sample_weight))
     losses = np.asarray(
         jax.jit(functions.examples)(carry.params, carry.model_state, batch)["loss"], np.float64
@@ -78,22 +91,22 @@ def blame(program: Program, carry: Carry, data: Any, sample_weight: Any) -> str:
     return _of_leaves(gradient)
 
 
-def leaf_not_finite(params: Any) -> str:
-    """The key path of the first leaf with a number that is not finite; "" where there is none."""
+def first_nonfinite_leaf(params: Any) -> str:
+    """Return the key path of the first leaf with a number that is not finite, or ""."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if not np.isfinite(np.asarray(leaf, np.complex128)).all():
             return jax.tree_util.keystr(path)
     return ""
 
 
-def first_not_finite(program: Program, carry: Carry) -> tuple[str, str]:
-    """What of the step that comes next is not finite, and the key path of the first leaf of it.
+def inspect_step(program: Program, carry: Carry) -> tuple[str, str]:
+    """Return what is not finite in the next step, and the key path of the first such leaf.
 
-    A leaf counts as finite where the sum of its squares is, as in the record of a step. ("", "")
-    where all are.
+    A leaf counts as finite where the sum of its squares is, as in the record of a step. Returns
+    ("", "") where everything is finite.
     """
-    apart = _taken_apart(program.problem.functions.loss, program.compiled)
-    loss, gradient, after = apart(carry, program.problem.train, program.hyperparams)
+    parts = _parts_of_step(program.problem.functions.loss, program.compiled)
+    loss, gradient, after = parts(carry, program.problem.train, program.hyperparams)
     leaf = _first(carry.params, gradient)
     if not np.isfinite(loss):
         return ("loss and the gradient", leaf) if leaf else ("loss", "")
@@ -104,10 +117,10 @@ def first_not_finite(program: Program, carry: Carry) -> tuple[str, str]:
 
 
 @cached
-def _taken_apart(loss: Callable[..., Any], compiled: Compiled) -> Callable[..., Any]:
-    """The loss of a step; the squares, by leaf, of its gradient and of the parameters after it."""
+def _parts_of_step(loss: Callable[..., Any], compiled: Compiled) -> Callable[..., Any]:
+    """Return the loss of a step, and the squares of its gradient and its new parameters by leaf."""
 
-    def apart(carry, data, hyperparams):
+    def parts(carry, data, hyperparams):
         batch = compiled.take(data, carry.key, carry.step)
         key = jax.random.fold_in(keys_of(carry.key)[1], carry.step)
         gradient_at = jax.value_and_grad(loss, has_aux=True)
@@ -115,11 +128,11 @@ def _taken_apart(loss: Callable[..., Any], compiled: Compiled) -> Callable[..., 
         after = compiled.step(carry, batch, None, hyperparams)[0]
         return value, squares(gradient), squares(after.params)
 
-    return jax.jit(apart)
+    return jax.jit(parts)
 
 
 def _first(params: Any, found: list[Any]) -> str:
-    """The path of the first leaf whose number is not finite; "" where all are."""
+    """Return the path of the first leaf whose number is not finite, or ""."""
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     bad = [path for path, x in zip(paths, found, strict=True) if not np.isfinite(x)]
     return (jax.tree_util.keystr(bad[0]) or "the parameters") if bad else ""

@@ -1,4 +1,17 @@
-"""A run: where it stands, what its hooks are told, and where its batches come from."""
+"""A run, its history, and the protocols of hooks, callbacks and sources of batches.
+
+What is built around the loop is a hook: a function of one `Event`, called after every chunk (a
+quarter of a second) and once before the first.
+
+    hook(event)     event.run         the `Run`: carry, steps, history, best, evaluations, stopped
+                    event.step        steps done
+                    event.records     {"loss": array, ...} of the steps since the last event
+                    event.evaluation  {"step": ..., "valid_loss": ..., ...}, or None
+
+A checkpoint saves `run.carry`, `run.best` and `run.history`, and resumes by writing them back
+before `run_loop(run, source, hooks=...)`. The next chunk donates `run.carry`: copy what you keep. A
+hook may raise (`SystemExit(143)`): the run stays as it is.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +32,9 @@ class History:
 
     - `per_step`: one value a step of `loss`, `grad_norm`, `update_norm`, `update_ratio` and
       `learning_rate`.
-    - `evaluations`: per evaluate_run, `step`, and what was evaluated there: `valid_loss`, `valid_accuracy`,
-      `averaged_loss`, ...
-    - `ratios`: at every look, the update/weight ratio of each leaf: pairs of a step and an array.
+    - `evaluations`: one dict an evaluation: `step`, `train_loss`, and what was evaluated there
+      (`valid_loss`, `valid_accuracy`, `averaged_loss`, ...).
+    - `ratios`: at every evaluation, the step and the update/weight ratio of each leaf.
     """
 
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list, repr=False)
@@ -30,28 +43,31 @@ class History:
 
     @property
     def per_step(self) -> dict[str, np.ndarray]:
-        names = self.blocks[0] if self.blocks else {}
-        return {name: np.concatenate([block[name] for block in self.blocks]) for name in names}
+        if len(self.blocks) > 1:  # joined once, not at every access
+            names = self.blocks[0]
+            joined = {
+                name: np.concatenate([block[name] for block in self.blocks]) for name in names
+            }
+            self.blocks[:] = [joined]
+        return dict(self.blocks[0]) if self.blocks else {}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        columns = columns_of(self.evaluations)
+        columns = {**self.per_step, **columns_of(self.evaluations)}
         if name in columns:
             return columns[name]
-        if self.blocks and name in self.blocks[0]:
-            return np.concatenate([block[name] for block in self.blocks])
-        recorded = ", ".join(map(repr, [*columns, *(self.blocks[0] if self.blocks else ())]))
-        raise KeyError(f"{name!r} was not recorded; there is {recorded or 'nothing'}")
+        recorded = ", ".join(map(repr, columns)) or "nothing"
+        raise KeyError(f"{name!r} was not recorded. Recorded: {recorded}.")
 
     def __contains__(self, name: object) -> bool:
         recorded = [*self.blocks[:1], *self.evaluations]
         return any(name in names for names in recorded)
 
     def __len__(self) -> int:
-        """The number of steps."""
+        """Return the number of steps."""
         return sum(len(block["loss"]) for block in self.blocks)
 
     def since(self, step: int) -> np.ndarray:
-        """The losses from a step on, without joining what came before."""
+        """Return the losses after a step, without joining those before."""
         wanted, found = len(self) - step, []
         for block in reversed(self.blocks):
             if wanted <= 0:
@@ -61,7 +77,7 @@ class History:
         return np.concatenate(found[::-1]) if found else np.zeros(0)
 
     def cut(self, step: int) -> None:
-        """Forget what came after a step."""
+        """Remove what was recorded after a step."""
         excess = len(self) - step
         while excess > 0:
             block = self.blocks.pop()
@@ -81,9 +97,10 @@ def columns_of(evaluations: Sequence[Mapping[str, float]]) -> dict[str, np.ndarr
 
 @dataclass
 class Run:
-    """All that a run is made of. To resume it, restore `carry`, `history` and `best`.
+    """All state of a run. To resume it, restore `carry`, `history` and `best`.
 
-    `carry` is donated by the next chunk: a hook copies what it keeps.
+    - `evaluations`: the steps after which the run is evaluated.
+    - `stopped`: the name of the callback that stopped the run, or None.
     """
 
     program: Program
@@ -101,18 +118,18 @@ class Run:
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the look that is due at this step has been taken."""
+        """Whether the evaluation that is due at this step, if any, is done."""
         done = self.history.evaluations
         return self.step not in self.evaluations or (bool(done) and done[-1]["step"] == self.step)
 
 
 class Event(NamedTuple):
-    """What a hook is told, after every chunk.
+    """What a hook receives after every chunk.
 
-    - `run`: the whole of it, as it stands.
+    - `run`: the run; copy what you keep of `run.carry`.
     - `step`: the number of steps done.
-    - `records`: of the steps since the last moment, one array a name.
-    - `evaluate_run`: what held-out data said, where they were looked at after this chunk.
+    - `records`: of the steps since the last event, one array a name.
+    - `evaluation`: the evaluation after this chunk, or None.
     """
 
     run: Run
@@ -127,9 +144,23 @@ Callback = Callable[[Mapping[str, Any]], Any]
 
 @runtime_checkable
 class Source(Protocol):
-    """Where batches come from: takes so many steps, and gives (carry, table, finite, ratios).
+    """A source of batches.
 
-    Fewer where no more batches come; it raises at the next call, when all before is recorded.
+    - `data`, `sample_weight`: all examples, on the device, and their weights; None for an iterable.
+    - `can_replay`: whether steps can be taken again from an earlier carry, on the same batches.
     """
 
-    def advance(self, program: Program, carry: Carry, steps: int) -> Any: ...
+    @property
+    def data(self) -> Any: ...
+
+    @property
+    def sample_weight(self) -> Any: ...
+
+    @property
+    def can_replay(self) -> bool: ...
+
+    def advance(self, program: Program, carry: Carry, steps: int) -> Any:
+        """Take `steps` steps, and return (carry, table, finite, ratios).
+
+        Takes fewer where no more batches come; then the next call raises.
+        """

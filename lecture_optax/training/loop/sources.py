@@ -15,12 +15,16 @@ from ..compiled.step import Carry
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Data that are on the device. `one_by_one` leaves the compiled loop: see `convolutions.py`."""
+class ArraySource:
+    """All examples, on the device. `one_by_one` calls a step at a time: see `slow_in_a_loop`."""
 
     data: Any
     sample_weight: Any = None
     one_by_one: bool = False
+
+    @property
+    def can_replay(self) -> bool:
+        return True
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         compiled, numbers = program.compiled, program.hyperparams
@@ -34,40 +38,43 @@ class Rows:
         return carry, table, finite, ratios
 
 
-class Stream:
-    """Batches of an iterable as a source of the loop.
+class IterableSource:
+    """The batches of an iterable.
 
-    What can be iterated anew is, at its end, as by a loop over epochs.
+    An iterable that can be iterated again starts again at its end, as in a loop over epochs.
 
     **Arguments**
 
-    - `data`: gives trees of arrays, rows first, all of one structure and one shape.
-    - `accumulate`: so many batches, one after the other, make one update.
+    - `data`: gives trees of arrays, examples along the first axis, all of one structure and shape.
+    - `accumulate`: the number of consecutive batches that make one update.
 
     **Attributes**
 
-    - `first`: the batch of the first update, on the host: looked at, and not yet taken.
+    - `first`: the batch of the first update, on the host. It is read and not yet trained on.
     - `kinds`: the shapes and dtypes of one batch.
-    - `can_go_on`: whether the iterable can be put back to where it stood.
+    - `can_resume`: whether the iterable can return to its place in an earlier process.
     """
+
+    data = sample_weight = None
+    can_replay = False
 
     def __init__(self, data: Any, accumulate: int = 1):
         self._data, self._accumulate = data, accumulate
         self._iterator = iter(data)
         self._comes_once = self._iterator is data
-        self._start = place_of(self._iterator)
+        self._start = iterator_state(self._iterator)
         self._taken, self._last, self._error = 0, None, None
-        self.can_go_on = self._start is not None or not self._comes_once
+        self.can_resume = self._start is not None or not self._comes_once
         self.kinds: dict[str, str] = {}
         self.first = self._waiting = self._fetch()
 
     @property
     def batch_size(self) -> int:
-        """The rows of one batch."""
+        """The number of examples in one batch."""
         return int(jax.tree.leaves(self.first)[0].shape[0]) // self._accumulate
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
-        """Take so many steps, or fewer where no batch comes: the next call says why."""
+        """Take `steps` steps, or fewer where no batch comes: then the next call raises."""
         given, numbers = program.compiled.given, program.hyperparams
         table, finite, ratios, before = empty_table(), True, None, None
         batch = self._take(program.mesh)
@@ -82,30 +89,30 @@ class Stream:
         return carry, table, finite, ratios
 
     def get_state(self) -> dict[str, Any]:
-        """Where the batches stand that were taken."""
-        place = place_of(self._iterator) if self._waiting is None else self._start
+        """Return the place after the batches that were trained on."""
+        place = iterator_state(self._iterator) if self._waiting is None else self._start
         return {"taken": self._taken, "place": place, "last": checksum_of(self._last)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Stand where `get_state` was called.
+        """Return to the place of `state`.
 
         **Raises** `ValueError` where the iterable cannot.
         """
         taken, place = state["taken"], state["place"]
-        if not self.can_go_on:
+        if not self.can_resume:
             raise ValueError(
-                f"data are an iterator of which {taken} batches were taken when this run was "
-                f"saved, and it cannot be put back there: {ANEW}"
+                f"data is an iterator that had given {taken} batches when this run was saved, and "
+                f"it cannot return to that place: {ANEW}"
             )
         if (self._start is None) != (place is None):
             raise ValueError(
-                "data are another kind of iterable than when this run was saved: one has get_state "
-                "and set_state, the other has not. Give the same again."
+                "data is another kind of iterable than when this run was saved: one has get_state "
+                "and set_state, the other has not. Give the same kind."
             )
         if place is None:
             self._skip(taken, state["last"])
         else:
-            put_at(self._iterator, place)
+            restore_iterator(self._iterator, place)
             self._waiting, self._taken = None, taken
 
     def _skip(self, taken: int, last: int | None) -> None:
@@ -113,21 +120,21 @@ class Stream:
             self._next_update()
         if checksum_of(self._last) != last:
             raise ValueError(
-                f"batch {taken} of data is not what it was when this run was saved, so that it "
-                "cannot go on: let each iteration give the same batches, by a fixed seed say, or "
-                "use a Grain dataset."
+                f"batch {taken} of data is not the one with which this run was saved, so the run "
+                "cannot resume. Let each iteration give the same batches, by a fixed seed for "
+                "example, or use a Grain dataset."
             )
 
     def _take_ahead(self, mesh: Mesh | None) -> Any:
-        """The next batch; or None, for the steps before it to be recorded before its error."""
+        """Return the next batch; or None, and raise its error after the steps before it."""
         try:
             return self._take(mesh)
-        except Exception as error:  # whatever reads the data may say
+        except Exception as error:  # a reader may raise anything
             self._error = error
             return None
 
     def _take(self, mesh: Mesh | None) -> Any:
-        """The batch of the next update, on its way to the device, or in parts to all of a mesh."""
+        """Return the batch of the next update, on the device or in parts on those of a mesh."""
         if self._error is not None:
             raise self._error
         batch = self._next_update()
@@ -154,19 +161,19 @@ class Stream:
         if not self.kinds:
             raise ValueError("data must give batches, and gave none.")
         raise ValueError(
-            f"data ran out after step {self._taken}: ask for no more steps than that, or {ANEW}"
+            f"data ended after step {self._taken}: ask for at most that many steps, or {ANEW}"
         )
 
     def _checked(self, batch: Any) -> Any:
-        """A copy on the host, as a reader may fill the same memory again."""
+        """Return a copy on the host: a reader may fill the same memory again."""
         batch = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), batch)
         leaves = jax.tree_util.tree_leaves_with_path(batch)
         kinds = {"batch" + jax.tree_util.keystr(path): kind_of(x) for path, x in leaves}
         self.kinds = self.kinds or kinds
         if kinds != self.kinds:
             raise ValueError(
-                f"the batch of step {self._taken + 1} is {_words(kinds)}, the first one was "
-                f"{_words(self.kinds)}: one compiled program serves batches that are alike. Drop a "
+                f"the batch of step {self._taken + 1} is {_words(kinds)}, and the first one was "
+                f"{_words(self.kinds)}: all batches must have the same shapes and dtypes. Drop the "
                 "remainder (Grain: drop_remainder=True, PyTorch: drop_last=True)."
             )
         return batch
@@ -179,34 +186,36 @@ def _words(kinds: dict[str, str]) -> str:
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def place_of(iterator: Any) -> Any:
-    """The state of an iterator that has one, as Grain's; bytes as text."""
+def iterator_state(iterator: Any) -> Any:
+    """Return the state of an iterator that has one, as Grain's do, with bytes as text; or None."""
     if not (hasattr(iterator, "get_state") and hasattr(iterator, "set_state")):
         return None
     state = iterator.get_state()
     return {"bytes": state.decode("latin-1")} if isinstance(state, bytes) else state
 
 
-def put_at(iterator: Any, place: Any) -> None:
-    """Let an iterator stand where another one of its kind stood.
+def restore_iterator(iterator: Any, place: Any) -> None:
+    """Put an iterator to the place of another one of its kind.
 
-    Grain's loader names a data source without a `__repr__` by its address, and compares them: in
-    another process it has another one.
+    Grain's loader names a data source without a `__repr__` by its address, and compares the names:
+    in another process the address is another one, so it is replaced.
 
     **Raises** `ValueError` where the iterator refuses.
     """
     if isinstance(place, dict) and set(place) == {"bytes"}:
-        addresses = iter(ADDRESS.findall(place_of(iterator)["bytes"]))
+        addresses = iter(ADDRESS.findall(iterator_state(iterator)["bytes"]))
         text = ADDRESS.sub(lambda found: next(addresses, found.group()), place["bytes"])
         place = text.encode("latin-1")
     try:
         iterator.set_state(place)
-    except Exception as error:  # whatever another library says
-        raise ValueError(f"data cannot be put back to where they stood: {error}") from error
+    except Exception as error:  # another library may raise anything
+        raise ValueError(
+            f"data cannot return to the place at which this run was saved: {error}"
+        ) from error
 
 
 def checksum_of(batch: Any) -> int | None:
-    """CRC-32 over the leaves of a batch, if there is one."""
+    """Return the CRC-32 over the leaves of a batch, or None without one."""
     if batch is None:
         return None
     return checksum(np.array([checksum(x) for x in jax.tree.leaves(batch)], np.uint32))

@@ -1,66 +1,70 @@
-"""How does a person follow a run? A bar on a terminal, one cell in a notebook, lines elsewhere."""
+"""Progress of a run or a search: a bar on a terminal, a cell in a notebook, lines elsewhere."""
 
 import html
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..loop.run import Event, Hook
+from ..loop.run import Event
 
 
 class Status(NamedTuple):
-    """What is shown, wherever it is shown.
+    """What is shown.
 
-    - `step`, `steps`: done, and in all.
-    - `loss`: the mean over the steps since the last moment; NaN before the first.
-    - `held_out`: the last look at held-out data, by name.
-    - `rate`: steps per second, without the first chunk and the first look: they compile.
-    - `seconds`: since the run began, or went on.
-    - `ended`: whether the run has come to its end.
-    - `note`: what is being done, where that changes.
+    - `step`, `steps`: done, and in all, counted in `unit`.
+    - `loss`: NaN where there is none yet; `label` is its name.
+    - `metrics`: the last evaluation, by name.
+    - `per_second`: steps per second, without the time of compiling; 0 where it is not known yet.
+    - `seconds`: since the start, or since it was resumed.
+    - `ended`: whether this is the last status.
+    - `note`: the current phase, where there are several.
     """
 
     step: int
     steps: int
     loss: float
-    held_out: dict[str, float]
-    rate: float
+    metrics: Mapping[str, float]
+    per_second: float
     seconds: float
     ended: bool
     note: str = ""
+    unit: str = "steps"
+    label: str = "loss"
 
     @property
     def done(self) -> str:
-        return f"{self.step:,} of {self.steps:,} steps"
+        done = f"{self.step:,} of {self.steps:,} {self.unit}"
+        return f"{self.note}, {done}" if self.note else done
 
     @property
-    def seen(self) -> str:
+    def losses(self) -> str:
         """The losses and the metrics: loss 0.123, valid_loss 0.456."""
-        numbers = {"loss": self.loss} if np.isfinite(self.loss) else {}
-        return ", ".join(f"{name} {x:.4g}" for name, x in {**numbers, **self.held_out}.items())
+        numbers = {self.label: self.loss} if np.isfinite(self.loss) else {}
+        return ", ".join(f"{name} {x:.4g}" for name, x in {**numbers, **self.metrics}.items())
 
     @property
     def time(self) -> str:
-        """How fast, and how long still; at the end, how long it took."""
-        if not self.rate:
+        """The speed and the time left; at the end, the time it took."""
+        if not self.per_second:
             return "compiling" if not self.ended else f"in {clock_words(self.seconds)}"
-        speed = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2g}"
-        left = clock_words((self.steps - self.step) / self.rate)
+        fast = self.per_second >= 10
+        speed = f"{self.per_second:,.0f}" if fast else f"{self.per_second:.2g}"
+        left = clock_words((self.steps - self.step) / self.per_second)
         when = f"in {clock_words(self.seconds)}" if self.ended else f"{left} left"
-        return f"{speed} steps/s, {when}"
+        return f"{speed} {self.unit}/s, {when}"
 
     def __str__(self) -> str:
-        return ", ".join(filter(None, (self.done, self.seen, self.time)))
+        return ", ".join(filter(None, (self.done, self.losses, self.time)))
 
 
 @runtime_checkable
 class Display(Protocol):
-    """A place to show a status. `seconds` lie between two of them; the last is always shown."""
+    """A place to show a status, at most every `seconds`; the last one is always shown."""
 
     seconds: float
 
@@ -70,82 +74,108 @@ class Display(Protocol):
 
 
 @contextmanager
-def watch(progress: Any = None) -> Iterator[list[Hook]]:
-    """The hook that shows a run, and puts the terminal back however the run ends.
+def show_progress(
+    progress: Any = None, *, unit: str = "steps", label: str = "loss"
+) -> Iterator["ProgressReporter"]:
+    """Yield the reporter of a run or a search, and restore the terminal at the end.
 
     **Arguments**
 
-    - `progress`: None shows a run in the way that fits where it runs, and nothing under CI; True
+    - `progress`: None shows progress in the way that fits the process, and nothing under CI; True
       shows it there too; False shows nothing.
+    - `unit`, `label`: what is counted, and the name of the loss: "gradients", "lowest loss".
     """
     display = display_for(progress)
-    if display is None:
-        yield []
-        return
     try:
-        yield [Watch(display)]
+        yield ProgressReporter(display, unit=unit, label=label)
     finally:
-        display.close()
+        if display is not None:
+            display.close()
 
 
-class Watch:
-    """From moments to what is shown of them, not more often than the display wants."""
+class ProgressReporter:
+    """Show how far a run or a search is, as often as the display wants. It is a hook of a run.
 
-    def __init__(self, display: Display, clock: Callable[[], float] = time.perf_counter):
-        self.display, self.clock = display, clock
-        self.began = clock()
-        self.shown = -np.inf
-        self.compiled: tuple[float, int] | None = None
-        self.evaluated = False
-        self.held_out: dict[str, float] = {}
+    `display`: None shows nothing.
+    """
+
+    def __init__(
+        self,
+        display: Display | None,
+        *,
+        unit: str = "steps",
+        label: str = "loss",
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self.display, self.unit, self.label, self.clock = display, unit, label, clock
+        self.metrics: Mapping[str, float] = {}
+        self._began, self._shown = clock(), -np.inf
+        self._compiled, self._timed_from = 0, (self._began, 0)
 
     def __call__(self, event: Event) -> None:
-        now, run = self.clock(), event.run
+        """Report the run after a chunk: the first chunk and the first evaluation compile."""
         if event.evaluation:
-            self.held_out = {
-                name: x
-                for name, x in event.evaluation.items()
-                if name.startswith(("valid_", "averaged_"))
-            }
-        ended = event.step >= run.steps or run.stopped is not None
-        if ended or now - self.shown >= self.display.seconds:
-            self.shown = now
-            self.display.show(self._status(event, now, ended))
-        if event.records and (self.compiled is None or (not self.evaluated and event.evaluation)):
-            self.compiled, self.evaluated = (now, event.step), event.evaluation is not None
-
-    def _status(self, event: Event, now: float, ended: bool) -> Status:
-        losses = event.records.get("loss", ())
-        since, first = self.compiled or (now, event.step)
-        return Status(
-            step=event.step,
-            steps=event.run.steps,
-            loss=float(np.mean(losses)) if len(losses) else np.nan,
-            held_out=self.held_out,
-            rate=(event.step - first) / (now - since) if now > since else 0.0,
-            seconds=now - self.began,
-            ended=ended,
+            names = [name for name in event.evaluation if name.startswith(("valid_", "averaged_"))]
+            self.metrics = {name: event.evaluation[name] for name in names}
+        losses, compiled = event.records.get("loss", ()), self._compiled
+        if event.records:
+            compiled = 2 if event.evaluation else max(1, compiled)
+        self.update(
+            event.step,
+            event.run.steps,
+            float(np.mean(losses)) if len(losses) else np.nan,
+            ended=event.step >= event.run.steps or event.run.stopped is not None,
+            compiled=compiled,
         )
 
+    def update(
+        self,
+        done: int,
+        total: int,
+        loss: float = np.nan,
+        *,
+        note: str = "",
+        ended: bool = False,
+        compiled: int = 1,
+    ) -> None:
+        """Show this status, if it is time or `ended`.
 
-class Bar:
-    """A line that Rich draws anew. Nothing else writes to the terminal while it is there."""
+        `compiled`: how many programs have been compiled so far. The speed is measured from the last
+        change of this number, so that it leaves out the time of compiling; 0 shows no speed.
+        """
+        if self.display is None:
+            return
+        now, (since, first) = self.clock(), self._timed_from
+        if ended or now - self._shown >= self.display.seconds:
+            self._shown = now
+            is_timed = self._compiled and now > since
+            per_second = (done - first) / (now - since) if is_timed else 0.0
+            seconds, words = now - self._began, (note, self.unit, self.label)
+            self.display.show(
+                Status(done, total, loss, self.metrics, per_second, seconds, ended, *words)
+            )
+        if compiled != self._compiled:
+            self._compiled, self._timed_from = compiled, (now, done)
+
+
+class TerminalDisplay:
+    """A line that Rich redraws. Nothing else writes to the terminal meanwhile."""
 
     seconds = 0.1
 
     def __init__(self, console: Any):
         from rich.progress import BarColumn, Progress, TextColumn
 
-        # no thread of its own: it would take turns with the one that trains
+        # a thread for refreshing would take turns with the one that trains
         self.progress = Progress(
             BarColumn(bar_width=16),
             TextColumn("{task.description}"),
-            TextColumn("[bold]{task.fields[seen]}"),
+            TextColumn("[bold]{task.fields[losses]}"),
             TextColumn("[dim]{task.fields[time]}"),
             console=console,
             auto_refresh=False,
         )
-        self.task = self.progress.add_task("starting", seen="", time="")
+        self.task = self.progress.add_task("starting", losses="", time="")
         self.progress.start()
 
     def show(self, status: Status) -> None:
@@ -154,7 +184,7 @@ class Bar:
             total=status.steps,
             completed=status.step,
             description=status.done,
-            seen=status.seen,
+            losses=status.losses,
             time=status.time,
             refresh=True,
         )
@@ -163,10 +193,10 @@ class Bar:
         self.progress.stop()
 
 
-class Cell:
-    """One output of a notebook, replaced as the run goes on, that is plain text in the end.
+class NotebookDisplay:
+    """One output of a notebook, which is replaced, and is plain text at the end.
 
-    Widgets leave a dead one in a saved notebook; this leaves what it said last.
+    A saved notebook shows a widget as dead; this output keeps its last text.
     """
 
     seconds = 0.5
@@ -182,7 +212,7 @@ class Cell:
 
     def close(self) -> None:
         if self.last is not None and not self.last.ended:
-            self._put(f"stopped after {self.last.done}, {self.last.seen}", "")
+            self._put(f"stopped after {self.last.done}, {self.last.losses}", "")
 
     def _put(self, text: str, bar: str) -> None:
         both = {"text/plain": text, "text/html": f"<div>{bar}{html.escape(text)}</div>"}
@@ -192,8 +222,8 @@ class Cell:
             self.handle.update(both, raw=True)
 
 
-class Lines:
-    """A line now and then, for a log file; the last one always."""
+class LineDisplay:
+    """A line every few seconds, for a log file."""
 
     seconds = 5.0
 
@@ -202,7 +232,7 @@ class Lines:
 
     def show(self, status: Status) -> None:
         if status.ended or np.isfinite(status.loss):
-            with suppress(OSError):  # a full disk, a closed pipe: the run is worth more
+            with suppress(OSError):  # a full disk or a closed pipe must not stop the run
                 print(status, file=self.stream, flush=True)
 
     def close(self) -> None:
@@ -210,7 +240,7 @@ class Lines:
 
 
 def clock_words(seconds: float) -> str:
-    """0.4 s, 12 s, 3:05, 2:10:00."""
+    """Return a duration as 0.4 s, 12 s, 3:05 or 2:10:00."""
     if seconds < 59.5:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -219,28 +249,28 @@ def clock_words(seconds: float) -> str:
 
 
 def display_for(progress: Any) -> Display | None:
-    """The display that fits where this process writes."""
+    """Return the display that fits where this process writes, or None."""
     if progress not in (True, False, None):
         raise TypeError(f"progress must be True, False or None, got {progress!r}.")
     if progress is False or (progress is None and os.environ.get("CI")):
         return None
     if (shell := _notebook()) is not None:
-        return Cell(shell)
-    if sys.stderr is None:  # a windowed program has none
+        return NotebookDisplay(shell)
+    if sys.stderr is None:  # a program without a console has none
         return None
     # not `console.is_terminal`: FORCE_COLOR makes a file one, and a bar would be drawn into it
     if not sys.stderr.isatty():
-        return Lines(sys.stderr)
+        return LineDisplay(sys.stderr)
     try:
         from rich.console import Console
     except ImportError:
-        return Lines(sys.stderr)
+        return LineDisplay(sys.stderr)
     console = Console(stderr=True)
-    return Lines(sys.stderr) if console.is_dumb_terminal else Bar(console)
+    return LineDisplay(sys.stderr) if console.is_dumb_terminal else TerminalDisplay(console)
 
 
 def _notebook() -> Callable[..., Any] | None:
-    """IPython's `display` where there is a kernel to show it."""
+    """Return IPython's `display` where there is a kernel to show it."""
     if "IPython" not in sys.modules:
         return None
     from IPython import display, get_ipython  # pyright: ignore

@@ -10,10 +10,11 @@ import jax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import run, session as progress
+from lecture_optax.recipe import run
 from lecture_optax.recipe.checkpoint import snapshot as saves, store
 from lecture_optax.recipe.population.journal import ReplayLog
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.sources import ArraySource
+from lecture_optax.training.reporting import progress
 from tests.stress.harness import finished, killed, same_bits
 
 from ..problems import BATCH, LARGEST, STEPS, init, regression
@@ -60,7 +61,7 @@ def eager(monkeypatch):
 @pytest.fixture
 def spent(monkeypatch):
     """The chunks of steps that are really taken; `act` is called before each."""
-    chunks, advance = Taken(), Rows.advance
+    chunks, advance = Taken(), ArraySource.advance
 
     def counted(self, program, carry, steps):
         chunks.act(len(chunks))
@@ -69,7 +70,7 @@ def spent(monkeypatch):
         chunks.append(int(told[0].step) - first)
         return told
 
-    monkeypatch.setattr(Rows, "advance", counted)
+    monkeypatch.setattr(ArraySource, "advance", counted)
     return chunks
 
 

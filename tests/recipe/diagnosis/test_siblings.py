@@ -7,7 +7,7 @@ import pytest
 from lecture_optax.recipe import Arm
 from lecture_optax.recipe.diagnosis.siblings import diagnoses_of
 from lecture_optax.recipe.population.curve import BLOCKS, Curve
-from lecture_optax.training.loop.nonfinite import leaf_not_finite
+from lecture_optax.training.loop.nonfinite import first_nonfinite_leaf
 
 STEPS = 1000
 
@@ -97,5 +97,5 @@ def test_an_arm_without_a_step_has_no_diagnosis():
 
 def test_the_first_parameter_that_is_not_finite_is_named():
     params = {"a": jnp.ones(2, jnp.bfloat16), "b": jnp.array([1.0, jnp.inf])}
-    assert leaf_not_finite(params) == "['b']"
-    assert leaf_not_finite({"a": params["a"]}) == ""
+    assert first_nonfinite_leaf(params) == "['b']"
+    assert first_nonfinite_leaf({"a": params["a"]}) == ""

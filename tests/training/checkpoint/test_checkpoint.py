@@ -16,8 +16,8 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Program, Run, _trees as identity
 from lecture_optax.training.checkpoint import saver as saves
-from lecture_optax.training.checkpoint.folder import Folder, Saved
-from lecture_optax.training.checkpoint.snapshot import put_back, snapshot
+from lecture_optax.training.checkpoint.folder import CheckpointFolder, Saved
+from lecture_optax.training.checkpoint.snapshot import restore_run, snapshot
 from lecture_optax.training.loop import loop
 
 from ...stress.harness import finished, killed, same_bits
@@ -141,13 +141,13 @@ class TestAskedToStop:
     def test_a_run_asked_within_an_evaluation_takes_that_look_again(
         self, tmp_path, whole, monkeypatch, step
     ):
-        def asked(examples, carry, *others, evaluation=loop.evaluation):
+        def asked(examples, carry, *others, evaluation=loop.evaluate_run):
             if carry.step == step:
                 terminate()
             return evaluation(examples, carry, *others)
 
         with monkeypatch.context() as patch, pytest.raises(SystemExit):
-            patch.setattr(loop, "evaluation", asked)
+            patch.setattr(loop, "evaluate_run", asked)
             fit(tmp_path)
         assert steps_in(tmp_path) == [step]
         chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
@@ -262,7 +262,7 @@ class TestGoingOn:
     def test_what_is_not_finite_is_never_saved(self, tmp_path, eager):
         with pytest.raises(NonFiniteError):
             fit(tmp_path, tx=lo.sgd(1e9), steps=200)
-        _, saved = Folder(tmp_path).newest()
+        _, saved = CheckpointFolder(tmp_path).newest()
         assert all(np.isfinite(x).all() for x in saved.arrays.values())
 
     def test_a_sum_beyond_float16_is_never_saved(self, tmp_path, eager):
@@ -274,8 +274,8 @@ class TestGoingOn:
         )
         with pytest.raises(NonFiniteError, match="parameter was not finite at step 6 ") as stopped:
             fit(tmp_path, steady, tx=optax.sgd(1.0))
-        assert (stopped.value.step, stopped.value.what) == (6, "a parameter")
-        _, saved = Folder(tmp_path).newest()
+        assert (stopped.value.step, stopped.value.quantity) == (6, "a parameter")
+        _, saved = CheckpointFolder(tmp_path).newest()
         assert np.isfinite(saved.arrays["params"]).all()
 
 
@@ -295,7 +295,7 @@ class TestByName:
         saved, other = snapshot(run, None, {}), run_of(after)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            put_back(other, None, saved, strict, "here")
+            restore_run(other, None, saved, strict, "here")
         return saved.arrays, other.carry.opt_state, "\n".join(str(x.message) for x in caught)
 
     def test_a_number_becomes_a_schedule_without_a_word(self):
@@ -311,7 +311,7 @@ class TestByName:
         saved, state, told = self.moved(
             optax.sgd(0.01, momentum=0.9), optax.sgd(falling, momentum=0.9)
         )
-        assert "not in the checkpoint: 10, the updates made" in told
+        assert "not in the checkpoint: 10, the number of updates" in told
         assert state[1].count == 10
         chex.assert_trees_all_equal(state[0].trace["w"], saved["opt_state[0].trace['w']"])
 
@@ -336,11 +336,11 @@ class TestByName:
 
     def test_another_optimizer_starts_anew_and_the_table_says_so(self):
         _, state, told = self.moved(TX, lo.adam(0.01))
-        assert "fits in part; everything else was restored" in told
+        assert "matches in part. Everything else was restored" in told
         assert "was chain(trace(0.9), scale_by_learning_rate(0.01))" in told
-        assert "(2 leaves) not in the checkpoint: starts anew" in told
+        assert "(2 leaves) not in the checkpoint: starts again" in told
         assert "opt_state[0].trace" in told
-        assert "only in the checkpoint: left out" in told
+        assert "only in the checkpoint: not restored" in told
         counts = [int(x) for x in jax.tree.leaves(state) if x.dtype == jnp.int32]
         assert counts[:2] == [0, 0]  # an average that is new must be corrected from its beginning
 
@@ -362,7 +362,7 @@ class TestByName:
             result = fit(tmp_path, changed)
         text = str(told[0].message)
         assert "params['w']" in text and "is bfloat16, was float32: converted" in text
-        assert "params['b']" in text and "is float32[1], was float32[]: starts anew" in text
+        assert "params['b']" in text and "is float32[1], was float32[]: starts again" in text
         assert result.steps == 40
 
     def test_a_finished_run_says_that_another_optimizer_was_not_used(self, tmp_path, whole):
@@ -378,7 +378,7 @@ class TestByName:
 
         fit(tmp_path)
         changed = Problem.from_functions(init=other, loss=noisy_loss, train=(X, Y), valid=VALID)
-        with pytest.raises(ValueError, match=r"finished, and its model[^$]*params\['more'\]"):
+        with pytest.raises(ValueError, match=r"and had another model[^$]*params\['more'\]"):
             fit(tmp_path, changed)
 
 
@@ -416,7 +416,7 @@ class TestDamage:
         earlier, last = steps_in(tmp_path)
         damage(tmp_path / str(last))
         with pytest.warns(
-            UserWarning, match=f"step {last} .* damaged .* before it, of step {earlier}"
+            UserWarning, match=f"checkpoint {last} .* is damaged .* from checkpoint {earlier}"
         ):
             result = fit(tmp_path)
         chex.assert_trees_all_equal(learned(result), whole)
@@ -453,7 +453,7 @@ class TestDisk:
         chex.assert_trees_all_equal(learned(result), whole)
         assert len(told) == 1
         text = str(told[0].message)
-        assert "step 40 could not be saved" in text and "ends with its result" in text
+        assert "step 40 could not be saved" in text and "still returns its result" in text
         assert "\n" not in text
         chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
 
@@ -485,7 +485,7 @@ class TestTimes:
         """By a clock of our own: a moment every quarter of a second, and a save takes 0.1 s."""
         now, begun = [0.0], []
         monkeypatch.setattr(saves.time, "perf_counter", lambda: now[0])
-        run = saves.Saves(FakeRun(), None, FakeFolder(begun, now), {})
+        run = saves.RunSaver(FakeRun(), None, FakeFolder(begun, now), {})
         monkeypatch.setattr(saves, "snapshot", lambda run, source, identity: Saved({}, {}))
         for step in range(1, 100):
             run.run.step, now[0] = step, now[0] + 0.25
@@ -505,10 +505,10 @@ class FakeRun(Run):
         self.steps, self.stopped = 10**9, None
 
 
-class FakeFolder(Folder):
-    """A disk on which each write takes 0.1 s, and is noticed at the next moment."""
+class FakeFolder(CheckpointFolder):
+    """A disk on which each write takes 0.1 s, and is noticed at the next event."""
 
-    is_writing = False
+    is_writing, path = False, Path("folder")
 
     def __init__(self, begun, now):
         self.begun, self.now = begun, now

@@ -9,7 +9,7 @@ from lecture_optax.training.compiled import row_order as order
 
 KEY = jax.random.key(3)
 permutation = jax.jit(order.permutation, static_argnums=2)
-rows_at = jax.jit(order.rows_at, static_argnums=(2, 3))
+batch_rows = jax.jit(order.batch_rows, static_argnums=(2, 3))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 97, 1437, 4096])
@@ -24,7 +24,7 @@ def test_batches_are_full_and_cut_the_epochs_one_after_the_other(rows, batch):
     stream = np.concatenate([permutation(KEY, epoch, rows) for epoch in range(2 * batch + 1)])
     for step in range(2 * rows):
         expected = stream[step * batch : (step + 1) * batch]
-        np.testing.assert_array_equal(rows_at(KEY, jnp.int32(step), rows, batch), expected)
+        np.testing.assert_array_equal(batch_rows(KEY, jnp.int32(step), rows, batch), expected)
 
 
 def test_steps_beyond_32_bits_of_rows_are_counted_exactly():
@@ -32,7 +32,7 @@ def test_steps_beyond_32_bits_of_rows_are_counted_exactly():
     epoch, position = divmod(step * batch, rows)
     shuffled = np.asarray(permutation(KEY, epoch, rows))
     expected = shuffled[position : position + batch]
-    got = rows_at(KEY, jnp.int32(step), rows, batch)
+    got = batch_rows(KEY, jnp.int32(step), rows, batch)
     np.testing.assert_array_equal(got[: len(expected)], expected)
 
 
@@ -55,10 +55,10 @@ def test_all_orders_of_four_rows_come_equally_often():
 
 def test_what_needs_more_than_32_bits_is_refused_with_a_way_out():
     with pytest.raises(ValueError, match=r"100000007 rows in batches of 64 .* iterable of batches"):
-        rows_at(KEY, jnp.int32(0), 100_000_007, 64)
+        batch_rows(KEY, jnp.int32(0), 100_000_007, 64)
 
 
 @pytest.mark.parametrize("batch", [0, 11])
 def test_a_batch_of_more_rows_than_there_are_is_refused(batch):
     with pytest.raises(ValueError, match=f"a batch must have 1 to 10 rows, .* got {batch}"):
-        rows_at(KEY, jnp.int32(0), 10, batch)
+        batch_rows(KEY, jnp.int32(0), 10, batch)

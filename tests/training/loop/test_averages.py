@@ -8,9 +8,9 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
-from lecture_optax.training.compiled.row_order import rows_at
+from lecture_optax.training.compiled.row_order import batch_rows
 from lecture_optax.training.compiled.step import keys_of
-from lecture_optax.training.loop.batch_statistics import settled
+from lecture_optax.training.loop.batch_statistics import recompute_batch_statistics
 from lecture_optax.training.loop.run import columns_of
 from lecture_optax.training.optimizer import with_average
 
@@ -79,11 +79,13 @@ def test_statistics_are_those_of_the_batches_that_pass_through_the_averaged_weig
     problem = Problem.from_linen(LinenNoisy(), TRAIN, loss="cross_entropy")
     program = Program.of(problem, ADAM, batch_size=BATCH)
     carry = program.init(seed=3)
-    statistics = settled(program, carry, averaged_run.params, DATA)["batch_stats"]["BatchNorm_0"]
+    statistics = recompute_batch_statistics(program, carry, averaged_run.params, DATA)[
+        "batch_stats"
+    ]["BatchNorm_0"]
 
     layer = averaged_run.params["Dense_0"]
     order = keys_of(carry.key)[0]
-    batches = [TRAIN[0][rows_at(order, jnp.int32(i), 72, BATCH)] for i in range(3)]
+    batches = [TRAIN[0][batch_rows(order, jnp.int32(i), 72, BATCH)] for i in range(3)]
     hidden = [x @ np.asarray(layer["kernel"]) + np.asarray(layer["bias"]) for x in batches]
     weights = 0.99 ** np.arange(3)[::-1]  # the layer's own: the last batch counts most
     for name, moment in {"mean": np.mean, "var": np.var}.items():
@@ -102,7 +104,9 @@ def test_statistics_do_not_depend_on_those_before(kind):
     for _ in range(4):
         seen = step(seen, (DATA[0] * 3 + 1, DATA[1]))[0]
     seen = seen._replace(step=fresh.step)
-    states = [settled(program, carry, fresh.params, DATA) for carry in (fresh, seen)]
+    states = [
+        recompute_batch_statistics(program, carry, fresh.params, DATA) for carry in (fresh, seen)
+    ]
     predict = jax.jit(problem.functions.predict)
     one, other = (predict(fresh.params, state, DATA[0]) for state in states)
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)

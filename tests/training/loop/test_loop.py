@@ -13,8 +13,8 @@ import lecture_optax as lo
 from lecture_optax.training import History, NonFiniteError, Problem, Program, Run
 from lecture_optax.training.compiled.program import slow_in_a_loop
 from lecture_optax.training.loop import loop
-from lecture_optax.training.loop.loop import go_on
-from lecture_optax.training.loop.sources import Rows
+from lecture_optax.training.loop.loop import run_loop
+from lecture_optax.training.loop.sources import ArraySource
 
 from ..models import ADAM, PROBLEMS, TRAIN, VALID, LinenNet, noisy
 
@@ -74,19 +74,21 @@ def climbing(edge):
 def test_a_step_that_is_not_finite_is_named_and_undone(one_by_one, steps_before):
     program = Program.of(climbing(5.5), lo.sgd(1.0), batch_size=8)
     run = Run(program, program.init(), 100, (steps_before, 100))
-    rows = Rows(jnp.zeros(8), one_by_one=one_by_one)
+    rows = ArraySource(jnp.zeros(8), one_by_one=one_by_one)
     words = r"loss .* step 6 at learning rate 1 \(last finite loss: -5\).* those of step 6\."
     with pytest.raises(NonFiniteError, match=words) as e:
-        go_on(run, rows)
+        run_loop(run, rows)
     assert e.value.run is run
     assert float(run.carry.params) == run.step == len(run.history) == 6
 
 
-def test_where_batches_cannot_be_had_again_the_run_goes_back_to_what_was_kept(monkeypatch):
-    monkeypatch.setattr(loop, "KEEP", float("inf"))  # or a slow machine keeps a later step
+def test_where_batches_cannot_be_read_again_the_run_returns_to_its_backup(monkeypatch):
+    monkeypatch.setattr(loop, "BACKUP_SECONDS", np.inf)
 
-    class Stream(NamedTuple):
-        rows: Rows
+    class IterableSource(NamedTuple):
+        rows: ArraySource
+        data = sample_weight = None
+        can_replay = False
 
         def advance(self, program, carry, steps):
             return self.rows.advance(program, carry, steps)
@@ -94,7 +96,7 @@ def test_where_batches_cannot_be_had_again_the_run_goes_back_to_what_was_kept(mo
     program = Program.of(climbing(5.5), lo.sgd(1.0), batch_size=8)
     run = Run(program, program.init(), 100, (3, 100))
     with pytest.raises(NonFiniteError, match=r"step 6 .* those of step 0\."):
-        go_on(run, Stream(Rows(jnp.zeros(8))))
+        run_loop(run, IterableSource(ArraySource(jnp.zeros(8))))
     assert (
         float(run.carry.params) == run.step == len(run.history) == len(run.history.evaluations) == 0
     )
@@ -155,8 +157,10 @@ def test_a_convolution_on_a_cpu_leaves_the_compiled_loop_and_gives_the_same(mode
     )
     data = jax.tree.map(jnp.asarray, TRAIN)
     assert slow_in_a_loop(program, program.init(), data) == slow
-    single, table, finite, _ = Rows(data, one_by_one=True).advance(program, program.init(), 5)
-    chunk, records, *_ = Rows(data).advance(program, program.init(), 5)
+    single, table, finite, _ = ArraySource(data, one_by_one=True).advance(
+        program, program.init(), 5
+    )
+    chunk, records, *_ = ArraySource(data).advance(program, program.init(), 5)
     assert finite
     assert int(single.step) == 5
     np.testing.assert_allclose(table[:5], records[:5], rtol=1e-5, atol=1e-6)

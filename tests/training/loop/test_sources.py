@@ -15,10 +15,10 @@ from jax.sharding import Mesh
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Program, Run
-from lecture_optax.training.compiled.row_order import rows_at
+from lecture_optax.training.compiled.row_order import batch_rows
 from lecture_optax.training.compiled.step import keys_of
 from lecture_optax.training.loop import loop
-from lecture_optax.training.loop.sources import Stream
+from lecture_optax.training.loop.sources import IterableSource
 
 from ...stress.train_process import grain_batches
 
@@ -115,7 +115,7 @@ def interrupted(folder, data, step=10):
 class TestNumbers:
     def test_batches_of_an_iterable_are_rows_on_the_device(self):
         order = keys_of(jax.random.key(0))[0]
-        rows = jax.jit(jax.vmap(lambda step: rows_at(order, step, 48, SIZE)))(jnp.arange(STEPS))
+        rows = jax.jit(jax.vmap(lambda step: batch_rows(order, step, 48, SIZE)))(jnp.arange(STEPS))
         streamed = fit((X[i], Y[i]) for i in np.asarray(rows))
         held = fit((X, Y), batch_size=SIZE)
         chex.assert_trees_all_close(learned(streamed), learned(held), rtol=ULPS, atol=ULPS)
@@ -149,7 +149,7 @@ class TestNumbers:
         chex.assert_trees_all_equal(learned(fit(refilled())), learned(fit(forever())))
 
     def test_a_batch_that_is_not_finite_ends_the_run_before_its_chunk(self, monkeypatch):
-        monkeypatch.setattr(loop, "KEEP", 0.0)
+        monkeypatch.setattr(loop, "BACKUP_SECONDS", 0.0)
         bad = (np.full_like(X[:SIZE], np.inf), Y[:SIZE])
         sequence = itertools.chain(itertools.islice(forever(), 20), [bad], forever())
         with pytest.raises(NonFiniteError, match=r"not finite at step 20 ") as stopped:
@@ -180,7 +180,7 @@ class TestGoingOn:
 
     def test_other_batches_than_before_are_refused(self, tmp_path):
         interrupted(tmp_path, Shuffled())
-        with pytest.raises(ValueError, match=r"batch \d+ of data is not what it was .* fixed seed"):
+        with pytest.raises(ValueError, match=r"batch \d+ of data is not the one .* fixed seed"):
             fit(Shuffled(), checkpoint=tmp_path)
 
     def test_an_iterator_that_cannot_be_put_back_says_so_at_both_ends(self, tmp_path):
@@ -188,7 +188,7 @@ class TestGoingOn:
             interrupted(tmp_path, forever())
         with (
             pytest.warns(UserWarning),
-            pytest.raises(ValueError, match=r"\d+ batches were taken .* cannot be put back there"),
+            pytest.raises(ValueError, match=r"had given \d+ batches .* cannot return"),
         ):
             fit(forever(), checkpoint=tmp_path)
 
@@ -233,7 +233,7 @@ class TestOrder:
 
         compiled = types.SimpleNamespace(given=given)
         program = types.SimpleNamespace(compiled=compiled, hyperparams={}, mesh=None)
-        stream = Stream(fetched())
+        stream = IterableSource(fetched())
         _advance(stream, program, 4)
         assert events == [
             *("fetch 0", "step 0", "fetch 1", "step 1", "fetch 2", "wait 0"),
@@ -245,8 +245,8 @@ class TestMistakes:
     def test_data_that_run_out_are_trained_on_to_the_last_batch(self):
         program = Program.of(problem_on((X[:SIZE], Y[:SIZE])), TX, batch_size=SIZE)
         run = Run(program, program.init(0), STEPS, (STEPS,))
-        with pytest.raises(ValueError, match="ran out after step 25: ask for no more steps"):
-            loop.go_on(run, Stream(itertools.islice(forever(), 25)))
+        with pytest.raises(ValueError, match="ended after step 25: ask for at most that"):
+            loop.run_loop(run, IterableSource(itertools.islice(forever(), 25)))
         assert run.step == len(run.history) == 25
         chex.assert_trees_all_equal(run.carry.params, fit(forever(), steps=25).params)
 
@@ -289,4 +289,6 @@ class TestMistakes:
 
 def _advance(stream, program, steps):
     """Without the check of types: the program is an imitation."""
-    return getattr(Stream.advance, "__wrapped__", Stream.advance)(stream, program, None, steps)
+    return getattr(IterableSource.advance, "__wrapped__", IterableSource.advance)(
+        stream, program, None, steps
+    )

@@ -54,17 +54,17 @@ def events(*steps):
 
 def watched(times, *steps, seconds=0.0):
     shown, clock = Shown(seconds), iter(times)
-    watch = progress.Watch(shown, lambda: next(clock))
+    reporter = progress.ProgressReporter(shown, clock=lambda: next(clock))
     for event in events(*steps):
-        watch(event)
+        reporter(event)
     return shown.statuses
 
 
 def test_the_rate_leaves_out_the_time_of_compiling():
     statuses = watched([0, 0, 30, 31, 33], 0, 10, 30, 70)
-    assert [status.rate for status in statuses] == [0, 0, 20, 20]
+    assert [status.per_second for status in statuses] == [0, 0, 20, 20]
     assert statuses[-1].time == "20 steps/s, 1.5 s left"
-    assert statuses[-1].seen == "loss 0.5, valid_loss 0.7"
+    assert statuses[-1].losses == "loss 0.5, valid_loss 0.7"
 
 
 def test_a_display_is_not_shown_more_often_than_it_wants_but_at_the_end():
@@ -88,10 +88,10 @@ def test_a_line_that_cannot_be_written_does_not_end_the_run():
         def write(self, text):
             raise OSError(28, "No space left on device")
 
-    watch = progress.Watch(progress.Lines(Full()))
+    reporter = progress.ProgressReporter(progress.LineDisplay(Full()))
     for event in events(0, 50, 100):
-        watch(event)
-    assert watch.held_out == {"valid_loss": 0.7}
+        reporter(event)
+    assert reporter.metrics == {"valid_loss": 0.7}
 
 
 def test_a_terminal_gets_one_line_that_is_drawn_anew(monkeypatch):
@@ -128,7 +128,7 @@ def test_nothing_is_shown_under_ci_or_when_not_wanted(monkeypatch, capsys, how):
 
 def test_progress_is_a_switch():
     with pytest.raises(TypeError, match="progress must be True, False or None, got 'fast'"):
-        progress.watch("fast").__enter__()
+        progress.show_progress("fast").__enter__()
 
 
 @pytest.fixture

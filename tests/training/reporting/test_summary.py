@@ -171,9 +171,9 @@ def test_a_run_ends_when_a_target_is_reached_and_the_result_says_so():
         evaluations=100,
         callbacks=[callbacks.stop_at("train_loss", 0.5)],
     )
-    assert result.steps < 1000 and result.stopped == "reached"
+    assert result.steps < 1000 and result.stopped == "stop_at"
     assert result.history["train_loss"][-1] <= 0.5 < result.history["train_loss"][-2]
-    assert f"Ended at step {result.steps:,} by reached." in result.report()
+    assert f"Ended at step {result.steps:,} by stop_at." in result.report()
 
 
 def test_an_act_at_the_best_happens_at_every_new_best():

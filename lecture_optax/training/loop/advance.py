@@ -1,0 +1,59 @@
+"""Advance a carry to a step, or to the first step that is not finite."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..compiled.program import CHUNK, COLUMNS, Program, table_of
+from ..compiled.step import Carry
+from .nonfinite import Failure, first_nonfinite
+from .run import Source
+
+
+class Advanced(NamedTuple):
+    """A carry that was advanced.
+
+    - `carry`: after the last step taken. After a failure that step is not finite.
+    - `records`: an array a name (`loss`, `grad_norm`, ...), one entry a finite step taken.
+    - `failure`: the first step that was not finite, or None.
+    - `ratios`: the update/weight ratio of each leaf at the last step taken.
+    """
+
+    carry: Carry
+    records: dict[str, np.ndarray]
+    failure: Failure | None
+    ratios: Any
+
+
+def advance_until(program: Program, source: Source, carry: Carry, step: int) -> Advanced:
+    """Take `carry` to a step in chunks, and stop at the first step that is not finite.
+
+    Stops early, and without a failure, where a source has no more batches: the next call raises.
+
+    **Arguments**
+
+    - `program`: with the hyperparameters of this run (`dataclasses.replace`).
+    - `source`: gives the batches, as `ArraySource(data)`.
+    - `carry`: is donated: pass a copy (`_trees.copied`) to keep it.
+    - `step`: the step of the carry to stop at. Nothing is done where the carry is there already.
+
+    A caller that reports or saves between chunks calls this once a chunk.
+    """
+    begin = done = int(np.asarray(carry.step))
+    tables, ratios, failure = [], None, None
+    while done < step:
+        until = min(step, done + CHUNK)
+        carry, table, _, ratios = source.advance(program, carry, until - done)
+        taken = int(np.asarray(carry.step)) - done
+        tables.append(np.asarray(table)[:taken])
+        done += taken
+        if done < until or not tables[-1][:, COLUMNS.index("finite")].all():
+            break
+    records = table_of(np.concatenate(tables), done - begin) if tables else {}
+    finite = records.pop("finite", np.ones(0)).astype(bool)
+    if not finite.all():
+        good = int(np.argmin(finite))
+        record = {name: float(x[good]) for name, x in records.items()}
+        failure = Failure(begin + good + 1, first_nonfinite(record), record)
+        records = {name: x[:good] for name, x in records.items()}
+    return Advanced(carry, records, failure, ratios)
