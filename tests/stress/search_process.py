@@ -14,8 +14,8 @@ import numpy as np
 from flax import nnx
 
 from lecture_optax.recipe import run
-from lecture_optax.recipe.checkpoint import snapshot as saves
 from lecture_optax.training import Problem
+from lecture_optax.training.checkpoint import saver
 from lecture_optax.training.loop.sources import ArraySource
 from tests.stress.train_process import LinenNet, NnxNet, data
 
@@ -72,7 +72,7 @@ def _spent(path):
 
 def main(kind, steps, folder, out, *flags):
     if "--eager" in flags:
-        saves.FIRST, saves.SHARE = 0.0, 1e9
+        saver.FIRST, saver.SHARE = 0.0, 1e9
     ArraySource.advance = counting(Path(out).with_suffix(".steps"))
     options = {"steps": int(steps), "batch_size": 64, "progress": False, "checkpoint": folder}
     result = run(problem(kind), budget=3.0, **options)

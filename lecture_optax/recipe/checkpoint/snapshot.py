@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from ..._core.describe import describe
-from ..._core.extras import warn
-from ...training.checkpoint.folder import first_line
 from ...training.checkpoint.restore import as_saved, place_like
+from ...training.checkpoint.saver import SaveTimer
 from ...training.checkpoint.snapshot import arrays_of, difference
 from ...training.compiled.step import Carry
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
@@ -28,9 +27,6 @@ from .store import Arrays, SavedSearch, Store
 NUMBERS = ("step", "width", "failed", "leaf", "norm_steps", "gradients", "updates")
 BLOCKS = ("means", "levels")
 """The parts of a curve that are saved. Its evaluations are in the replay log."""
-
-FORMAT = 2
-"""The version of what is saved. A change of it, or of the names above, makes old saves useless."""
 
 
 def snapshot(
@@ -50,7 +46,7 @@ def snapshot(
         for arm, member in population.members.items()
     }
     log = {"log": population.log.entries, "spent": population.spent}
-    return {"format": FORMAT, "identity": identity, **log, "curves": curves}, parts
+    return {"identity": identity, **log, "curves": curves}, parts
 
 
 def restore(race: Race, saved: SavedSearch) -> None:
@@ -123,7 +119,7 @@ def _unpacked(data: np.ndarray, like: Any) -> Any:
     if len(data) != sum(x.nbytes for x in plain):
         raise ValueError(
             "the checkpoint holds another search: its parameters and optimizer states have another "
-            "size. Give each search its own folder, or remove this one to start anew."
+            "size. Give each search its own folder, or remove this one to start again."
         )
     parts = [data[end - x.nbytes : end] for x, end in zip(plain, ends, strict=True)]
     values = [
@@ -133,19 +129,12 @@ def _unpacked(data: np.ndarray, like: Any) -> Any:
     return jax.tree.unflatten(structure, values)
 
 
-FIRST = 1.0
-"""The seconds between the first chunk, which compiles, and the first save."""
-
-SHARE = 0.02
-"""The fraction of the time that saves may take."""
-
-
 class SearchSaver:
     """Saves a search and resumes it. If a save fails, it warns and the search continues."""
 
     def __init__(self, race: Race, store: Store, identity: dict[str, Any]):
         self.race, self.store, self.identity = race, store, identity
-        self._due: float | None = None
+        self._timer = SaveTimer(store.path)
         self._saved = 0
 
     def resume(self) -> None:
@@ -154,17 +143,13 @@ class SearchSaver:
         **Raises** `ValueError` for a folder of another search, or one that another version of the
         library has written; `OSError` if the folder cannot be made.
         """
-        saved, where = self.store.newest(), f"checkpoint={str(self.store.path)!r}"
+        saved = self.store.newest()
         if saved is not None:
-            if saved.notes.get("format") != FORMAT:
-                raise ValueError(
-                    f"{where} was written by another version of lecture_optax and cannot be "
-                    "resumed. Nothing was changed in it. Give another folder, or remove this one."
-                )
             if words := difference(self.identity, saved.notes["identity"]):
                 raise ValueError(
-                    f"{where} holds another search: {words}. Nothing was changed in it. Give each "
-                    "search its own folder, or remove this one to start anew."
+                    f"checkpoint={str(self.store.path)!r} holds another search: {words}. Nothing "
+                    "was changed in it. Give each search its own folder, or remove this "
+                    "one to start again."
                 )
             log = self.race.population.log
             log.entries, log.restore = saved.notes["log"], partial(restore, self.race, saved)
@@ -174,10 +159,7 @@ class SearchSaver:
 
     def poll(self) -> None:
         """Save, if it is time."""
-        now = time.perf_counter()
-        if self._due is None and self.race.population.spent:
-            self._due = now + FIRST
-        if self._due is not None and now >= self._due:
+        if self.race.population.spent and self._timer.is_due():
             self.save()
 
     def end(self) -> None:
@@ -191,14 +173,10 @@ class SearchSaver:
         try:
             self.store.write(*snapshot(self.race, self.identity))
         except OSError as error:
-            warn(
-                f"the search could not be saved in {str(self.store.path)!r} ({first_line(error)}): "
-                "the search continues and tries again later."
-            )
-            self._due = time.perf_counter() + 1 / SHARE
+            self._timer.failed(error, "the search", "the search continues and tries again later")
             return False
-        now, self._saved = time.perf_counter(), len(self.race.population.log.entries)
-        self._due = now + (now - began) / SHARE
+        self._saved = len(self.race.population.log.entries)
+        self._timer.saved(time.perf_counter() - began)
         return True
 
 

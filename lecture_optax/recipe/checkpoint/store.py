@@ -9,7 +9,6 @@ either the save before or this one.
 """
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,8 +17,14 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..._core.extras import warn
-from ...training.checkpoint.folder import KEPT, first_line, make_writable
+from ...training.checkpoint.folder import (
+    FORMAT,
+    KEPT,
+    check_format,
+    make_writable,
+    newest_readable,
+    write_file,
+)
 
 Arrays = dict[str, np.ndarray]
 
@@ -44,34 +49,20 @@ class Store:
 
         **Warns** if a later save is damaged.
 
-        **Raises** `ValueError` if all saves are damaged, or if the folder is of a run of `lo.fit`.
+        **Raises** `ValueError` if all saves are damaged, if another version of the library wrote
+        the save, or if the folder is of a run of `lo.fit`.
         """
-        errors: dict[int, Exception] = {}
-        for number in self._numbers():
-            self._number = max(self._number, number)
-            try:
-                saved = self._read(number)
-            except Exception as error:  # whatever a damaged file makes a reader say
-                errors[number] = error
-                continue
-            self._saves[number] = set(saved.parts)
-            for error in errors.values():
-                warn(
-                    f"the last save in {str(self.path)!r} is damaged ({first_line(error)}): the "
-                    "search resumes from the one before it."
-                )
-            return saved
-        if errors:
-            raise ValueError(
-                f"no save in {str(self.path)!r} can be read ({first_line(errors[self._number])}). "
-                "Nothing was removed; to start anew, give another folder or remove this one."
-            )
-        return None
+        numbers = self._numbers()
+        if (newest := newest_readable(self.path, numbers, self._read)) is None:
+            return None
+        check_format(self.path, newest.saved.notes)
+        self._number, self._saves = numbers[0], {newest.number: set(newest.saved.parts)}
+        return newest.saved
 
     def make(self) -> None:
         """Make the folder.
 
-        **Raises** `OSError`, in one first_line, if nothing can be written to it.
+        **Raises** `OSError`, in one sentence, if nothing can be written to it.
         """
         make_writable(self.path)
         (self.path / "weights").mkdir(exist_ok=True)
@@ -80,10 +71,10 @@ class Store:
         """Write a save. Parts that are on the disk already are not made again."""
         there = set().union(*self._saves.values())
         for name in parts.keys() - there:
-            _write(self._part(name), partial(_save_part, parts[name]()))
+            write_file(self._part(name), partial(_save_part, parts[name]()))
         self._number += 1
-        body = json.dumps({**notes, "parts": list(parts)}).encode()
-        _write(self._notes(self._number), lambda file: file.write(_sealed(body)))
+        body = json.dumps({"format": FORMAT, **notes, "parts": list(parts)}).encode()
+        write_file(self._notes(self._number), lambda file: file.write(_sealed(body)))
         self._saves[self._number] = set(parts)
         self._sweep()
 
@@ -133,13 +124,3 @@ def _read_part(path: Path) -> Arrays:
     """Return the arrays of a part; the format has its own checksums."""
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write all of a file or nothing, and wait until it is on the disk."""
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

@@ -45,7 +45,7 @@ class ReplayLog:
                 raise ValueError(
                     f"the checkpoint was written by another version of the search: it measured "
                     f"{logged!r} where this one measures {name!r}. Give another folder, or remove "
-                    "this one to start anew."
+                    "this one to start again."
                 )
             replay(result)
         self.position += 1

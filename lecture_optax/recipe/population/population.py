@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...training._trees import as_data, copied
-from ...training.compiled.program import Program, table_of
+from ...training.compiled.program import Program
 from ...training.compiled.step import Carry
+from ...training.loop.advance import advance_until
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import first_nonfinite_leaf
 from ...training.loop.sources import ArraySource
@@ -151,19 +152,16 @@ class Population:
             self.members[arm].carry = self.on_device(self.members[arm].carry)
 
     def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
-        carry, table, *_ = self.source.advance(program, carry, steps)
-        done = int(np.asarray(carry.step)) - member.curve.step
-        member.carry, self.spent = carry, self.spent + done
-        records = table_of(np.asarray(table), done)
-        finite = records["finite"].astype(bool)
-        good = done if finite.all() else int(np.argmin(finite))
-        names = ("loss", "grad_norm", "update_norm")
-        member.curve.record(*(records[name][:good] for name in names))
-        if good < done:
-            bad = [name for name in names if not np.isfinite(records[name][good])]
-            member.curve.failed = member.curve.step + 1, (bad or names[-1:])[0]
-            if "loss" not in bad:  # after a loss that is not finite, no parameter is
-                member.curve.leaf = first_nonfinite_leaf(carry.params)
+        curve = member.curve
+        member.carry, records, failure, _ = advance_until(
+            program, self.source, carry, curve.step + steps
+        )
+        self.spent += int(np.asarray(member.carry.step)) - curve.step
+        curve.record(*(records[name] for name in ("loss", "grad_norm", "update_norm")))
+        if failure is not None:
+            curve.failed = failure.step, failure.quantity
+            if failure.quantity != "loss":  # after a loss that is not finite, no parameter is
+                curve.leaf = first_nonfinite_leaf(member.carry.params)
 
     def _hyperparams(self, arm: Arm) -> dict[str, Any]:
         return as_data(arm.hyperparams(self.steps))
