@@ -10,6 +10,7 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from .._core import validate
+from .._core.tables import text_table
 from .arguments import OPTIMIZERS, UsageError, one_of, optimizer_of, usage_errors
 from .options import RunOptions
 from .train import check_picture, number, record_of
@@ -113,14 +114,7 @@ def table(entries: list[Entry]) -> str:
         mark = "← best" if entry is best and entry.result is not None else entry.reason
         rows.append([entry.name, f"{entry.rate:g}", *_cells(entry, metrics)])
         rows[-1] += [f"{entry.seconds:.1f} s", mark]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return text_table(rows, f"l{'r' * (len(rows[0]) - 2)}l")
 
 
 def _cells(entry: Entry, metrics: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from .._core import __version__
+from .._core.tables import text_table
 from .arguments import usage_errors
 
 
@@ -27,9 +28,10 @@ class Problems:
             ]
             print(json_module.dumps(rows))
             return 0
-        print(f"{'problem':15} {'steps':>5} {'batch':>5}  description")
+        rows = [("problem", "steps", "batch", "description")]
         for name, problem in PROBLEMS.items():
-            print(f"{name:15} {problem.steps:5} {problem.batch_size:5}  {problem.about}")
+            rows.append((name, str(problem.steps), str(problem.batch_size), problem.about))
+        print(text_table(rows, "lrrl"))
         return 0
 
 
@@ -66,7 +68,7 @@ class Info:
         if self.json:
             print(json_module.dumps(facts))
         else:
-            print("\n".join(f"{name:14} {value}" for name, value in facts.items()))
+            print(text_table(list(facts.items()), "ll"))
         return 0
 
 

@@ -73,7 +73,7 @@ class Result:
         The page is one HTML file with pictures that loads nothing from the network. The first
         report measures the `stability`.
 
-        **Raises** `ImportError` without Rich, and with `path` without Matplotlib.
+        **Raises** `ImportError` with `path` and without Matplotlib, naming the extra.
         """
         from .reporting.page import write_page
 

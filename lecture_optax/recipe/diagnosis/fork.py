@@ -13,30 +13,28 @@ from ..._core.dtypes import scale
 from ..._core.types import Transformation
 from ...training._cached import cached
 from ...training._trees import as_data, copied
-from ...training.compiled.program import CHUNK, Program, table_of
+from ...training.compiled.program import Program
 from ...training.compiled.step import Carry, rate_of
+from ...training.loop.advance import advance_until
 from ...training.loop.nonfinite import inspect_step
-from ...training.loop.sources import ArraySource
+from ...training.loop.run import Source
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from .diagnose import Diagnosis, diagnose
-from .learning_curve import Failure, LearningCurve
+from .learning_curve import FailedStep, LearningCurve
 from .training_state import as_carry, run_of
 from .verdict import Remedy, times
 
 
 def run_branch(
-    program: Program, source: ArraySource, start: Carry, factor: float, steps: int
+    program: Program, source: Source, start: Carry, factor: float, steps: int
 ) -> LearningCurve:
     """Continue a run with its updates multiplied by `factor`, for `steps` or until it fails."""
     program = dataclasses.replace(program, hyperparams=as_data({"factor": factor}))
-    _, records = _advance(program, source, start, steps)
-    finite = records["finite"].astype(bool)
-    failed = None
-    if not finite.all():
-        good = int(np.argmin(finite))
-        failed = _failure(program, source, start, good, records)
-        records = {name: x[:good] for name, x in records.items()}
+    begin, failed = int(np.asarray(start.step)), None
+    _, records, failure, _ = advance_until(program, source, copied(start), begin + steps)
+    if failure is not None:
+        failed = _failed_step(program, source, start, failure.step - begin, failure.quantity)
     return LearningCurve(
         losses=records["loss"].astype(np.float64),
         rate=factor * float(rate_of(start.opt_state)),
@@ -45,30 +43,15 @@ def run_branch(
     )
 
 
-def _advance(
-    program: Program, source: ArraySource, start: Carry, steps: int
-) -> tuple[Carry, dict[str, np.ndarray]]:
-    """Take `steps` steps or stop at the first that is not finite; return the carry and records."""
-    carry, first = copied(start), int(np.asarray(start.step))
-    tables: list[dict[str, np.ndarray]] = []
-    done, is_finite = 0, True
-    while done < steps and is_finite:
-        carry, table, *_ = source.advance(program, carry, min(CHUNK, steps - done))
-        taken = int(np.asarray(carry.step)) - first - done
-        tables.append(table_of(np.asarray(table), taken))
-        done, is_finite = done + taken, bool(tables[-1]["finite"].all())
-    return carry, {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-
-
-def _failure(
-    program: Program, source: ArraySource, start: Carry, good: int, records: dict[str, np.ndarray]
-) -> Failure:
+def _failed_step(
+    program: Program, source: Source, start: Carry, step: int, quantity: str
+) -> FailedStep:
     """Repeat the run up to the step before the failure, and inspect the next step."""
-    carry = _advance(program, source, start, good)[0] if good else start
-    what, leaf = inspect_step(program, carry)
-    names = {"loss": "loss", "grad_norm": "gradient", "update_norm": "update"}
-    bad = [word for name, word in names.items() if not np.isfinite(records[name][good])]
-    return Failure(good + 1, what or (bad or ["a parameter"])[0], leaf)
+    last = int(np.asarray(start.step)) + step - 1
+    carry = advance_until(program, source, copied(start), last).carry
+    inspected, leaf = inspect_step(program, carry)
+    name = {"grad_norm": "gradient", "update_norm": "update"}.get(quantity, quantity)
+    return FailedStep(step, inspected or name, leaf)
 
 
 @cached

@@ -23,7 +23,7 @@ LARGEST = 1e300
 """A larger loss counts as infinite, as a sum of such losses overflows."""
 
 
-class Failure(NamedTuple):
+class FailedStep(NamedTuple):
     """The first step with a value that is not finite, the quantity, and the leaf.
 
     Steps count from 1. `leaf` is the key path of a gradient, an update or a parameter, or "".
@@ -68,7 +68,7 @@ class LearningCurve(NamedTuple):
     width: int = 1
     rate: float = np.nan
     gradients: np.ndarray | None = None
-    failed: Failure | None = None
+    failed: FailedStep | None = None
     evaluations: Evaluations | None = None
 
     @property
@@ -92,7 +92,7 @@ def learning_curve_of(run: Any) -> LearningCurve:
     if isinstance(run, LearningCurve):
         return run
     if isinstance(run, Curve):
-        failed = run.failed and Failure(*run.failed, run.leaf)
+        failed = run.failed and FailedStep(*run.failed, run.leaf)
         evaluations = [(0, 0.0), *((x.step, min_loss(x.raw, x.averaged)) for x in run.evaluations)]
         means = np.asarray(run.means, np.float64)
         return LearningCurve(
@@ -104,7 +104,7 @@ def learning_curve_of(run: Any) -> LearningCurve:
     if isinstance(run, NonFiniteError):
         history = run.run.history
         curve = learning_curve_of(history) if len(history) else LearningCurve(np.zeros(0))
-        return curve._replace(failed=Failure(run.step + 1, run.quantity))
+        return curve._replace(failed=FailedStep(run.step + 1, run.quantity))
     found = getattr(run, "history", run)
     if isinstance(found, Mapping | History):
         return _from_record(found)
@@ -167,7 +167,7 @@ def _cut(losses: np.ndarray) -> LearningCurve:
     if finite.all():
         return LearningCurve(losses)
     good = int(np.argmin(finite))
-    return LearningCurve(losses[:good], failed=Failure(good + 1, "loss"))
+    return LearningCurve(losses[:good], failed=FailedStep(good + 1, "loss"))
 
 
 NUMBERS = ("loss", "grad_norm", "update_norm", "parameter")
@@ -219,7 +219,7 @@ def _object(line: str) -> dict[str, Any] | None:
 
 def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
     bad = [(line["step"], name) for line in lines for name in NUMBERS if _is_bad(line.get(name))]
-    failed = Failure(int(bad[0][0]), bad[0][1]) if bad else None
+    failed = FailedStep(int(bad[0][0]), bad[0][1]) if bad else None
     good = [line for line in lines if _is_number(line.get("loss")) and not _is_bad(line["loss"])]
     good = [line for line in good if failed is None or line["step"] < failed.step]
     if not good and failed is None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .learning_curve import Failure, LearningCurve
+from .learning_curve import FailedStep, LearningCurve
 from .statistics import Estimate, blocks, cut, mean, scatter
 
 LEAST = 12
@@ -75,7 +75,7 @@ class Symptom(NamedTuple):
     rises: int
     rise: float
     peak: float
-    failed: Failure | None
+    failed: FailedStep | None
 
     def __str__(self) -> str:
         return f"{self.name}{self.cause and f' ({self.cause})'}: {_PHRASES[self.name](self)}"

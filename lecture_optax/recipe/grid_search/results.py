@@ -9,6 +9,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..._core import validate
+from ..._core.tables import text_table
 from ...training.checkpoint.snapshot import difference
 from .grid import Key
 
@@ -91,14 +92,10 @@ class SweepResult:
         """For each optimizer and schedule, the best learning rate and the first that diverged."""
         lines = [("", "learning rate", "loss", "over seeds", "diverges from")]
         lines += [_line(name, cells) for name, cells in _by_line(self.cells()).items()]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-            for line in lines
-        ]
         best, head = self.best(), f"{len(self):,} runs of {self.steps:,} steps"
         found = f"the lowest validation loss is {best.loss:.4g} (start {self.start:.4g})"
-        return "\n".join([f"{head}; {found}:", f"{_name(best)} at {best.rate:.3g}", "", *table])
+        table = text_table(lines, "lrrrr")
+        return f"{head}; {found}:\n{_name(best)} at {best.rate:.3g}\n\n{table}"
 
     def plot(self, ax: Any = None, by: str = "final") -> Any:
         """Draw the loss over the learning rate, one line per optimizer and schedule.

@@ -27,6 +27,7 @@ from ...training._trees import as_data, copied
 from ...training.checkpoint.snapshot import arrays_of
 from ...training.compiled.program import CHUNK, Program
 from ...training.compiled.step import Carry
+from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.evaluation import averaged_params, evaluate
 from ...training.loop.sources import ArraySource
@@ -93,9 +94,9 @@ class Runs:
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
         carry, losses = self.first(key), []
         for step in self.evaluations:
-            carry, failed = self._advance_until(program, carry, step)
-            if failed is not None:
-                return row_of(key, losses, failed)
+            carry, _, failure, _ = advance_until(program, self.source, carry, step)
+            if failure is not None:
+                return row_of(key, losses, failure.step)
             losses.append((step, *self.evaluation(carry)))
         return row_of(key, losses, None)
 
@@ -187,18 +188,6 @@ class Runs:
         chunk = _vectorized(self.program.compiled.chunk)
         carry, _, finite, _ = chunk(carry, self.source.data, None, hyperparams, np.int32(steps))
         return carry, finite
-
-    def _advance_until(
-        self, program: Program, carry: Carry, until: int
-    ) -> tuple[Carry, int | None]:
-        """Take a run to a step; return the carry, and the step that was not finite, if any."""
-        step = int(np.asarray(carry.step))
-        while step < until:
-            carry, _, finite, _ = self.source.advance(program, carry, min(CHUNK, until - step))
-            step = int(np.asarray(carry.step))
-            if not np.asarray(finite):
-                return carry, step
-        return carry, None
 
     def _loss(self, params: Any, model_state: Any) -> float:
         examples = self.program.problem.functions.examples

@@ -1,12 +1,12 @@
 """The sentences and tables of a report, with the numbers of `comparisons.py`."""
 
-import io
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..._core.extras import require
+from ..._core.tables import text_table
 from ..diagnosis.verdict import times
 from . import comparisons as f
 from .explanation import ArmRecord, Explanation
@@ -248,27 +248,16 @@ DIAGNOSIS_COLUMNS = ("optimizer", "learning rate", "decay", "symptom", "remedy")
 
 
 def text_of(e: Explanation, last: Sequence[str] = ()) -> str:
-    """Return the sentences, those of `last`, and the tables of all arms.
-
-    **Raises** `ImportError` without Rich, naming the extra.
-    """
-    console_module, table_module = (
-        require(f"rich.{name}", extra="train", what="reports") for name in ("console", "table")
-    )
+    """Return the sentences, those of `last`, and the tables of all arms."""
     tables = []
     for columns, cells in ((ARM_COLUMNS, arm_cells), (DIAGNOSIS_COLUMNS, diagnosis_cells)):
-        table = table_module.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in columns:
-            table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
-        for arm in e.arms:
-            table.add_row(*cells(e, arm), style="bold" if arm == e.winner else None)
-        tables.append(table)
-    page = io.StringIO()
-    console = console_module.Console(
-        file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
+        align = "".join("l" if name in TEXT_COLUMNS else "r" for name in columns)
+        rows = [columns, *(cells(e, arm) for arm in e.arms)]
+        tables.append(text_table(rows, align, width=WIDTH))
+    *lines, basis = (
+        textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in (*sentences(e), *last, BASIS)
     )
-    console.print(*sentences(e), *last, "", tables[0], "", BASIS, tables[1], sep="\n")
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    return "\n".join([*lines, "", tables[0], "", basis, tables[1]])
 
 
 def arm_cells(e: Explanation, arm: ArmRecord) -> list[str]:
