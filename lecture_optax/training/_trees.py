@@ -45,53 +45,53 @@ MOST = 6
 """The number of differences that an error names."""
 
 ENOUGH = 2**26
-"""The bytes of an array that are looked at: a tenth of a second, wherever the array lies."""
+"""The bytes of an array that are read: a tenth of a second."""
 
 
 def kind_of(x: Any) -> str:
-    """Like `float32[64,3]`."""
+    """Return dtype and shape, like `float32[64,3]`."""
     return f"{x.dtype}[{','.join(map(str, x.shape))}]"
 
 
 def checksum(x: Any) -> int:
-    """CRC-32 of the bytes of an array; of a large one, of rows all over it."""
+    """Return the CRC-32 of an array; of a large one, of rows spread over it."""
     some = x[:: 1 + x.nbytes // ENOUGH] if x.ndim else x
     return zlib.crc32(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)
 
 
 def is_stream(data: Any) -> bool:
-    """Whether data are an iterable of batches, and not a tree of arrays."""
+    """Return whether data are an iterable of batches, and not a tree of arrays."""
     is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str)
     return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
 
 
 def strong(x: Any) -> Any:
-    """A number as an array with a dtype of its own, so that every number finds the same program."""
+    """Return a number as an array with a strong type: all numbers share one program."""
     return jnp.array(x, jnp.result_type(x)) if not callable(x) else x
 
 
 def strong_copies(params: Any) -> Any:
-    """Fresh arrays, none of a weak type: a step returns strong ones, and would compile anew."""
+    """Return new arrays with strong types: a step returns such, and would compile again."""
     return jax.tree.map(lambda x: jnp.array(x, dtype_of(x)), params)
 
 
 def n_rows(data: Any) -> int:
-    """The length of the first axis, which all arrays of `data` share."""
+    """Return the length of the first axis, which all arrays of `data` share."""
     return int(jax.tree.leaves(data)[0].shape[0])
 
 
-def some_rows(data: Any) -> Any:
-    """Enough rows for an `init` that looks at data."""
-    return jax.tree.map(lambda x: x[:64], data)
+def take_rows(data: Any, rows: Any) -> Any:
+    """Return the rows of every array: a slice, or an array of indices."""
+    return jax.tree.map(lambda x: x[rows], data)
 
 
 def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as arrays of their dtypes: all values of them share a program."""
+    """Return numbers as arrays of their dtypes: all values share one program."""
     return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
 
 
 def copied(tree: Any) -> Any:
-    """Its own arrays: the loop donates those that it is given."""
+    """Return copies of the arrays: the loop donates those that it is given."""
     return jax.device_put(tree, may_alias=False)
 
 

@@ -181,68 +181,49 @@ def _short(value: Any) -> str:
 
 
 _FEW = 32
-"""Entries of a row that tell most rows apart."""
+"""Entries of each array that tell most rows apart."""
 
 
 def shared_rows(train: Any, valid: Any) -> list[tuple[int, int]]:
-    """Pairs (row of `valid`, row of `train`) that hold the same bits, one for each row of `valid`.
+    """Return pairs (row of `valid`, row of `train`) with the same bits, one for a row of `valid`.
 
-    By hashes, first of a few entries of each row, then of all entries of the rows that those do
-    not tell apart: one pass over a thirtieth of an image.
+    A few entries of every row are compared first, and all entries where those agree.
     """
-    ours, theirs = _columns(valid), _columns(train)
+    ours, theirs = _as_bits(valid), _as_bits(train)
     if ours is None or theirs is None:
         return []
-    mine, other = np.arange(len(ours[0])), np.arange(len(theirs[0]))
-    h = k = np.zeros(0, np.uint64)
-    for most in (_FEW, None):
-        h, k = _hashes(ours, mine, most), _hashes(theirs, other, most)
-        also = _are_among(k, h)  # the many among the few: a sort of the few
-        other, k = other[also], k[also]
-        keep = _are_among(h, k)
-        mine, h = mine[keep], h[keep]
-    by_hash = dict(zip(k.tolist(), other.tolist(), strict=True))
-    return [(row, by_hash[value]) for row, value in zip(mine.tolist(), h.tolist(), strict=True)]
+    few, many = _keys(ours, _FEW), _keys(theirs, _FEW)
+    other = np.flatnonzero(np.isin(many, few))
+    mine = np.flatnonzero(np.isin(few, many[other]))
+    whole = [_keys([x[rows] for x in part]) for part, rows in ((ours, mine), (theirs, other))]
+    by_bits = {key.tobytes(): int(row) for key, row in zip(whole[1], other, strict=True)}
+    pairs = [
+        (int(row), by_bits.get(key.tobytes())) for key, row in zip(whole[0], mine, strict=True)
+    ]
+    return [(row, same) for row, same in pairs if same is not None]
 
 
 def overlap_message(shared: list[tuple[int, int]], rows: int) -> str:
-    """What a person should know of them."""
+    """Return what to say of validation examples that are trained on."""
     first = shared[0]
     return (
-        f"{len(shared)} of {rows} rows of valid are rows of the training data too (the first: row "
-        f"{first[0]} is row {first[1]}): what is held out should not have been seen, or it "
-        "flatters. Split before you augment or sort, and leave duplicates out."
+        f"{len(shared)} of {rows} validation examples are training data too (the first: row "
+        f"{first[0]} of valid is row {first[1]} of the data), so the validation loss is optimistic. "
+        "Remove duplicates, and split before you augment."
     )
 
 
-def _columns(rows: Any) -> list[np.ndarray] | None:
-    """The bits of every array, as unsigned integers, one row an example."""
-    columns = []
-    for leaf in jax.tree.leaves(rows):
-        x = on_host(leaf)
-        if x is None:
-            return None
-        flat = np.ascontiguousarray(x).reshape(len(x), -1)
-        columns.append(flat.view(f"u{min(flat.dtype.itemsize, 8)}"))
-    return columns
+def _as_bits(rows: Any) -> list[np.ndarray] | None:
+    """Return every array as unsigned integers, one row an example; None if it lies elsewhere."""
+    arrays = [on_host(leaf) for leaf in jax.tree.leaves(rows)]
+    if any(x is None for x in arrays):
+        return None
+    flat = [np.ascontiguousarray(x).reshape(len(x), -1) for x in arrays]
+    return [x.view(f"u{min(x.dtype.itemsize, 8)}") for x in flat]
 
 
-def _hashes(columns: list[np.ndarray], rows: np.ndarray, most: int | None) -> np.ndarray:
-    """One number a row, of `most` of its entries or of all."""
-    total = np.zeros(len(rows), np.uint64)
-    for x in columns:
-        width = x.shape[1]
-        chosen = range(width) if most is None else range(0, width, -(-width // most) or 1)
-        for column in chosen:
-            total = (total ^ x[rows, column]) * np.uint64(0x9E3779B97F4A7C15)
-            total ^= total >> np.uint64(29)
-    return total
-
-
-def _are_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of the values are among the others."""
-    if not len(others):
-        return np.zeros(len(values), bool)
-    ordered = np.sort(others)
-    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return ordered[place] == values
+def _keys(bits: list[np.ndarray], most: int | None = None) -> np.ndarray:
+    """Return one value a row, of at most so many entries of each array."""
+    some = [x if most is None else x[:, :: -(-x.shape[1] // most) or 1] for x in bits]
+    joined = np.concatenate([np.ascontiguousarray(x).view(np.uint8) for x in some], axis=1)
+    return joined.view(f"V{joined.shape[1]}").ravel()

@@ -1,4 +1,4 @@
-"""What is allowed, and still most often a mistake? Said as a warning, before a run starts."""
+"""What is allowed and most often a mistake: warnings before a run starts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._cached import cached
-from .._trees import n_rows
+from .._trees import n_rows, take_rows
 from ..problem import Problem
 from .data import overlap_message, shared_rows
-from .optimizer import horizon_messages, uphill_message
+from .optimizer import climb_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
     """Return what to say of an optimizer that climbs, a schedule of another length than the run,
     validation examples that are trained on, and a loss that is a sum."""
     found = horizon_messages(optimizer, steps)
-    climbs = uphill_message(optimizer.update)
+    climbs = climb_message(optimizer, carry.params, carry.opt_state)
     found += [climbs] if climbs else []
     if problem.valid is not None:
         shared = shared_rows(problem.train, problem.valid)
@@ -31,13 +31,13 @@ _ROWS = 8
 
 
 def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
-    """What to say of a loss that doubles when a batch comes twice; None where all is well.
+    """Return what to say of a loss that doubles when a batch is repeated, or None.
 
-    Only a loss of plain functions that returns one number can be a sum. Two sizes of a batch have
-    to be compiled for it, forward only, and once for the same functions.
+    Only a loss of plain functions that returns one number can be a sum. Two sizes of a batch are
+    compiled for it, forward only, and once for the same functions.
     """
     examples = problem.functions.examples
-    batch = jax.tree.map(lambda a: jnp.asarray(a[:_ROWS]), problem.train)
+    batch = jax.tree.map(jnp.asarray, take_rows(problem.train, slice(_ROWS)))
     if problem.per_example is not None or _shape(examples, params, model_state, batch) != ():
         return None
     if _shape(examples, params, model_state, _twice(batch)) != ():
@@ -46,9 +46,9 @@ def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
     if not np.isfinite(twice) or abs(twice - 2 * once) > 1e-3 * abs(twice) or once == 0:
         return None
     return (
-        f"the loss doubles when every row of a batch comes twice ({once:.4g}, {twice:.4g}): it is "
-        "a sum, so that its gradient, and the best learning rate, grow with batch_size. Return the "
-        "mean, or better one number per row, of which fit takes the mean."
+        f"the loss doubles when a batch contains every example twice ({once:.4g}, {twice:.4g}): it "
+        "is a sum, so its gradient grows with batch_size and the best learning rate depends on it. "
+        "Return the mean, or better one number per example, of which the mean is taken."
     )
 
 
@@ -61,7 +61,7 @@ def _both(examples: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _shape(examples: Callable[..., Any], params: Any, model_state: Any, batch: Any) -> Any:
-    """The shape of the loss, or None where it takes batches of one size only."""
+    """Return the shape of the loss, or None where it takes batches of one size only."""
     try:
         return jax.eval_shape(examples, params, model_state, batch)["loss"].shape
     except (TypeError, ValueError):

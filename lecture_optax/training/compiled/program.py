@@ -15,7 +15,7 @@ from ..._core import validate
 from ..._core.describe import describe
 from ..._core.dtypes import default_float
 from .._cached import cached
-from .._trees import is_stream, n_rows, some_rows, strong, strong_copies
+from .._trees import is_stream, n_rows, strong, strong_copies, take_rows
 from ..adapters.model import Functions
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
@@ -171,13 +171,13 @@ class Program:
         init = self.problem.functions.init
         if params is None or model_state is None:
             assert init is not None  # a problem that cannot start by itself is given a start
-            first = init(key, some_rows(self.problem.train))
+            first = init(key, take_rows(self.problem.train, slice(64)))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.mesh)
         start, numbers = self.compiled.start, self.hyperparams
-        opt_state = start_optimizer(start, self.optimizer, params, numbers)
+        opt_state = start_optimizer(start, params, numbers)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.mesh)
 
