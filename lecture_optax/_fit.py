@@ -1,4 +1,4 @@
-"""One call: a model and data in, a trained model and its history out."""
+"""`lo.fit`: train a model in one call."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from .training.checks.arguments import (
     SYNONYMS,
     check_beside_a_stream,
     check_functions,
-    check_kept,
+    check_keep,
     check_mesh,
     check_optimizer_arguments,
 )
@@ -65,65 +65,70 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     strict: bool = False,
 ) -> Result:
-    """Train a model, and return it with what was seen on the way.
+    """Train a model and return it with its history.
 
-    Steps run on the device in compiled chunks; the order of the rows is a pure function of `seed`
-    and the step; every batch is full. The model is not changed: linen and Equinox give a new
-    one, an nnx model is updated at the end, and not at all when the run fails.
+    Steps run on the device in compiled chunks. The order of the examples is a pure function of
+    `seed` and the step, and every batch is full. A linen or Equinox model is not changed: the
+    result has a new one. An nnx model is updated at the end, and not at all if the run fails.
 
     **Arguments**
 
     - `model`: a Flax linen module, a Flax nnx model, an Equinox module (or the pair of module and
-      state), or a `training.Problem`, which brings its own data and loss.
-    - `data`: (x, y), two trees of arrays with rows first; or, where they do not fit, an iterable of
-      such batches, all of one shape: a generator, a data loader, a Grain dataset (`stream.py`).
+      state), or a `training.Problem`, which has its own data and loss.
+    - `data`: (x, y), two trees of arrays with the examples along the first axis; or, for data that
+      do not fit into memory, an iterable of such batches of one shape: a data loader, a Grain
+      dataset, or a generator.
     - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
       (prediction, target) that returns one number per example.
-    - `valid`: held-out (x, y), on which all `evaluations` are taken.
-    - `tx`: a gradient transformation. None: the library chooses, `result.choice` says how, and
-      another version may choose otherwise. With `hyperparams`, a function that builds one.
-    - `steps`, or `epochs`: how long, >= 1; an epoch is rows / batch_size steps, rounded up.
-    - `batch_size`: rows of a batch, min(64, rows) by default.
-    - `seed`: the model's `init` is given `jax.random.key(seed)`; the order of rows and dropout use
-      keys folded from it.
-    - `hyperparams`: numbers for `tx(**hyperparams)`, as data: all values share one program.
-    - `budget`: with `tx=None`, the recipe chooses the optimizer and its rate and trains the model,
-      all for so many runs' worth of gradients, >= 0.5: see `lo.recipe.run`.
-    - `params`: parameters to start from.
-    - `apply`: how the model is called, where the default does not fit (`Problem.from_linen`, ...).
-    - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for held-out data.
-    - `sample_weight`: one number >= 0 per row of `data`.
-    - `evaluations`: how many times held-out data are evaluated, evenly spaced, or at which steps.
-    - `keep`: "best": the parameters, or their average, with the lowest held-out loss of all looks;
-      "last": those of the last step; "average": their average at the last step, where `tx` keeps
-      one. By default the best where there are held-out data.
-    - `average`: True, or `average_iterates(eta)`: the weights are averaged while they are trained.
-      At every look the average is evaluated beside them, with BatchNorm's statistics estimated
-      anew for it (not from an iterable of batches: they are gone); with `keep="last"` it is what
-      is kept. An average in `tx` is evaluated too.
-    - `accumulate`: so many batches make one update, as one batch of all their rows would.
-    - `dtype`: what the model computes in, as jnp.bfloat16: parameters and x are cast to it, forward
-      and backward. What is trained, its gradients, the optimizer, BatchNorm's statistics, y and the
-      loss stay as they are.
-    - `callbacks`: functions of a record, called at every look; one that returns True ends the run.
-    - `hooks`: functions of a `Event`, called once a chunk.
-    - `mesh`: devices that share every batch; by default those over which the data lie.
-    - `progress`: None shows the run on a terminal, in a notebook, or as lines, and nothing under
+    - `valid`: the validation set, (x, y).
+    - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
+      the library's default, which another version may change; `result.optimizer_source` names it.
+    - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
+      rounded up.
+    - `batch_size`: the number of examples of a batch, min(64, examples) by default.
+    - `seed`: a whole number >= 0. The model's `init` receives `jax.random.key(seed)`; the order of
+      the examples and dropout use keys folded from it.
+    - `hyperparams`: `{"learning_rate": 1e-3, ...}`, the arguments of `tx`. They are data: all
+      values share one compiled program.
+    - `budget`: with `tx=None`, search for the optimizer and the learning rate and train the model,
+      at the cost of so many training runs, >= 0.5: see `lo.recipe.run`.
+    - `params`: the initial parameters.
+    - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
+    - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for the validation set.
+    - `sample_weight`: one number >= 0 per example of `data`.
+    - `evaluations`: how many times the validation set is evaluated, evenly spaced, or a list of the
+      steps after which it is.
+    - `keep`: which weights to return. "best": those with the lowest validation loss of all
+      evaluations, averaged or not; "last": those of the last step; "average": their average at the
+      last step. The default is "best" with a validation set, and "last" without.
+    - `average`: True, or `average_iterates(eta)`: average the weights during training. Every
+      evaluation includes the average, with BatchNorm statistics estimated for it (not for an
+      iterable, whose batches are gone); `keep="last"` then returns the average. An average in `tx`
+      is evaluated too.
+    - `accumulate`: the number of batches of one update, which equals that of one large batch.
+    - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x are
+      cast to it. The trained parameters, gradients, optimizer, BatchNorm statistics, y and loss
+      keep their own dtype.
+    - `callbacks`: functions of a record, called after every evaluation; one that returns True ends
+      the run.
+    - `hooks`: functions of a `training.Event`, called after every chunk of steps.
+    - `mesh`: the devices that share every batch; by default those on which the data are.
+    - `progress`: None shows progress on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
-    - `log`: a function of (step, {"loss": ...}), a path ending in `.jsonl`, or a folder for
+    - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for
       TensorBoard.
-    - `checkpoint`: a folder into which the run is saved on the way, and from which it goes on,
-      bitwise, when it was killed. A finished run returns its result.
-    - `strict`: refuse a checkpoint that does not fit whole. By default what fits by name is
-      restored, after a change of the optimizer say, and a table tells the rest.
+    - `checkpoint`: a checkpoint directory. If it contains a checkpoint of this run, training
+      resumes with bit-identical results; a finished run returns its result.
+    - `strict`: raise if the checkpoint does not match exactly. By default, arrays that match by
+      name and shape are restored, after a change of the optimizer say; a table lists the others.
 
-    **Raises** `ValueError` or `TypeError` for what does not fit together, and `NonFiniteError` when
-    the loss is no longer a number. After the running chunk, a quarter of a second, and a save, if
-    there is a folder for it: `SystemExit(143)` for SIGTERM, `KeyboardInterrupt` for Ctrl-C; a
-    second Ctrl-C leaves at once.
+    **Raises** `ValueError` or `TypeError` for arguments that do not fit, and `NonFiniteError` if
+    the loss becomes NaN or infinite. SIGTERM raises `SystemExit(143)` and Ctrl-C
+    `KeyboardInterrupt`, after the current chunk (a quarter of a second) and a checkpoint, if there
+    is a directory for it; a second Ctrl-C stops at once.
 
-    **Warns** of held-out rows that are trained on, a schedule of another length than the run, an
-    optimizer of Optax that climbs, and a loss that is a sum over the batch.
+    **Warns** of validation examples that are trained on, a schedule of another length than the run,
+    an optimizer that climbs, and a loss that is a sum over the batch.
 
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
@@ -147,7 +152,7 @@ def fit(
         metrics=metrics,
         dtype=dtype,
     )
-    check_kept(keep, problem.valid)
+    check_keep(keep, problem.valid)
     stream = None
     if is_stream(problem.train):
         validate.steps(of="batches", accumulate=accumulate)
@@ -216,7 +221,7 @@ def fit(
     keep = keep or ("last" if run.valid is None else "best")
     needs_average = keep == "average" or bool(average)
     settle = batch_statistics_for(run, prepared.source) if needs_average else None
-    return result_of(run, keep, prepared.optimizer_source, prepared.cost, settle)
+    return result_of(run, keep, prepared.optimizer_source, 1.0, settle)
 
 
 def _fit_by_search(

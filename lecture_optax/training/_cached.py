@@ -1,4 +1,4 @@
-"""What is compiled once: the same functions for the same arguments: JAX finds its program."""
+"""Functions that are built once for the same arguments, so that JAX finds their programs."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ F = TypeVar("F", bound=Callable)
 
 
 def cached(build: F) -> F:
-    """Remember the last 32 things built, by their arguments; what has no hash is built anew.
+    """Remember the last 32 results of `build`; arguments without a hash are built anew.
 
     JAX keeps what it compiled by the identity of the function. An adapter that returned a new
     closure for the same module would compile at every call of `fit`.

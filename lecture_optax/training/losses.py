@@ -1,4 +1,4 @@
-"""Which loss does a name stand for? Each gives one loss per example."""
+"""Losses and metrics by name, each one number per example."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,41 +14,41 @@ PerExample = Callable[..., Any]
 
 
 def cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """-log softmax(prediction)[target]; the target is a class, or a distribution over classes."""
+    """Return -log softmax(prediction)[target]; the target is a class or a distribution."""
     if jnp.issubdtype(dtype_of(target), jnp.integer):
-        _same_shape("cross_entropy", prediction.shape[:-1], target, "one class per row of logits")
+        _same_shape("cross_entropy", prediction.shape[:-1], target, "one class per example")
         return optax.losses.softmax_cross_entropy_with_integer_labels(prediction, target)
     _same_shape("cross_entropy", prediction.shape, target, "a distribution, or integer classes")
     return optax.losses.softmax_cross_entropy(prediction, as_array(target, prediction.dtype))
 
 
 def binary_cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """-log of the probability, by a sigmoid of `prediction`, of a target in {0, 1} or between."""
+    """Return -log of the probability of a target in [0, 1], by a sigmoid of `prediction`."""
     _same_shape("binary_cross_entropy", prediction.shape, target, "a target per logit")
     target = as_array(target, prediction.dtype)
     return optax.losses.sigmoid_binary_cross_entropy(prediction, target)
 
 
 def mse(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """(prediction - target)², without a half."""
+    """Return (prediction - target)², without a half."""
     _same_shape("mse", prediction.shape, target, "a target per prediction")
     return optax.losses.squared_error(prediction, as_array(target, prediction.dtype))
 
 
 def mae(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """|prediction - target|."""
+    """Return |prediction - target|."""
     _same_shape("mae", prediction.shape, target, "a target per prediction")
     return jnp.abs(prediction - as_array(target, prediction.dtype))
 
 
 def huber(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """(prediction - target)²/2 within 1 of the target, and linear beyond."""
+    """Return (prediction - target)²/2 within 1 of the target, and linear beyond."""
     _same_shape("huber", prediction.shape, target, "a target per prediction")
     return optax.losses.huber_loss(prediction, as_array(target, prediction.dtype))
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """1 where the prediction is right: the largest logit, or the sign of the only one."""
+    """Return 1 where the largest logit, or the sign of the only one, is right, else 0."""
     if prediction.shape == target.shape and jnp.issubdtype(dtype_of(target), jnp.floating):
         right = (prediction > 0) == (target > 0.5)
     elif prediction.shape == target.shape:
@@ -65,12 +65,12 @@ METRICS: Mapping[str, PerExample] = {**LOSSES, "accuracy": accuracy}
 
 
 def loss_named(loss: Any) -> PerExample:
-    """The per-example loss: a function as it is, or the one of that name."""
+    """Return the per-example loss of a name, or a function as it is."""
     return loss if callable(loss) else _named("loss", loss, LOSSES)
 
 
 def metrics_named(metrics: Any, loss: Any) -> tuple[tuple[str, PerExample], ...]:
-    """Pairs of a name and a function; by default the accuracy where the loss is of classes."""
+    """Return (name, function) pairs; by default the accuracy where the loss is of classes."""
     if metrics is None:
         metrics = ("accuracy",) if loss in ("cross_entropy", "binary_cross_entropy") else ()
     if isinstance(metrics, Mapping):
@@ -78,7 +78,7 @@ def metrics_named(metrics: Any, loss: Any) -> tuple[tuple[str, PerExample], ...]
     if isinstance(metrics, str) or not isinstance(metrics, Sequence):
         raise TypeError(
             f"metrics must be a list of names or a dict of functions, got {metrics!r}. "
-            'One metric is ["accuracy"], one of your own {"name": function}.'
+            'One metric is ["accuracy"], your own is {"name": function}.'
         )
     return tuple((name, _named("metrics", name, METRICS)) for name in metrics)
 
@@ -88,7 +88,8 @@ def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExam
     advice = f"one of {words}, or a function of (prediction, target), one number per example"
     if hasattr(name, "shape"):
         raise TypeError(
-            f"{argument} must be {advice}, got an array: the data are one argument, the pair (x, y)."
+            f"{argument} must be {advice}, got an array: the data are one argument, the pair "
+            "(x, y)."
         )
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be {advice}, got {name!r}.")
@@ -98,7 +99,7 @@ def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExam
 
 
 def _same_shape(loss: str, expected: tuple[int, ...], target: Any, what: str) -> None:
-    """Broadcasting (n, 1) against (n,) would compare every row with every other."""
+    """Refuse shapes that broadcast: (n, 1) against (n,) compares every example with every other."""
     if jnp.shape(target) != expected:
         raise ValueError(
             f"{loss} needs {what}, of shape {expected}, got a target of shape {jnp.shape(target)} "

@@ -1,7 +1,7 @@
 """The default optimizer, and an optimizer that averages its iterates."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import optax
 
@@ -13,26 +13,21 @@ from ..optimizers import adam
 from ..schedules import linear
 from ._cached import cached
 
-if TYPE_CHECKING:
-    pass
+
+class Default(NamedTuple):
+    """A function that builds an optimizer, its hyperparameters, and where they come from."""
+
+    build: Callable[..., Transformation]
+    hyperparams: Mapping[str, Scalar]
+    source: str
 
 
-class Choice(NamedTuple):
-    """A function that builds an optimizer, its numbers, the reason, and what finding it cost."""
-
-    make: object
-    hyperparams: dict[str, Scalar]
-    why: str
-    cost: float
-
-
-def lecture_default(steps: int) -> Choice:
-    """Adam at 1e-3, the lecture's first try, decayed to 0 along a line."""
-    return Choice(
+def lecture_default(steps: int) -> Default:
+    """Return Adam at 1e-3, the lecture's first try, with a linear decay to 0."""
+    return Default(
         _adam_with_linear_decay,
         {"learning_rate": 1e-3, "total_steps": steps},
-        f"the lecture's default: Adam at 1e-3, falling along a line to 0 at step {steps}",
-        1.0,
+        f"the lecture's default: Adam at 1e-3, decayed linearly to 0 at step {steps}",
     )
 
 
@@ -45,9 +40,9 @@ _NAME = "average_iterates"
 
 
 def with_average(tx: Any, hyperparams: Mapping[str, Any] | None, average: Any) -> Any:
-    """`tx`, or the function that builds it, with an average at its end.
+    """Return `tx`, or the function that builds it, with an average of the weights at its end.
 
-    **Raises** `TypeError` for what is no average, `ValueError` where `tx` keeps one already.
+    **Raises** `TypeError` for what is no average, `ValueError` where `tx` has one already.
     """
     if average is None or average is False:
         return tx
@@ -59,8 +54,8 @@ def with_average(tx: Any, hyperparams: Mapping[str, Any] | None, average: Any) -
         )
     if _keeps_an_average(tx if hyperparams is None else tx(**hyperparams)):
         raise ValueError(
-            f"tx keeps an average already, got average={average!r} beside it: leave out one of "
-            "them. An average in tx is evaluated at every look, too."
+            f"tx averages the weights already, got average={average!r} too: leave out one of them. "
+            "An average in tx is evaluated too."
         )
     return _chained(tx, last) if hyperparams is None else _built(tx, last)
 

@@ -32,7 +32,7 @@ class Prepared(NamedTuple):
     - `source`: where the batches come from.
     - `valid`: the validation data, or None.
     - `steps`: the length of the run.
-    - `optimizer_source`, `cost`: where the optimizer comes from, and what it cost to select it.
+    - `optimizer_source`: where the optimizer comes from.
     """
 
     problem: Problem
@@ -42,7 +42,6 @@ class Prepared(NamedTuple):
     valid: Any
     steps: int
     optimizer_source: str
-    cost: float
 
 
 def prepare(
@@ -77,9 +76,9 @@ def prepare(
     given, problem = problem, split(problem)
     if problem is not given:
         size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)
-    optimizer_source, cost = "given", 1.0
+    optimizer_source = "given"
     if tx is None:
-        tx, hyperparams, optimizer_source, cost = lecture_default(total)
+        tx, hyperparams, optimizer_source = lecture_default(total)
     program = Program.of(
         problem,
         with_average(tx, hyperparams, average),
@@ -96,7 +95,7 @@ def prepare(
     train, valid, sample_weight = place(data, program.mesh)
     is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
     source = stream or ArraySource(train, sample_weight, is_slow)
-    return Prepared(problem, program, carry, source, valid, total, optimizer_source, cost)
+    return Prepared(problem, program, carry, source, valid, total, optimizer_source)
 
 
 def size_and_steps(

@@ -18,14 +18,15 @@ from .losses import loss_named, metrics_named
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised, from where, and over which rows.
+    """A model or plain functions, their data and their loss.
 
     Build one by `from_linen`, `from_nnx`, `from_equinox` or `from_functions`.
 
     **Attributes**
 
     - `functions`: `init`, `loss`, `examples`, `predict`, all pure (`adapters.model.Functions`).
-    - `train`, `valid`: trees of arrays, rows first; `train` may be an iterable of batches.
+    - `train`, `valid`: trees of arrays, with the examples along the first axis; `train` may be an
+      iterable of batches.
     - `start`: `(params, model_state)` to start from; a part that is None is left to `init`.
     - `export`: `(params, model_state) -> model`, of the kind that was given.
     - `adapter`: how this kind of model is read.
@@ -57,21 +58,21 @@ class Problem:
         metrics: Any = None,
         dtype: Any = None,
     ) -> "Problem":
-        """A Flax linen module, called as `module.apply(variables, x)`.
+        """Return the problem of a Flax linen module, called as `module.apply(variables, x)`.
 
         **Arguments**
 
-        - `train`, `valid`: (x, y), two trees of arrays with rows first.
+        - `train`, `valid`: (x, y), two trees of arrays with the examples along the first axis.
         - `loss`: a name of `losses.LOSSES`, or a function of (prediction, target) that returns one
           number per example.
         - `params`: parameters to start from, alone or with all that `module.init` returned.
         - `apply`: called as `apply(variables, x, train=, rngs=, mutable=)` in place of the module.
           By default the keywords `train`, `training`, `is_training`, `deterministic` and
           `use_running_average` of its `__call__` are set.
-        - `metrics`: names of `losses.METRICS`, or `{"name": function}`, for held-out data.
-        - `dtype`: what parameters and x are cast to for the forward and the backward pass, as
-          jnp.bfloat16. The parameters that are trained, their gradients, the optimizer, the model
-          state, y and the loss stay as they are.
+        - `metrics`: names of `losses.METRICS`, or `{"name": function}`, for the validation set.
+        - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x
+          are cast to it. The trained parameters, their gradients, the optimizer, the model state, y
+          and the loss keep their own dtype.
         """
         return _from_model(linen.ADAPTER, module, train, loss, valid, params, apply, metrics, dtype)
 
@@ -87,7 +88,7 @@ class Problem:
         metrics: Any = None,
         dtype: Any = None,
     ) -> "Problem":
-        """A Flax nnx model, called as `model(x)`. It is updated by `export`, and by nothing else.
+        """Return the problem of a Flax nnx model, called as `model(x)`. Only `export` changes it.
 
         `rngs` is passed where its `__call__` names it.
 
@@ -110,7 +111,7 @@ class Problem:
         metrics: Any = None,
         dtype: Any = None,
     ) -> "Problem":
-        """An Equinox module, or (module, state), mapped over the examples of a batch.
+        """Return the problem of an Equinox module, or (module, state), mapped over a batch.
 
         `key` and `state` are passed where its `__call__` names them.
 
@@ -135,17 +136,17 @@ class Problem:
         predict: Callable[..., Any] | None = None,
         metrics: Any = None,
     ) -> "Problem":
-        """Plain functions of a tree of parameters.
+        """Return the problem of plain functions of a tree of parameters.
 
         **Arguments**
 
         - `init`: `key -> params`.
-        - `loss`: `(params, batch) -> loss`, the mean over the rows of a batch, or one number per
-          row. `batch` is rows of `train`, in the same tree. It may name `key`, and a mode (`train`,
+        - `loss`: `(params, batch) -> loss`, one number per example of a batch, or their mean.
+          `batch` is a part of `train`, in the same tree. It may name `key`, and a mode (`train`,
           `deterministic`, ...); if it names `model_state`, it returns `(loss, model_state)`, `init`
           returns `(params, model_state)`, and `predict` takes `(params, model_state, x)`.
         - `predict`: `(params, x) -> prediction`.
-        - `metrics`: `{"name": (params, batch) -> numbers}`, per row or their mean.
+        - `metrics`: `{"name": (params, batch) -> numbers}`, one per example or their mean.
 
         ```python
         >>> import jax.numpy as jnp

@@ -1,7 +1,7 @@
 """The built-in problems: small, real, and available without a network.
 
-Each is a function that returns a `Problem`, with the rows held out on which a run is judged:
-"valid", which choices may look at, or "test", for one last look at what was chosen.
+Each is a function that returns a `Problem`. Its validation set is "valid", which a selection may
+use, or "test", for one last evaluation of what was selected.
 """
 
 import functools
@@ -13,15 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import validate
+from .._core.extras import require
 from .losses import cross_entropy
 from .problem import Problem
 
 SEED = 42
-"""Of the splits and of what is drawn: a part of a problem, not of a run."""
+"""The seed of the splits and of random data: a part of a problem, not of a run."""
 
 
 class BuiltIn(NamedTuple):
-    """A built-in problem, and how long and in which batches it is usually trained."""
+    """A built-in problem, with the usual number of steps and batch size."""
 
     build: Callable[..., Problem]
     steps: int
@@ -29,12 +30,12 @@ class BuiltIn(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What it is, in one line."""
+        """A description in one line."""
         return (self.build.__doc__ or "").splitlines()[0].rstrip(".")
 
 
 def problem_named(name: str) -> BuiltIn:
-    """The built-in problem of that name.
+    """Return the built-in problem of that name.
 
     **Raises** `ValueError` for another name, with the nearest one.
 
@@ -54,8 +55,8 @@ def quadratic_deep(held_out: str = "valid") -> Problem:
 
         ℓ(θ, x) = (θ - x)ᵀ H (θ - x) / 2,    x ~ N(0, 0.6² I),    θ(1) = (1, ..., 1)
 
-    90 eigenvalues of H are from U(0, 1), 10 from U(30, 60), turned by a random rotation. The loss
-    cannot fall below the noise, 0.18 tr H, which is about 90.
+    90 eigenvalues of H are from U(0, 1), 10 from U(30, 60), in a random basis. The loss is at least
+    that of the noise, 0.18 tr H, which is about 90.
 
     Source: Schneider, Balles and Hennig (2019), "DeepOBS", problem `quadratic_deep`.
     """
@@ -121,10 +122,10 @@ PROBLEMS: dict[str, BuiltIn] = {
 
 
 def patches(x: jax.Array) -> jax.Array:
-    """The 3 × 3 neighbourhood of every pixel of (rows, height, width, features), zero outside.
+    """Return the 3 × 3 neighbourhood of every pixel of (examples, height, width, features).
 
-    A convolution is then one matrix product, which a compiled loop on a CPU runs at full speed;
-    `lax.conv` runs there at a tenth of it (jax#12868).
+    It is 0 outside of the image. A convolution is then one matrix product, which a compiled loop on
+    a CPU runs at full speed; `lax.conv` runs there at a tenth of it (jax#12868).
     """
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -133,12 +134,12 @@ def patches(x: jax.Array) -> jax.Array:
 
 
 def _once(rows: np.ndarray) -> np.ndarray:
-    """Every row once, in order: a phrase that comes again would be held out and trained on."""
+    """Return every row once, in order: a repeated phrase could be trained on and validated on."""
     return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
 
 
 def _pool(x: jax.Array) -> jax.Array:
-    """The largest of 2 × 2 pixels."""
+    """Return the largest of 2 × 2 pixels."""
     rows, height, width, features = x.shape
     return x.reshape(rows, height // 2, 2, width // 2, 2, features).max((2, 4))
 
@@ -158,7 +159,7 @@ def _dense(features: int) -> Any:
 
 
 def _sequential(*layers: Any) -> Any:
-    """The layers one after the other: a tuple has a hash, so that equal models share a program."""
+    """Return layers in sequence; a tuple has a hash, so that equal models share a program."""
     from flax import linen as nn
 
     return nn.Sequential(layers)
@@ -193,7 +194,7 @@ def _one_hot(x: jax.Array) -> jax.Array:
 
 @functools.cache
 def _hessian() -> np.ndarray:
-    """Rᵀ diag(λ) R, with R a rotation."""
+    """Return Rᵀ diag(λ) R, with R a rotation."""
     random = np.random.default_rng(SEED)
     eigenvalues = np.concatenate([random.uniform(0, 1, 90), random.uniform(30, 60, 10)])
     rotation = np.linalg.qr(random.normal(size=(100, 100)))[0]
@@ -201,12 +202,12 @@ def _hessian() -> np.ndarray:
 
 
 CHARACTERS = 96
-"""The end of a line, and ASCII from the blank to the tilde; whatever else is a blank."""
+"""The end of a line, and ASCII from the blank to the tilde; others are read as blanks."""
 
 
 @functools.cache
 def _text() -> np.ndarray:
-    """What `help("lambda")` and its like print, as numbers below `CHARACTERS`."""
+    """Return what `help("lambda")` and others print, as numbers below `CHARACTERS`."""
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[name] for name in sorted(topics)).encode("ascii", "replace")
@@ -215,17 +216,12 @@ def _text() -> np.ndarray:
 
 
 def _bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        from sklearn import datasets
-    except ImportError as error:
-        raise ImportError(
-            'the data come with scikit-learn: pip install "lecture_optax[train]".'
-        ) from error
+    datasets = require("sklearn.datasets", extra="train", what="the data of built-in problems")
     return getattr(datasets, f"load_{name}")(return_X_y=True)
 
 
 def _split(held_out: str, *arrays: np.ndarray) -> Any:
-    """Rows to train on, and those held out: of the same 70, 15 and 15 in a hundred, always."""
+    """Split into training (70 %), and validation or test data (15 % each), always the same."""
     validate.one_of("valid", "test", held_out=held_out)
     rows = np.random.default_rng(SEED).permutation(len(arrays[0]))
     first, second = int(0.7 * len(rows)), int(0.85 * len(rows))
@@ -234,7 +230,7 @@ def _split(held_out: str, *arrays: np.ndarray) -> Any:
 
 
 def _standardised(train: Any, held_out: Any) -> Any:
-    """Inputs of mean 0 and deviation 1 over the training rows; what never varies becomes 0."""
+    """Scale inputs to mean 0 and deviation 1 over the training data; constants become 0."""
     center, scale = train[0].mean(0), train[0].std(0)
     scale[scale == 0] = 1
 

@@ -1,4 +1,4 @@
-"""`fit`, `recipe.run`, `recipe.sweep` and `recipe.fork` refuse the same mistakes in the same words."""
+"""`fit`, `recipe.run`, `recipe.sweep` and `recipe.fork` refuse mistakes in the same words."""
 
 import warnings
 
@@ -39,7 +39,7 @@ MISTAKES = {
     "missing data": ({"data": None}, "data must be (x, y)"),
     "one array": ({"data": x}, "data must be (x, y)"),
     "lengths": ({"data": (x, y[:71])}, "x has 72, y has 71"),
-    "no rows": ({"data": (x[:0], y[:0])}, "x has no rows"),
+    "no rows": ({"data": (x[:0], y[:0])}, "x has no examples"),
     "NaN": ({"data": (changed(x, (7, 2), np.nan), y)}, "x has 1 NaN"),
     "a class too many": ({"data": (x, changed(y, 70, 2))}, "got 2 in row 70"),
     "a shape": ({"data": (x, x), "loss": "mse"}, "mse needs a target per prediction"),

@@ -1,4 +1,4 @@
-"""The kinds of model that `lo.fit` takes. A module for each, which imports its library when used."""
+"""The kinds of model that `lo.fit` takes. Each imports its library when it is used."""
 
 from . import equinox, linen, nnx
 

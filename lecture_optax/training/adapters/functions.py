@@ -20,9 +20,10 @@ def functions_of(
     predict: Callable[..., Any] | None,
     metrics: tuple[tuple[str, Callable[..., Any]], ...],
 ) -> Functions:
-    """Return the functions of `loss(params, batch)`, which may name `model_state`, `key` and a mode.
+    """Return the functions of `loss(params, batch)`.
 
-    The loss returns one number per example, or their mean: its shape says which.
+    The loss may name `model_state`, `key` and a mode. It returns one number per example, or their
+    mean: its shape says which.
     """
     names = inspect.signature(loss).parameters
     has_state = "model_state" in names
@@ -40,8 +41,8 @@ def functions_of(
             return widen(value), model_state
         if jnp.ndim(value) == 0:
             raise ValueError(
-                "sample_weight needs one loss per example, and this loss returns their mean: return "
-                "the losses before the mean is taken, an array with one number per example."
+                "sample_weight needs one loss per example, and this loss returns their mean: "
+                "return the losses before the mean is taken, an array with one number per example."
             )
         value = energy(lambda params, batch: value)(params, batch, weights=sample_weight)
         return value, model_state

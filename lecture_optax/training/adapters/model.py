@@ -34,8 +34,8 @@ class Adapter:
     """How one kind of model is read. The library that it is made with is imported by the user.
 
     - `name`: as in `Problem.from_linen`.
-    - `state_parts`: `(model, opt_state, model_state) -> {"params": ..., "opt_state": ..., ...}`, the
-      fields of a `Carry`, from what a training loop of this kind holds; `model` may be None.
+    - `state_parts`: `(model, opt_state, model_state) -> {"params": ..., "opt_state": ...}`, fields
+      of a `Carry`, from what a training loop of this kind holds; `model` may be None.
     """
 
     name: str
@@ -71,8 +71,8 @@ class Functions(NamedTuple):
     """The pure functions that a problem is made of.
 
     - `init`: `(key, batch) -> (params, model_state)`.
-    - `loss`: `(params, model_state, batch, key, sample_weight=None) -> (loss, model_state)`, the mean
-      over the examples present, in train mode.
+    - `loss`: `(params, model_state, batch, key, sample_weight=None) -> (loss, model_state)`, the
+      mean over the examples present, in train mode.
     - `examples`: `(params, model_state, batch) -> {"loss": ..., metric: ...}`, one number per
       example, or a mean over them where the problem has no other; in evaluation mode.
     - `predict`: `(params, model_state, x) -> prediction`, in evaluation mode, or None.

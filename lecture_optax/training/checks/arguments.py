@@ -1,4 +1,4 @@
-"""Which arguments of `fit` do not fit together? Refused before anything runs."""
+"""Checks of the arguments of `lo.fit`, and the names that other libraries give them."""
 
 import operator
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from ..._core.validate import in_words
 def check_optimizer_arguments(
     tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None
 ) -> None:
-    """A transformation; or a function with its numbers; or None, and then what it may cost."""
+    """Check that `tx` is a transformation, a function with `hyperparams`, or None."""
     if budget is not None:
         validate.at_least(0.5, budget=budget)
     if tx is not None and budget is not None:
         raise ValueError(
-            "budget is what may be spent on choosing an optimizer, and goes with tx=None only, got "
+            "budget is what the search for an optimizer may cost, for tx=None only, got "
             f"budget={budget!r} and tx={tx!r}: leave out one of them."
         )
     if hyperparams is None:
@@ -38,53 +38,54 @@ def check_optimizer_arguments(
         )
 
 
-def check_kept(keep: Any, valid: Any) -> None:
-    """What is best is decided on held-out data."""
+def check_keep(keep: Any, valid: Any) -> None:
+    """Check `keep`: the validation set decides which weights are best."""
     if keep is None:
         return
     validate.one_of("best", "last", "average", keep=keep)
     if keep == "best" and valid is None:
         raise ValueError(
-            'keep="best" needs held-out data to know what is best, got valid=None: give '
+            'keep="best" needs a validation set to select the weights, got valid=None: give '
             'valid=(x, y), or keep="last".'
         )
 
 
 def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any) -> None:
-    """What an iterable of batches decides by itself, or does not know.
+    """Refuse arguments that an iterable of batches decides by itself.
 
-    **Warns** where a checkpoint could not be gone on with.
+    **Warns** if a checkpoint could not be resumed.
     """
     if steps is None:
         raise ValueError(
-            "an iterable does not say how many batches an epoch has: give steps, got "
-            f"steps=None and epochs={given['epochs']!r}."
+            "an iterable does not say how many batches an epoch has, got steps=None and "
+            f"epochs={given['epochs']!r}: give steps."
         )
     if beside := [name for name in ("batch_size", "sample_weight") if given[name] is not None]:
         raise ValueError(
-            f"{in_words(beside)} is for arrays, of whose rows fit makes batches; an iterable has "
-            "its own: build them as they should be, and weigh rows in a loss of your own."
+            f"{in_words(beside)} is for arrays, of which fit makes batches; an iterable has its "
+            "own. Build them as they should be, and weigh examples in your own loss."
         )
     if checkpoint is not None and not stream.can_resume:
         warn(
-            "data are an iterator that cannot be put back to where it stood: this run is saved, "
-            f"but cannot go on when it was interrupted; {ANEW}"
+            "data are an iterator whose position cannot be restored: this run is saved, but cannot "
+            f"resume after an interruption; {ANEW}"
         )
 
 
 def check_functions(callbacks: Any, hooks: Any, apply: Any) -> None:
-    """Lists of functions, and a function."""
+    """Check that callbacks and hooks are lists of functions, and `apply` a function."""
     for name, given in {"callbacks": callbacks, "hooks": hooks}.items():
         if callable(given) or not all(map(callable, given)):
             raise TypeError(f"{name} must be a list of functions, got {given!r}: [f] is one.")
     if apply is not None and not callable(apply):
         raise TypeError(
             f"apply must be a function that calls the model, got {apply!r}: see "
-            "Problem.from_linen, from_nnx and from_equinox for what it is given."
+            "Problem.from_linen, from_nnx and from_equinox for its arguments."
         )
 
 
 def check_mesh(mesh: Any) -> None:
+    """Check that `mesh` is one."""
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(
             f'mesh must be a jax.sharding.Mesh, got {mesh!r}: jax.make_mesh((8,), ("data",)).'

@@ -1,4 +1,4 @@
-"""Are these rows that a model can be trained on? What is wrong is said of the array it is in."""
+"""Checks of the training and the validation data, with the name of the array at fault."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ import numpy as np
 from ..._core.dtypes import dtype_of
 
 Named = dict[str, Any]
-"""The arrays of a tree of rows, by the names that a person has for them."""
+"""The arrays of a tree, by the names that the user has for them."""
 
 
 def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> None:
-    """Refuse rows that cannot be trained on, and held-out rows that are not of their kind.
+    """Refuse data that cannot be trained on, and validation data of another kind.
 
-    `pairs`: the rows must be (x, y), as a model needs them.
+    `pairs`: the data must be (x, y), as a model needs them.
     """
     if pairs:
         _refuse_what_is_no_pair("data", train)
@@ -32,7 +32,7 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
 
 
 def named(owner: str, rows: Any, *, pairs: bool) -> Named:
-    """The arrays of `rows`: `x`, `y['mask']`, `valid's x`; of a plain problem `train['x']`."""
+    """Return the arrays of `rows` by name: `x`, `y['mask']`, `valid's x`, or `train['x']`."""
     prefix = f"{owner}'s " if owner else ""
     parts = {f"{prefix}x": rows[0], f"{prefix}y": rows[1]} if pairs else {owner or "train": rows}
     return {
@@ -43,7 +43,7 @@ def named(owner: str, rows: Any, *, pairs: bool) -> Named:
 
 
 def on_host(array: Any) -> np.ndarray | None:
-    """The array as NumPy sees it, in the dtype that it will have; None if it lies elsewhere."""
+    """Return an array on the host, in the dtype that it will have; None if it lies elsewhere."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         return None
     return np.asarray(array).astype(dtype_of(array), copy=False)
@@ -53,27 +53,29 @@ def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
     if isinstance(rows, Mapping) and len(rows) == 2:
         first, second = (f"{name}[{key!r}]" for key in rows)
         raise TypeError(
-            f"{name} must be (x, y), what the model is given and what it should predict, got a "
-            f"dict: pass ({first}, {second}), or the other way round."
+            f"{name} must be (x, y), the inputs and the targets of the model, got a dict: pass "
+            f"({first}, {second}), or the other way round."
         )
     if not isinstance(rows, tuple | list) or len(rows) != 2:
         kind = f"{len(rows)} of them" if isinstance(rows, tuple | list) else type(rows).__name__
         raise TypeError(
-            f"{name} must be (x, y), what the model is given and what it should predict, got "
-            f"{kind}. Several inputs are one tree: ((x1, x2), y); for another loss of the rows, "
-            "build training.Problem.from_functions."
+            f"{name} must be (x, y), the inputs and the targets of the model, got {kind}. Several "
+            "inputs are one tree: ((x1, x2), y). For a loss of the whole batch, build "
+            "training.Problem.from_functions."
         )
 
 
 def _refuse_what_has_no_rows(arrays: Named) -> None:
     if not arrays:
-        raise ValueError("there are no arrays in the data: give trees of arrays with rows first.")
+        raise ValueError(
+            "there are no arrays in the data: give trees of arrays with the examples first."
+        )
     for name, array in arrays.items():
         shape = getattr(array, "shape", None)
         if shape is None or len(shape) == 0:
             raise TypeError(
-                f"{name} must be an array with rows first, got {_short(array)}. A list is a tree "
-                "of its items, not an array: pass numpy.asarray of it."
+                f"{name} must be an array with the examples along its first axis, got "
+                f"{_short(array)}. A list is a tree of its items: pass numpy.asarray of it."
             )
         if not _is_numeric(array):
             raise TypeError(
@@ -81,7 +83,7 @@ def _refuse_what_has_no_rows(arrays: Named) -> None:
                 "into numbers first."
             )
         if shape[0] == 0:
-            raise ValueError(f"{name} has no rows, its shape is {tuple(shape)}.")
+            raise ValueError(f"{name} has no examples, its shape is {tuple(shape)}.")
 
 
 def _refuse_unequal_lengths(arrays: Named) -> None:
@@ -89,13 +91,13 @@ def _refuse_unequal_lengths(arrays: Named) -> None:
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} has {rows}" for name, rows in lengths.items())
         raise ValueError(
-            f"all arrays must have the same number of rows, but {found}: row i of each belongs to "
-            "example i. Cut them to the same examples; if rows are not the first axis, move it."
+            f"all arrays must have the same number of examples, but {found}: row i of each belongs "
+            "to example i. Cut them to the same examples, which must be the first axis."
         )
 
 
 def _refuse_what_is_not_finite(name: str, array: Any) -> None:
-    """One pass where all is well: a sum is finite only if every entry is."""
+    """Refuse NaN and infinite entries; a finite sum shows in one pass that there are none."""
     x = on_host(array) if jnp.issubdtype(dtype_of(array), jnp.inexact) else None
     if x is None:
         return
@@ -109,9 +111,9 @@ def _refuse_what_is_not_finite(name: str, array: Any) -> None:
     infinite = int(bad.sum()) - missing
     kinds = [f"{n:,} {word}" for n, word in ((missing, "NaN"), (infinite, "infinite")) if n]
     raise ValueError(
-        f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}: no loss "
-        "of that row is a number. Leave such rows out, or fill in what is missing "
-        "(numpy.nan_to_num, or a mean of the column)."
+        f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}: the loss "
+        "of that example is not finite. Remove such examples, or fill in the missing values "
+        "(numpy.nan_to_num, or the mean of the column)."
     )
 
 
@@ -119,12 +121,13 @@ def _check_weights(sample_weight: Any, rows: int) -> None:
     shape = getattr(sample_weight, "shape", None)
     if shape is None or not _is_numeric(sample_weight):
         raise TypeError(
-            f"sample_weight must be an array with one number >= 0 per row of data, got "
+            f"sample_weight must be an array with one number >= 0 per example of data, got "
             f"{_short(sample_weight)}: pass numpy.asarray of it."
         )
     if not shape or shape[0] != rows:
         raise ValueError(
-            f"sample_weight must have one number >= 0 per row of data, {rows}, got the shape {shape}."
+            f"sample_weight must have one number >= 0 per example of data, {rows}, got the shape "
+            f"{shape}."
         )
     w = on_host(sample_weight)
     if w is None:
@@ -133,11 +136,11 @@ def _check_weights(sample_weight: Any, rows: int) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(
-            f"sample_weight must be finite numbers >= 0, got {w[row]} in row {row} ({int(bad.sum())} "
-            "such rows): 0 leaves a row out."
+            f"sample_weight must be finite numbers >= 0, got {w[row]} in row {row} "
+            f"({int(bad.sum())} such rows): 0 leaves an example out."
         )
     if not w.any():
-        raise ValueError("sample_weight is all 0: no row would count.")
+        raise ValueError("sample_weight is all 0: give at least one example a weight above 0.")
 
 
 def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
@@ -154,8 +157,8 @@ def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
     for (name, ours), (held_name, theirs) in zip(arrays.items(), held_out.items(), strict=True):
         if _kind(ours) != _kind(theirs):
             raise ValueError(
-                f"{held_name} must be like {name} but for the number of rows, {_row(ours)} a row, "
-                f"got {_row(theirs)}: prepare both in the same way."
+                f"{held_name} must be like {name}, {_row(ours)} per example, got {_row(theirs)}: "
+                "prepare both in the same way."
             )
         _refuse_what_is_not_finite(held_name, theirs)
 
@@ -208,8 +211,8 @@ def overlap_message(shared: list[tuple[int, int]], rows: int) -> str:
     first = shared[0]
     return (
         f"{len(shared)} of {rows} validation examples are training data too (the first: row "
-        f"{first[0]} of valid is row {first[1]} of the data), so the validation loss is optimistic. "
-        "Remove duplicates, and split before you augment."
+        f"{first[0]} of valid is row {first[1]} of the data), so the validation loss is "
+        "optimistic. Remove duplicates, and split before you augment."
     )
 
 

@@ -52,9 +52,9 @@ def climb_message(optimizer: Any, params: Any, state: Any) -> str | None:
             "to weigh a part of the chain, use optax.scale."
         )
     return (
-        "the optimizer goes uphill: its first step increases the loss. Is a learning rate negative, "
-        "are there two of them in one chain (two minus signs), or is optax.scale(rate) meant to be "
-        "optax.scale_by_learning_rate(rate)? To climb on purpose, negate the loss."
+        "the optimizer goes uphill: its first step increases the loss. Is a learning rate "
+        "negative, are there two of them in one chain (two minus signs), or is optax.scale(rate) "
+        "meant to be optax.scale_by_learning_rate(rate)? To climb on purpose, negate the loss."
     )
 
 

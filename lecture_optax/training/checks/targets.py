@@ -1,4 +1,4 @@
-"""Are the targets what the loss takes: classes that there are logits for, probabilities, shapes?"""
+"""Checks of the targets against the loss: classes, distributions, probabilities and shapes."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ _OF_PROBABILITIES = (losses.binary_cross_entropy, optax.sigmoid_binary_cross_ent
 
 
 def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) -> None:
-    """Refuse targets that the loss would take for something else, train and held-out.
+    """Refuse training and validation targets that the loss would misread.
 
-    What the model predicts for so many rows is traced, not computed: only its shape is needed.
+    The prediction for a batch of `rows` examples is traced, not computed: its shape is enough.
     """
     loss = problem.per_example
     if loss is None or problem.functions.predict is None:
@@ -49,9 +49,9 @@ def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
         _check_distributions(name, y)
     elif loss in _OF_CLASSES:
         raise TypeError(
-            f"{name} must be integers, one class of {prediction.shape[-1]} a row, got {dtype} of "
-            f"shape {tuple(y.shape)}: pass y.astype('int32'), or a distribution of shape "
-            f"{(y.shape[0], *prediction.shape[1:])}."
+            f"{name} must be integers, one class of {prediction.shape[-1]} per example, got "
+            f"{dtype} of shape {tuple(y.shape)}: pass y.astype('int32'), or a distribution of "
+            f"shape {(y.shape[0], *prediction.shape[1:])}."
         )
     if loss in _OF_PROBABILITIES:
         _refuse_outside(
@@ -67,7 +67,7 @@ def _check_classes(name: str, y: Any, prediction: Any) -> None:
     classes = prediction.shape[-1] if prediction.ndim > 1 else 1
     if dtype_of(y) == jnp.bool_ or y.shape[1:] == prediction.shape[1:]:
         raise TypeError(
-            f"{name} must be one class a row, integers of shape "
+            f"{name} must be one class per example, integers of shape "
             f"{(y.shape[0], *prediction.shape[1:-1])}, got {dtype_of(y)} of shape {tuple(y.shape)}:"
             " pass y.argmax(-1) of one-hot rows, y.astype('int32') of True and False."
         )
@@ -76,8 +76,8 @@ def _check_classes(name: str, y: Any, prediction: Any) -> None:
         y,
         (0, classes - 1),
         f"a class from 0 to {classes - 1}, as the model has {classes} logits",
-        "Subtract 1 if the classes start at 1; widen the last layer if there are more; leave out, "
-        "or give weight 0 and class 0, what has no class.",
+        "Subtract 1 if the classes start at 1, or widen the last layer if there are more. Remove "
+        "examples without a class, or give them weight 0 and class 0.",
     )
 
 
@@ -90,8 +90,8 @@ def _check_distributions(name: str, y: Any) -> None:
     if bad.any():
         row = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
-            f"{name} must be a distribution over the classes a row, >= 0 and of sum 1, got a sum "
-            f"of {sums[row]:.4g} and a least entry of {rows[row].min():.4g} in row {row[0]} "
+            f"{name} must be a distribution over the classes per example, >= 0 and of sum 1, got a "
+            f"sum of {sums[row]:.4g} and a minimum of {rows[row].min():.4g} in row {row[0]} "
             f"({int(bad.sum())} such rows): several classes at a time need binary_cross_entropy."
         )
 
@@ -110,11 +110,11 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
 
 
 def _check_losses(loss: Any, prediction: Any, y: Any, rows: int) -> None:
-    """One number an example: a mean could be neither weighed nor added up over batches."""
+    """Check that the loss returns one number per example, which can be weighed and summed."""
     found = jax.eval_shape(lambda p, y: loss(widen(p), y), prediction, y)
     if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != rows:
         raise ValueError(
-            "loss must return one number per example, the examples along the first axis, got "
+            "loss must return one number per example, along the first axis, got "
             f"{_shape_of(found)} for {rows} examples: return the losses before their mean or sum "
             "is taken."
         )

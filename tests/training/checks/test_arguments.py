@@ -80,7 +80,7 @@ OTHERS = [
     ({"seed": 1.5}, TypeError, "seed must be a whole number >= 0, got 1.5"),
     ({"keep": "lowest"}, ValueError, "keep must be one of 'best', 'last', 'average', got 'lowest'"),
     ({"keep": True}, ValueError, "keep must be one of 'best', 'last', 'average', got True"),
-    ({"keep": "best"}, ValueError, 'keep="best" needs held-out data .* got valid=None.*"last"'),
+    ({"keep": "best"}, ValueError, 'keep="best" needs a validation set .* got valid=None.*"last"'),
     (
         {"evaluations": "often"},
         TypeError,
@@ -89,7 +89,7 @@ OTHERS = [
     ({"evaluations": 2.5}, TypeError, "evaluations must be a whole number >= 0, .* got 2.5"),
     ({"evaluations": True}, TypeError, "evaluations must be a whole number"),
     ({"evaluations": -1}, ValueError, "evaluations must be >= 0.* got -1"),
-    ({"evaluations": [1, 2]}, ValueError, r"within the run's 1, got \[1, 2\]"),
+    ({"evaluations": [1, 2]}, ValueError, r"from 0 to 1, the length of the run, got \[1, 2\]"),
     ({"hyperparams": {"b1": 0.9}}, TypeError, r"hyperparams are .* function that builds .* tx=lo"),
     ({"hyperparams": [0.9]}, TypeError, r"hyperparams must be a dict .* got \[0.9\]"),
     ({"tx": None, "hyperparams": {}}, TypeError, "hyperparams are the arguments of tx.*tx=None"),

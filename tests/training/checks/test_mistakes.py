@@ -60,12 +60,12 @@ ROWS = {
     "dtype": (
         {"valid": (VALID[0].astype(np.float16), VALID[1])},
         ValueError,
-        r"valid's x must be like x .* float32 of shape \(4,\) a row, got float16 of shape \(4,\)",
+        r"valid's x must be like x, float32 of shape \(4,\) per example, got float16",
     ),
     "shape": (
         {"valid": (VALID[0][:, :3], VALID[1])},
         ValueError,
-        r"valid's x must be like x .* got float32 of shape \(3,\)",
+        r"valid's x must be like x, .* got float32 of shape \(3,\)",
     ),
     "valid lengths": ({"valid": (VALID[0], VALID[1][:9])}, ValueError, "valid's y has 9"),
     "no data": ({"data": None}, TypeError, r"data must be \(x, y\).* got NoneType"),
@@ -90,12 +90,12 @@ ROWS = {
         TypeError,
         "y must be an array of numbers, got <U1",
     ),
-    "no rows": ({"data": (x[:0], y[:0])}, ValueError, r"x has no rows, its shape is \(0, 4\)"),
+    "no rows": ({"data": (x[:0], y[:0])}, ValueError, r"x has no examples, its shape is \(0, 4\)"),
     "batch": ({"batch_size": 80}, ValueError, "80 .* there are 72 to train on"),
     "few weights": (
         {"sample_weight": np.ones(71)},
         ValueError,
-        r"one number >= 0 per row of data, 72, .*\(71,\)",
+        r"one number >= 0 per example of data, 72, .*\(71,\)",
     ),
     "listed weights": (
         {"sample_weight": [1.0] * 72},
@@ -117,7 +117,7 @@ def test_rows_that_cannot_be_trained_on_are_refused(mistake):
     assert re.search(says, message(kind, **given))
 
 
-def test_rows_whose_sum_overflows_are_not_refused():
+def test_data_whose_sum_overflows_are_not_refused():
     huge = np.full((3, 4), np.finfo(np.float32).max)
     check_rows((huge, huge), None, None, pairs=True)
 
@@ -157,9 +157,13 @@ TARGETS = {
     "floats": (
         {"data": (x, FLOATS)},
         TypeError,
-        r"y must be integers, one class of 2 a row, got float32 of .*72.*astype\('int32'\)",
+        r"y must be integers, one class of 2 per example, got float32 of .*72.*astype\('int32'\)",
     ),
-    "truth": ({"data": (x, y > 0)}, TypeError, r"one class a row, .* got bool .*astype\('int32'\)"),
+    "truth": (
+        {"data": (x, y > 0)},
+        TypeError,
+        r"one class per example, .* got bool .*astype\('int32'\)",
+    ),
     "one-hot integers": (
         {"data": (x, HOT.astype(int))},
         TypeError,
@@ -356,7 +360,9 @@ def test_all_that_is_doubted_is_said_before_the_run():
     numbers = {"learning_rate": 0.1, "total_steps": 30}  # data, and read all the same
     length, overlap, total = warned(problem, tx=make, hyperparams=numbers)
     assert re.search(r"run ends at step 2, .* schedules.linear\(0.1, 30\) at step 30", length)
-    assert re.search(r"2 of 4 rows of valid .* \(the first: row 1 is row 6\): what is", overlap)
+    assert re.search(
+        r"2 of 4 validation examples .*\(the first: row 1 of valid is row 6 .* optimistic", overlap
+    )
     assert re.search(r"doubles when a batch .*\(\d.*\): it is a sum, .*batch_size.* Return", total)
 
 
@@ -442,7 +448,7 @@ def test_the_leaf_whose_gradient_is_no_number_is_named():
     says = str(raised.value)
     assert "grad_norm was not finite at step 0" in says
     assert "It is the gradient of ['layer'][0]['kernel'] (1 of 2 entries)." in says
-    assert "Try a learning rate a tenth" in says
+    assert "Try a tenth of the learning rate" in says
     chex.assert_trees_all_equal(raised.value.run.carry.params, init(None))
 
 

@@ -122,7 +122,7 @@ def test_what_is_no_average_is_refused(untyped):
 
 
 def test_two_averages_are_refused():
-    with pytest.raises(ValueError, match=r"tx keeps an average already, got average=True beside"):
+    with pytest.raises(ValueError, match=r"tx averages the weights already, got average=True too"):
         lo.fit(
             LinenNet(),
             TRAIN,
