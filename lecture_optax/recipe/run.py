@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -16,6 +16,7 @@ from ..training.adapters import nnx
 from ..training.checks.arguments import SEARCH_SYNONYMS
 from ..training.loop.batch_statistics import recompute_batch_statistics
 from ..training.loop.run import History
+from ..training.loop.sources import ArraySource
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
 from ..training.result import Kept, Result as FitResult
@@ -133,11 +134,10 @@ def run(
 
 
 def _race(prepared: Prepared, budget: float) -> Race:
-    program, carry, steps = prepared.program, prepared.carry, prepared.steps
+    program, start, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
-    offload = must_offload(carry)
-    population = Population(program, prepared.source, carry, steps, limit, offload=offload)
-    start = population.start
+    source = cast(ArraySource, prepared.source)  # the data are arrays
+    population = Population(program, source, start, steps, limit, offload=must_offload(start))
     plan = plan_evaluations(n_rows(prepared.valid), steps, program.batch_size, budget)
     examples = prepared.problem.functions.examples
     held_out = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..training.checkpoint.signals import Interruptions
 from ..training.reporting.progress import show_progress
-from .checkpoint.snapshot import SearchSaver, identity_of
+from .checkpoint.snapshot import SearchSaver, fingerprint
 from .checkpoint.store import Store
 from .population.arms import OptimizerFactory, gain_of
 from .search.policy import search
@@ -36,9 +36,9 @@ def run_session(
     """
     log, saver = race.population.log, None
     if checkpoint is not None:
-        saver = SearchSaver(race, Store(checkpoint), identity_of(race, optimizers, wrap, seed))
+        saver = SearchSaver(race, Store(checkpoint), fingerprint(race, optimizers, wrap, seed))
         saver.resume()
-    with Interruptions() as interruptions, shown(race, progress) as show:
+    with Interruptions() as interruptions, show_search(race, progress) as show:
 
         def poll() -> None:
             show()
@@ -71,7 +71,7 @@ def _stop(saver: SearchSaver | None, interruptions: Interruptions, on_interrupt:
 
 
 @contextmanager
-def shown(race: Race, progress: Any) -> Iterator[Callable[..., None]]:
+def show_search(race: Race, progress: Any) -> Iterator[Callable[..., None]]:
     """Yield a function that shows the search, as often as the display wants."""
     with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
 

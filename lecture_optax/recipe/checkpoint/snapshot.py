@@ -180,7 +180,7 @@ class SearchSaver:
         return True
 
 
-def identity_of(
+def fingerprint(
     race: Race, optimizers: Mapping[str, OptimizerFactory], wrap: Any, seed: int
 ) -> dict[str, Any]:
     """Return everything that determines a search.
