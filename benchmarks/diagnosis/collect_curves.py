@@ -10,6 +10,7 @@ returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`; their names 
 """
 
 import argparse
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -22,9 +23,11 @@ import numpy as np
 from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.training import Problem
 from lecture_optax.training._trees import as_data, copied
-from lecture_optax.training.compiled.program import CHUNK, Program, table_of
+from lecture_optax.training.compiled.program import Program
 from lecture_optax.training.compiled.step import Carry
+from lecture_optax.training.loop.advance import advance_until
 from lecture_optax.training.loop.evaluation import averaged_params, evaluate
+from lecture_optax.training.loop.sources import ArraySource
 
 from ..problems import CASES, Case, Task
 
@@ -56,7 +59,7 @@ def make(case: Case) -> Bank:
     problem, steps = case.build().problem, case.steps
     numbers = Arm(0, 0).hyperparams(steps)
     program = Program.of(problem, arm_optimizer(), batch_size=case.batch_size, hyperparams=numbers)
-    train = jax.tree.map(jnp.asarray, problem.train)
+    source = ArraySource(jax.tree.map(jnp.asarray, problem.train))
     starts = [program.init(seed) for seed in range(SEEDS)]
     shape = (2, len(RATES), SEEDS)
     losses = np.full((*shape, steps), np.nan, np.float32)
@@ -68,26 +71,26 @@ def make(case: Case) -> Bank:
         return loss if np.isfinite(loss) else np.inf
 
     for i, decay in enumerate((None, (0, steps))):
+        evaluated = [] if decay else [steps_at(part, steps) for part in EVALUATIONS]
         for at in np.ndindex(shape):
             optimizer, rate, seed = at
-            own = as_data(Arm(optimizer, RATES[rate], decay).hyperparams(steps))
-            carry, done = _start(program, starts[seed], own), 0
-            for j, evaluation in enumerate(
-                () if decay else (steps_at(part, steps) for part in EVALUATIONS)
-            ):
-                carry, records = _run(program, carry, own, train, done, evaluation)
-                _keep(records, losses[at], gradients[at], done)
-                done += len(records["loss"])
-                if done < evaluation:
+            numbers = as_data(Arm(optimizer, RATES[rate], decay).hyperparams(steps))
+            own = dataclasses.replace(program, hyperparams=numbers)
+            carry, failure = _start(own, starts[seed]), None
+            for j, step in enumerate([*evaluated, steps]):
+                done = int(carry.step)
+                carry, records, failure, _ = advance_until(own, source, carry, step)
+                if records and not decay:
+                    end = done + len(records["loss"])
+                    losses[at][done:end] = records["loss"]
+                    gradients[at][done:end] = records["grad_norm"]
+                if failure is not None:
                     break
-                both = carry.params, averaged_params(carry)
-                evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
-            else:
-                carry, records = _run(program, carry, own, train, done, steps)
-                if not decay:
-                    _keep(records, losses[at], gradients[at], done)
-                if done + len(records["loss"]) == steps:
-                    ends[i][at] = held_out(carry.params, carry.model_state)
+                if j < len(evaluated):
+                    both = carry.params, averaged_params(carry)
+                    evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
+            if failure is None:
+                ends[i][at] = held_out(carry.params, carry.model_state)
     start = float(np.mean([held_out(start.params, start.model_state) for start in starts]))
     return Bank(losses, gradients, evaluations, ends[0], ends[1], start)
 
@@ -96,31 +99,10 @@ def steps_at(part: float, steps: int) -> int:
     return max(1, round(part * steps))
 
 
-def _keep(records, losses, gradients, done):
-    for to, name in ((losses, "loss"), (gradients, "grad_norm")):
-        to[done : done + len(records[name])] = records[name]
-
-
-def _start(program, start, numbers):
+def _start(program, start):
     params, state = copied((start.params, start.model_state))
-    opt_state = program.compiled.start(params, numbers)
+    opt_state = program.compiled.start(params, program.hyperparams)
     return Carry(params, state, opt_state, *copied((start.key, start.step)))
-
-
-def _run(program, carry, numbers, train, done, steps):
-    """Return the carry at `steps`, and the records of the finite steps."""
-    parts = [{"loss": np.zeros(0), "grad_norm": np.zeros(0)}]
-    while done < steps:
-        more = min(CHUNK, steps - done)
-        carry, table, *_ = program.compiled.chunk(carry, train, None, numbers, np.int32(more))
-        taken = int(np.asarray(carry.step)) - done
-        part = table_of(np.asarray(table), taken)
-        good = int(np.cumprod(part["finite"].astype(bool)).sum())
-        parts.append({name: x[:good] for name, x in part.items()})
-        done += taken
-        if good < more:
-            break
-    return carry, {name: np.concatenate([p[name] for p in parts]) for name in ("loss", "grad_norm")}
 
 
 def collected(folder: Path, name: str, case: Case) -> Bank:

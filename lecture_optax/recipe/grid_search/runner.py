@@ -30,7 +30,7 @@ from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.evaluation import averaged_params, evaluate
-from ...training.loop.sources import ArraySource
+from ...training.loop.run import Source
 from ..population.held_out import DIVERGED
 from ..population.population import SHARE, bytes_of, free_bytes
 from .grid import Grid, Key
@@ -57,7 +57,7 @@ class Runs:
     """What the runs of a sweep share, and two ways to train them: alone or vectorized."""
 
     program: Program
-    source: ArraySource
+    source: Source
     valid: Any
     starts: Mapping[int, Carry]
     grid: Grid

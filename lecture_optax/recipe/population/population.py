@@ -21,7 +21,7 @@ from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import first_nonfinite_leaf
-from ...training.loop.sources import ArraySource
+from ...training.loop.run import Source
 from .arms import Arm
 from .curve import Curve
 from .journal import ReplayLog
@@ -70,7 +70,7 @@ class Population:
     """
 
     program: Program
-    source: ArraySource
+    source: Source
     start: Carry = field(repr=False)
     steps: int
     limit: int
