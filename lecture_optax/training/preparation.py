@@ -5,6 +5,7 @@ them refuse the same mistakes in the same words.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jax.sharding import Mesh
@@ -17,7 +18,7 @@ from .checks.data import check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.targets import check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
-from .compiled.sharding import place
+from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
 from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
@@ -73,7 +74,8 @@ def prepare(
     """
     check_seed(seed=seed)
     size, total = size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)
-    given, problem = problem, split(problem)
+    given = replace(problem, train=with_automatic_axes(problem.train))  # a check slices rows
+    problem = split(given)
     if problem is not given:
         size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)
     optimizer_source = "given"
