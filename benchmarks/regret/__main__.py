@@ -96,11 +96,11 @@ def methods_of(problem: Problem, case: Case, folder: str | None) -> Iterator[tup
         yield from ((f"the picker, {budget:g}", picker(folder, budget)) for budget in BUDGETS)
 
 
-def measure(way: Method, task: Task, case: Case, seed: int) -> list[Any]:
+def measure(method: Method, task: Task, case: Case, seed: int) -> list[Any]:
     """Return the validation loss, the test loss and the cost, or the error that was raised."""
     problem, examples = task.problem, task.problem.functions.examples
     try:
-        params, model_state, cost = way(problem, case, seed)
+        params, model_state, cost = method(problem, case, seed)
     except Exception as error:  # a failure is a result, which the table prints
         return [f"{type(error).__name__}: {error}"[:200]]
     sets = (problem.valid, task.test)
@@ -128,24 +128,24 @@ def main() -> None:
 def _measure_all(name: str, arguments: argparse.Namespace) -> None:
     case = CASES[name]
     task = case.build()
-    for way, call in methods_of(task.problem, case, arguments.picker):
+    for method, call in methods_of(task.problem, case, arguments.picker):
         table = json.loads(FILE.read_text()) if FILE.exists() else {}
-        known = [] if arguments.again else table.get(way, {}).get(name, [])
-        if not any(word in way for word in arguments.only) or len(known) >= arguments.seeds:
+        known = [] if arguments.again else table.get(method, {}).get(name, [])
+        if not any(word in method for word in arguments.only) or len(known) >= arguments.seeds:
             continue
         more = [measure(call, task, case, s) for s in range(len(known), arguments.seeds)]
-        table.setdefault(way, {})[name] = known + more
+        table.setdefault(method, {})[name] = known + more
         _write(FILE, table)
-        print(f"{name:26} {way:30}", *more, flush=True)
+        print(f"{name:26} {method:30}", *more, flush=True)
 
 
 def _write(path: Path, table: dict[str, dict[str, Any]]) -> None:
     """Write a line for each method and problem, so that a diff shows what changed."""
     blocks = [
-        f"{json.dumps(way)}: {{\n"
+        f"{json.dumps(method)}: {{\n"
         + ",\n".join(f" {json.dumps(name)}: {json.dumps(x)}" for name, x in sorted(rows.items()))
         + "\n}"
-        for way, rows in table.items()
+        for method, rows in table.items()
     ]
     part = path.with_suffix(".part")
     part.write_text("{\n" + ",\n".join(blocks) + "\n}\n")

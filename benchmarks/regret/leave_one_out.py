@@ -112,13 +112,14 @@ def print_table(kept: Measured) -> None:
     print(f"As it is: mean regret {now.mean():.2f} % over {len(names)} problems")
     print(f"{'constant':21} {'tuned on the others: mean, at worst':38} mean regret of its values")
     for constant in OTHERS:
-        ways = {key: row for key, row in kept.items() if key.startswith(f"{constant} = ")}
-        every = np.stack([now, *(_mean(row, names) for row in ways.values())])
+        tried = {key: row for key, row in kept.items() if key.startswith(f"{constant} = ")}
+        every = np.stack([now, *(_mean(row, names) for row in tried.values())])
         others = (every.sum(1, keepdims=True) - every) / (len(names) - 1)
         change = every[others.argmin(0), np.arange(len(names))] - now
         words = f"{change.mean():+.2f}, {change.max():+.1f} ({names[int(change.argmax())]})"
         values = "; ".join(
-            f"{key.split(' = ')[1]}: {x.mean():.2f}" for key, x in zip(ways, every[1:], strict=True)
+            f"{key.split(' = ')[1]}: {x.mean():.2f}"
+            for key, x in zip(tried, every[1:], strict=True)
         )
         print(f"{constant:21} {words:38} {values}")
 

@@ -52,10 +52,10 @@ def print_table() -> None:
     problems = {name for rows in table.values() for name in rows}
     print(f"Regret in %, {len(problems)} problems: median / 90th percentile [95 %] / maximum")
     print(f"{'':30} {'runs':>5}  {'validation':32}  test")
-    for way, rows in table.items():
+    for method, rows in table.items():
         both = [regrets(rows, which) for which in (0, 1)]
         words = f"{_words(both[0]):32}  {_words(both[1])}"
-        print(f"{way:30} {_cost(rows):5.2f}  {words}{_note(rows, problems)}")
+        print(f"{method:30} {_cost(rows):5.2f}  {words}{_note(rows, problems)}")
     _print_failures(table)
     _print_worst(table)
     draw(table)
@@ -73,14 +73,15 @@ def draw(table: dict[str, Any]) -> None:
         return
     _, ax = plt.subplots(figsize=(11, 6), layout="constrained")
     points = {
-        way: (_cost(rows), max(LEAST, summary(regrets(rows, 0))[1])) for way, rows in table.items()
+        method: (_cost(rows), max(LEAST, summary(regrets(rows, 0))[1]))
+        for method, rows in table.items()
     }
-    own = sorted(at for way, at in points.items() if way.startswith("the recipe"))
-    peers = {way: at for way, at in points.items() if not way.startswith("the recipe")}
-    for way, at, height in _spread(peers):
+    own = sorted(at for method, at in points.items() if method.startswith("the recipe"))
+    baselines = {method: at for method, at in points.items() if not method.startswith("the recipe")}
+    for method, at, height in _spread(baselines):
         ax.plot(*at, "s", color="0.45", markersize=4)
         ax.annotate(
-            way,
+            method,
             at,
             (1.1 * at[0], height),
             fontsize=8,
@@ -109,10 +110,10 @@ def _cost(rows: dict[str, Any]) -> float:
 def _spread(points: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Any, float]]:
     """Yield each point with a height for its name: names at about one cost are 25 % apart."""
     last: dict[int, float] = {}
-    for way, (cost, p90) in sorted(points.items(), key=lambda item: item[1][1]):
+    for method, (cost, p90) in sorted(points.items(), key=lambda item: item[1][1]):
         column = round(2 * np.log2(cost))
         last[column] = max(p90, 1.25 * last.get(column, 0.0))
-        yield way, (cost, p90), last[column]
+        yield method, (cost, p90), last[column]
 
 
 def _words(found: Regrets) -> str:
@@ -126,18 +127,18 @@ def _note(rows: dict[str, Any], problems: set[str]) -> str:
 
 
 def _print_failures(table: dict[str, Any]) -> None:
-    for way, rows in table.items():
+    for method, rows in table.items():
         for name, seeds in rows.items():
             for number, seed in enumerate(seeds):
                 if len(seed) == 1:
-                    print(f"failed: {way}, {name}, seed {number}: {seed[0]}")
+                    print(f"failed: {method}, {name}, seed {number}: {seed[0]}")
 
 
 def _print_worst(table: dict[str, Any]) -> None:
-    for way in (way for way in table if way.startswith("the recipe")):
-        found = regrets(table[way], 0)
+    for method in (method for method in table if method.startswith("the recipe")):
+        found = regrets(table[method], 0)
         worst = sorted((max(x), name) for name, x in found.items())[:-4:-1]
-        print(f"{way}, largest: " + "; ".join(f"{name} {x:.1f}" for x, name in worst))
+        print(f"{method}, largest: " + "; ".join(f"{name} {x:.1f}" for x, name in worst))
 
 
 def _capped(regret: float) -> float:

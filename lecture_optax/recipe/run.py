@@ -61,8 +61,8 @@ def run(
     - `batch_size`: the examples of a minibatch; by default 64, or all if there are fewer.
     - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
     - `budget`: the cost of the whole search, as a number of complete training runs, >= 0.5. With
-      `budget=3` the search computes at most 3 `steps` gradients. The trained model is one of its
-      arms and costs nothing more. Below 1.2 no arm runs to the end.
+      `budget=3` it computes at most `3 * steps` gradients. The trained model is one of its
+      arms and costs nothing more. Below 1.2 even the best arm stops before its last step.
     - `valid`: the validation set (x, y). By default a fifth of the training examples is held out.
     - `optimizers`: `{"name": learning_rate -> optimizer}`, in the order in which they are tried. By
       default Adam, and SGD + Nesterov with momentum 0.9.
