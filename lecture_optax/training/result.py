@@ -1,4 +1,4 @@
-"""What does a run leave? The trained model, and everything that was seen on the way."""
+"""The result of a run: the trained model and its history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +8,8 @@ import jax
 
 from .loop.evaluation import averaged_params
 from .loop.run import History, Run
+from .reporting.plots import plot
+from .reporting.summary import report
 
 
 class Kept(NamedTuple):
@@ -29,15 +31,15 @@ class Result:
     - `model`: the linen module bound to its variables, the nnx model itself, updated; the new
       Equinox module; for plain functions the parameters.
     - `params`: the trainable arrays (linen's `params`, nnx's `nnx.Param`); `model_state`: the rest.
-    - `optimizer`: the transformation, for a loop of one's own; `opt_state`: its last state.
+    - `optimizer`: the transformation, for your own loop; `opt_state`: its last state.
     - `history`: every step, every evaluation (`History`).
-    - `optimizer_source`: how the optimizer was chosen, in words; `cost`: gradient evaluations
+    - `optimizer_source`: how the optimizer was selected, in words; `cost`: gradient evaluations
       spent, in units of one run.
     - `stopped`: the callback that ended the run, or None.
-    - `steps`: how many were made; `kept`: the step of the returned parameters, and whether they are
-      an average.
-    - `search`: what the recipe found, when it chose (`recipe.Result`: `explain()`, `report()`).
-    - `run`: where the run stands, for what goes on from there (`recipe.fork`); None for a search.
+    - `steps`: the number of steps; `kept`: the step of the returned parameters, and whether they
+      are an average.
+    - `search`: the `recipe.Result` of a search (`explain()`, `report()`), or None.
+    - `run`: the state of the run, for `recipe.fork`; None for a search.
     """
 
     model: Any = field(repr=False)
@@ -56,7 +58,7 @@ class Result:
     run: Run | None = field(repr=False, default=None)
 
     def predict(self, x: Any) -> Any:
-        """The model's output for rows `x`, in evaluation mode, with the parameters kept."""
+        """Return the model's output for examples `x`, in evaluation mode."""
         if self.predictor is None:
             raise TypeError(
                 "predict needs to know how plain functions predict: give Problem.from_functions a "
@@ -65,20 +67,16 @@ class Result:
         return self.predictor(self.params, self.model_state, x)
 
     def report(self) -> str:
-        """A summary to read, as plain text: see `report.py`."""
-        from .reporting.summary import report
-
+        """Return a summary as plain text: print it."""
         return report(self)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw losses, rate and update/weight ratios, and return the axes: see `plot.py`.
+        """Draw losses, learning rate and update/weight ratios, and return the axes.
 
         **Arguments**
 
         - `ax`: one `Axes`, for the losses alone; or three. A new figure when not given.
         """
-        from .reporting.plots import plot
-
         return plot(self.history, ax)
 
 
@@ -87,19 +85,20 @@ def result_of(
     keep: str,
     optimizer_source: str,
     cost: float,
-    settle: Callable[[Any], Any] | None = None,
+    statistics_for: Callable[[Any], Any] | None = None,
 ) -> Result:
-    """Read a finished run: the best weights of all looks, or the last.
+    """Return the result of a finished run: the best parameters of all evaluations, or the last.
 
-    `settle`, the model state that belongs to averaged weights, makes an average of the last.
+    `statistics_for`: returns the model state of averaged parameters. With it, the last parameters
+    are averaged.
     """
     problem, best = run.program.problem, run.best
     if keep == "best" and best is not None:
         params, model_state = best.params, best.model_state
         kept = Kept(best.step, best.is_average)
-    elif settle is not None:
+    elif statistics_for is not None:
         params = averaged_params(run.carry)
-        model_state, kept = settle(params), Kept(run.step, is_average=True)
+        model_state, kept = statistics_for(params), Kept(run.step, is_average=True)
     else:
         params, model_state = run.carry.params, run.carry.model_state
         kept = Kept(run.step)

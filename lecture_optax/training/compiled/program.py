@@ -1,4 +1,4 @@
-"""What runs? The step of a problem and an optimizer, alone and many at a time."""
+"""The compiled step of a problem and an optimizer, alone and in chunks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,20 +24,20 @@ from .sharding import automatic, mesh_of, place, shard_batch, with_automatic_axe
 from .step import Carry, Record, keys_of, step_of
 
 CHUNK = 1024
-"""The most steps in one call of the compiled loop: so many records are kept on the device."""
+"""The most steps in one call of the compiled loop, whose records are kept on the device."""
 
 COLUMNS = ("loss", "grad_norm", "update_norm", "update_ratio", "learning_rate", "finite")
 
 
 class Compiled(NamedTuple):
-    """The jitted functions, the same ones for the same arguments.
+    """The jitted functions of a program; the same ones for the same arguments.
 
     - `start`: `(params, hyperparams) -> opt_state`.
     - `step`: `(carry, batch, sample_weight, hyperparams) -> (carry, record)`; pure, not jitted.
     - `take`: `(data, key, step) -> batch`; pure, not jitted.
-    - `chunk`: `(carry, data, sample_weight, hyperparams, steps) -> progress`, up to so many steps.
-    - `once`: `(carry, table, i, data, sample_weight, hyperparams) -> progress`, one of them.
-    - `given`: the same on a batch, and its weights, in place of all the data.
+    - `chunk`: `(carry, data, sample_weight, hyperparams, steps) -> progress`, up to `steps` steps.
+    - `once`: `(carry, table, i, data, sample_weight, hyperparams) -> progress`, one step.
+    - `given`: the same, on one batch and its weights in place of all the data.
 
     Progress is (carry, table of records, finite, leaf_ratios of the last step). All donate the
     carry.
@@ -53,7 +53,7 @@ class Compiled(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """The pure step of a problem, and what is needed around it in a loop of one's own.
+    """The pure step of a problem and an optimizer, and what your own loop needs around it.
 
     The step is `(carry, batch) -> (carry, record)`, as `jax.lax.scan` takes it.
 
@@ -131,28 +131,28 @@ class Program:
         hyperparams: Mapping[str, Any] | None = None,
         mesh: Mesh | None = None,
     ) -> "Program":
-        """The program of a problem and an optimizer.
+        """Return the program of a problem and an optimizer.
 
         **Arguments**
 
         - `tx`: a gradient transformation; or, with `hyperparams`, a function that builds it:
           `tx(**hyperparams)`. The numbers are then data, and one program serves all of them.
-        - `batch_size`: the rows of a batch. min(64, rows) by default.
-        - `accumulate`: so many batches make one update, the gradient of all their rows.
-        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those over
-          which the data or the given parameters lie.
+        - `batch_size`: the examples in a batch, by default min(64, all).
+        - `accumulate`: the number of batches that make one update, with the gradient of all.
+        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those that
+          hold the data or the given parameters.
 
-        **Raises** `ValueError` where the devices of `mesh` cannot have equal parts of a batch, and
+        **Raises** `ValueError` where the devices of `mesh` do not divide a batch equally, and
         `TypeError` for a problem on an iterable.
         """
         if is_stream(problem.train):
             raise TypeError(
-                f"train is an iterable of batches ({type(problem.train).__name__}), for which "
-                "lo.fit has the loop. For one of your own, build the problem on a first batch, and "
-                "call program.step(carry, batch)."
+                f"train must be arrays, got an iterable of batches "
+                f"({type(problem.train).__name__}), which only lo.fit takes. In your own loop, "
+                "build the problem on a first batch, and call program.step(carry, batch)."
             )
         optimizer = tx if hyperparams is None else tx(**hyperparams)
-        describe(optimizer)  # refuses what is no transformation
+        describe(optimizer)  # refuses what is not a transformation
         build = _given(tx) if hyperparams is None else tx
         size = batch_size or default_batch_size(n_rows(problem.train))
         validate.sizes(batch_size=size, accumulate=accumulate)
@@ -166,11 +166,11 @@ class Program:
         return Program(problem, compiled, size, accumulate, numbers, optimizer, where)
 
     def init(self, seed: int = 0) -> Carry:
-        """The carry before the first step. The model's `init` is given `jax.random.key(seed)`."""
+        """Return the first carry. The model's `init` is called with `jax.random.key(seed)`."""
         key, (params, model_state) = jax.random.key(seed), self.problem.start
         init = self.problem.functions.init
         if params is None or model_state is None:
-            assert init is not None  # a problem that cannot start by itself is given a start
+            assert init is not None  # a problem without init has a start
             first = init(key, take_rows(self.problem.train, slice(64)))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
@@ -182,15 +182,15 @@ class Program:
         return place(carry, self.mesh)
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
-        """One step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
+        """Take one step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
         return self.compiled.step(carry, batch, None, self.hyperparams)
 
     def batch(self, carry: Carry) -> Any:
-        """The rows of the training data on which the next step is taken."""
+        """Return the batch of the next step."""
         return self.compiled.take(self.problem.train, carry.key, carry.step)
 
     def export(self, carry: Carry) -> Any:
-        """The model with the parameters and the state of `carry`."""
+        """Return the model with the parameters and the state of `carry`."""
         return self.problem.export(carry.params, carry.model_state)
 
 
@@ -202,7 +202,7 @@ def compile_of(
     accumulate: int,
     mesh: Mesh | None,
 ) -> Compiled:
-    """The compiled functions of a loss and an optimizer, built once for each."""
+    """Return the compiled functions of a loss and an optimizer, built once for each."""
 
     def step(carry, batch, sample_weight, hyperparams):
         return step_of(functions.loss, build(**hyperparams), accumulate)(
@@ -228,13 +228,13 @@ def compile_of(
             i, (carry, table, *_) = state
             return i + 1, once(carry, table, i, data, sample_weight, hyperparams)
 
-        def goes_on(state):
+        def is_running(state):
             i, (_, _, finite, _) = state
             return (i < steps) & finite
 
         ratios = jnp.zeros(len(jax.tree.leaves(carry.params)), default_float())
         state = carry, empty_table(), jnp.array(True), ratios
-        return jax.lax.while_loop(goes_on, body, (jnp.zeros((), jnp.int32), state))[1]
+        return jax.lax.while_loop(is_running, body, (jnp.zeros((), jnp.int32), state))[1]
 
     def start(params, hyperparams):
         return build(**hyperparams).init(params)
@@ -250,12 +250,12 @@ def compile_of(
 
 
 def empty_table() -> jax.Array:
-    """Room for the records of a chunk."""
+    """Return an empty table for the records of a chunk."""
     return jnp.zeros((CHUNK, len(COLUMNS)), default_float())
 
 
 def table_of(table: np.ndarray, steps: int) -> dict[str, np.ndarray]:
-    """The columns of the first `steps` records; no rate where none could be read."""
+    """Return the columns of the first `steps` records, without a learning rate that is all NaN."""
     columns = {name: table[:steps, i] for i, name in enumerate(COLUMNS)}
     if np.isnan(columns["learning_rate"]).all():
         del columns["learning_rate"]
@@ -272,17 +272,20 @@ def _given(tx: optax.GradientTransformation) -> Callable[[], optax.GradientTrans
 
 
 def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
-    """The devices that share a batch; those of the data only where the parts are equal."""
+    """Return the devices that share a batch; those of the data only where the parts are equal."""
     if mesh is not None and rows % mesh.size:
         raise ValueError(
-            f"the {mesh.size} devices of mesh cannot have equal parts of a batch of {rows} rows: "
-            f"take a batch_size that {mesh.size} divides."
+            f"a batch of {rows} examples cannot be divided equally by the {mesh.size} devices of "
+            f"mesh: take a batch_size that {mesh.size} divides."
         )
     return mesh or (own if own is not None and rows % own.size == 0 else None)
 
 
 def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any = None) -> bool:
-    """Whether steps are to be called one by one. Traces the chunk: JAX keeps what was traced."""
+    """Whether steps should be called one by one, because XLA convolves slowly in a loop on a CPU.
+
+    Traces the chunk; JAX keeps the trace.
+    """
     platforms = {device.platform for device in carry.key.devices()}
     if platforms != {"cpu"}:
         return False
@@ -291,7 +294,7 @@ def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any
 
 
 def convolves(jaxpr: Any) -> bool:
-    """Whether a convolution is in a jaxpr, or in one of its loops, branches and calls."""
+    """Whether a jaxpr has a convolution, also in its loops, branches and calls."""
     return any(
         equation.primitive.name == "conv_general_dilated" or any(map(convolves, _inner(equation)))
         for equation in jaxpr.eqns
@@ -299,7 +302,7 @@ def convolves(jaxpr: Any) -> bool:
 
 
 def _inner(equation: Any) -> Iterator[Any]:
-    """The jaxprs among an equation's parameters."""
+    """Yield the jaxprs among an equation's parameters."""
     for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
         if _is_jaxpr(value):
             yield value

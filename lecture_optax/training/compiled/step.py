@@ -1,4 +1,4 @@
-"""What is compiled? One step: a gradient, an update, and the record of both."""
+"""One step: a gradient, an update, and the record of both."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from ..._core.numerics import abs_squared, reciprocal
 
 
 class Carry(NamedTuple):
-    """All that the next step needs; `key` is `jax.random.key(seed)` from beginning to end."""
+    """All that the next step needs. `key` is `jax.random.key(seed)` in every step."""
 
     params: Any
     model_state: Any
@@ -24,15 +24,14 @@ class Carry(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What one step did.
+    """The record of one step.
 
     - `loss`: of its batch, before the update.
     - `grad_norm`, `update_norm`: |g| and |Δθ|.
     - `update_ratio`: |Δθ| / |θ|, of all parameters together; `leaf_ratios` leaf by leaf.
-    - `learning_rate`: the first rate that the optimizer's state names; NaN where it names none.
-    - `finite`: whether loss, |g| and |Δθ| were, and θ + Δθ in float16. The step is taken all the
-      same: to choose between new and old parameters, leaf by leaf, takes as long as the optimizer's
-      own work.
+    - `learning_rate`: the first learning rate in the optimizer's state; NaN without one.
+    - `finite`: whether loss, |g| and |Δθ| are finite, and θ + Δθ in float16. The step is taken in
+      any case: selecting new or old parameters leaf by leaf costs as much as the optimizer.
     """
 
     loss: jax.Array
@@ -45,12 +44,12 @@ class Record(NamedTuple):
 
 
 def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The keys of the order of rows and of the noise (dropout): folded from that of `init`."""
+    """Return the keys of the row order and of the noise (dropout), folded from that of `init`."""
     return jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
 
 
 def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumulate: int) -> Any:
-    """The pure step `(carry, batch, sample_weight) -> (carry, record)`."""
+    """Return the pure step `(carry, batch, sample_weight) -> (carry, record)`."""
     tx = optax.with_extra_args_support(tx)
 
     def step(carry, batch, sample_weight=None):
@@ -79,7 +78,7 @@ def _gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
-    """The gradient of a large batch from `parts` small ones, each weighed by its examples."""
+    """Return the gradient of a large batch from `parts` small ones, weighted by their examples."""
 
     def gradient_at(params, model_state, batch, key, sample_weight):
         total, rows = None, jax.tree.leaves(batch)[0].shape[0] // parts
@@ -121,7 +120,7 @@ def _record(value, gradient, updates, params, opt_state) -> Record:
 
 
 def rate_of(opt_state: Any) -> jax.Array:
-    """The first learning rate that the state names, or NaN."""
+    """Return the first learning rate in the state, or NaN."""
     try:
         rates = list(current(opt_state).learning_rates.values())
     except ValueError:  # nothing in it counts
@@ -130,7 +129,7 @@ def rate_of(opt_state: Any) -> jax.Array:
 
 
 def squares(tree: Any) -> list[jax.Array]:
-    """|x|² of every leaf."""
+    """Return |x|² of every leaf."""
     wide = jax.tree.leaves(widen(tree))
     return [as_array(jnp.sum(abs_squared(x)), default_float()) for x in wide]
 
@@ -140,7 +139,7 @@ def _ratio(move: jax.Array, length: jax.Array) -> jax.Array:
 
 
 def _has_room(params: Any) -> jax.Array:
-    """Whether no sum went over the range of its dtype, where |Δθ| has a larger one."""
+    """Whether no sum overflowed its dtype, where |Δθ| has a larger range."""
 
     def largest(dtype):
         return float(jnp.finfo(dtype).max)
@@ -151,7 +150,7 @@ def _has_room(params: Any) -> jax.Array:
 
 
 def _move(params: Any, updates: Any) -> Any:
-    """θ + Δθ in the precision of Δθ, rounded to that of θ."""
+    """Return θ + Δθ in the precision of Δθ, rounded to that of θ."""
 
     def leaf(p, u):
         return as_array(as_array(p, u.dtype) + u, dtype_of(p))

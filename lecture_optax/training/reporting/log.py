@@ -1,7 +1,7 @@
-"""Where is a run written down? `f(step, dict)`, a file of JSON lines, or a TensorBoard folder.
+"""The log of a run: a function of (step, dict), a file of JSON lines, or a TensorBoard folder.
 
-A hundred lines a run, at steps that depend on the length of the run alone, and one at every look.
-Where a number is not finite, the last line holds it.
+A run has about a hundred lines, at steps that depend on its length alone, and one at every
+evaluation. If a number is not finite, the last line holds it.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._core.extras import require
 from ..loop.nonfinite import NonFiniteError
 from ..loop.run import Event, Hook
 
@@ -23,15 +24,15 @@ Write = Callable[[int, dict[str, float]], Any]
 
 @contextmanager
 def log_to(target: Any) -> Iterator[list[Hook]]:
-    """The hook that writes to `target`; what it opens is closed at the end, however that comes.
+    """Yield the hook that writes to `target`, and close at the end what it opened.
 
     **Arguments**
 
     - `target`: a function of (step, {"loss": ...}); a path ending in `.jsonl`; or another path, a
-      folder for TensorBoard. Lines that a file holds of steps after the one at which the run
-      begins are dropped: a resumed run goes on in the same file, another run starts it anew.
+      folder for TensorBoard. Lines of a file after the step at which the run begins are removed:
+      a resumed run continues the file, and a new run starts it again.
 
-    **Raises** `TypeError` for something else, and `ImportError` without tensorboardX.
+    **Raises** `TypeError` for anything else, and `ImportError` without tensorboardX.
     """
     if target is None:
         yield []
@@ -54,7 +55,7 @@ def log_to(target: Any) -> Iterator[list[Hook]]:
 
 
 class _Log:
-    """From moments, which come when the clock says, to lines at fixed steps."""
+    """Turn events, at steps that depend on the clock, into lines at fixed steps."""
 
     def __init__(self, open_at: Callable[[int], Write]):
         self.open_at = open_at
@@ -93,7 +94,7 @@ class _Log:
         self.step = event.step
 
     def _window(self, length: int) -> dict[str, float]:
-        """The mean loss of the first steps that wait, and what else the last of them did."""
+        """Return the mean loss of the first waiting steps, and the last of the other records."""
         window = {name: x[:length] for name, x in self.waiting.items()}
         self.waiting = {name: x[length:] for name, x in self.waiting.items()}
         last = {name: float(x[-1]) for name, x in window.items()}
@@ -105,7 +106,7 @@ def _without_step(evaluation: Mapping[str, float] | None) -> dict[str, float]:
 
 
 class _Lines:
-    """One JSON object a line: {"step": 20, "loss": 0.31, ...}."""
+    """A file with one JSON object a line: {"step": 20, "loss": 0.31, ...}."""
 
     def __init__(self, path: Path):
         self.path, self.file = path, None
@@ -113,7 +114,7 @@ class _Lines:
     def open(self, step: int) -> Write:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in self._lines() if _step(line) <= step] if step else []
-        # line by line: it can be followed, and killed
+        # each line is written at once: the file can be followed, and the process killed
         file = self.file = self.path.open("w", buffering=1)
         file.writelines(line + "\n" for line in kept)
         return lambda step, values: print(json.dumps({"step": step, **values}), file=file)
@@ -127,7 +128,7 @@ class _Lines:
 
 
 def _step(line: str) -> float:
-    """The step of a line; a line that was cut off by a kill has none."""
+    """Return the step of a line; infinity for a line that a kill has cut."""
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError):
@@ -135,17 +136,12 @@ def _step(line: str) -> float:
 
 
 class _TensorBoard:
-    """Scalars, by name, as tensorboardX writes them."""
+    """A TensorBoard folder: scalars by name."""
 
     def __init__(self, path: Path):
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ImportError(
-                f"log={str(path)!r} is a folder for TensorBoard, which needs tensorboardX: "
-                'pip install "lecture_optax[log]"; or give a path ending in .jsonl.'
-            ) from error
-        self.make, self.path, self.writer = SummaryWriter, path, None
+        what, way_out = f"the TensorBoard folder {str(path)!r}", "Or give a path ending in .jsonl."
+        module = require("tensorboardX", extra="log", what=what, otherwise=way_out)
+        self.make, self.path, self.writer = module.SummaryWriter, path, None
 
     def open(self, step: int) -> Write:
         writer = self.writer = self.make(str(self.path), purge_step=step + 1)

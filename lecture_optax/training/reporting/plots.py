@@ -1,4 +1,4 @@
-"""What does a run look like? Its losses, the rate below them, and how far each step went."""
+"""Plots of a run: losses, learning rate and update/weight ratios."""
 
 import itertools
 from collections.abc import Mapping
@@ -6,28 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._core.extras import require
 from ..loop.run import History, columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Okabe and Ito's, told apart with any kind of colour vision; dashes and markers tell in grey."""
+"""Okabe and Ito's palette, for any colour vision; dashes and markers differ in grey too."""
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 MARKERS = "osD^vPX"
 POINTS = 200
-"""The points of a line: the steps are joined into so many means."""
+"""The most points of a line: each is a mean of neighbouring steps."""
 
 
 def plot(history: History, ax: Any = None) -> Any:
-    """Draw a run: losses above; the rate; the update/weight ratios below.
+    """Draw losses, learning rate and update/weight ratios of a run.
 
     **Arguments**
 
-    - `history`: of a run, as `result.history`.
-    - `ax`: one `Axes`, on which the losses are drawn; or three, for all. By default a new figure
-      with three. Nothing is shown: that is up to you.
+    - `history`: the history of a run, `result.history`.
+    - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure with three
+      axes, which is not shown.
 
     **Returns** the axes: the one given, or an array of three.
 
@@ -54,19 +55,17 @@ def plot(history: History, ax: Any = None) -> Any:
 
 
 def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -> "Axes":
-    """The training loss as a line, what held-out data said as marks on a line."""
+    """Draw the training loss as a line, and the validation loss as a line with markers."""
     color, dash, marker = COLORS[style % 7], DASHES[style % 7], MARKERS[style % 7]
     steps, losses = means(history.per_step.get("loss", np.zeros(0)))
     evaluations = columns_of(history.evaluations)
     line: dict[str, Any] = {"color": color, "ls": dash, "lw": 1.2}
-    if (
-        label and "valid_loss" in evaluations
-    ):  # several runs: one word for each, held-out data count
+    if label and "valid_loss" in evaluations:  # several runs: one label each, on validation data
         ax.plot(steps, losses, **line, alpha=0.4)
     else:
         ax.plot(steps, losses, **line, label=label or "training")
     if "valid_loss" in evaluations:
-        line |= {"marker": marker, "ms": 4, "mfc": "white", "label": label or "held out"}
+        line |= {"marker": marker, "ms": 4, "mfc": "white", "label": label or "validation"}
         line |= {} if label else {"color": COLORS[1]}
         ax.plot(evaluations["step"], evaluations["valid_loss"], **line)
     if "averaged_loss" in evaluations and not label:
@@ -88,7 +87,7 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
 
 
 def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
-    """The rate that was in force at each step."""
+    """Draw the learning rate of each step."""
     rates = history.per_step.get("learning_rate", np.zeros(0))
     line: Mapping[str, Any] = {"color": COLORS[style % 7], "ls": DASHES[style % 7], "lw": 1.2}
     ax.plot(np.arange(1, len(rates) + 1), rates, **line)
@@ -97,12 +96,18 @@ def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
     ax.set_ylim(bottom=0)
     ax.margins(x=0.01)
     if not len(rates):
-        ax.text(0.5, 0.5, "the optimizer names no rate", ha="center", transform=ax.transAxes)
+        ax.text(
+            0.5,
+            0.5,
+            "no learning rate in the optimizer's state",
+            ha="center",
+            transform=ax.transAxes,
+        )
     return ax
 
 
 def draw_ratios(history: History, ax: "Axes") -> "Axes":
-    """How far a step goes, in sizes of what it moves: all parameters, and from leaf to leaf."""
+    """Draw the size of each step relative to the parameters, and its range over leaves."""
     steps, ratios = means(history.per_step.get("update_ratio", np.zeros(0)))
     ax.plot(steps, ratios, color=COLORS[0], lw=1.2, label="all parameters")
     if history.ratios and len(history.ratios[0][1]) > 1:
@@ -110,8 +115,8 @@ def draw_ratios(history: History, ax: "Axes") -> "Axes":
         leaves = np.array([ratios for _, ratios in history.ratios])
         low, high = _positive(leaves.min(1)), leaves.max(1)
         band: Mapping[str, Any] = {"color": COLORS[0], "alpha": 0.2, "lw": 0}
-        ax.fill_between(at, low, high, label="from leaf to leaf", **band)
-    ax.axhline(1e-3, color="0.5", ls=":", lw=1, label="a thousandth")
+        ax.fill_between(at, low, high, label="range over leaves", **band)
+    ax.axhline(1e-3, color="0.5", ls=":", lw=1, label="0.001")
     if len(ratios) and np.nanmax(ratios) > 0:
         ax.set_yscale("log")
     ax.set(ylabel="|Δθ| / |θ|")
@@ -121,22 +126,19 @@ def draw_ratios(history: History, ax: "Axes") -> "Axes":
 
 
 def means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `POINTS` means of neighbours, and the step at the end of each."""
+    """Return at most `POINTS` means of neighbours, and the last step of each."""
     edges = np.linspace(0, len(values), min(POINTS, len(values)) + 1).astype(int)
     joined = [np.mean(values[a:b]) for a, b in itertools.pairwise(edges)]
     return edges[1:], np.array(joined)
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
-    """No zeros, for a logarithmic axis: a rate that ends at 0 moves nothing."""
+    """Return NaN for zeros, on a logarithmic axis: a learning rate of 0 moves nothing."""
     return np.where(values > 0, values, np.nan)
 
 
 def _new_axes() -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plots need Matplotlib: pip install "lecture_optax[plot]".') from error
+    pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
     heights = {"height_ratios": [3, 1, 1.4]}
     return pyplot.subplots(
         3, 1, sharex=True, figsize=(7, 7), layout="constrained", gridspec_kw=heights

@@ -1,26 +1,61 @@
-"""What came of a run? A summary to read: what ran, what it reached, and what stands out."""
+"""A text summary of a run: what ran, what it reached, and what stands out."""
 
-import io
 import math
+import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
 from ..._core.describe import describe
-from ..loop.run import columns_of
-
-if TYPE_CHECKING:
-    from ..result import Result
+from ..._core.tables import text_table
+from ..loop.run import History, columns_of
 
 WIDTH = 88
 ROWS = 10
-"""The most looks in the table."""
+"""The most evaluations in the table."""
 
 
-def report(result: "Result") -> str:
-    """A summary of a run as plain text: print it.
+@runtime_checkable
+class Kept(Protocol):
+    """The step of the returned parameters, and whether they are an average."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def is_average(self) -> bool: ...
+
+
+@runtime_checkable
+class Summarized(Protocol):
+    """What a summary reads of a result."""
+
+    @property
+    def params(self) -> Any: ...
+
+    @property
+    def optimizer(self) -> Any: ...
+
+    @property
+    def optimizer_source(self) -> str: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def kept(self) -> Kept: ...
+
+    @property
+    def stopped(self) -> str | None: ...
+
+
+def report(result: Summarized) -> str:
+    """Return a summary of a run as plain text: print it.
 
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
@@ -31,34 +66,20 @@ def report(result: "Result") -> str:
 
     ```
     """
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError as error:
-        raise ImportError('a report needs Rich: pip install "lecture_optax[train]".') from error
-    facts = Table.grid(padding=(0, 3))
-    for name, text in _facts(result):
-        facts.add_row(name, text)
-    evaluations = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     names, rows = _evaluations(result)
-    for name in names:
-        evaluations.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        evaluations.add_row(*row)
-    page = io.StringIO()
-    console = Console(
-        file=page, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False
-    )
-    console.print(str(describe(result.optimizer)), "", soft_wrap=True, sep="\n")
-    console.print(
-        facts, "", evaluations, *(["", *remarks(result)] if remarks(result) else []), sep="\n"
-    )
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    heads, align = [name.replace("_", " ") for name in names], "r" * (len(names) - 1) + "l"
+    parts = [
+        str(describe(result.optimizer)),
+        text_table(list(_facts(result)), "ll", width=WIDTH, gap=3),
+        text_table([heads, *rows], align, width=WIDTH, gap=3) if rows else "",
+        "\n".join(textwrap.fill(remark, WIDTH) for remark in remarks(result)),
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
-def _facts(result: "Result") -> Iterator[tuple[str, str]]:
+def _facts(result: Summarized) -> Iterator[tuple[str, str]]:
     history = result.history
-    yield "chosen", result.optimizer_source
+    yield "optimizer", result.optimizer_source
     arrays = jax.tree.leaves(result.params)
     yield "parameters", f"{sum(x.size for x in arrays):,} in {len(arrays)} arrays"
     yield "steps", f"{result.steps:,}; the parameters are of {result.kept}"
@@ -69,7 +90,7 @@ def _facts(result: "Result") -> Iterator[tuple[str, str]]:
     first, last = steps["loss"][:tail].mean(), steps["loss"][-tail:].mean()
     yield "loss", f"{first:.4g} at first, {last:.4g} at the end (means of {tail} steps)"
     if "learning_rate" in steps:
-        yield "rate", _rates(steps["learning_rate"])
+        yield "learning rate", _rates(steps["learning_rate"])
     yield "|Δθ|/|θ|", _ratios(result)
 
 
@@ -81,14 +102,14 @@ def _rates(rates: np.ndarray) -> str:
     return f"from {begin:.3g}{over} to {end:.3g}"
 
 
-def _ratios(result: "Result") -> str:
-    """How far a step goes, in sizes of what it moves: of all, and of single arrays."""
+def _ratios(result: Summarized) -> str:
+    """Return the size of a step relative to the parameters: of all, and of single arrays."""
     ratios = result.history.per_step["update_ratio"]
     words = f"{np.median(ratios):.1e}, the median of all steps"
     names, seen = leaf_names(result.params), result.history.ratios
     if len(names) < 2 or not seen:
         return words
-    with np.errstate(divide="ignore", invalid="ignore"):  # a rate that ends at 0 moves nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # a learning rate of 0 moves nothing
         parts = np.array([leaves / ratios[step - 1] for step, leaves in seen])
     times = np.nanmedian(parts, axis=0)
     far, near = int(times.argmax()), int(times.argmin())
@@ -96,13 +117,13 @@ def _ratios(result: "Result") -> str:
 
 
 def leaf_names(params: Any) -> list[str]:
-    """hidden.kernel, out.bias: the path of every array."""
+    """Return the path of every array: hidden.kernel, out.bias."""
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "θ" for path in paths]
 
 
-def _evaluations(result: "Result") -> tuple[list[str], list[list[str]]]:
-    """Some looks, evenly, the last and the one that is kept among them, which is marked."""
+def _evaluations(result: Summarized) -> tuple[list[str], list[list[str]]]:
+    """Return evenly spaced evaluations, with the last one and the kept one, which is marked."""
     evaluations, lines = columns_of(result.history.evaluations), result.history.evaluations
     if not lines:
         return [], []
@@ -120,36 +141,32 @@ def _evaluations(result: "Result") -> tuple[list[str], list[list[str]]]:
     return [*names, ""], rows
 
 
-def remarks(result: "Result") -> list[str]:
-    """What a practised eye would say of the curves, with the numbers."""
-    evaluations, losses = (
-        columns_of(result.history.evaluations),
-        result.history.per_step.get("loss", np.zeros(0)),
-    )
+def remarks(result: Summarized) -> list[str]:
+    """Return what stands out in the curves, with the numbers."""
+    evaluations = columns_of(result.history.evaluations)
+    losses = result.history.per_step.get("loss", np.zeros(0))
     found = []
     if result.stopped:
-        found.append(f"Ended at step {result.steps:,} by {result.stopped}.")
+        found.append(f"Stopped at step {result.steps:,} by {result.stopped}.")
     averaged = result.kept.is_average and "averaged_loss" in evaluations
-    held_out = (
-        evaluations["averaged_loss"] if averaged else evaluations.get("valid_loss", np.zeros(0))
-    )
-    if len(held_out) and np.isfinite(held_out).all():
-        best, last = held_out.min(), held_out[-1]
+    valid = evaluations.get("averaged_loss" if averaged else "valid_loss", np.zeros(0))
+    if len(valid) and np.isfinite(valid).all():
+        best, last = valid.min(), valid[-1]
         if last > best + 0.05 * abs(best):
-            step, rise = int(evaluations["step"][held_out.argmin()]), (last - best) / abs(best or 1)
+            step, rise = int(evaluations["step"][valid.argmin()]), (last - best) / abs(best or 1)
             found.append(
-                f"The held-out loss{' of the average' if averaged else ''} was lowest at step "
+                f"The validation loss{' of the average' if averaged else ''} was lowest at step "
                 f"{step:,} and has risen by {rise:.0%} since: the model overfits from there."
             )
     if (drop := _last_drop(losses)) > 0.1 and not result.stopped:
         found.append(
-            f"The loss fell by {drop:.0%} in the last tenth of the steps: more of them may pay."
+            f"The loss decreased by {drop:.0%} in the last tenth of the steps: more steps may help."
         )
     return found
 
 
 def _last_drop(losses: np.ndarray) -> float:
-    """By which part the loss fell from the last tenth but one to the last, if that is no noise."""
+    """Return the relative decrease of the loss in the last tenth, or 0 where it may be noise."""
     tenth = len(losses) // 10
     if tenth < 10:
         return 0.0

@@ -249,6 +249,18 @@ class TestGoingOn:
             fit(tmp_path, problem, **change)
         assert bytes_in(tmp_path) == before
 
+    @pytest.mark.parametrize("notes", [{"looks": []}, {"format": 1}], ids=["names", "format"])
+    def test_the_folder_of_another_version_is_refused_in_one_sentence(self, tmp_path, notes):
+        folder = CheckpointFolder(tmp_path)
+        folder.make()
+        folder.write(20, {"params['w']": np.ones(3, np.float32)}, notes)
+        folder.wait()
+        before = bytes_in(tmp_path)
+        with pytest.raises(ValueError, match=r"written by another version .* another folder") as e:
+            fit(tmp_path)
+        assert "\n" not in str(e.value)
+        assert bytes_in(tmp_path) == before
+
     def test_of_large_data_some_rows_are_compared(self, monkeypatch):
         read = []
         monkeypatch.setattr(identity, "ENOUGH", 1000)

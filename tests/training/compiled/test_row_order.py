@@ -1,5 +1,7 @@
 """The order of rows: permutations, full batches, and nothing but the seed and the step."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,14 @@ import pytest
 from lecture_optax.training.compiled import row_order as order
 
 KEY = jax.random.key(3)
-permutation = jax.jit(order.permutation, static_argnums=2)
 batch_rows = jax.jit(order.batch_rows, static_argnums=(2, 3))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def permutation(key, epoch, rows):
+    """Return all rows in the order of one epoch."""
+    words = order._round_keys(key, jnp.asarray(epoch, jnp.uint32))[:, None]
+    return order._permute(jnp.arange(rows, dtype=jnp.uint32), words, rows)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 97, 1437, 4096])
@@ -54,11 +62,13 @@ def test_all_orders_of_four_rows_come_equally_often():
 
 
 def test_what_needs_more_than_32_bits_is_refused_with_a_way_out():
-    with pytest.raises(ValueError, match=r"100000007 rows in batches of 64 .* iterable of batches"):
+    with pytest.raises(
+        ValueError, match=r"100000007 examples in .* iterable of batches"
+    ):
         batch_rows(KEY, jnp.int32(0), 100_000_007, 64)
 
 
 @pytest.mark.parametrize("batch", [0, 11])
 def test_a_batch_of_more_rows_than_there_are_is_refused(batch):
-    with pytest.raises(ValueError, match=f"a batch must have 1 to 10 rows, .* got {batch}"):
+    with pytest.raises(ValueError, match=f"a batch must have 1 to 10 examples, .* got {batch}"):
         batch_rows(KEY, jnp.int32(0), 10, batch)

@@ -1,14 +1,13 @@
 """A log has the same lines however the steps were cut into chunks, and survives a resume."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError
-from lecture_optax.training.loop.run import History
+from lecture_optax.training.loop.run import History, Run
 from lecture_optax.training.reporting import log
 
 from ..models import TRAIN, VALID, LinenNet
@@ -119,11 +118,17 @@ def test_what_a_log_opens_is_closed_when_the_run_breaks(tmp_path):
 
 def test_the_last_line_holds_what_was_not_finite(tmp_path):
     path, (start, later) = tmp_path / "run.jsonl", events(0, 40)
-    run = SimpleNamespace(step=45, steps=100, history=History([{"loss": np.ones(45)}]))
+
+    class Stopped(Run):
+        step, steps, history = 45, 100, History([{"loss": np.ones(45)}])
+
+        def __init__(self):
+            pass
+
     with pytest.raises(NonFiniteError), log.log_to(path) as (hook,):
         hook(start)
         hook(later)
-        raise NonFiniteError("", run, 45, "grad_norm")
+        raise NonFiniteError("", Stopped(), 45, "grad_norm")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["step"] for line in lines] == [*range(47)]
     assert list(lines[-2]) == ["step", "loss"]
