@@ -1,4 +1,4 @@
-"""Kill a run, again and again, at any moment."""
+"""Kill a run or a search again and again, at random moments."""
 
 import os
 import random
@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Course(NamedTuple):
-    """The exit codes of the processes, and the steps at which they began, where they said so."""
+    """The exit codes of the processes, and the steps at which they began to train."""
 
     codes: list[int]
     begun: list[int]
 
 
 def child(kind, steps, folder, *flags, module="tests.stress.train_process"):
-    """One process of the run, and where it writes what it has learned."""
+    """Start one process of a run, and return it with the file of its result."""
     out = Path(folder).with_suffix(".npz")
     command = [sys.executable, "-m", module, kind, steps, folder, out, *flags]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(Path(folder).parent / "compiled")}
@@ -39,7 +39,7 @@ def child(kind, steps, folder, *flags, module="tests.stress.train_process"):
 
 
 def finished(kind, steps, folder, **options):
-    """Let the run come to its end, in a process of its own: what it has learned."""
+    """Return the result of a run that comes to its end, in its own process."""
     process, out = child(kind, steps, folder, **options)
     _end(process)
     with np.load(out) as arrays:
@@ -47,19 +47,21 @@ def finished(kind, steps, folder, **options):
 
 
 def killed(kind, steps, folder, numbers, seed=0, seconds=1.0, **options):
-    """Send it these signals, one a process; fewer where it came to its end, by a code of 0.
+    """Send a run these signals, one a process, until a process comes to its end with code 0.
 
-    Every second process saves all the time; every fifth may still be starting.
+    Every second process saves after every chunk; every fifth may be killed while it starts.
     """
     chance, codes, begun = random.Random(seed), [], []
     for i, number in enumerate(numbers):
         process, _ = child(kind, steps, folder, *["--eager"][: (i + 1) % 2], **options)
         if i % 5 != 4:
-            begun += [int(step) for step in process.stdout.readline().split()]  # it trains
+            begun += [
+                int(step) for step in process.stdout.readline().split()
+            ]  # it has begun to train
             time.sleep(chance.uniform(0, seconds))
         else:
             time.sleep(chance.uniform(0, 5.0))
-        process.send_signal(number)  # nothing, to one that has ended
+        process.send_signal(number)  # without effect on a process that has ended
         codes.append(_end(process, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM))
         if codes[-1] == 0:
             break

@@ -1,8 +1,8 @@
 """A search to be killed: `python -m tests.stress.search_process KIND STEPS FOLDER OUT [--eager]`.
 
-When it computes its first gradients, it prints how many had been spent before; every chunk adds the
-number of its steps to OUT.steps; at the end all that was found is written to OUT.npz. `--eager`
-saves all the time, so that a kill falls into a save.
+When it computes its first gradients, it prints how many were spent before. Every chunk adds the
+number of its steps to OUT.steps. At its end it writes its result to OUT.npz. `--eager` saves after
+every chunk, so that a kill falls into a save.
 """
 
 import sys
@@ -41,7 +41,7 @@ def problem(kind):
 
 
 def learned(result):
-    """All that a search has found, as arrays."""
+    """Return all that a search has found, as arrays."""
     leaves = jax.tree.leaves((result.params, result.model_state))
     curves = [
         (arm, curve.step, curve.evaluations, curve.means) for arm, curve in result.history.items()
@@ -51,7 +51,7 @@ def learned(result):
 
 
 def counting(path):
-    """Write down the steps that are really taken, each chunk as it ends."""
+    """Count the steps that are really taken, chunk by chunk."""
     advance, begun = ArraySource.advance, []
 
     def counted(self, program, carry, steps):

@@ -1,7 +1,7 @@
 """A run to be killed: `python -m tests.stress.train_process KIND STEPS FOLDER OUT [--eager]`.
 
-When it trains, it prints the step from which it does, and at its end writes all that it has learned
-to OUT.npz. `--eager` saves all the time, so that a kill falls into a save.
+When it begins to train, it prints the step; at its end it writes its result to OUT.npz. `--eager`
+saves after every chunk, so that a kill falls into a save.
 """
 
 import sys
@@ -34,8 +34,8 @@ class NnxNet(nnx.Module):
 
 
 def grain_batches(x, y, size=64):
-    """A pipeline, shuffled and repeated, whose place is part of a checkpoint."""
-    import grain  # a second, which the other kinds need not wait
+    """Return a shuffled, repeated pipeline, whose place is part of a checkpoint."""
+    import grain  # takes a second, which the other kinds do not need
 
     rows = grain.MapDataset.source(list(zip(x, y, strict=True))).shuffle(seed=1).repeat()
     ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=8)
@@ -43,7 +43,7 @@ def grain_batches(x, y, size=64):
 
 
 def data():
-    """The size of scikit-learn's digits, without the second that it takes to load."""
+    """Return data of the size of scikit-learn's digits, which takes a second to load."""
     random = np.random.default_rng(0)
     y = random.integers(0, 10, 1797).astype(np.int32)
     x = random.normal(size=(10, 64))[y] + 2 * random.normal(size=(1797, 64))
@@ -83,7 +83,7 @@ def main(kind, steps, folder, out, *flags):
 
 
 def learned(result):
-    """All numbers that a run has left."""
+    """Return all numbers of a result."""
     trees = result.params, result.model_state, result.opt_state
     evaluations = columns_of(result.history.evaluations).values()
     return [

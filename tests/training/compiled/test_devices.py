@@ -71,9 +71,7 @@ def test_a_loop_of_ones_own_takes_explicit_axes_too():
 
 
 def test_devices_that_cannot_have_equal_parts_are_refused():
-    with pytest.raises(
-        ValueError, match=r"12 examples .* 8 devices of mesh: .* 8 divides"
-    ):
+    with pytest.raises(ValueError, match=r"12 examples .* 8 devices of mesh: .* 8 divides"):
         Program.of(
             Problem.from_linen(noisy("linen"), TRAIN, loss="cross_entropy"),
             SGD,

@@ -62,9 +62,7 @@ def test_all_orders_of_four_rows_come_equally_often():
 
 
 def test_what_needs_more_than_32_bits_is_refused_with_a_way_out():
-    with pytest.raises(
-        ValueError, match=r"100000007 examples in .* iterable of batches"
-    ):
+    with pytest.raises(ValueError, match=r"100000007 examples in .* iterable of batches"):
         batch_rows(KEY, jnp.int32(0), 100_000_007, 64)
 
 
