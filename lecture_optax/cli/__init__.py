@@ -96,8 +96,7 @@ def _print_error(sentence: str, status: int) -> int:
 
 
 def _raised_by_us(error: BaseException) -> bool:
-    """Return whether this library, or Python on its behalf, raised the error. Errors of other code
-    keep their traceback."""
+    """Return whether this library raised the error: errors of other code keep their traceback."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
     others = [package for package in packages if package not in sys.stdlib_module_names]

@@ -195,8 +195,7 @@ def _has_run(start: Carry) -> bool:
 
 
 def _of_later_part(found: Diagnosis) -> Diagnosis:
-    """Correct the diagnosis of a run that has taken steps: a flat curve means that it has converged
-    or is on a plateau, not that it never made progress."""
+    """Correct the diagnosis of a run that has taken steps: a flat curve may have converged."""
     symptom, verdict = found
     if symptom.name == "no progress" and not symptom.cause:
         symptom = symptom._replace(name="converged")

@@ -84,8 +84,10 @@ class LearningCurve(NamedTuple):
 
 
 def learning_curve_of(run: Any) -> LearningCurve:
-    """Convert losses, a record with "loss", a `History`, a result or error of `lo.fit`, or a
-    `Curve` of the recipe to a `LearningCurve`.
+    """Convert the losses of a run, in any of their forms, to a `LearningCurve`.
+
+    `run`: an array; a record with "loss"; a `History`, result or error of `lo.fit`; or the curve of
+    an arm.
 
     **Raises** `TypeError` for any other type, `ValueError` without losses.
     """

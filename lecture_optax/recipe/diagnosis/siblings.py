@@ -100,8 +100,7 @@ def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
 
 
 def _up_to(curve: Curve, step: int) -> LearningCurve:
-    """Return the finest blocks that reach a step. The first loss replaces the first block, which
-    stands for the start of the run."""
+    """Return the finest blocks that reach a step; the first loss replaces the first block."""
     width, means = curve.blocks_to(step)
     first = (curve.levels or curve.means)[:1]
     losses = np.array([*first, *means[1 : step // width]], np.float64)

@@ -82,8 +82,11 @@ class Symptom(NamedTuple):
 
 
 def symptom_of(curve: LearningCurve, most: float = 0.0, start: float | None = None) -> Symptom:
-    """Return the symptom of a curve. `most`: the largest decrease among its siblings; `start`: the
-    loss at the start, if a sibling shows it better."""
+    """Return the symptom of a curve.
+
+    `most`: the largest decrease among its siblings; `start`: the first loss, if a sibling shows it
+    better.
+    """
     read = _read(curve, start)
     name, cause = _named(read, curve, most)
     return read._replace(name=name, cause=cause)

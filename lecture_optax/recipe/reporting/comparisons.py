@@ -22,8 +22,7 @@ class ArmComparison(NamedTuple):
 
 
 class DivergenceEdge(NamedTuple):
-    """The largest learning rate of an optimizer that improved on the start, and the next that did
-    not, with its arm."""
+    """The largest learning rate that improved on the start, and the next one, which did not."""
 
     optimizer: str
     below: float
@@ -80,8 +79,7 @@ def constant_arms(e: Explanation, optimizer: str) -> list[ArmRecord]:
 
 
 def nearest_rate(e: Explanation, winner: ArmRecord, decades: float) -> ArmRecord | None:
-    """Return the comparable arm of the winner's optimizer whose learning rate is nearest to
-    `decades` above the winner's, or below for a negative number."""
+    """Return the comparable arm with a learning rate nearest to `decades` above the winner's."""
     same = constant_arms(e, winner.optimizer)
     ratios = {
         arm: float(np.log10(arm.rate / winner.rate))
@@ -139,8 +137,7 @@ def subset_loss(e: Explanation) -> float:
 
 
 def overfitting(e: Explanation, winner: ArmRecord) -> Overfitting | None:
-    """Return by how much the averaged loss of the winner, or of the longest arm, rose again, if it
-    is more than 2 % of the gain."""
+    """Return the rise of the averaged loss of winner or longest arm, if above 2 % of the gain."""
     furthest = max(constant_arms(e, winner.optimizer), key=lambda arm: arm.steps)
     for arm in dict.fromkeys((winner, furthest)):
         late = [x for x in evaluations_of(e, arm) if not np.isnan(x.raw)]

@@ -35,8 +35,10 @@ def measure_stability(
     wrap: Any,
     arm: Arm,
 ) -> Callable[[], StabilityReport]:
-    """Return a function that measures the stability, in a second or two, where the constant
-    learning rate ended: a learning rate that has decayed to 0 is stable everywhere."""
+    """Return a function that measures the stability of the selected arm, in a second or two.
+
+    It measures before any decay: a learning rate that has decayed to 0 is stable everywhere.
+    """
     constant = next(
         (
             x
