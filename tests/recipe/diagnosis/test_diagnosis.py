@@ -1,6 +1,6 @@
 """Diagnoses of curves with a known symptom and remedy."""
 
-from types import SimpleNamespace
+import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,12 @@ from lecture_optax.training.loop.run import History
 STEPS = 400
 K = np.arange(STEPS)
 NOISE = np.random.default_rng(0).normal(size=STEPS)
+
+BOWL = Problem.from_functions(
+    init=lambda key: jnp.ones(2),
+    loss=lambda params, batch: jnp.sum((params - batch) ** 2, -1),
+    train=jnp.zeros((8, 2)),
+)
 
 CURVES = {
     "diverging": 1.01**K,
@@ -229,12 +235,7 @@ class TestValidationLosses:
 
 class TestInputs:
     def test_a_result_and_its_history_have_the_same_diagnosis_at_the_recorded_learning_rate(self):
-        bowl = Problem.from_functions(
-            init=lambda key: jnp.ones(2),
-            loss=lambda params, batch: jnp.sum((params - batch) ** 2, -1),
-            train=jnp.zeros((8, 2)),
-        )
-        run = lo.fit(bowl, tx=lo.sgd(0.01), steps=40, batch_size=8)
+        run = lo.fit(BOWL, tx=lo.sgd(0.01), steps=40, batch_size=8)
         found = diagnose(run)
         assert found == diagnose(run.history) == diagnose(run.history["loss"], rate=0.01)
         assert found.symptom.name == "healthy"
@@ -243,7 +244,8 @@ class TestInputs:
     @pytest.mark.parametrize("losses", [[1.0, 2.0], []])
     def test_the_error_of_a_run_names_the_step_and_the_quantity(self, losses):
         history = History([{"loss": np.array(losses)}] if losses else [])
-        error = NonFiniteError("", SimpleNamespace(history=history), 3, "grad_norm")
+        run = lo.fit(BOWL, tx=lo.sgd(0.01), steps=1, batch_size=8).run
+        error = NonFiniteError("", dataclasses.replace(run, history=history), 3, "grad_norm")
         assert diagnose(error).symptom.failed == (4, "grad_norm", "")
 
     def test_a_curve_of_the_recipe_with_the_leaf_that_failed(self):
