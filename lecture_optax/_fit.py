@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import optax
 from jax.sharding import Mesh
 
 from ._core import validate
 from ._core.keywords import explain_calls
-from ._core.validate import in_words
+from ._core.types import DTypeLike
 from .training._trees import is_stream
 from .training.checkpoint.saver import run_with_checkpoints
 from .training.checks.arguments import (
     SYNONYMS,
+    check_beside_a_budget,
     check_beside_a_stream,
     check_functions,
     check_keep,
@@ -24,8 +26,10 @@ from .training.loop.batch_statistics import batch_statistics_for
 from .training.loop.evaluation import evaluation_steps
 from .training.loop.run import Callback, Hook, Run
 from .training.loop.sources import IterableSource
+from .training.losses import Loss, Metrics
+from .training.optimizer import Optimizer
 from .training.preparation import prepare, size_and_steps
-from .training.problem import Problem, as_problem
+from .training.problem import as_problem
 from .training.reporting.log import Write, log_to
 from .training.reporting.progress import show_progress
 from .training.result import Result, result_of
@@ -39,9 +43,9 @@ def fit(
     model: Any,
     data: Any = None,
     *,
-    loss: Any = None,
+    loss: Loss | None = None,
     valid: Any = None,
-    tx: Any = None,
+    tx: Optimizer | None = None,
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -50,13 +54,13 @@ def fit(
     budget: float | None = None,
     params: Any = None,
     apply: Callable[..., Any] | None = None,
-    metrics: Any = None,
+    metrics: Metrics | None = None,
     sample_weight: Any = None,
     evaluations: int | Sequence[int] = 20,
     keep: str | None = None,
-    average: Any = None,
+    average: bool | optax.GradientTransformation | None = None,
     accumulate: int = 1,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
     mesh: Mesh | None = None,
@@ -155,26 +159,13 @@ def fit(
     check_keep(keep, problem.valid)
     stream = None
     if is_stream(problem.train):
+        given = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
         validate.steps(of="batches", accumulate=accumulate)
         stream = IterableSource(problem.train, int(accumulate))
-        check_beside_a_stream(
-            stream,
-            steps,
-            checkpoint,
-            epochs=epochs,
-            batch_size=batch_size,
-            sample_weight=sample_weight,
-        )
+        check_beside_a_stream(stream, steps, checkpoint, **given)
         problem, batch_size = replace(problem, train=stream.first), stream.batch_size
     if budget is not None:
-        return _fit_by_search(
-            problem,
-            size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)[1],
-            batch_size,
-            seed,
-            budget,
-            checkpoint,
-            progress,
+        check_beside_a_budget(
             {
                 "sample_weight": sample_weight is not None,
                 "an iterable of batches": stream is not None,
@@ -185,7 +176,18 @@ def fit(
                 "mesh": mesh is not None,
                 "log": log is not None,
                 'keep="last"': keep in ("last", "average"),
-            },
+            }
+        )
+        from .recipe.run import fit_by_search
+
+        return fit_by_search(
+            problem,
+            steps=size_and_steps(problem, steps, epochs, batch_size)[1],
+            batch_size=batch_size,
+            seed=seed,
+            budget=budget,
+            checkpoint=checkpoint,
+            progress=progress,
         )
     prepared = prepare(
         problem,
@@ -222,36 +224,3 @@ def fit(
     needs_average = keep == "average" or bool(average)
     settle = batch_statistics_for(run, prepared.source) if needs_average else None
     return result_of(run, keep, prepared.optimizer_source, 1.0, settle)
-
-
-def _fit_by_search(
-    problem: Problem,
-    steps: int,
-    batch_size: int | None,
-    seed: int,
-    budget: float,
-    checkpoint: str | os.PathLike[str] | None,
-    progress: bool | None,
-    given: Mapping[str, Any],
-) -> Result:
-    """Select the optimizer by `recipe.run`, which trains the model too.
-
-    `given`: the arguments that a search does not take; each is false where it was left out.
-    """
-    if beside := [name for name, is_given in given.items() if is_given]:
-        raise ValueError(
-            "budget lets the recipe select the optimizer and train the model, which takes no "
-            f"{in_words(beside)}. Leave {'it' if len(beside) == 1 else 'them'} out; or search "
-            "first, by lo.recipe.run, and pass its optimizer as tx."
-        )
-    from .recipe.run import fit_by_search
-
-    return fit_by_search(
-        problem,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        budget=budget,
-        checkpoint=checkpoint,
-        progress=progress,
-    )

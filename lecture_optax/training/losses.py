@@ -8,9 +8,16 @@ import jax.numpy as jnp
 import optax
 
 from .._core.dtypes import as_array, dtype_of
+from .._core.types import TypeAliasType
 
 PerExample = Callable[..., Any]
 """(prediction, target) -> one number per example, the examples along the first axis."""
+
+Loss = TypeAliasType("Loss", str | PerExample)
+"""The name of a loss, or a function."""
+
+Metrics = TypeAliasType("Metrics", Sequence[str] | Mapping[str, PerExample])
+"""Names of metrics, or functions by name."""
 
 
 def cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:

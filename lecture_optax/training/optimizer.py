@@ -8,10 +8,15 @@ import optax
 from .._average import average_iterates
 from .._core.chain import chain
 from .._core.describe import describe
-from .._core.types import Scalar, Transformation
+from .._core.types import Scalar, Transformation, TypeAliasType
 from ..optimizers import adam
 from ..schedules import linear
 from ._cached import cached
+
+Optimizer = TypeAliasType(
+    "Optimizer", optax.GradientTransformation | Callable[..., optax.GradientTransformation]
+)
+"""A gradient transformation, or with hyperparameters the function that builds one."""
 
 
 class Default(NamedTuple):

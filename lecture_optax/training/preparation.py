@@ -20,6 +20,7 @@ from .checks.targets import check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
+from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
 from .problem import Problem
@@ -39,7 +40,7 @@ class Prepared(NamedTuple):
     problem: Problem
     program: Program
     carry: Carry
-    source: ArraySource | IterableSource
+    source: Source
     valid: Any
     steps: int
     optimizer_source: str

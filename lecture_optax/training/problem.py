@@ -6,14 +6,15 @@ Whatever the model is made with, the loop sees this function and a tree of numbe
 say how to get there, and hold no loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.types import DTypeLike
 from .._core.validate import in_words
-from .adapters import MODEL_ADAPTERS, equinox, functions, linen, nnx
+from .adapters import MODEL_ADAPTERS, equinox, functions as plain, linen, nnx
 from .adapters.model import Adapter, Functions, ModelAdapter, computing_in, functions_of
-from .losses import loss_named, metrics_named
+from .losses import Loss, Metrics, loss_named, metrics_named
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Problem:
     train: Any = field(repr=False)
     valid: Any = field(repr=False, default=None)
     start: tuple[Any, Any] = field(repr=False, default=(None, None))
-    export: Callable[[Any, Any], Any] = functions.export
-    adapter: Adapter = functions.ADAPTER
+    export: Callable[[Any, Any], Any] = plain.export
+    adapter: Adapter = plain.ADAPTER
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
 
     @property
@@ -51,12 +52,12 @@ class Problem:
         module: Any,
         train: Any,
         *,
-        loss: Any,
+        loss: Loss,
         valid: Any = None,
         params: Any = None,
         apply: Callable[..., Any] | None = None,
-        metrics: Any = None,
-        dtype: Any = None,
+        metrics: Metrics | None = None,
+        dtype: DTypeLike | None = None,
     ) -> "Problem":
         """Return the problem of a Flax linen module, called as `module.apply(variables, x)`.
 
@@ -81,12 +82,12 @@ class Problem:
         model: Any,
         train: Any,
         *,
-        loss: Any,
+        loss: Loss,
         valid: Any = None,
         params: Any = None,
         apply: Callable[..., Any] | None = None,
-        metrics: Any = None,
-        dtype: Any = None,
+        metrics: Metrics | None = None,
+        dtype: DTypeLike | None = None,
     ) -> "Problem":
         """Return the problem of a Flax nnx model, called as `model(x)`. Only `export` changes it.
 
@@ -104,12 +105,12 @@ class Problem:
         model: Any,
         train: Any,
         *,
-        loss: Any,
+        loss: Loss,
         valid: Any = None,
         params: Any = None,
         apply: Callable[..., Any] | None = None,
-        metrics: Any = None,
-        dtype: Any = None,
+        metrics: Metrics | None = None,
+        dtype: DTypeLike | None = None,
     ) -> "Problem":
         """Return the problem of an Equinox module, or (module, state), mapped over a batch.
 
@@ -134,7 +135,7 @@ class Problem:
         valid: Any = None,
         params: Any = None,
         predict: Callable[..., Any] | None = None,
-        metrics: Any = None,
+        metrics: Mapping[str, Callable[..., Any]] | None = None,
     ) -> "Problem":
         """Return the problem of plain functions of a tree of parameters.
 
@@ -163,7 +164,7 @@ class Problem:
         ```
         """
         judged = tuple((metrics or {}).items())
-        pure = functions.functions_of(init, loss, predict, judged)
+        pure = plain.functions_of(init, loss, predict, judged)
         return Problem(pure, train, valid, (params, None))
 
 

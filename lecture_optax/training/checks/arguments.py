@@ -72,6 +72,16 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
         )
 
 
+def check_beside_a_budget(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that a search does not take; each is false if it was left out."""
+    if beside := [name for name, is_given in given.items() if is_given]:
+        raise ValueError(
+            "budget lets the recipe select the optimizer and train the model, which takes no "
+            f"{in_words(beside)}. Leave {'it' if len(beside) == 1 else 'them'} out; or search "
+            "first, by lo.recipe.run, and pass its optimizer as tx."
+        )
+
+
 def check_functions(callbacks: Any, hooks: Any, apply: Any) -> None:
     """Check that callbacks and hooks are lists of functions, and `apply` a function."""
     for name, given in {"callbacks": callbacks, "hooks": hooks}.items():

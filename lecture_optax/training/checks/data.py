@@ -218,11 +218,14 @@ def overlap_message(shared: list[tuple[int, int]], rows: int) -> str:
 
 def _as_bits(rows: Any) -> list[np.ndarray] | None:
     """Return every array as unsigned integers, one row an example; None if it lies elsewhere."""
-    arrays = [on_host(leaf) for leaf in jax.tree.leaves(rows)]
-    if any(x is None for x in arrays):
-        return None
-    flat = [np.ascontiguousarray(x).reshape(len(x), -1) for x in arrays]
-    return [x.view(f"u{min(x.dtype.itemsize, 8)}") for x in flat]
+    bits = []
+    for leaf in jax.tree.leaves(rows):
+        x = on_host(leaf)
+        if x is None:
+            return None
+        flat = np.ascontiguousarray(x).reshape(len(x), -1)
+        bits.append(flat.view(f"u{min(flat.dtype.itemsize, 8)}"))
+    return bits
 
 
 def _keys(bits: list[np.ndarray], most: int | None = None) -> np.ndarray:
