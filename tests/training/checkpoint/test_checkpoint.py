@@ -137,8 +137,8 @@ class TestAskedToStop:
         assert begun[0] == saved
         chex.assert_trees_all_equal(learned(result), whole)
 
-    @pytest.mark.parametrize("step", [5, 40])  # of the first look, and of the last
-    def test_a_run_asked_within_an_evaluation_takes_that_look_again(
+    @pytest.mark.parametrize("step", [5, 40])  # of the first evaluation, and of the last
+    def test_a_run_asked_within_an_evaluation_takes_that_evaluation_again(
         self, tmp_path, whole, monkeypatch, step
     ):
         def asked(examples, carry, *others, evaluation=loop.evaluate_run):
@@ -212,8 +212,8 @@ class TestGoingOn:
         assert events == []
         assert bytes_in(tmp_path) == before
 
-    def test_callbacks_are_called_once_for_every_look(self, tmp_path):
-        """Saved at a look, too, where they had been called before it was saved."""
+    def test_callbacks_are_called_once_for_every_evaluation(self, tmp_path):
+        """Also when saved at an evaluation, after they were called."""
         called = []
         callbacks = [lambda record: called.append(record["step"])]
         interrupt(tmp_path, 20, evaluations=[20, 30, 40], callbacks=callbacks)
@@ -494,7 +494,7 @@ class TestDisk:
 
 class TestTimes:
     def test_the_first_save_is_soon_and_later_ones_take_a_fiftieth(self, tmp_path, monkeypatch):
-        """By a clock of our own: a moment every quarter of a second, and a save takes 0.1 s."""
+        """By a simulated clock: an event every quarter of a second, and a save takes 0.1 s."""
         now, begun = [0.0], []
         monkeypatch.setattr(saves.time, "perf_counter", lambda: now[0])
         run = saves.RunSaver(FakeRun(), None, FakeFolder(begun, now), {})

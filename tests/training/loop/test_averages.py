@@ -32,7 +32,7 @@ def averaged_run():
     return fit(average=True)
 
 
-def held_out_loss(result):
+def lowest_loss(result):
     losses = lo.training.losses.cross_entropy(result.predict(VALID[0]), jnp.asarray(VALID[1]))
     return float(jnp.mean(losses))
 
@@ -41,7 +41,7 @@ def test_the_better_of_weights_and_average_is_kept_with_the_state_that_was_evalu
     seen = columns_of(averaged_run.history.evaluations)
     assert len(seen["averaged_loss"]) == 5
     best = min(seen["valid_loss"].min(), seen["averaged_loss"].min())
-    assert held_out_loss(averaged_run) == pytest.approx(best, rel=SUM)
+    assert lowest_loss(averaged_run) == pytest.approx(best, rel=SUM)
     is_average = seen["averaged_loss"].min() < seen["valid_loss"].min()
     assert averaged_run.kept.is_average == is_average
 
@@ -63,7 +63,7 @@ def test_averaging_does_not_change_how_the_weights_are_trained(averaged_run):
 def test_the_last_average_is_kept_where_nothing_is_held_out(averaged_run):
     last = fit(average=True, valid=None)
     assert last.kept == (STEPS, True)
-    assert held_out_loss(last) == pytest.approx(averaged_run.history["averaged_loss"][-1], rel=SUM)
+    assert lowest_loss(last) == pytest.approx(averaged_run.history["averaged_loss"][-1], rel=SUM)
     model = last.model  # bound to the average, and to its statistics
     chex.assert_trees_all_close(model(VALID[0], train=False), last.predict(VALID[0]), rtol=1e-5)
 

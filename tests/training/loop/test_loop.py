@@ -111,7 +111,7 @@ def test_a_history_is_cut_at_a_step(step):
     assert all(line["step"] <= step for line in history.evaluations)
 
 
-def test_hooks_see_every_record_once_and_every_look():
+def test_hooks_see_every_record_once_and_every_evaluation():
     seen, evaluations = [], []
 
     def hook(event):
@@ -124,7 +124,7 @@ def test_hooks_see_every_record_once_and_every_look():
     assert evaluations == [10, 20, 37]
 
 
-def test_a_callback_that_returns_true_ends_the_run_at_its_look():
+def test_a_callback_that_returns_true_ends_the_run_at_its_evaluation():
     result = lo.fit(
         LinenNet(),
         TRAIN,

@@ -1,4 +1,4 @@
-"""Data that do not fit come as an iterable of batches, and a run goes on where it stood."""
+"""Data larger than memory come as an iterable of batches, and a run resumes at its place."""
 
 import itertools
 import signal

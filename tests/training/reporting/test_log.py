@@ -32,7 +32,7 @@ def lines_and_result():
     return lines, result
 
 
-def test_a_line_stands_at_every_hundredth_of_a_run_and_at_every_look(lines_and_result):
+def test_a_line_stands_at_every_hundredth_of_a_run_and_at_every_evaluation(lines_and_result):
     lines, _ = lines_and_result
     assert [step for step, _ in lines] == sorted({*range(0, 251, 2), 75, 249})
 
@@ -46,7 +46,7 @@ def test_a_line_has_the_mean_loss_since_the_last_one_and_what_the_step_did(lines
         assert by_step[100][name] == result.history[name][99]
 
 
-def test_a_line_at_a_look_has_what_was_seen_there(lines_and_result):
+def test_a_line_at_a_evaluation_has_what_was_seen_there(lines_and_result):
     lines, result = lines_and_result
     by_step = dict(lines)
     assert set(by_step[0]) == {"valid_loss", "valid_accuracy"}

@@ -1,4 +1,4 @@
-"""A person sees how a run goes: on a terminal, in a notebook, in a file, and not under CI."""
+"""Progress is shown on a terminal, in a notebook and in a file, and not under CI."""
 
 import io
 import re
@@ -40,7 +40,7 @@ class Shown:
 
 
 def events(*steps):
-    """Moments of a run of 100 steps as a loop gives them, with a look at the end of each."""
+    """Events of a run of 100 steps as from the loop, each with an evaluation."""
     run, done = types.SimpleNamespace(steps=100, stopped=None), steps[0]
     for step in steps:
         records = {"loss": np.full(step - done, 0.5)} if step > done else {}
@@ -48,7 +48,7 @@ def events(*steps):
         evaluation = {"step": step, "train_loss": 0.5, "valid_loss": 0.7}
         evaluation = (
             None if 0 < step == steps[0] else evaluation
-        )  # a resumed run has taken that look before
+        )  # a resumed run was evaluated there before
         yield Event(run, step, records, evaluation)
 
 
