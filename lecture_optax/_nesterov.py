@@ -63,7 +63,7 @@ def nesterov_trace(
     >>> tx = nesterov_trace(0.5)
     >>> state = tx.init(jnp.float32(0.0))
     >>> velocity, state = tx.update(jnp.float32(1.0), state)
-    >>> float(velocity)  # the gradient, and half of the velocity it leaves behind
+    >>> float(velocity)  # g + 0.5 v, where v = g
     1.5
 
     ```

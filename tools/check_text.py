@@ -26,11 +26,13 @@ PHRASES = {
     "runs' worth": (r"runs?['’]s? worth", "the cost of N training runs"),
     "one's own": (r"one['’]s own", "your own"),
     "a person": (r"a person", "you, the user"),
-    # gradients explode, and `exploding` is the name of a symptom
+    # gradients explode, runs diverge
     "a run explodes": (r"(?<!gradient\s)(?<!gradients\s)(explode\w*|explosions?)", "diverge"),
 }
 
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("CHANGELOG.md", "a run explodes"): "the table of renamed names has the old ones",
+}
 """The reason why a file may contain a phrase: `("file", "phrase"): "reason"`."""
 
 LAYOUT = re.compile("ENCODING|NL|NEWLINE|INDENT|DEDENT|ENDMARKER|[FT]STRING_(START|END)")

@@ -70,7 +70,7 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
     - `steps`: the last step to draw, >= 1.
     - `ax`: axes to draw on; new ones when not given. Nothing is shown: that is up to you.
 
-    **Returns** the axes. Several schedules go on the same ones by passing them on.
+    **Returns** the axes. Pass them again to draw several schedules on the same axes.
 
     **Raises** `ValueError` or `TypeError` for a number that is not a whole number >= 1, and
     `ImportError` without Matplotlib, naming the extra.
