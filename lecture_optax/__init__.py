@@ -1,69 +1,4 @@
-"""Blocks and optimizers for Optax: θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1).
-
-Train
-
-    fit                     Train a model and return it with its history.
-    recipe                  Search for the optimizer and the learning rate, and diagnose a run.
-    training                Problems, programs, callbacks and results of `fit`.
-
-Optimizers
-
-    sgd                     Gradient descent, with Polyak's or Nesterov's momentum.
-    adam                    An averaged gradient, divided by the root mean square of the gradients.
-    adamw                   Adam with decoupled weight decay.
-    nadam                   Adam with Nesterov's velocity.
-    adamax                  Adam with the largest recent gradient in place of the root mean square.
-    amsgrad                 Adam with a preconditioner that never grows.
-    rmsprop                 The gradient, divided by the root mean square of the recent gradients.
-    adagrad                 The gradient, divided by the root of the sum of all squared gradients.
-    polyak_tuning           Polyak's best constant momentum and learning rate on quadratics.
-    nesterov_tuning         Nesterov's best constant momentum and learning rate on quadratics.
-
-Velocities, v
-
-    trace                   The velocity of SGD with momentum.
-    nesterov_trace          The velocity of SGD with Nesterov's momentum.
-    first_moment            The velocity of Adam: an exponential moving average of the gradient.
-    nesterov_first_moment   The velocity of NAdam.
-    optimized_trace         The velocity with the best worst case on smooth convex losses.
-    lookahead_readout       Nesterov's iterate x, computed from the look-ahead point θ.
-    restart                 Reset a velocity when it points uphill.
-
-Preconditioners, D
-
-    sum_of_squares          The sum of all |g|² (AdaGrad).
-    second_moment           An exponential moving average of |g|² (RMSProp, Adam).
-    infinity_moment         The largest recent |g| (AdaMax).
-    variance                An exponential moving average of |g|², less the square of the average.
-    running_max             The largest value of a magnitude so far (AMSGrad).
-    inverse_root            From a magnitude c to the diagonal D = 1/sqrt(c).
-    inverse                 From a magnitude c to the diagonal D = 1/c.
-    full_matrix             AdaGrad's matrix D, for small leaves.
-    newton                  Newton's matrix D: the inverse of the second derivative of the loss.
-    precondition            D v, from a preconditioner and a velocity.
-
-Learning rates, τ
-
-    schedules               Learning rates that depend on the step.
-    scale_by_learning_rate  Multiply by -τ(k).
-    current                 Return the step count and the current learning rates of a state.
-
-Averages
-
-    bias_correction         Divide an average by the total weight it has collected.
-    average_iterates        Average the parameters over the steps.
-    averaged                Return the average that `average_iterates` keeps.
-
-Build and check
-
-    block                   Build a transformation that keeps the contract of this library.
-    chain                   Apply transformations from left to right.
-    describe                Return the name, the arguments and the members of a transformation.
-    described               Let a factory's transformations carry their description.
-    energy                  Divide a loss by its number of examples.
-    testing                 The laws of this library, as checks for any transformation.
-    theory                  The claims of the lecture, measured on the transformations.
-"""
+"""Blocks and optimizers for Optax: θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1)."""
 
 import sys
 import typing
@@ -115,7 +50,34 @@ if typing.TYPE_CHECKING:
     from . import recipe as recipe, testing as testing, theory as theory, training as training
     from ._fit import fit as fit
 
-_LOADED_WHEN_NAMED = ("fit", "recipe", "testing", "theory", "training")
+_LOADED_WHEN_NAMED = {
+    "fit": "Train a model and return it with its history.",
+    "recipe": "Search for the optimizer and the learning rate, and diagnose a run.",
+    "training": "Problems, programs, callbacks and results of `fit`.",
+    "testing": "The laws of this library, as checks for any transformation.",
+    "theory": "The claims of the lecture, measured on the transformations.",
+}
+_SECTIONS = {
+    "Train": "fit recipe training",
+    "Optimizers": "sgd adam adamw nadam adamax amsgrad rmsprop adagrad "
+    "polyak_tuning nesterov_tuning",
+    "Velocities, v": "trace nesterov_trace first_moment nesterov_first_moment optimized_trace "
+    "lookahead_readout restart",
+    "Preconditioners, D": "sum_of_squares second_moment infinity_moment variance running_max "
+    "inverse_root inverse full_matrix newton precondition",
+    "Learning rates, τ": "schedules scale_by_learning_rate current",
+    "Averages": "bias_correction average_iterates averaged",
+    "Build and check": "block chain describe described energy testing theory",
+}
+
+
+def _line(name: str) -> str:
+    text = _LOADED_WHEN_NAMED.get(name) or globals()[name].__doc__ or ""
+    return f"\n    {name:23} {text.partition(chr(10))[0]}"
+
+
+for _title, _names in _SECTIONS.items():
+    __doc__ = f"{__doc__ or ''}\n\n{_title}\n{''.join(map(_line, _names.split()))}"
 
 
 def __dir__() -> list[str]:

@@ -24,7 +24,7 @@ class AverageIteratesState(NamedTuple):
 
 @described
 def average_iterates(eta: Scalar = 8.0) -> Transformation:
-    """Keep an average of the iterates, and let the update pass.
+    """Average the parameters over the steps, and let the update pass.
 
         a(k) = a(k-1) + (1 + η)/(k + η) (θ(k) - a(k-1)),    k = 1, 2, ...
 
@@ -78,7 +78,7 @@ def average_iterates(eta: Scalar = 8.0) -> Transformation:
 
 
 def averaged(state: OptState, params: Any) -> Any:
-    """Read the average that `average_iterates` keeps, wherever it is in `state`.
+    """Return the average that `average_iterates` keeps, wherever it is in `state`.
 
     **Arguments**
 

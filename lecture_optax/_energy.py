@@ -12,7 +12,7 @@ from ._core.numerics import where_positive
 
 
 def energy(per_example_loss: Callable[..., jax.Array]) -> Callable[..., Any]:
-    """Normalise an energy by its examples: E and its minibatches E_k are then equal in scale.
+    """Divide a loss by its number of examples: E and its minibatches E_k are then equal in scale.
 
         E(θ) = Σ w_i ℓ_i(θ) / Σ w_i,    i over the examples that are present
 

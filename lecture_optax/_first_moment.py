@@ -21,7 +21,7 @@ class FirstMomentState(NamedTuple):
 
 @described
 def first_moment(decay: Scalar, *, accumulator_dtype: DTypeLike | None = None) -> Transformation:
-    """Average the gradients, a convex combination of the old average and the new gradient.
+    """Average the gradients exponentially: the velocity of Adam.
 
         m(k+1) = decay m(k) + (1 - decay) g(k),    m(0) = 0
 

@@ -96,7 +96,7 @@ def sum_of_squares(*, initial: Scalar = 0.0) -> Transformation:
 
 @described
 def infinity_moment(decay: Scalar, *, eps: Scalar = 1e-8) -> Transformation:
-    """Remember the largest recent |g|, forgotten at rate `decay` (AdaMax).
+    """Keep the largest recent |g| (AdaMax).
 
         c(k+1) = max(decay c(k), |g(k)| + eps),    c(0) = 0
 
@@ -127,7 +127,7 @@ def infinity_moment(decay: Scalar, *, eps: Scalar = 1e-8) -> Transformation:
 
 @described
 def running_max() -> Transformation:
-    """Remember the largest value of a magnitude so far, so that a D never grows again (AMSGrad).
+    """Keep the largest value of a magnitude so far (AMSGrad).
 
         c(k+1) = max(c(k), x(k)),    c(0) = 0
 

@@ -34,7 +34,7 @@ class NesterovFirstMomentState(NamedTuple):
 def nesterov_trace(
     decay: Scalar | Schedule, *, accumulator_dtype: DTypeLike | None = None
 ) -> Transformation:
-    """The velocity of SGD + Nesterov: accumulate, then look ahead.
+    """Accumulate the gradients and look ahead: the velocity of Nesterov's method.
 
         v(k+1) = μ(k-1) v(k) + g(k)
         update = g(k) + μ(k) v(k+1),    v(0) = 0,    k = 0, 1, ...
@@ -135,7 +135,7 @@ def nesterov_first_moment(
 
 
 def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any) -> Any:
-    """Nesterov's own iterate x, read off the stored look-ahead point θ.
+    """Return Nesterov's iterate x, computed from the stored look-ahead point θ.
 
         x = θ + τ μ(k) v(k+1)    for chain(nesterov_trace(μ), scale_by_learning_rate(τ))
         x = θ - μ(k) v(k+1)      for chain(scale_by_learning_rate(τ), nesterov_trace(μ))

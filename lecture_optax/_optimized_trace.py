@@ -26,7 +26,7 @@ class OptimizedTraceState(NamedTuple):
 def optimized_trace(
     total_steps: Scalar, *, accumulator_dtype: DTypeLike | None = None
 ) -> Transformation:
-    """The velocity of the optimized gradient method: no method of N gradients promises more.
+    """Build the velocity with the best worst case on smooth convex losses.
 
         v(k+1) = m(k) + g(k)
         m(k+1) = (t(k) - 1) / t(k+1) · v(k+1) + t(k) / t(k+1) · g(k)

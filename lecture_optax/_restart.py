@@ -26,7 +26,7 @@ class RestartState(NamedTuple):
 def restart(
     velocity: optax.GradientTransformation, *, on: Literal["gradient", "value"] = "gradient"
 ) -> Transformation:
-    """Start a velocity again, memory and counts, as soon as it leads uphill.
+    """Reset a velocity, memory and counts, when it points uphill.
 
         v(k+1) = velocity(g(k)), but that of a velocity at rest, and its state,
                  if <g(k), v(k+1)> < 0       on="gradient"

@@ -28,7 +28,7 @@ def trace(
     nesterov: bool = False,
     accumulator_dtype: DTypeLike | None = None,
 ) -> Transformation:
-    """Accumulate the gradients, damped by friction.
+    """Accumulate the gradients: the velocity of SGD with momentum.
 
         v(k+1) = decay v(k) + g(k),    v(0) = 0,    k = 0, 1, ...
 

@@ -21,7 +21,7 @@ from .types import Transformation
 
 
 def block(init_fn: Callable, update_fn: Callable) -> Transformation:
-    """Build a gradient transformation that holds the contract above.
+    """Build a transformation that keeps the contract of this library.
 
     **Arguments**
 

@@ -17,7 +17,7 @@ class Current(NamedTuple):
 
 
 def current(state: OptState) -> Current:
-    """Read the number of parameter updates made, and every named current learning rate.
+    """Return the number of parameter updates and the current learning rates of a state.
 
     Looks through chains, `optax.masked`, `partition`, `MultiSteps` (whose micro-steps are not
     updates), `inject_hyperparams` and whatever else nests states. Pure: it works on tracers.

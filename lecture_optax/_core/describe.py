@@ -69,7 +69,7 @@ class DescribedTransformation(optax.GradientTransformationExtraArgs):
 
 
 def describe(tx: Any) -> Description:
-    """What `tx` is: its name, its arguments, its members.
+    """Return the name, the arguments and the members of a transformation.
 
     A transformation of another library has a name only, in angle brackets.
 
@@ -101,7 +101,7 @@ def describe(tx: Any) -> Description:
 def described(
     factory: Callable[_P, Transformation] | None = None, /, *, show: tuple[str, ...] = ()
 ) -> Any:
-    """Let what `factory` builds carry its description, and print as the call that built it.
+    """Let the transformations of a factory carry their description.
 
     For a block of your own, above its factory. Defaults are left out when printed, unless `show`
     names them.

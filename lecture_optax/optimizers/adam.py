@@ -28,7 +28,7 @@ def adam(
     *,
     nesterov: bool = False,
 ) -> Transformation:
-    """Precondition an averaged gradient by RMSProp's D, both corrected for their start at zero.
+    """Divide an averaged gradient by the root mean square of the gradients.
 
         m(k) = b1 m(k-1) + (1 - b1) g(k)          v(k) = m(k) / (1 - b1^k)
         c(k) = b2 c(k-1) + (1 - b2) |g(k)|²       D(k) = 1 / (sqrt(c(k) / (1 - b2^k)) + eps)
@@ -94,7 +94,7 @@ def adamw(
     *,
     nesterov: bool = False,
 ) -> Transformation:
-    """Let the weights shrink by themselves beside Adam, not through its D.
+    """Add decoupled weight decay to Adam.
 
         θ ← θ - τ (D(k) v(k) + λ θ)
 
@@ -140,7 +140,7 @@ def nadam(
     *,
     nesterov: bool = True,
 ) -> Transformation:
-    """Let Adam look ahead: its velocity exchanged for Nesterov's.
+    """Give Adam the velocity of Nesterov.
 
         v(k) = b1 m(k) / (1 - b1^(k+1)) + (1 - b1) g(k) / (1 - b1^k)
 
@@ -169,7 +169,7 @@ def amsgrad(
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ) -> Transformation:
-    """Keep Adam's D from ever growing again.
+    """Give Adam a preconditioner that never grows.
 
         D(k) = 1 / (sqrt(max over j <= k of c(j) / (1 - b2^j)) + eps)
 
@@ -209,7 +209,7 @@ def amsgrad(
 def adamax(
     learning_rate: Scalar | Schedule, b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8
 ) -> Transformation:
-    """Put the largest recent magnitude in the place of Adam's root mean square.
+    """Give Adam the largest recent gradient in place of the root mean square.
 
         c(k) = max(b2 c(k-1), |g(k)| + eps),    D(k) = 1 / c(k)
 

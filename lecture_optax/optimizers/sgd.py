@@ -16,7 +16,7 @@ def sgd(
     nesterov: bool = False,
     accumulator_dtype: DTypeLike | None = None,
 ) -> Transformation:
-    """Descend the gradient: plain, with momentum (Polyak), or looking ahead (Nesterov).
+    """Descend the gradient, with Polyak's or Nesterov's momentum.
 
         plain       θ(k+1) = θ(k) - τ(k) g(k)
         momentum    v(k+1) = μ v(k) + g(k),    θ(k+1) = θ(k) - τ(k) v(k+1)

@@ -14,7 +14,7 @@ class Tuning(NamedTuple):
 
 
 def polyak_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
-    """The best heavy ball on quadratics with curvatures between μ and L.
+    """Return the best heavy ball on quadratics with curvatures between μ and L.
 
         τ = 4 / (√L + √μ)²,    momentum = ((√L - √μ) / (√L + √μ))²
 
@@ -43,7 +43,7 @@ def polyak_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
 
 
 def nesterov_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
-    """The best constant Nesterov on quadratics with curvatures between μ and L.
+    """Return the best constant Nesterov on quadratics with curvatures between μ and L.
 
         τ = 4 / (3 L + μ),    momentum = (s - 2) / (s + 2),    s = √(3 κ + 1),    κ = L/μ
 

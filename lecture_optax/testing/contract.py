@@ -5,6 +5,7 @@ public transformation without a row fails the suite (`tests/contract/`), and a l
 cannot hold is listed in it with the reason.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,8 +40,11 @@ _SMALL = (1e-3, "[0, inf)")
 _RATE: dict[str, Any] = {"learning_rate": (0.01, "[0, inf)", True)}
 _MOMENTUM = (0.9, "[0, 1)", True)
 _ADAM = {**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL, "eps_root": _SMALL}
-_MU = {"mu_dtype": "mu"}
-_TRACE = {"accumulator_dtype": "trace"}
+_RMSPROP = {**_RATE, "decay": _SLOW, "eps": _SMALL}
+_MU: dict[str, Any] = {"accumulators": {"mu_dtype": "mu"}}
+_AVERAGE: dict[str, Any] = {"accumulators": {"accumulator_dtype": "mu"}}
+_TRACE: dict[str, Any] = {"accumulators": {"accumulator_dtype": "trace"}}
+_OF_MAGNITUDE: dict[str, Any] = {"takes": "magnitude", "gives": "magnitude"}
 
 
 def centred() -> Transformation:
@@ -97,6 +101,7 @@ def valley(params: Any) -> jax.Array:
 
 _NEWTON: dict[str, Any] = {
     "needs_params": True,
+    "run_compiled": True,
     "extra_args": lambda params: {"value_fn": valley},
     "reference": references.newton_in_the_valley,
 }
@@ -105,268 +110,152 @@ _NO_AXIS = {
     "of its parameter, and the compiler lays it out.",
 }
 
+
+def _row(
+    make: Callable[..., Any],
+    hyperparameters: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    reference: Callable[..., Any] | None = None,
+    peer: Callable[..., Any] | None = None,
+    **options: Any,
+) -> Subject:
+    """Return a subject whose reference and peer take its arguments too.
+
+    The reference is by default the formula of the same name.
+    """
+    arguments = arguments or {}
+    formula = reference or getattr(references, make.__name__)
+    return Subject(
+        make,
+        arguments,
+        hyperparameters or {},
+        reference=partial(formula, **arguments),
+        peer=peer and partial(peer, **arguments),
+        **options,
+    )
+
+
 CONTRACT: dict[str, Subject] = {
-    "block": Subject(centred, reference=references.centred),
-    "chain": Subject(
-        slide,
-        hyperparameters={**_RATE, "decay": _SLOW},
-        around=chain,
-        reference=references.slide_momentum,
+    "block": _row(centred),
+    "chain": _row(
+        slide, {**_RATE, "decay": _SLOW}, around=chain, reference=references.slide_momentum
     ),
-    "precondition": Subject(
+    "precondition": _row(
         scaled,
-        hyperparameters={"decay": _SLOW, "eps": _SMALL},
+        {"decay": _SLOW, "eps": _SMALL},
         around=lambda member: precondition(member, by=member),
-        reference=references.scaled,
     ),
-    "trace": Subject(
-        trace,
-        hyperparameters={"decay": _MOMENTUM},
-        accumulators=_TRACE,
-        reference=references.trace,
-        peer=optax.trace,
+    "trace": _row(trace, {"decay": _MOMENTUM}, **_TRACE, peer=optax.trace),
+    "nesterov_trace": _row(
+        nesterov_trace, {"decay": _MOMENTUM}, **_TRACE, peer=partial(optax.trace, nesterov=True)
     ),
-    "nesterov_trace": Subject(
-        nesterov_trace,
-        hyperparameters={"decay": _MOMENTUM},
-        accumulators=_TRACE,
-        reference=references.nesterov_trace,
-        peer=partial(optax.trace, nesterov=True),
-    ),
-    "optimized_trace": Subject(
+    "optimized_trace": _row(
         optimized_trace,
         arguments={"total_steps": 3},
-        accumulators=_TRACE,
-        reference=partial(references.optimized_trace, total_steps=3),
         condition=partial(references.condition_of_optimized_trace, total_steps=3),
+        **_TRACE,
     ),
-    "restart": Subject(
-        restarted,
-        hyperparameters={"decay": _MOMENTUM},
-        around=restart,
-        reference=references.restarted,
-    ),
-    "restart, by value": Subject(
+    "restart": _row(restarted, {"decay": _MOMENTUM}, around=restart),
+    "restart, by value": _row(
         restarted_by_value,
-        hyperparameters={"decay": _MOMENTUM},
+        {"decay": _MOMENTUM},
         extra_args=squared_norm,
         around=partial(restart, on="value"),
-        reference=references.restarted_by_value,
     ),
-    "first_moment": Subject(
-        first_moment,
-        hyperparameters={"decay": _SLOW},
-        accumulators={"accumulator_dtype": "mu"},
-        reference=references.first_moment,
-        peer=partial(optax.ema, debias=False),
+    "first_moment": _row(
+        first_moment, {"decay": _SLOW}, **_AVERAGE, peer=partial(optax.ema, debias=False)
     ),
-    "nesterov_first_moment": Subject(
-        nesterov_first_moment,
-        hyperparameters={"decay": _SLOW},
-        accumulators={"accumulator_dtype": "mu"},
-        reference=references.nesterov_first_moment,
-    ),
-    "bias_correction": Subject(
-        bias_correction,
-        hyperparameters={"decay": _SLOWER},
-        reference=references.bias_correction,
-    ),
-    "second_moment": Subject(
-        second_moment,
-        hyperparameters={"decay": _SLOWER, "initial": _SMALL},
-        gives="magnitude",
-        reference=references.second_moment,
-    ),
-    "sum_of_squares": Subject(
-        sum_of_squares,
-        hyperparameters={"initial": _SMALL},
-        gives="magnitude",
-        reference=references.sum_of_squares,
-    ),
-    "infinity_moment": Subject(
-        infinity_moment,
-        hyperparameters={"decay": _SLOWER, "eps": _SMALL},
-        gives="magnitude",
-        reference=references.infinity_moment,
-    ),
-    "full_matrix": Subject(
+    "nesterov_first_moment": _row(nesterov_first_moment, {"decay": _SLOW}, **_AVERAGE),
+    "bias_correction": _row(bias_correction, {"decay": _SLOWER}),
+    "second_moment": _row(second_moment, {"decay": _SLOWER, "initial": _SMALL}, gives="magnitude"),
+    "sum_of_squares": _row(sum_of_squares, {"initial": _SMALL}, gives="magnitude"),
+    "infinity_moment": _row(infinity_moment, {"decay": _SLOWER, "eps": _SMALL}, gives="magnitude"),
+    "full_matrix": _row(
         full_matrix,
-        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": (1.0,)},
+        {"eps": _SMALL, "eps_root": _SMALL, "initial": (1.0,)},
         gives="matrix",
-        reference=references.full_matrix,
         condition=references.condition_of_full_matrix,
         exceptions=_NO_AXIS,
     ),
-    "full_matrix, diagonal": Subject(
+    "full_matrix, diagonal": _row(
         full_matrix,
-        arguments={"diagonal_above": 0},
-        hyperparameters={"eps": _SMALL, "eps_root": _SMALL, "initial": _SMALL},
+        {"eps": _SMALL, "eps_root": _SMALL, "initial": _SMALL},
+        {"diagonal_above": 0},
         gives="magnitude",
         reference=references.adagrads_diagonal,
     ),
-    "newton": Subject(newton, hyperparameters={"damping": (0.5,)}, run_compiled=True, **_NEWTON),
-    "newton, conjugate gradients": Subject(
-        newton,
-        arguments={"iterative_above": 0},
-        # not near 1 ulp, where rounding says after how many directions the residual is small
-        hyperparameters={"damping": (0.5,), "tolerance": (1e-5,)},
-        run_compiled=True,
-        **_NEWTON,
+    "newton": _row(newton, {"damping": (0.5,)}, **_NEWTON),
+    # not near 1 ulp, where rounding says after how many directions the residual is small
+    "newton, conjugate gradients": _row(
+        newton, {"damping": (0.5,), "tolerance": (1e-5,)}, {"iterative_above": 0}, **_NEWTON
     ),
-    "precondition, full matrix": Subject(
+    "precondition, full matrix": _row(
         turned,
-        hyperparameters={"eps": _SMALL, "initial": (1.0,)},
-        reference=references.turned,
+        {"eps": _SMALL, "initial": (1.0,)},
         condition=references.condition_of_turned,
         exceptions=_NO_AXIS,
     ),
-    "running_max": Subject(
-        running_max, takes="magnitude", gives="magnitude", reference=references.running_max
+    "running_max": _row(running_max, **_OF_MAGNITUDE),
+    "variance": _row(variance, {"decay": _SLOW, "initial": _SMALL}, gives="magnitude"),
+    "variance, corrected": _row(
+        variance, {"decay": _SLOW}, {"bias_correction": True}, gives="magnitude"
     ),
-    "variance": Subject(
-        variance,
-        hyperparameters={"decay": _SLOW, "initial": _SMALL},
-        gives="magnitude",
-        reference=references.variance,
+    "inverse_root": _row(inverse_root, {"eps": _SMALL, "eps_root": _SMALL}, **_OF_MAGNITUDE),
+    "inverse": _row(inverse, **_OF_MAGNITUDE),
+    "scale_by_learning_rate": _row(
+        scale_by_learning_rate, _RATE, peer=optax.scale_by_learning_rate
     ),
-    "variance, corrected": Subject(
-        variance,
-        arguments={"bias_correction": True},
-        hyperparameters={"decay": _SLOW},
-        gives="magnitude",
-        reference=partial(references.variance, bias_correction=True),
+    "scale_by_learning_rate, uphill": _row(
+        scale_by_learning_rate, _RATE, {"flip_sign": False}, peer=optax.scale_by_learning_rate
     ),
-    "inverse_root": Subject(
-        inverse_root,
-        hyperparameters={"eps": _SMALL, "eps_root": _SMALL},
-        takes="magnitude",
-        gives="magnitude",
-        reference=references.inverse_root,
+    "average_iterates": _row(average_iterates, {"eta": (8.0,)}, needs_params=True),
+    "sgd": _row(sgd, _RATE, peer=optax.sgd),
+    "sgd, momentum": _row(sgd, {**_RATE, "momentum": _MOMENTUM}, **_TRACE, peer=optax.sgd),
+    "sgd, Nesterov": _row(
+        sgd, {**_RATE, "momentum": _MOMENTUM}, {"nesterov": True}, **_TRACE, peer=optax.sgd
     ),
-    "inverse": Subject(inverse, takes="magnitude", gives="magnitude", reference=references.inverse),
-    "scale_by_learning_rate": Subject(
-        scale_by_learning_rate,
-        hyperparameters=_RATE,
-        reference=references.scale_by_learning_rate,
-        peer=optax.scale_by_learning_rate,
-    ),
-    "scale_by_learning_rate, uphill": Subject(
-        scale_by_learning_rate,
-        arguments={"flip_sign": False},
-        hyperparameters=_RATE,
-        reference=partial(references.scale_by_learning_rate, flip_sign=False),
-        peer=partial(optax.scale_by_learning_rate, flip_sign=False),
-    ),
-    "average_iterates": Subject(
-        average_iterates,
-        hyperparameters={"eta": (8.0,)},
-        needs_params=True,
-        reference=references.average_iterates,
-    ),
-    "sgd": Subject(sgd, hyperparameters=_RATE, reference=references.sgd, peer=optax.sgd),
-    "sgd, momentum": Subject(
-        sgd,
-        hyperparameters={**_RATE, "momentum": _MOMENTUM},
-        accumulators=_TRACE,
-        reference=references.sgd,
-        peer=optax.sgd,
-    ),
-    "sgd, Nesterov": Subject(
-        sgd,
-        arguments={"nesterov": True},
-        hyperparameters={**_RATE, "momentum": _MOMENTUM},
-        accumulators=_TRACE,
-        reference=partial(references.sgd, nesterov=True),
-        peer=partial(optax.sgd, nesterov=True),
-    ),
-    "adagrad": Subject(
+    "adagrad": _row(
         adagrad,
-        hyperparameters={**_RATE, "initial_accumulator_value": (0.1,), "eps": _SMALL},
-        reference=references.adagrad,
+        {**_RATE, "initial_accumulator_value": (0.1,), "eps": _SMALL},
         peer=optax.adagrad,
     ),
-    "rmsprop": Subject(
+    "rmsprop": _row(rmsprop, {**_RMSPROP, "initial_scale": _SMALL}, peer=optax.rmsprop),
+    "rmsprop, ε outside, corrected": _row(
+        rmsprop, _RMSPROP, {"eps_in_sqrt": False, "bias_correction": True}, peer=optax.rmsprop
+    ),
+    "rmsprop, centred, momentum": _row(
+        rmsprop, {**_RMSPROP, "momentum": _MOMENTUM}, {"centered": True}, peer=optax.rmsprop
+    ),
+    "rmsprop, centred, corrected, Nesterov": _row(
         rmsprop,
-        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "initial_scale": _SMALL},
-        reference=references.rmsprop,
+        {**_RMSPROP, "eps": (0.1,), "momentum": _MOMENTUM},
+        {"centered": True, "bias_correction": True, "nesterov": True},
         peer=optax.rmsprop,
-    ),
-    "rmsprop, ε outside, corrected": Subject(
-        rmsprop,
-        arguments={"eps_in_sqrt": False, "bias_correction": True},
-        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL},
-        reference=partial(references.rmsprop, eps_in_sqrt=False, bias_correction=True),
-        peer=partial(optax.rmsprop, eps_in_sqrt=False, bias_correction=True),
-    ),
-    "rmsprop, centred, momentum": Subject(
-        rmsprop,
-        arguments={"centered": True},
-        hyperparameters={**_RATE, "decay": _SLOW, "eps": _SMALL, "momentum": _MOMENTUM},
-        reference=partial(references.rmsprop, centered=True),
-        peer=partial(optax.rmsprop, centered=True),
-    ),
-    "rmsprop, centred, corrected, Nesterov": Subject(
-        rmsprop,
-        arguments={"centered": True, "bias_correction": True, "nesterov": True},
-        hyperparameters={**_RATE, "decay": _SLOW, "eps": (0.1,), "momentum": _MOMENTUM},
-        reference=partial(references.rmsprop, centered=True, bias_correction=True, nesterov=True),
-        peer=partial(optax.rmsprop, centered=True, bias_correction=True, nesterov=True),
         condition=references.condition_of_centred_rmsprop,
         exceptions={
             "what_is_left_out_is_what_the_peer_leaves_out": "one gradient has not varied, and the "
             "first D is ε^(-1/2): Optax's is what rounding leaves of c - |m|², beside ε = 1e-8.",
         },
     ),
-    "adam": Subject(
-        adam,
-        hyperparameters=_ADAM,
-        accumulators=_MU,
-        reference=references.adam,
-        peer=optax.adam,
-    ),
-    "adam, Nesterov": Subject(
-        adam,
-        arguments={"nesterov": True},
-        hyperparameters=_ADAM,
-        accumulators=_MU,
-        reference=references.nadam,
-        peer=partial(optax.adam, nesterov=True),
-    ),
-    "adamw": Subject(
+    "adam": _row(adam, _ADAM, **_MU, peer=optax.adam),
+    "adam, Nesterov": _row(adam, _ADAM, {"nesterov": True}, **_MU, peer=optax.adam),
+    "adamw": _row(
         adamw,
-        hyperparameters={**_ADAM, "weight_decay": (0.1, "[0, inf)", True)},
+        {**_ADAM, "weight_decay": (0.1, "[0, inf)", True)},
         needs_params=True,
-        accumulators=_MU,
-        reference=references.adamw,
         peer=optax.adamw,
+        **_MU,
     ),
-    "nadam": Subject(
-        nadam,
-        hyperparameters=_ADAM,
-        accumulators=_MU,
-        reference=references.nadam,
-        peer=optax.nadam,
-    ),
-    "amsgrad": Subject(
+    "nadam": _row(nadam, _ADAM, **_MU, peer=optax.nadam),
+    "amsgrad": _row(amsgrad, _ADAM, **_MU, peer=optax.amsgrad),
+    "amsgrad, as the paper": _row(
         amsgrad,
-        hyperparameters=_ADAM,
-        accumulators=_MU,
-        reference=references.amsgrad,
+        _ADAM,
+        {"bias_correction_mu": False, "bias_correction_nu": False},
         peer=optax.amsgrad,
+        **_MU,
     ),
-    "amsgrad, as the paper": Subject(
-        amsgrad,
-        arguments={"bias_correction_mu": False, "bias_correction_nu": False},
-        hyperparameters=_ADAM,
-        accumulators=_MU,
-        reference=partial(references.amsgrad, bias_correction_mu=False, bias_correction_nu=False),
-        peer=partial(optax.amsgrad, bias_correction_mu=False, bias_correction_nu=False),
-    ),
-    "adamax": Subject(
-        adamax,
-        hyperparameters={**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL},
-        reference=references.adamax,
-        peer=optax.adamax,
-    ),
+    "adamax": _row(adamax, {**_RATE, "b1": _SLOW, "b2": _SLOWER, "eps": _SMALL}, peer=optax.adamax),
 }
 """Every row by name. `CONTRACT["adam"]` is the subject that the laws are held against."""

@@ -18,25 +18,6 @@ _MEMBERS = 8
 
 
 @law(3)
-def a_number_an_array_and_a_schedule_are_the_same(subject: Subject) -> None:
-    """A Python number, a NumPy scalar, an array, and a schedule that stays there do the same."""
-    params, gradients = one(subject)
-    expected = subject.run(subject.build(), params, gradients)
-    for kind in (np.float32, np.asarray, jnp.asarray, jnp.float32):
-        given = {name: kind(value) for name, value in subject.values.items()}
-        with naming(f"given as {kind.__name__}"):
-            actual = subject.run(subject.build(**given), params, gradients)
-            same_avals(actual, expected, "the run")
-            same_values(actual, expected, "the run", ulps=16)
-    for name, hyperparameter in subject.hyperparameters.items():
-        schedules = _staying_at(subject.values[name]) if hyperparameter.schedule else {}
-        for kind, schedule in schedules.items():
-            with naming(f"with {kind} for {name}"):
-                updates, _ = subject.run(subject.build(**{name: schedule}), params, gradients)
-                same_values(updates, expected[0], "the updates", ulps=16)
-
-
-@law(3)
 def a_narrow_array_is_widened_or_refused(subject: Subject) -> None:
     """A hyperparameter in float16 or bfloat16 does what its number does, or is refused by name."""
     params, gradients = one(subject)
@@ -53,6 +34,25 @@ def a_narrow_array_is_widened_or_refused(subject: Subject) -> None:
                     continue
                 same_avals(subject.run(tx, params, gradients), expected, "the run")
                 same_values(subject.run(tx, params, gradients), expected, "the run", ulps=16)
+
+
+@law(3)
+def a_number_an_array_and_a_schedule_are_the_same(subject: Subject) -> None:
+    """A Python number, a NumPy scalar, an array, and a schedule that stays there do the same."""
+    params, gradients = one(subject)
+    expected = subject.run(subject.build(), params, gradients)
+    for kind in (np.float32, np.asarray, jnp.asarray, jnp.float32):
+        given = {name: kind(value) for name, value in subject.values.items()}
+        with naming(f"given as {kind.__name__}"):
+            actual = subject.run(subject.build(**given), params, gradients)
+            same_avals(actual, expected, "the run")
+            same_values(actual, expected, "the run", ulps=16)
+    for name, hyperparameter in subject.hyperparameters.items():
+        schedules = _staying_at(subject.values[name]) if hyperparameter.schedule else {}
+        for kind, schedule in schedules.items():
+            with naming(f"with {kind} for {name}"):
+                updates, _ = subject.run(subject.build(**{name: schedule}), params, gradients)
+                same_values(updates, expected[0], "the updates", ulps=16)
 
 
 @law(3)

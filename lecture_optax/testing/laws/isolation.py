@@ -52,6 +52,25 @@ def init_works_without_numbers(subject: Subject) -> None:
 
 
 @law(5)
+def a_compiled_step_leaves_its_state_where_it_lies(subject: Subject) -> None:
+    """On arrays over all devices a compiled step does what it does on one, and moves nothing."""
+    number = len(jax.devices())
+    leaf, gradients = (jnp.ones((number, 2)), jnp.linspace(0.5, 1, 2 * number).reshape(number, 2))
+    rows = NamedSharding(jax.make_mesh((number,), ("x",), (AxisType.Auto,)), PartitionSpec("x"))
+    tx = subject.build()
+    step = jax.jit(lambda g, state, p: subject.update(tx, g, state, p))
+    spread = jax.device_put((gradients, leaf), rows)
+    state = tx.init(spread[1])
+    after = step(spread[0], state, spread[1])
+    same_values(after, step(gradients, tx.init(leaf), leaf), "a step over all devices", ulps=16)
+    for (path, x), (_, before) in zip(leaves(after[1]), leaves(state), strict=True):
+        stays = x.sharding.is_equivalent_to(before.sharding, x.ndim)
+        expect(
+            stays or not x.ndim, f"the state at {path} went from {before.sharding} to {x.sharding}"
+        )
+
+
+@law(5)
 def a_state_is_sharded_as_its_parameter(subject: Subject) -> None:
     """What is kept for a parameter lies where the parameter lies, over all devices."""
     number = len(jax.devices())
@@ -73,25 +92,6 @@ def a_state_is_sharded_as_its_parameter(subject: Subject) -> None:
         ):
             with naming(f"after {name}"):
                 _same_layout(after, state)
-
-
-@law(5)
-def a_compiled_step_leaves_its_state_where_it_lies(subject: Subject) -> None:
-    """On arrays over all devices a compiled step does what it does on one, and moves nothing."""
-    number = len(jax.devices())
-    leaf, gradients = (jnp.ones((number, 2)), jnp.linspace(0.5, 1, 2 * number).reshape(number, 2))
-    rows = NamedSharding(jax.make_mesh((number,), ("x",), (AxisType.Auto,)), PartitionSpec("x"))
-    tx = subject.build()
-    step = jax.jit(lambda g, state, p: subject.update(tx, g, state, p))
-    spread = jax.device_put((gradients, leaf), rows)
-    state = tx.init(spread[1])
-    after = step(spread[0], state, spread[1])
-    same_values(after, step(gradients, tx.init(leaf), leaf), "a step over all devices", ulps=16)
-    for (path, x), (_, before) in zip(leaves(after[1]), leaves(state), strict=True):
-        stays = x.sharding.is_equivalent_to(before.sharding, x.ndim)
-        expect(
-            stays or not x.ndim, f"the state at {path} went from {before.sharding} to {x.sharding}"
-        )
 
 
 def _same_layout(actual, expected):
