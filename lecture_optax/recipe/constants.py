@@ -57,7 +57,7 @@ are best early are too large late."""
 OVERFITS = 0.02
 """The incumbent stops when it is worse than its own best by 2 % of the progress."""
 
-ABANDON = ((0.1, 0.10), (0.3, 0.02), (0.5, 0.01))
+PRUNE = ((0.1, 0.10), (0.3, 0.02), (0.5, 0.01))
 """A challenger is pruned when it is behind the best arm, at the same step, by so much."""
 
 INCUMBENT_EVALUATIONS = (0.1, 0.3, 0.5, 0.75, 1.0)

@@ -1,0 +1,1 @@
+"""Saves of a search, and how it resumes from them."""

@@ -1,0 +1,1 @@
+"""Every run of a grid: `recipe.sweep`."""

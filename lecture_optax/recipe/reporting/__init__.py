@@ -1,0 +1,1 @@
+"""The explanation of a search as data, text, plots and a page."""

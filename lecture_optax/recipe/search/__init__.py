@@ -1,0 +1,1 @@
+"""The policy of a search: bracketing, successive halving, refinement, selection (`policy.py`)."""

@@ -7,20 +7,22 @@
 0. All arms start from the same parameters and see the same minibatches. Each keeps an average of
    its weights and is ranked by the validation loss of that average. Learning rates are constant,
    and arms are continued, never restarted.
-1. Bracket (`explore.py`): learning rates a decade apart, until the best has both neighbours.
-   `scoring.py` says which changes of the loss count.
-2. Successive halving (`explore.py`): the best six to 3 %, three to 10 %, two to 30 % of a run.
+1. Bracket (`successive_halving.py`): learning rates a decade apart, until the best has both
+   neighbours. `scoring.py` says which changes of the loss count.
+2. Successive halving: the best six run to 3 %, three to 10 %, two to 30 % of a run. The others are
+   pruned.
 3. Incumbent (below): the best arm runs to the end, or as far as the budget goes. It stops when it
    overfits.
-4. Refine (`refine.py`): neighbours, a decay, the other optimizer, quarter decades, runners-up.
+4. Refine (`refine.py`): neighbours, a decay, the other optimizer, quarter decades, runners-up. An
+   arm that stays behind the best one is pruned.
 5. Select (`select.py`): the best of all evaluations, of raw weights or of their average.
 """
 
 from .. import constants as c
 from ..population.arms import Arm
-from .explore import bracket, successive_halving
 from .race import INF, Race
 from .refine import RefineState, refine
+from .successive_halving import bracket, successive_halving
 
 
 def search(race: Race, gains: list[float | None]) -> None:

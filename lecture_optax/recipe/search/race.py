@@ -154,7 +154,7 @@ class Race:
         return max(1, round(fraction * self.steps))
 
     def _known_loss(self, arm: Arm, step: int) -> float:
-        """Return the loss at a step that the arm has passed already."""
+        """Return the loss at `step`; if it was not evaluated there, evaluate the arm now."""
         member = self.population.members.get(arm)
         if member is None or not member.is_finite:
             return INF

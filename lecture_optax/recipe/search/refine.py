@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from .. import constants as c
 from ..population.arms import Arm
-from .explore import bracket, successive_halving
 from .race import INF, Race
+from .successive_halving import bracket, successive_halving
 
 
 @dataclass
@@ -48,7 +48,7 @@ def try_neighbour(state: RefineState) -> bool:
     up, down = best.shifted(c.HALF), best.shifted(-c.HALF)
     near = [up, down] if _beyond(state, best, 1) <= _beyond(state, best, -1) else [down, up]
     free = [arm for arm in near if not _is_known_between(state, best, arm)]
-    if not free or state.race.remaining_runs <= c.ABANDON[0][0]:
+    if not free or state.race.remaining_runs <= c.PRUNE[0][0]:
         return False
     challenge(state, free[0])
     return True
@@ -99,7 +99,7 @@ def starts_of(race: Race, best: Arm, optimizer: int, gain: float | None) -> tupl
 def try_quarter_decade(state: RefineState) -> bool:
     """Try a quarter decade down, then up."""
     near = [state.best.shifted(-c.QUARTER), state.best.shifted(c.QUARTER)]
-    return _challenge_first_new(state, near, c.ABANDON[0][0])
+    return _challenge_first_new(state, near, c.PRUNE[0][0])
 
 
 def try_runner_up(state: RefineState) -> bool:
@@ -119,7 +119,7 @@ def challenge(state: RefineState, arm: Arm) -> None:
     """Run an arm against the curve of the best one, and prune it where it is behind."""
     race, best = state.race, state.best
     state.pruned.add(arm)
-    for fraction, margin in c.ABANDON:
+    for fraction, margin in c.PRUNE:
         if race.fraction_done(arm) >= fraction - 1e-9:
             continue
         if not race.affords(fraction - race.fraction_done(arm)):

@@ -1,0 +1,1 @@
+"""Saves of a run, and how it resumes from them with the same bits."""

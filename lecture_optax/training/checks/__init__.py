@@ -1,0 +1,1 @@
+"""All that `lo.fit` refuses, or warns of, before it trains."""

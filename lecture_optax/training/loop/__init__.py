@@ -1,0 +1,1 @@
+"""The training loop: chunks of compiled steps, and evaluations between them (`loop.py`)."""

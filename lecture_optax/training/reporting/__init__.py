@@ -1,0 +1,1 @@
+"""Progress, logs, the summary and the plots of a run."""

@@ -1,4 +1,4 @@
-"""Bracketing and successive halving: the two steps that explore learning rates."""
+"""Bracketing and successive halving: which learning rates are tried, and which arms are pruned."""
 
 from collections.abc import Sequence
 
