@@ -1,7 +1,7 @@
 """The default optimizer, and an optimizer that averages its iterates."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import optax
 
@@ -19,21 +19,13 @@ Optimizer = TypeAliasType(
 """A gradient transformation, or with hyperparameters the function that builds one."""
 
 
-class Default(NamedTuple):
-    """A function that builds an optimizer, its hyperparameters, and where they come from."""
+def lecture_default(steps: int) -> tuple[Callable[..., Transformation], dict[str, Scalar], str]:
+    """Return Adam at 1e-3, the lecture's first try, with a linear decay to 0.
 
-    build: Callable[..., Transformation]
-    hyperparams: Mapping[str, Scalar]
-    source: str
-
-
-def lecture_default(steps: int) -> Default:
-    """Return Adam at 1e-3, the lecture's first try, with a linear decay to 0."""
-    return Default(
-        _adam_with_linear_decay,
-        {"learning_rate": 1e-3, "total_steps": steps},
-        f"the lecture's default: Adam at 1e-3, decayed linearly to 0 at step {steps}",
-    )
+    It is a function that builds the optimizer, its hyperparameters, and their source in words.
+    """
+    source = f"the lecture's default: Adam at 1e-3, decayed linearly to 0 at step {steps}"
+    return _adam_with_linear_decay, {"learning_rate": 1e-3, "total_steps": steps}, source
 
 
 def _adam_with_linear_decay(learning_rate: Scalar, total_steps: Scalar) -> Transformation:

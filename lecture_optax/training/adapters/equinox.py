@@ -1,7 +1,6 @@
 """An Equinox module as pure functions."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import jax
 
 from .._cached import cached
 from .._trees import check_same_tree, n_rows
-from .model import Forward, ModelAdapter, Split, modes
+from .model import Forward, ModelAdapter, Split, is_instance, modes
 
 
 class Skeleton(NamedTuple):
@@ -25,13 +24,9 @@ class Skeleton(NamedTuple):
 
 def matches(model: Any) -> bool:
     """Whether a model is a module, or the pair (module, state) of `eqx.nn.make_with_state`."""
-    if "equinox" not in sys.modules:
-        return False
-    import equinox as eqx
-
-    if isinstance(model, tuple):
-        return len(model) == 2 and matches(model[0]) and isinstance(model[1], eqx.nn.State)
-    return isinstance(model, eqx.Module)
+    module, *state = model if isinstance(model, tuple) and len(model) == 2 else (model,)
+    is_state = all(is_instance(x, "equinox.nn", "State") for x in state)
+    return is_state and is_instance(module, "equinox", "Module")
 
 
 def split(model: Any, params: Any = None) -> Split:

@@ -1,23 +1,18 @@
 """A Flax linen module as pure functions."""
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
 from .._cached import cached
-from .model import Forward, ModelAdapter, Split, modes, state_parts
+from .model import Forward, ModelAdapter, Split, is_instance, modes, state_parts
 
 
 def matches(model: Any) -> bool:
-    """Whether a model is a linen module, without an import of Flax."""
-    if "flax.linen" not in sys.modules:
-        return False
-    from flax import linen
-
-    return isinstance(model, linen.Module)
+    """Whether a model is a linen module."""
+    return is_instance(model, "flax.linen", "Module")
 
 
 def split(module: Any, params: Any) -> Split:

@@ -1,5 +1,6 @@
 """What an adapter is, and how a forward pass becomes the functions that a problem is made of."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,6 +57,11 @@ class ModelAdapter(Adapter):
     split: Callable[[Any, Any], Split]
     forward: Callable[[Any, Callable[..., Any] | None], Forward]
     export: Callable[[Any, Any], Callable[[Any, Any], Any]]
+
+
+def is_instance(model: Any, module: str, name: str) -> bool:
+    """Whether a model is of a class of a library, without an import of the library."""
+    return isinstance(model, getattr(sys.modules.get(module), name, ()))
 
 
 def state_parts(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:
@@ -115,18 +121,11 @@ def functions_of(
     return Functions(init, mean_loss, examples, predict)
 
 
-MODES = {
-    "train": lambda train: train,
-    "training": lambda train: train,
-    "is_training": lambda train: train,
-    "deterministic": lambda train: not train,
-    "use_running_average": lambda train: not train,
-}
-
-
 def modes(names: Any, train: bool) -> dict[str, bool]:
     """Return those keywords of a call, out of its `names`, that say whether it trains."""
-    return {name: value(train) for name, value in MODES.items() if name in names}
+    values = dict.fromkeys(("train", "training", "is_training"), train)
+    values |= dict.fromkeys(("deterministic", "use_running_average"), not train)
+    return {name: value for name, value in values.items() if name in names}
 
 
 def computing_in(forward: Forward, dtype: Any) -> Forward:

@@ -1,7 +1,6 @@
 """A Flax nnx model as pure functions. Only `export` writes to the model."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 
 from .._cached import cached
 from .._trees import check_same_tree
-from .model import Forward, ModelAdapter, Split, modes
+from .model import Forward, ModelAdapter, Split, is_instance, modes
 
 
 class Skeleton(NamedTuple):
@@ -23,12 +22,8 @@ class Skeleton(NamedTuple):
 
 
 def matches(model: Any) -> bool:
-    """Whether a model is an nnx module, without an import of Flax."""
-    if "flax.nnx" not in sys.modules:
-        return False
-    from flax import nnx
-
-    return isinstance(model, nnx.Module)
+    """Whether a model is an nnx module."""
+    return is_instance(model, "flax.nnx", "Module")
 
 
 def detached(model: Any) -> Any:

@@ -68,7 +68,8 @@ def restored(
     - `saved`: arrays by path; `names`: the names of those paths.
     - `updates`: the number of updates so far, at which a new schedule starts.
     """
-    sources, values, misfits = _match(names, wanted), [], []
+    sources = _match(names, [leaf for leaf in wanted if leaf.value.size])
+    values, misfits = [], []
     for leaf in wanted:
         value, misfit = _value(leaf, saved, sources, updates)
         values.append(value)
@@ -111,6 +112,8 @@ def _value(
 ) -> tuple[Any, str]:
     """Return the value of one leaf, and what does not match."""
     like = leaf.value
+    if not like.size:  # not saved
+        return like, ""
     if leaf.path not in sources:
         if leaf.name in {f"{state}.count" for state in RATES}:
             value = place_like(np.asarray(updates, like.dtype), like)

@@ -60,11 +60,8 @@ def restore_run(run: Run, source: Any, saved: Saved, strict: bool, where: str) -
     **Raises** `ValueError` with the table, if `strict`.
     """
     arrays, notes = saved
-    wanted = carry_leaves(run.carry)
-    present = [leaf for leaf in wanted if leaf.value.size]
-    found = restored(arrays, notes["names"], present, notes["step"])
-    values = dict(zip((leaf.path for leaf in present), found.values, strict=True))
-    carry = _unflatten(run.carry, [values.get(leaf.path, leaf.value) for leaf in wanted])
+    found = restored(arrays, notes["names"], carry_leaves(run.carry), notes["step"])
+    carry = _unflatten(run.carry, found.values)
     best, misfits = _best(carry, saved, run.valid is not None)
     _report(run, notes, found.misfits + misfits, strict, where)
     run.carry, run.best, run.stopped = carry, best, notes["stopped"]
@@ -101,15 +98,12 @@ def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[t
     if saved.notes["best"] is None or not wanted:
         return None, []
     best = Best(carry.params, carry.model_state, **saved.notes["best"])
-    leaves = [leaf for leaf in best_leaves(best) if leaf.value.size]
     names = {path: path for path in saved.arrays if path.startswith("best.")}
-    found = restored(saved.arrays, names, leaves, 0)
+    found = restored(saved.arrays, names, best_leaves(best), 0)
     if any("converted" not in words for _, words in found.misfits):
         return None, [("best", "of another model: not restored")]
-    values = dict(zip((leaf.path for leaf in leaves), found.values, strict=True))
-    filled = [values.get(leaf.path, leaf.value) for leaf in best_leaves(best)]
     trees = jax.tree.structure((best.params, best.model_state))
-    params, model_state = jax.tree.unflatten(trees, filled)
+    params, model_state = jax.tree.unflatten(trees, found.values)
     return best._replace(params=params, model_state=model_state), found.misfits
 
 

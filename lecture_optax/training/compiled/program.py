@@ -1,6 +1,6 @@
 """The compiled step of a problem and an optimizer, alone and in chunks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -295,21 +295,10 @@ def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any
 
 def convolves(jaxpr: Any) -> bool:
     """Whether a jaxpr has a convolution, also in its loops, branches and calls."""
-    return any(
-        equation.primitive.name == "conv_general_dilated" or any(map(convolves, _inner(equation)))
-        for equation in jaxpr.eqns
-    )
-
-
-def _inner(equation: Any) -> Iterator[Any]:
-    """Yield the jaxprs among an equation's parameters."""
-    for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
-        if _is_jaxpr(value):
-            yield value
-
-
-def _is_jaxpr(x: Any) -> bool:
-    return isinstance(x, (Jaxpr, ClosedJaxpr))
+    if any(equation.primitive.name == "conv_general_dilated" for equation in jaxpr.eqns):
+        return True
+    parameters = jax.tree.leaves([list(equation.params.values()) for equation in jaxpr.eqns])
+    return any(convolves(x) for x in parameters if isinstance(x, (Jaxpr, ClosedJaxpr)))
 
 
 def default_batch_size(rows: int) -> int:

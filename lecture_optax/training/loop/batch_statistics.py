@@ -12,13 +12,14 @@ Source: Izmailov et al. (2018), "Averaging weights leads to wider optima", secti
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ..._core.dtypes import as_array, dtype_of
 from .._cached import cached
+from .._trees import n_rows, take_rows
 from ..compiled.program import Program
 from ..compiled.row_order import batch_rows
 from ..compiled.step import Carry, keys_of
@@ -42,36 +43,29 @@ def recompute_batch_statistics(
     state = carry.model_state
     if not any(map(_is_float, jax.tree.leaves(state))):
         return state
-    rows, size = jax.tree.leaves(data)[0].shape[0], program.batch_size
-    spread, once, limit = _pass_of(program.problem.functions.loss, size)
-    three, step = spread(state), carry.step
-    for _ in range(max(1, min(rows, ROWS) // size)):
+    size = program.batch_size
+    once = _pass_of(program.problem.functions.loss, size)
+    three, step = _spread(state), carry.step
+    for _ in range(max(1, min(n_rows(data), ROWS) // size)):
         three, step = once(params, three, data, carry.key, step)
         poll()
-    return limit(state, three)
-
-
-class _Pass(NamedTuple):
-    """The jitted parts of a pass, made by three states at a distance from each other."""
-
-    spread: Callable[..., Any]
-    once: Callable[..., Any]
-    limit: Callable[..., Any]
+    return _limit(state, three)
 
 
 @cached
-def _pass_of(loss: Callable[..., Any], batch_size: int) -> _Pass:
+def _pass_of(loss: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
+    """Return one batch of a pass, made by three states at a distance from each other."""
+
     def once(params, three, data, key, step):
         order, noise = keys_of(key)
-        rows = jax.tree.leaves(data)[0].shape[0]
-        chosen = batch_rows(order, step, rows, batch_size)
-        batch = jax.tree.map(lambda x: x[chosen], data)
-        key = jax.random.fold_in(noise, step)
+        chosen = batch_rows(order, step, n_rows(data), batch_size)
+        batch, key = take_rows(data, chosen), jax.random.fold_in(noise, step)
         return tuple(loss(params, state, batch, key)[1] for state in three), step + 1
 
-    return _Pass(jax.jit(_spread), jax.jit(once), jax.jit(_limit))
+    return jax.jit(once)
 
 
+@jax.jit
 def _spread(state: Any) -> tuple[Any, Any, Any]:
     """Return s, s + d and s + 2 d."""
 
@@ -82,6 +76,7 @@ def _spread(state: Any) -> tuple[Any, Any, Any]:
     return state, one, two
 
 
+@jax.jit
 def _limit(start: Any, three: tuple[Any, Any, Any]) -> Any:
     """Return the fixed point of the pass.
 

@@ -87,9 +87,12 @@ def evaluate_run(
     return line, candidates
 
 
+_averaged = jax.jit(averaged)
+
+
 def averaged_params(carry: Carry) -> Any:
     """Return the average that the optimizer's state keeps; compiled, so always the same bits."""
-    return _averager()(carry.opt_state, carry.params)
+    return _averaged(carry.opt_state, carry.params)
 
 
 def update_best(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:
@@ -99,11 +102,6 @@ def update_best(best: Best | None, candidates: Sequence[Any], step: int) -> Best
             params, model_state = jax.tree.map(jnp.array, (params, model_state))
             best = Best(params, model_state, loss, step, is_average)
     return best
-
-
-@cached
-def _averager() -> Callable[..., Any]:
-    return jax.jit(averaged)
 
 
 @cached

@@ -50,7 +50,8 @@ def run_loop(
             hook(Event(run, run.step, records, line))
         if run.step >= run.steps or run.stopped:
             return run
-        steps = min([length, CHUNK, run.steps - run.step, *_until_evaluation(run)])
+        until_evaluation = [step - run.step for step in run.evaluations if step > run.step][:1]
+        steps = min([length, CHUNK, run.steps - run.step, *until_evaluation])
         if backup.is_old:
             backup = _Backup.of(run)
         began = time.perf_counter()
@@ -91,7 +92,7 @@ def _failed(
     """Return the run to its last finite step, or else to its backup, and name the cause."""
     message = nonfinite_message(run.history, records, failure)
     run.carry = backup.carry
-    if source.can_replay:
+    if source.data is not None:
         run.carry = advance_until(run.program, source, run.carry, failure.step - 1).carry
         run.history.blocks.append(records)
         message += nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
@@ -126,10 +127,6 @@ def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:
 
 def _name(callback: Callback) -> str:
     return getattr(callback, "__qualname__", type(callback).__name__).split(".")[0]
-
-
-def _until_evaluation(run: Run) -> list[int]:
-    return [step - run.step for step in run.evaluations if step > run.step][:1]
 
 
 def next_length(steps: int, length: int, seconds: float) -> int:

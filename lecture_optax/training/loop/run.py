@@ -146,8 +146,8 @@ Callback = Callable[[Mapping[str, Any]], Any]
 class Source(Protocol):
     """A source of batches.
 
-    - `data`, `sample_weight`: all examples, on the device, and their weights; None for an iterable.
-    - `can_replay`: whether steps can be taken again from an earlier carry, on the same batches.
+    - `data`, `sample_weight`: all examples, on the device, and their weights. `data` is None for an
+      iterable, whose batches cannot be taken again from an earlier carry.
     """
 
     @property
@@ -155,9 +155,6 @@ class Source(Protocol):
 
     @property
     def sample_weight(self) -> Any: ...
-
-    @property
-    def can_replay(self) -> bool: ...
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         """Take `steps` steps, and return (carry, table, finite, ratios).

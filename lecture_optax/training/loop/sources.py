@@ -22,10 +22,6 @@ class ArraySource:
     sample_weight: Any = None
     one_by_one: bool = False
 
-    @property
-    def can_replay(self) -> bool:
-        return True
-
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         compiled, numbers = program.compiled, program.hyperparams
         if not self.one_by_one:
@@ -56,7 +52,6 @@ class IterableSource:
     """
 
     data = sample_weight = None
-    can_replay = False
 
     def __init__(self, data: Any, accumulate: int = 1):
         self._data, self._accumulate = data, accumulate

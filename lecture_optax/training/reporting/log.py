@@ -7,7 +7,7 @@ evaluation. If a number is not finite, the last line holds it.
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +36,23 @@ def log_to(target: Any) -> Iterator[list[Hook]]:
     """
     if target is None:
         yield []
-    elif callable(target):
-        with _Log(lambda step: target) as log:
-            yield [log]
-    elif not isinstance(target, (str, os.PathLike)):
+        return
+    if not callable(target) and not isinstance(target, (str, os.PathLike)):
         raise TypeError(
             f"log must be a function of (step, dict), a path ending in .jsonl or a folder for "
             f"TensorBoard, got {target!r}."
         )
-    else:
-        kind = _Lines if Path(target).suffix == ".jsonl" else _TensorBoard
-        opened = kind(Path(target))
+    with ExitStack() as opened:
+        if callable(target):
+            log = _Log(lambda step: target)
+        else:
+            kind = _json_lines if Path(target).suffix == ".jsonl" else _tensorboard
+            log = _Log(kind(Path(target), opened))
         try:
-            with _Log(opened.open) as log:
-                yield [log]
-        finally:
-            opened.close()
+            yield [log]
+        except NonFiniteError as error:
+            log.fail(error)
+            raise
 
 
 class _Log:
@@ -63,16 +64,15 @@ class _Log:
         self.waiting: dict[str, np.ndarray] = {}
         self.step = 0
 
-    def __enter__(self) -> "_Log":
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, NonFiniteError) and self.write is not None:
-            run = error.run
-            if run.step > self.step:
-                unseen = {name: x[self.step :] for name, x in run.history.per_step.items()}
-                self(Event(run, run.step, unseen, None))
-            self.write(error.step + 1, {error.quantity.split()[-1]: np.nan})
+    def fail(self, error: NonFiniteError) -> None:
+        """Write the lines that are still missing, and what was not finite."""
+        if self.write is None:
+            return
+        run = error.run
+        if run.step > self.step:
+            unseen = {name: x[self.step :] for name, x in run.history.per_step.items()}
+            self(Event(run, run.step, unseen, None))
+        self.write(error.step + 1, {error.quantity.split()[-1]: np.nan})
 
     def __call__(self, event: Event) -> None:
         if self.write is None:
@@ -105,26 +105,18 @@ def _without_step(evaluation: Mapping[str, float] | None) -> dict[str, float]:
     return {name: value for name, value in (evaluation or {}).items() if name != "step"}
 
 
-class _Lines:
-    """A file with one JSON object a line: {"step": 20, "loss": 0.31, ...}."""
+def _json_lines(path: Path, opened: ExitStack) -> Callable[[int], Write]:
+    """Return a function that opens a file with one JSON object a line: {"step": 20, ...}."""
 
-    def __init__(self, path: Path):
-        self.path, self.file = path, None
-
-    def open(self, step: int) -> Write:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in self._lines() if _step(line) <= step] if step else []
+    def open_at(step: int) -> Write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.read_text().splitlines() if step and path.exists() else []
         # each line is written at once: the file can be followed, and the process killed
-        file = self.file = self.path.open("w", buffering=1)
-        file.writelines(line + "\n" for line in kept)
+        file = opened.enter_context(path.open("w", buffering=1))
+        file.writelines(f"{line}\n" for line in before if _step(line) <= step)
         return lambda step, values: print(json.dumps({"step": step, **values}), file=file)
 
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
-
-    def _lines(self) -> list[str]:
-        return self.path.read_text().splitlines() if self.path.exists() else []
+    return open_at
 
 
 def _step(line: str) -> float:
@@ -135,16 +127,13 @@ def _step(line: str) -> float:
         return np.inf
 
 
-class _TensorBoard:
-    """A TensorBoard folder: scalars by name."""
+def _tensorboard(path: Path, opened: ExitStack) -> Callable[[int], Write]:
+    """Return a function that opens a TensorBoard folder: scalars by name."""
+    what, way_out = f"the TensorBoard folder {str(path)!r}", "Or give a path ending in .jsonl."
+    module = require("tensorboardX", extra="log", what=what, otherwise=way_out)
 
-    def __init__(self, path: Path):
-        what, way_out = f"the TensorBoard folder {str(path)!r}", "Or give a path ending in .jsonl."
-        module = require("tensorboardX", extra="log", what=what, otherwise=way_out)
-        self.make, self.path, self.writer = module.SummaryWriter, path, None
-
-    def open(self, step: int) -> Write:
-        writer = self.writer = self.make(str(self.path), purge_step=step + 1)
+    def open_at(step: int) -> Write:
+        writer = opened.enter_context(closing(module.SummaryWriter(str(path), purge_step=step + 1)))
 
         def write(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
@@ -152,6 +141,4 @@ class _TensorBoard:
 
         return write
 
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+    return open_at

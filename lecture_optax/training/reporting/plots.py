@@ -69,14 +69,8 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
         line |= {} if label else {"color": COLORS[1]}
         ax.plot(evaluations["step"], evaluations["valid_loss"], **line)
     if "averaged_loss" in evaluations and not label:
-        ax.plot(
-            evaluations["step"],
-            evaluations["averaged_loss"],
-            "k:",
-            marker="x",
-            ms=5,
-            label="averaged θ",
-        )
+        averaged = evaluations["averaged_loss"]
+        ax.plot(evaluations["step"], averaged, "k:", marker="x", ms=5, label="averaged θ")
     shown = [y for line in ax.lines for y in np.asarray(line.get_ydata(), float)]
     if shown and np.nanmin(shown) > 0:
         ax.set_yscale("log")
@@ -96,13 +90,8 @@ def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
     ax.set_ylim(bottom=0)
     ax.margins(x=0.01)
     if not len(rates):
-        ax.text(
-            0.5,
-            0.5,
-            "no learning rate in the optimizer's state",
-            ha="center",
-            transform=ax.transAxes,
-        )
+        words = "no learning rate in the optimizer's state"
+        ax.text(0.5, 0.5, words, ha="center", transform=ax.transAxes)
     return ax
 
 
@@ -139,7 +128,5 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 def _new_axes() -> Any:
     pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
-    heights = {"height_ratios": [3, 1, 1.4]}
-    return pyplot.subplots(
-        3, 1, sharex=True, figsize=(7, 7), layout="constrained", gridspec_kw=heights
-    )[1]
+    options: Any = {"sharex": True, "figsize": (7, 7), "layout": "constrained"}
+    return pyplot.subplots(3, 1, height_ratios=[3, 1, 1.4], **options)[1]

@@ -3,59 +3,22 @@
 import math
 import textwrap
 from collections.abc import Iterator
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import numpy as np
 
 from ..._core.describe import describe
 from ..._core.tables import text_table
-from ..loop.run import History, columns_of
+from ..loop.run import columns_of
 
 WIDTH = 88
 ROWS = 10
 """The most evaluations in the table."""
 
 
-@runtime_checkable
-class Kept(Protocol):
-    """The step of the returned parameters, and whether they are an average."""
-
-    @property
-    def step(self) -> int: ...
-
-    @property
-    def is_average(self) -> bool: ...
-
-
-@runtime_checkable
-class Summarized(Protocol):
-    """What a summary reads of a result."""
-
-    @property
-    def params(self) -> Any: ...
-
-    @property
-    def optimizer(self) -> Any: ...
-
-    @property
-    def optimizer_source(self) -> str: ...
-
-    @property
-    def history(self) -> History: ...
-
-    @property
-    def steps(self) -> int: ...
-
-    @property
-    def kept(self) -> Kept: ...
-
-    @property
-    def stopped(self) -> str | None: ...
-
-
-def report(result: Summarized) -> str:
-    """Return a summary of a run as plain text: print it.
+def report(result: Any) -> str:
+    """Return a summary of a `training.Result` as plain text: print it.
 
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
@@ -77,7 +40,7 @@ def report(result: Summarized) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _facts(result: Summarized) -> Iterator[tuple[str, str]]:
+def _facts(result: Any) -> Iterator[tuple[str, str]]:
     history = result.history
     yield "optimizer", result.optimizer_source
     arrays = jax.tree.leaves(result.params)
@@ -102,7 +65,7 @@ def _rates(rates: np.ndarray) -> str:
     return f"from {begin:.3g}{over} to {end:.3g}"
 
 
-def _ratios(result: Summarized) -> str:
+def _ratios(result: Any) -> str:
     """Return the size of a step relative to the parameters: of all, and of single arrays."""
     ratios = result.history.per_step["update_ratio"]
     words = f"{np.median(ratios):.1e}, the median of all steps"
@@ -122,7 +85,7 @@ def leaf_names(params: Any) -> list[str]:
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "θ" for path in paths]
 
 
-def _evaluations(result: Summarized) -> tuple[list[str], list[list[str]]]:
+def _evaluations(result: Any) -> tuple[list[str], list[list[str]]]:
     """Return evenly spaced evaluations, with the last one and the kept one, which is marked."""
     evaluations, lines = columns_of(result.history.evaluations), result.history.evaluations
     if not lines:
@@ -141,7 +104,7 @@ def _evaluations(result: Summarized) -> tuple[list[str], list[list[str]]]:
     return [*names, ""], rows
 
 
-def remarks(result: Summarized) -> list[str]:
+def remarks(result: Any) -> list[str]:
     """Return what stands out in the curves, with the numbers."""
     evaluations = columns_of(result.history.evaluations)
     losses = result.history.per_step.get("loss", np.zeros(0))
