@@ -1,4 +1,4 @@
-"""An average of the iterates, kept beside the step."""
+"""An average of the iterates, kept in the state of a transformation."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ._core.types import OptState, Scalar, Transformation
 
 
 class AverageIteratesState(NamedTuple):
-    """The number of updates, k; η; and the average of θ(1), ..., θ(k-1): θ(k) is with the loop."""
+    """The number of updates, k; η; and the average of θ(1), ..., θ(k-1), without θ(k)."""
 
     count: ArrayLike
     eta: ArrayLike
@@ -103,13 +103,13 @@ def averaged(state: OptState, params: Any) -> Any:
 
 
 def averages_in(state: OptState) -> list[AverageIteratesState]:
-    """Every `average_iterates` in a state, wherever it is."""
+    """Return every state of `average_iterates` in a state, at any depth."""
     nodes = jax.tree.leaves(state, is_leaf=_is_average)
     return [node for node in nodes if _is_average(node)]
 
 
 def _include(state: AverageIteratesState, params: Any) -> Any:
-    """The average with θ(k) in it, k = state.count; at k = 0 there is nothing to average yet."""
+    """Return the average of θ(1), ..., θ(k), k = state.count; for k = 0, the stored one."""
     k = jnp.asarray(state.count, default_float())
     weight = jnp.where(k > 0, (1 + state.eta) / (jnp.maximum(k, 1) + state.eta), 0)
     ahead = jax.tree.map(jnp.subtract, params, state.average)
@@ -117,7 +117,7 @@ def _include(state: AverageIteratesState, params: Any) -> Any:
 
 
 def _fill(state: AverageIteratesState, result: Any, params: Any) -> Any:
-    """`result`, with the leaves that this state averages replaced by their averages."""
+    """Return `result` with the averages of this state in place of the leaves it averages."""
 
     started = jnp.asarray(state.count) > 0
 

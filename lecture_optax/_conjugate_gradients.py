@@ -25,7 +25,7 @@ from ._core.types import Scalar
 
 
 class Walk(NamedTuple):
-    """How far it has come: x, what is left of v, the direction p to look along next, and δ.
+    """The state of the solver: x, the residual of v, the next search direction p, and δ.
 
     Besides: the last and the least pᵀHp / pᵀp and the largest |Hp| / |p| seen, the number of
     products, whether x is still 0, and whether H + δI is flat along p.
@@ -76,7 +76,7 @@ def conjugate_gradients(
 
 
 def _seen(walk: Walk, curvature: jax.Array, size: jax.Array) -> Walk:
-    """Remember what one product showed; of a product that is infinite, that it is no number."""
+    """Record the curvature and size of one product; an infinite product has curvature NaN."""
     curvature = jnp.where(size < jnp.inf, curvature, jnp.nan)
     least = jnp.where(walk.steps > 0, jnp.minimum(walk.least, curvature), curvature)
     size = jnp.maximum(walk.size, size)
@@ -84,7 +84,7 @@ def _seen(walk: Walk, curvature: jax.Array, size: jax.Array) -> Walk:
 
 
 def _step(walk: Walk, image: jax.Array) -> Walk:
-    """To the lowest point along p, and on along what is left, conjugate to p."""
+    """Move to the lowest point along p; the next p is the residual made conjugate to p."""
     before = dot(walk.left, walk.left)
     length = before / ((walk.curvature + walk.shift) * dot(walk.p, walk.p))
     left = walk.left - length * (image + walk.shift * walk.p)
@@ -97,10 +97,10 @@ def _choose(condition: jax.Array, walk: Walk, other: Walk) -> Walk:
 
 
 def dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    """aᵀb."""
+    """Return aᵀb."""
     return jnp.vdot(a, b, precision="highest")
 
 
 def norm(a: jax.Array) -> jax.Array:
-    """|a|."""
+    """Return |a|."""
     return jnp.sqrt(dot(a, a))

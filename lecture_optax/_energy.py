@@ -94,7 +94,7 @@ def _mean_over_the_present(
 
 
 def _weights(losses: jax.Array, weights: ArrayLike | None, mask: ArrayLike | None) -> jax.Array:
-    """w of the losses' shape and precision: what is given, and 0 where an example is absent."""
+    """Return weights of the losses' shape and precision, 0 where an example is absent."""
     w = jnp.ones_like(losses)
     if weights is not None:
         w = w * as_array(_over("weights", weights, losses), losses.dtype)
@@ -104,7 +104,7 @@ def _weights(losses: jax.Array, weights: ArrayLike | None, mask: ArrayLike | Non
 
 
 def _over(name: str, given: ArrayLike, losses: jax.Array) -> jax.Array:
-    """`given`, which counts the leading axes of the losses, spread over the others."""
+    """Spread `given`, which has the leading axes of the losses, over the other axes."""
     array = jnp.asarray(given, dtype_of(given))
     if array.shape != losses.shape[: array.ndim] or array.ndim == 0:
         raise ValueError(

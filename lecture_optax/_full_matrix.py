@@ -97,12 +97,12 @@ def full_matrix(
 
 
 def outer_square(g: jax.Array) -> jax.Array:
-    """G = g gᴴ."""
+    """Return G = g gᴴ."""
     return g[:, None] * g.conj()[None, :]
 
 
 def matrix_inverse_root(m: jax.Array, eps: Scalar) -> jax.Array:
-    """D = (m^(1/2) + eps I)^(-1) of a Hermitian m >= 0, and 0 where that has no inverse."""
+    """Return D = (m^(1/2) + eps I)^(-1), m Hermitian and >= 0; D is 0 where no inverse exists."""
     return _matrix_inverse_root(m, jnp.asarray(eps, jnp.finfo(m.dtype).dtype))
 
 
@@ -132,7 +132,7 @@ def _derivative(primals, tangents):
 
 
 def _spectrum(m: jax.Array, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """√λ, 1/(√λ + ε) and the eigenvectors. Rounding counts as 0; NaN stays NaN."""
+    """Return √λ, 1/(√λ + ε) and the eigenvectors. Rounding counts as 0; NaN stays NaN."""
     values, vectors = jnp.linalg.eigh(m)
     noise = rounding(jnp.max(values, initial=0))
     root = jnp.sqrt(jnp.where(values <= noise, 0, values))
@@ -141,6 +141,6 @@ def _spectrum(m: jax.Array, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.A
 
 
 def _turn(x: jax.Array, vectors: jax.Array) -> jax.Array:
-    """V x Vᴴ."""
+    """Return V x Vᴴ."""
     product = jnp.matmul(vectors, as_array(x, vectors.dtype), precision="highest")
     return jnp.matmul(product, vectors.conj().T, precision="highest")

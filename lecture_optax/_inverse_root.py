@@ -1,4 +1,4 @@
-"""From a magnitude to the diagonal of D: 1/sqrt(c), and 1/c. Here stands ε."""
+"""The diagonal of D from a magnitude c: 1/sqrt(c) or 1/c, with ε."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ def inverse_root(eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Transformation:
 
 
 def diagonal(magnitude: Any, eps: Scalar, eps_root: Scalar) -> Any:
-    """d = 1 / (sqrt(c + eps_root) + eps) for every c of a tree, and 0 where that is 1/0."""
+    """Return 1 / (sqrt(c + eps_root) + eps) for every c of a tree, and 0 where that is 1/0."""
     at_zero = reciprocal(eps)  # once: no leaf watches for 0 at the root and at the quotient
     return jax.tree.map(
         lambda c: where_positive(lambda x: 1 / (jnp.sqrt(x) + eps), c + eps_root, at_zero),

@@ -15,7 +15,7 @@ from ._core.types import Scalar, Schedule, Transformation
 
 
 class LearningRateState(NamedTuple):
-    """The number of steps taken, and the rate that the last of them used."""
+    """The number of steps taken, and the learning rate of the last step."""
 
     count: ArrayLike
     learning_rate: jax.Array

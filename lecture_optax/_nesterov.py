@@ -91,7 +91,7 @@ def nesterov_trace(
 def nesterov_first_moment(
     decay: Scalar, *, accumulator_dtype: DTypeLike | None = None
 ) -> Transformation:
-    """The velocity of NAdam.
+    """Average the gradients, then look ahead: the velocity of NAdam.
 
         m(k) = decay m(k-1) + (1 - decay) g(k)
         v(k) = decay m(k) / (1 - decay^(k+1)) + (1 - decay) g(k) / (1 - decay^k)
@@ -181,7 +181,7 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
 
 def _stages(tx: optax.GradientTransformation, state: Any) -> tuple[tuple, tuple]:
-    """The names of a chain's stages, and their states; a velocity in a `restart` as itself."""
+    """Return the names and states of a chain's stages, with the velocity for a `restart`."""
     stages = [
         (member.members[0].name, own.velocity) if member.name == "restart" else (member.name, own)
         for member, own in zip(describe(tx).members, state, strict=False)

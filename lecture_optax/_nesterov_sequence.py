@@ -1,4 +1,4 @@
-"""Nesterov's sequence t(k), for any k at once."""
+"""Nesterov's sequence t(k), computed for any k without the steps before it."""
 
 import functools
 import math
@@ -13,7 +13,7 @@ _TABLED = 1024
 
 
 def nesterov_sequence(count: ArrayLike) -> jax.Array:
-    """t(k), of the recursion t(k+1) = (1 + sqrt(1 + 4 t(k)²)) / 2, t(0) = 1, for any k at once.
+    """Return t(k) of the recursion t(k+1) = (1 + sqrt(1 + 4 t(k)²)) / 2, t(0) = 1, for any k.
 
     The first ones are tabled. Later ones obey, with u = 2 t, u(k+1) = 1 + sqrt(1 + u(k)²), along
     which u - log(u)/2 - 1/(48 u²) grows by 1, up to u^-4: that is solved for u. What is left out
@@ -30,7 +30,7 @@ def nesterov_sequence(count: ArrayLike) -> jax.Array:
 
 
 def successor(t: jax.Array, factor: ArrayLike = 4) -> jax.Array:
-    """(1 + sqrt(1 + 4 t²)) / 2, or with another factor than 4."""
+    """Return (1 + sqrt(1 + 4 t²)) / 2, or the same with another factor than 4."""
     return (1 + jnp.sqrt(1 + factor * t**2)) / 2
 
 

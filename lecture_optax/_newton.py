@@ -20,10 +20,10 @@ from ._core.types import Scalar, Transformation
 
 
 class NewtonState(NamedTuple):
-    """What the last step saw and used, for a log; a step needs none of it.
+    """Figures of the last step, for a log; the next step does not use them.
 
     The shift δ; the least curvature of the loss that was seen; |v - (H + δI) x| / |v|; and the
-    number of directions looked along.
+    number of directions searched.
     """
 
     shift: jax.Array
@@ -40,7 +40,7 @@ def newton(
     tolerance: Scalar = 0.0,
     max_steps: Scalar = 1000,
 ) -> Transformation:
-    """Solve with the loss's second derivative, H = ∇²E(θ(k)): Newton's matrix D.
+    """Multiply by the inverse of the loss's second derivative H = ∇²E(θ(k)): Newton's D.
 
         x = (H + δ I)⁻¹ v,    δ = damping where that leaves H + δ I no negative eigenvalue
 
@@ -120,7 +120,7 @@ def newton(
 
 
 class _Way(NamedTuple):
-    """How A x = b is solved, A = H + δI, with its δ; what is left of v, and more for the log."""
+    """A solver of A x = b, A = H + δI, with its δ, the residual of v and figures for the log."""
 
     apply: Callable
     solve: Callable
@@ -173,20 +173,20 @@ def _times(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _products_with_hessian(loss: Callable, at: jax.Array) -> Callable:
-    """x -> H x, forward over reverse: the gradient is linearised once, for all products."""
+    """Return x -> H x, forward over reverse: the gradient is linearised once for all products."""
     with jax.default_matmul_precision("highest"):
         return jax.linearize(jax.grad(loss), at)[1]
 
 
 def _loss_of_vector(value_fn: Callable, extra_args: dict[str, Any], params: Any) -> Callable:
-    """The loss as a function of all entries, given those extra arguments that it names."""
+    """Return the loss as a function of all entries, with those extra arguments that it names."""
     names = inspect.signature(value_fn).parameters
     named = {name: x for name, x in extra_args.items() if name in names}
     return lambda vector: value_fn(cast_like(tree_of(vector, params), params), **named)
 
 
 def _given(params: Any, value_fn: Any) -> Callable:
-    """The loss, if it and the parameters were given."""
+    """Return the loss, and require that it and the parameters are given."""
     way_out = "call tx.update(gradient, state, params, value_fn=loss), with loss(params) a scalar."
     if params is None:
         raise ValueError(f"newton needs the parameters, got params=None: {way_out}")

@@ -16,7 +16,7 @@ from ._nesterov_sequence import nesterov_sequence, successor
 
 
 class OptimizedTraceState(NamedTuple):
-    """The number of gradients so far, k, and m(k), what of them the next steps will remember."""
+    """The number of gradients so far, k, and the memory m(k) of the velocity."""
 
     count: ArrayLike
     trace: optax.Updates

@@ -1,4 +1,4 @@
-"""D times v: the one place where a preconditioner meets a velocity."""
+"""The product of a preconditioner and a velocity, D times v."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -71,7 +71,7 @@ def precondition(
 
 
 def leafwise_product(d: Any, v: Any) -> Any:
-    """D v leaf by leaf: a diagonal times its leaf, or a matrix times the leaf's entries."""
+    """Return D v leaf by leaf: a diagonal times its leaf, or a matrix times the leaf's entries."""
     return jax.tree.map(_product, d, v)
 
 

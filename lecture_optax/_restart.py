@@ -1,4 +1,4 @@
-"""Restart a velocity where it leads uphill."""
+"""Restarts of a velocity that leads uphill."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from ._core.types import Transformation
 
 
 class RestartState(NamedTuple):
-    """How often it has started again, the last value (None if not used), and v's own state."""
+    """The number of restarts, the last value (None if not used), and the velocity's state."""
 
     restarts: ArrayLike
     value: ArrayLike | None
@@ -109,7 +109,7 @@ def _value_in(extra_args: dict[str, Any]) -> jax.Array:
 
 
 def _inner_product(tree: Any, other: Any) -> jax.Array:
-    """The real part of Σ conj(x) y, in the widest float that is enabled."""
+    """Return the real part of Σ conj(x) y, in the widest float that is enabled."""
     products = jax.tree.map(lambda x, y: jnp.sum((x.conj() * y).real), tree, other)
     terms = [as_array(x, default_float()) for x in jax.tree.leaves(products)]
     return sum(terms, jnp.zeros((), default_float()))

@@ -27,7 +27,7 @@ class VarianceState(NamedTuple):
 def variance(
     decay: Scalar, *, initial: Scalar = 0.0, bias_correction: bool = False
 ) -> Transformation:
-    """Average |g|² exponentially, less the square of the average.
+    """Average |g|² exponentially and subtract the square of the average gradient.
 
         m(k+1) = decay m(k) + (1 - decay) g(k),       m(0) = 0
         c(k+1) = decay c(k) + (1 - decay) |g(k)|²,    c(0) = initial

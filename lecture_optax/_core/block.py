@@ -1,12 +1,12 @@
-"""The contract of every transformation, written once.
+"""The contract of every transformation: checked leaves, and dtypes that do not change.
 
 A block's own `update_fn` is the equation and nothing else. `block` adds the contract:
 
-* a leaf that no gradient belongs to is refused by name, when the state is built, and a gradient
-  that is missing is refused by name, when it is missed;
+* `init` refuses, by path, a leaf that has no gradient; `update` refuses, by path, a gradient that
+  is missing;
 * the equation runs in at least float32, whatever the gradient, state and parameters are stored in;
-* the update leaves in the wider precision of its gradient and its parameter, so that a float32
-  parameter is not moved in bfloat16 steps; the state in the one it was born with.
+* the update has the wider precision of its gradient and its parameter, so that a float32
+  parameter is not moved in bfloat16 steps; the state keeps the precision of `init`.
 """
 
 from collections.abc import Callable
@@ -79,7 +79,7 @@ class MissingGradientError(ValueError):
 
 
 def refuse_leaves_without_gradient(params: Any) -> None:
-    """`TypeError` naming the leaves that are neither floating-point nor complex."""
+    """Raise a `TypeError` that names the leaves that are neither floating-point nor complex."""
     bad = [
         f"{jax.tree_util.keystr(path)} ({dtype_of(leaf)})"
         for path, leaf in jax.tree_util.tree_leaves_with_path(params)
@@ -93,7 +93,7 @@ def refuse_leaves_without_gradient(params: Any) -> None:
 
 
 def refuse_missing_gradients(updates: Any, params: Any, because: Exception | None = None) -> None:
-    """`MissingGradientError` naming the gradients that are None where the parameter is not.
+    """Raise a `MissingGradientError` that names the missing gradients of parameters.
 
     Without `params`, a None cannot be told from a parameter that is None too; then it is refused
     only once the equation has failed on it (`because`).

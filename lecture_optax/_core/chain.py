@@ -1,4 +1,4 @@
-"""Transformations one after the other, with no rounding in between."""
+"""A chain of transformations without rounding between them."""
 
 import optax
 

@@ -1,4 +1,4 @@
-"""Descriptions of transformations: the name, the arguments and the members, as Python."""
+"""Descriptions of transformations that print as the Python code that builds them."""
 
 import functools
 import inspect
@@ -24,7 +24,7 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True)
 class Description:
-    """A name, the arguments as they were typed, and what it is made of.
+    """The name, the typed arguments and the members of a transformation.
 
     `str` of it is Python that builds the transformation again. An optimizer prints as the chain
     that it is; a traced number as `<traced float32>`, a foreign member as `<optax clip>`.
@@ -55,7 +55,7 @@ class Description:
         return f"{self.name}(\n    {body})"
 
     def walk(self) -> "list[Description]":
-        """This description and all those below it, in the order in which they act."""
+        """Return this description and all those below it, in the order in which they act."""
         return [self, *(below for member in self.members for below in member.walk())]
 
 
@@ -103,7 +103,7 @@ def described(
 ) -> Any:
     """Let the transformations of a factory carry their description.
 
-    For a block of your own, above its factory. Defaults are left out when printed, unless `show`
+    Put it above the factory of your own block. Defaults are left out when printed, unless `show`
     names them.
 
     ```python
@@ -146,7 +146,7 @@ def described(
 
 
 def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) -> Transformation:
-    """One of Optax's own transformations, described: it prints as `optax.name(...)`."""
+    """Build one of Optax's transformations with a description: it prints as `optax.name(...)`."""
     name = f"optax.{getattr(factory, '__name__', factory)}"
     bound = inspect.signature(factory).bind(*args)
     described_as = Description(name, dict(bound.arguments), (), _call(bound, ()))
@@ -154,7 +154,7 @@ def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) ->
 
 
 def carry(tx: optax.GradientTransformation, description: Description) -> Transformation:
-    """`tx` itself, with a description attached to its `update`."""
+    """Return `tx` with a description attached to its `update`."""
 
     inner = tx.update  # not tx: who walks through closures (Optimistix) would meet init in each
 
@@ -167,7 +167,7 @@ def carry(tx: optax.GradientTransformation, description: Description) -> Transfo
 
 
 def call_as_python(name: str, signature: inspect.Signature, arguments: Mapping[str, Any]) -> str:
-    """The call of `name` with `arguments`, as it would be typed."""
+    """Return the call of `name` with `arguments`, as it would be typed."""
     bound = inspect.BoundArguments(signature, OrderedDict(arguments))
     return str(Description(name, arguments, (), _call(bound, ())))
 
@@ -183,7 +183,7 @@ def _each(value: Any) -> tuple[Any, ...]:
 
 
 def _call(bound: inspect.BoundArguments, show: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
-    """The arguments worth printing, the leading ones by position."""
+    """Return the arguments to print, the leading ones by position."""
     call: list[tuple[str, Any]] = []
     in_order = True
     for name, parameter in bound.signature.parameters.items():
@@ -205,7 +205,7 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 def as_python(value: Any, name: str = "") -> str:
-    """A value as it would be typed, where that is possible."""
+    """Return a value as it would be typed, where that is possible."""
     if isinstance(value, optax.GradientTransformation):
         return str(describe(value))
     if isinstance(value, Tracer):

@@ -1,4 +1,4 @@
-"""Dtypes: wide while computing, and on exit the one that was promised.
+"""Dtype conversions: at least float32 inside a step, and the promised dtype for its result.
 
 Nothing here promotes implicitly, so that all of it runs under `jax_numpy_dtype_promotion="strict"`.
 """
@@ -14,7 +14,7 @@ from .types import DTypeLike, Scalar
 
 
 def widen(tree: Any) -> Any:
-    """Every inexact leaf as a strongly typed array of at least float32; counters stay."""
+    """Return every inexact leaf as a strongly typed array of at least float32; counters stay."""
 
     def widen_leaf(x):
         dtype = dtype_of(x)
@@ -24,7 +24,7 @@ def widen(tree: Any) -> Any:
 
 
 def wider(tree: Any, other: Any) -> Any:
-    """Per pair of leaves, the precision that holds both."""
+    """Return, per pair of leaves, the precision that holds both."""
 
     def widest(x, y):
         return jax.ShapeDtypeStruct(jnp.shape(x), _wider(dtype_of(x), dtype_of(y)))
@@ -33,9 +33,9 @@ def wider(tree: Any, other: Any) -> Any:
 
 
 def cast_like(tree: Any, like: Any) -> Any:
-    """`tree` in the precision of `like`; a real leaf stays real beside a complex one.
+    """Return `tree` in the precision of `like`; a real leaf stays real beside a complex one.
 
-    A tree of another structure (a matrix D, say) has no leaf to be like, and stays as it is.
+    A tree of another structure (a matrix D, say) is returned unchanged.
     """
 
     def cast_leaf(x, ref):
@@ -57,39 +57,39 @@ def cast_like(tree: Any, like: Any) -> Any:
 
 
 def zeros_like(params: Any, dtype: DTypeLike | None = None) -> Any:
-    """A fresh accumulator per leaf: its shape and sharding, of `dtype` or at least float32."""
+    """Return zeros of each leaf's shape and sharding, in `dtype` or at least float32."""
     return jax.tree.map(lambda p: jnp.zeros_like(p, dtype or _wide(dtype_of(p))), params)
 
 
 def full_like_magnitude(params: Any, value: Scalar) -> Any:
-    """A fresh accumulator of magnitudes: real, also where the parameter is complex."""
+    """Return leaves filled with `value`, at least float32, real also for complex parameters."""
     return jax.tree.map(lambda p: jnp.full_like(p, value, _real(_wide(dtype_of(p)))), params)
 
 
 def scale(scalar: ArrayLike, tree: Any) -> Any:
-    """Every leaf times a scalar, in the leaf's own precision."""
+    """Multiply every leaf by a scalar, in the leaf's own precision."""
     return jax.tree.map(lambda x: as_array(as_array(scalar, _real(x.dtype)), x.dtype) * x, tree)
 
 
 def default_float() -> Any:
-    """float32, or float64 where x64 is enabled: the dtype of hyperparameters kept in a state."""
+    """Return the dtype of hyperparameters in a state: float32, or float64 if x64 is enabled."""
     return jnp.result_type(float)
 
 
 def precision(tree: Any) -> Any:
-    """The real dtype that holds every inexact leaf, at least float32."""
+    """Return the real dtype that holds every inexact leaf, at least float32."""
     found = [_real(_wide(dtype_of(x))) for x in jax.tree.leaves(tree)]
     return max(found, key=lambda dtype: jnp.finfo(dtype).bits, default=jnp.dtype(jnp.float32))
 
 
 def as_array(x: Any, dtype: Any) -> jax.Array:
-    """`x` as a strongly typed array of `dtype`; the array itself where it already is one."""
+    """Return `x` as a strongly typed array of `dtype`; the array itself where it already is one."""
     strong = isinstance(x, jax.Array) and x.dtype == dtype and not x.weak_type
     return x if strong else jax.lax.convert_element_type(x, dtype)
 
 
 def dtype_of(x: Any) -> Any:
-    """The dtype as JAX holds it: a NumPy float64 or a Python number is float32 unless x64 is on."""
+    """Return JAX's dtype: a NumPy float64 or a Python number is float32 unless x64 is on."""
     numpy_or_number = isinstance(x, np.ndarray | np.generic) or not hasattr(x, "dtype")
     return jnp.result_type(x) if numpy_or_number else x.dtype
 

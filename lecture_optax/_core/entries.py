@@ -1,4 +1,4 @@
-"""The entries of a leaf, or of a whole tree, as one vector, and the way back.
+"""Conversions of a leaf or a whole tree to one vector, and their inverses.
 
 A matrix D couples entries, so the vector is whole on every device of an explicit mesh, and what
 comes back lies where its leaf lies.
@@ -15,17 +15,17 @@ from .dtypes import as_array
 
 
 def entries(leaf: jax.Array) -> jax.Array:
-    """The entries of one leaf in a vector."""
+    """Return the entries of one leaf in a vector."""
     return _laid_out(leaf, PartitionSpec()).reshape(-1)
 
 
 def leaf_of(vector: jax.Array, like: jax.Array) -> jax.Array:
-    """`vector` in the shape and the layout of a leaf."""
+    """Return `vector` in the shape and the layout of a leaf."""
     return _laid_out(vector.reshape(like.shape), jax.typeof(like).sharding.spec)
 
 
 def vector_of(tree: Any, like: Any, dtype: Any) -> jax.Array:
-    """All entries of `tree` in one real vector; where `like` is complex, real and imaginary part.
+    """Return all entries of `tree` in a real vector; complex ones as real and imaginary part.
 
     So a real function of complex leaves becomes one on R^2n, and Optax's gradient of it, the
     conjugate of JAX's, becomes the gradient there.
@@ -36,7 +36,7 @@ def vector_of(tree: Any, like: Any, dtype: Any) -> jax.Array:
 
 
 def tree_of(vector: jax.Array, like: Any) -> Any:
-    """The tree whose entries are `vector`, in its precision; the inverse of `vector_of`."""
+    """Return the tree whose entries are `vector`, in its precision; the inverse of `vector_of`."""
     leaves, structure = jax.tree.flatten(like)
     sizes = [p.size * (2 if jnp.iscomplexobj(p) else 1) for p in leaves]
     parts = jnp.split(vector, np.cumsum(sizes)[:-1]) if leaves else []

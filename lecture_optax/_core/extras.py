@@ -37,7 +37,7 @@ def install(extra: str) -> str:
 
 
 def new_axes() -> "Axes":
-    """Return the axes of a new figure, and show nothing.
+    """Return the axes of a new figure without showing it.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """

@@ -1,4 +1,4 @@
-"""Calls that do not fit a signature, explained: the argument that was meant, and a correct call."""
+"""Explanations of calls that do not fit a signature: the intended argument, a correct call."""
 
 import functools
 import inspect
@@ -18,13 +18,13 @@ OPTIMIZER_SYNONYMS: Mapping[str, str] = {
     "epsilon": "eps",
     **dict.fromkeys(("wd", "l2"), "weight_decay"),
 }
-"""What users of Keras and PyTorch call the arguments of an optimizer."""
+"""The names of optimizer arguments in Keras and PyTorch."""
 
 
 def explain_calls(
     example: str, synonyms: Mapping[str, str]
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function say which argument was meant where a call does not fit its signature.
+    """Decorate a function: its error names the intended argument when a call does not fit.
 
     The signature and the documentation stay those of the function; a call that fits costs nothing.
 
@@ -61,7 +61,7 @@ def mistake(
     synonyms: Mapping[str, str],
     example: str = "",
 ) -> str | None:
-    """Return what is wrong with a call, or None where it fits the signature."""
+    """Return an explanation of a wrong call, or None if the call fits the signature."""
     try:
         signature.bind(*args, **kwargs)
         return None

@@ -1,4 +1,4 @@
-"""Arithmetic near zero: 1 - β^k, roots, reciprocals, |g| and |g|², their slopes, and noise."""
+"""Arithmetic near zero: 1 - β^k, roots, reciprocals, |g|, |g|², their slopes, rounding errors."""
 
 import math
 import sys
@@ -17,12 +17,12 @@ _LOG_OF_ZERO = math.log(sys.float_info.min)  # finite, so that the power 0 makes
 
 
 def abs_squared(x: jax.Array) -> jax.Array:
-    """|x|², whose derivative at a complex 0 is 0 (that of abs(x)**2 is NaN)."""
+    """Return |x|², with derivative 0 at a complex 0 (that of abs(x)**2 is NaN)."""
     return (x.conj() * x).real if jnp.iscomplexobj(x) else x * x
 
 
 def magnitude(x: jax.Array) -> jax.Array:
-    """|x|, whose derivative at 0 is 0, also where x is complex."""
+    """Return |x|, with derivative 0 at 0, also where x is complex."""
     if not jnp.iscomplexobj(x):
         return jnp.abs(x)
     zero = x == 0
@@ -30,23 +30,23 @@ def magnitude(x: jax.Array) -> jax.Array:
 
 
 def sqrt(x: jax.Array) -> jax.Array:
-    """The root of x >= 0, with slope 0 at 0: there d/dx is infinite, and 0 · ∞ is NaN."""
+    """Return the root of x >= 0, with slope 0 at 0: an infinite slope times 0 is NaN."""
     return where_positive(jnp.sqrt, x, 0)
 
 
 def reciprocal(x: ArrayLike) -> jax.Array:
-    """1/x for x > 0, and 0 at 0 as a pseudo-inverse has it: what never moved has no scale."""
+    """Return 1/x for x > 0, and 0 at 0, like a pseudo-inverse."""
     return where_positive(lambda x: 1 / x, jnp.asarray(x), 0)
 
 
 def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
-    """f(x) for x > 0, and at 0 a constant, with slope 0 there."""
+    """Return f(x) for x > 0, and a constant with slope 0 at x = 0."""
     positive = x > 0
     return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
 def decayed(decay: ArrayLike, x: jax.Array) -> jax.Array:
-    """decay · x, for a decay near 1 that was typed: float32 rounds 0.999 up by 1.3e-8.
+    """Return decay · x, precise for a Python number near 1: float32 rounds 0.999 up by 1.3e-8.
 
     In a memory of 1,000 steps that is 1.3e-5 of an average, whose weights then add up to more than
     1. As x - 0.001 x it is 5e-8. An array is a float32 already, and 1 - decay is exact.
@@ -57,19 +57,19 @@ def decayed(decay: ArrayLike, x: jax.Array) -> jax.Array:
 
 
 def decayed_tree(decay: ArrayLike, tree: Any) -> Any:
-    """Every leaf times decay, in the leaf's own precision."""
+    """Multiply every leaf by decay, in the leaf's own precision."""
     if isinstance(decay, float):
         return jax.tree.map(lambda x: decayed(decay, x), tree)
     return scale(decay, tree)
 
 
 def rounding(largest: jax.Array) -> jax.Array:
-    """What rounding leaves of a 0 beside a number of this size: 10 ulp."""
+    """Return the rounding error of a 0 next to a number of this size: 10 ulp."""
     return 10 * jnp.finfo(largest.dtype).eps * largest
 
 
 def one_minus_power(decay: Scalar, count: ArrayLike) -> jax.Array:
-    """1 - decay^count without cancellation: as written, .999 in float32 loses 1.3e-5."""
+    """Return 1 - decay^count without cancellation: as written, .999 in float32 loses 1.3e-5."""
     k = jnp.asarray(count, default_float())
     if isinstance(decay, Tracer):
         return _traced_one_minus_power(jnp.asarray(decay, k.dtype), k)

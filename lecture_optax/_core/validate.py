@@ -1,4 +1,4 @@
-"""Refuse a bad hyperparameter when the optimizer is built, by the name that you typed.
+"""Checks of hyperparameters, made when an optimizer is built.
 
 Each check takes keyword arguments, so that the message can name them: `decay(b1=b1, b2=b2)`.
 A message names the argument, the value, what is allowed and the way out. `TypeError` for a wrong
@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 
 def decay(**hyperparameters: Any) -> None:
-    """Require weights of the past, in [0, 1): a weight of 1 would never forget."""
+    """Require decays in [0, 1): with a decay of 1, an average never forgets."""
     for name, value in hyperparameters.items():
         _wide_enough(name, value)
         _number(
@@ -30,7 +30,7 @@ def decay(**hyperparameters: Any) -> None:
 
 
 def decay_or_schedule(**hyperparameters: Any) -> None:
-    """Require weights of the past, in [0, 1), or schedules of such weights."""
+    """Require decays in [0, 1), or schedules of decays."""
     for name, value in hyperparameters.items():
         if not callable(value):
             decay(**{name: value})
@@ -75,7 +75,7 @@ def at_least(least: float, **hyperparameters: Any) -> None:
 
 
 def ascending(**hyperparameters: Any) -> None:
-    """Require each number to be at most the next, where both are known before the program runs."""
+    """Require that the numbers do not decrease. Tracers are not compared."""
     for (low, x), (high, y) in itertools.pairwise(hyperparameters.items()):
         known = not isinstance(x, Tracer) and not isinstance(y, Tracer)
         if known and not float(x) <= float(y):
@@ -83,7 +83,7 @@ def ascending(**hyperparameters: Any) -> None:
 
 
 def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
-    """Require numbers of steps: whole, at least `least`, and within the reach of a counter."""
+    """Require numbers of steps: whole, at least `least`, and below 2**31."""
     for name, value in hyperparameters.items():
         allowed = f"a whole number of {of} >= {least}"
         _number(name, value, lambda x: x >= least and x.is_integer(), allowed)
@@ -111,7 +111,7 @@ def sizes(**arguments: Any) -> None:
 
 
 def one_of(*choices: Any, **arguments: Any) -> None:
-    """Require one of a few words. For one that is nearly right, the message names the right one."""
+    """Require one of `choices`. The error suggests the choice that is most similar."""
     for name, value in arguments.items():
         if value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
@@ -131,7 +131,7 @@ def nearest(word: str, words: list[str]) -> str | None:
 
 
 def _wide_enough(name: str, value: Any) -> None:
-    """A bfloat16 cannot hold 0.999: it rounds to 1, and every update would be NaN or 0."""
+    """Require at least float32: bfloat16 rounds 0.999 to 1, which makes updates NaN or 0."""
     dtype = getattr(value, "dtype", None)
     if dtype is not None and dtype.itemsize < 4 and dtype.kind not in "iub":
         raise TypeError(

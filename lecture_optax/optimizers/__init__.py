@@ -1,4 +1,4 @@
-"""The methods of the lecture, each one line of θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1).
+"""The optimizers of the lecture: choices of τ, D and v in θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1).
 
 Read them side by side: from one method to the next, one block is exchanged. Names, arguments and
 defaults are Optax's. Common to all:

@@ -1,4 +1,4 @@
-"""AdaGrad: no velocity; D remembers every gradient."""
+"""AdaGrad: the gradient, divided by the root of the sum of all squared gradients."""
 
 import optax
 

@@ -1,4 +1,4 @@
-"""Adam and its family: an averaged gradient, over the root of its averaged square."""
+"""Adam and its variants: an averaged gradient, over the root of its averaged square."""
 
 from typing import Any
 

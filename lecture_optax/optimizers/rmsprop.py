@@ -1,4 +1,4 @@
-"""RMSProp: AdaGrad with its sum exchanged for an average."""
+"""RMSProp: AdaGrad with an average of squared gradients in place of their sum."""
 
 import optax
 

@@ -1,4 +1,4 @@
-"""SGD: plain, with momentum, looking ahead. No D; the choice is the velocity."""
+"""SGD: plain, with momentum, or with Nesterov's look-ahead. It has no D."""
 
 from .._core import validate
 from .._core.chain import chain

@@ -1,4 +1,4 @@
-"""The τ and the momentum that contract a quadratic of known curvature fastest."""
+"""The learning rate and momentum that contract a quadratic of known curvature fastest."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Schedules: functions of the step, whose numbers are the leaves of a tree.
+"""Schedules: functions of the step count that are trees, with their numbers as leaves.
 
     k = 0, 1, ...:  τ(k)
 

@@ -1,4 +1,4 @@
-"""The cycle of step k, where each cycle is longer than the last by a factor."""
+"""Cycles of steps, each longer than the one before by a constant factor."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ _NO_OVERFLOW = 2.0**31 - 2**21  # where a float32 that is off in its last digit 
 
 
 class Cycle(NamedTuple):
-    """Its number 0, 1, ..., the steps since it began, and how many it has."""
+    """The number 0, 1, ... of a cycle, the steps since it began, and its length."""
 
     number: jax.Array
     step: jax.Array
@@ -20,10 +20,10 @@ class Cycle(NamedTuple):
 
 
 def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = None) -> Cycle:
-    """The cycle of step k; after the last of `cycles`, the one that would come next.
+    """Return the cycle of step k; after the last of `cycles`, the one that would come next.
 
-    Lengths are whole, period · period_factor^n rounded, so that boundaries are exact, and nothing
-    has a slope. Cycles of one length are divided out; those that grow are few, and walked.
+    Lengths are whole, period · period_factor^n rounded, so that boundaries are exact, and all
+    slopes are 0. Cycles of one length take a division, growing cycles (few) take a loop.
     """
     first = jnp.asarray(period).astype(k.dtype)
     factor = jax.lax.stop_gradient(to_float(period_factor))
@@ -50,7 +50,7 @@ def cycle_at(k: jax.Array, period: Any, period_factor: Any = 1, cycles: Any = No
 
 @jax.jit
 def end_of(period: Any, period_factor: Any, cycles: Any) -> jax.Array:
-    """The first step after the last cycle; the last step there is, where that is earlier."""
+    """Return the first step after the last cycle, at most the largest int32."""
     last = jnp.asarray(jnp.iinfo(jnp.int32).max)
     cycle = cycle_at(last, period, period_factor, cycles)
     return jnp.where(before(cycle.number, cycles), last, last - cycle.step)

@@ -1,4 +1,4 @@
-"""The part of a phase that is over, and the value there."""
+"""Positions within a phase of a schedule, and values between its two ends."""
 
 import functools
 from typing import Any, NamedTuple
@@ -13,14 +13,14 @@ from .._core.dtypes import default_float
 
 
 class Part(NamedTuple):
-    """What is done of a phase and what is left, in [0, 1]: each exact where it is small."""
+    """The completed and the remaining fraction of a phase, each exact where it is small."""
 
     done: jax.Array
     left: jax.Array
 
 
 def progress(k: jax.Array, start: ArrayLike, end: ArrayLike) -> Part:
-    """How much of the phase from `start` to `end` is over at step k; one of no steps is, at once.
+    """Return the fractions done and left at step k; a phase without steps is complete.
 
     Steps are subtracted as integers: in float32, 2^24 and 2^24 + 1 are one number.
     """
@@ -37,7 +37,7 @@ def progress(k: jax.Array, start: ArrayLike, end: ArrayLike) -> Part:
 
 
 def between(first: ArrayLike, last: ArrayLike, part: Part) -> jax.Array:
-    """From `first` to `last`, exactly at both ends, and without cancellation on the way.
+    """Interpolate from `first` to `last`, exact at both ends and without cancellation.
 
     The height above the lower end is scaled by the part that vanishes there.
     """
@@ -49,33 +49,33 @@ def between(first: ArrayLike, last: ArrayLike, part: Part) -> jax.Array:
 
 
 def half_cosine(part: Part) -> Part:
-    """(1 - cos(π x)) / 2 = sin²(π x / 2): along half a cosine, flat at both ends."""
+    """Return (1 - cos(π x)) / 2 = sin²(π x / 2): half a cosine, flat at both ends."""
     return Part(*(jnp.sin(jnp.pi / 2 * x) ** 2 for x in part))
 
 
 def climb_first(
     k: jax.Array, rate: jax.Array, *, warmup_steps: Any, peak: ArrayLike, init_value: ArrayLike = 0
 ) -> jax.Array:
-    """`rate`, after a line from `init_value` to `peak`."""
+    """Return `rate`, and during the warm-up a line from `init_value` to `peak`."""
     part = progress(k, 0, warmup_steps)
     return jnp.where(part.left > 0, between(init_value, peak, part), rate)
 
 
 def elapsed(k: jax.Array, start: ArrayLike) -> jax.Array:
-    """k - start, at least 0: an integer where `start` is one."""
+    """Return k - start, at least 0: an integer where `start` is one."""
     first, rest = _whole(start, k)
     steps = jnp.maximum(k - first, 0)
     return steps if _is_whole(start) else jnp.maximum(to_float(steps) - rest, 0)
 
 
 def before(k: jax.Array, start: ArrayLike) -> jax.Array:
-    """k < start."""
+    """Return k < start."""
     first, rest = _whole(start, k)
     return to_float(k - first) < rest
 
 
 def shift(step: Any, by: Any) -> Any:
-    """step + by, in integers where both are, and then no later than the last step there is."""
+    """Return step + by, in integers where both are, and then at most the largest integer."""
     if isinstance(step, int | float) and isinstance(by, int | float):
         return step + by
     if not (_is_whole(step) and _is_whole(by)):
@@ -85,20 +85,20 @@ def shift(step: Any, by: Any) -> Any:
 
 
 def latest(*steps: Any) -> Any:
-    """The last of some steps; a Python number if all are."""
+    """Return the last of some steps; a Python number if all are."""
     if all(isinstance(step, int | float) for step in steps):
         return max(steps)
     return functools.reduce(jnp.maximum, map(to_float, steps))
 
 
 def periods(k: jax.Array, length: ArrayLike, staircase: ArrayLike = False) -> jax.Array:
-    """k / length, or its whole part, divided in integers."""
+    """Return k / length, or its whole part by integer division."""
     whole = to_float(jnp.floor_divide(k, jnp.asarray(length, k.dtype)))
     return jnp.where(jnp.asarray(staircase), whole, to_float(k) * (1 / to_float(length)))
 
 
 def power(base: ArrayLike, rounded_off: ArrayLike, exponent: ArrayLike) -> jax.Array:
-    """(base + rounded_off)^exponent.
+    """Return (base + rounded_off)^exponent.
 
     After many steps the last bit of a base near 1 decides: 0.9999999^(2^24) is 0.19, and of the
     nearest float32 it is 0.14.
@@ -111,19 +111,19 @@ def power(base: ArrayLike, rounded_off: ArrayLike, exponent: ArrayLike) -> jax.A
 
 
 def rounded_off(number: Any) -> float:
-    """What float32 loses of a number that is known."""
+    """Return the rounding error of a number in float32, and 0 for a tracer."""
     if isinstance(number, Tracer):
         return 0.0
     return float(number) - float(np.float32(number))
 
 
 def to_float(x: ArrayLike) -> jax.Array:
-    """`x` in the widest float that is enabled."""
+    """Return `x` in the widest float that is enabled."""
     return jnp.asarray(x, default_float())
 
 
 def _whole(x: ArrayLike, k: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """x in whole steps, of the dtype of k, and the rest of it, which has the slope of x."""
+    """Return the whole part of x in the dtype of k, and the rest, which has the slope of x."""
     if _is_whole(x):
         return jnp.asarray(x, k.dtype), to_float(0)
     whole = jnp.floor(to_float(x))

@@ -56,13 +56,13 @@ class Schedule:
     factory: Callable[..., Any] | None = None
 
     def __call__(self, count: ArrayLike) -> jax.Array:
-        """τ(count), of the shape of `count`. A count below 0 is taken for 0."""
+        """Return τ(count) in the shape of `count`. A count below 0 is taken for 0."""
         evaluate = _compiled if _is_ours(self) else _evaluate
         return evaluate(self, jnp.asarray(count))
 
     @property
     def horizon(self) -> Any:
-        """The step from which on the value stays the same; None for an endless schedule."""
+        """Return the step after which the value is constant; None for an endless schedule."""
         known = jax.tree.map(_as_number, dict(self.arguments), is_leaf=_is_schedule)
         end = _as_number(self.ends(**known))
         return int(end) if isinstance(end, int | float) else end
@@ -85,7 +85,7 @@ class Schedule:
 
 
 def factory(build: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
-    """Let the schedule that `build` returns hold the arguments, and print as the call.
+    """Decorate `build`: its schedule holds the arguments and prints as the call.
 
     `build` checks them and chooses the formula. What it gives the schedule itself, it has prepared:
     that comes on top.
@@ -104,7 +104,7 @@ def factory(build: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
 
 
 def as_schedule(name: str, function: Callable) -> Schedule:
-    """A schedule of ours as it is; a function of the step becomes one that has no numbers.
+    """Return a `Schedule` unchanged; turn a function of the step into one without numbers.
 
     Only so can it be part of a tree: a function is no leaf.
     """
@@ -136,13 +136,13 @@ _compiled = jax.jit(_evaluate)
 
 
 def _is_ours(schedule: Schedule) -> bool:
-    """Whether it has no foreign part: a function may hold a tracer, which a cache would keep."""
+    """Return whether it has no foreign function: a cache would keep the tracers in one."""
     members = filter(_is_schedule, jax.tree.leaves(schedule.arguments, is_leaf=_is_schedule))
     return schedule.factory is not None and all(map(_is_ours, members))
 
 
 def _as_steps(count: jax.Array) -> jax.Array:
-    """In the default integers, saturating; between steps, in floats."""
+    """Return `count` in the default integers, saturated; between steps, in floats."""
     if not jnp.issubdtype(count.dtype, jnp.integer):
         return jnp.asarray(count, default_float())
     last = jnp.iinfo(jnp.result_type(int)).max
@@ -173,7 +173,7 @@ def _is_schedule(x: Any) -> bool:
 
 
 def _as_number(x: Any) -> Any:
-    """A concrete scalar as Python has it."""
+    """Return a concrete scalar as a Python number."""
     is_array = isinstance(x, jax.Array | np.ndarray | np.generic) and not isinstance(x, Tracer)
     return x.item() if is_array and x.ndim == 0 else x
 

@@ -1,4 +1,4 @@
-"""Learning rates that swing up and down."""
+"""Learning rates that rise and decay periodically."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ._schedule import Schedule, factory
 def cyclic(
     init_value: Scalar, peak_value: Scalar, period: Scalar, *, peak_factor: Scalar = 1.0
 ) -> Schedule:
-    """Climb and decay along a triangle, again and again.
+    """Climb and decay along a triangle, periodically.
 
         τ(k) = init_value + (peak_value - init_value) · peak_factor^n · (1 - |2 j / period - 1|)
 

@@ -20,7 +20,7 @@ def polynomial(
     *,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Fall along a power of the part of the steps that is left.
+    """Decay along a power of the fraction of the steps that is left.
 
         τ(k) = end_value + (init_value - end_value) · (1 - k / total_steps)^power
 
@@ -56,7 +56,7 @@ def linear(
     *,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Fall (or climb) along a line.
+    """Decay (or climb) along a line.
 
         τ(k) = init_value + (end_value - init_value) · k / total_steps
 
@@ -83,7 +83,7 @@ def cosine(
     *,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Fall along half a cosine, flat at both ends.
+    """Decay along half a cosine, flat at both ends.
 
         τ(k) = end_value + (init_value - end_value) · (1 + cos(π k / total_steps)) / 2
 

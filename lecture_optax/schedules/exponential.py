@@ -1,4 +1,4 @@
-"""Exponential decay: by the same factor again and again."""
+"""Exponential decay: the same factor in every step."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def exponential(
     end_value: Scalar | None = None,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Multiply the rate by the same number again and again.
+    """Multiply the learning rate by the same number in every step.
 
         τ(k) = init_value · decay_rate^(k / transition_steps)
 

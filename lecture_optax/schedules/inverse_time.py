@@ -20,7 +20,7 @@ def inverse_time(
     staircase: bool = False,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Fall like 1/k: the lecture's rate.
+    """Decay like 1/k, as in the lecture.
 
         τ(k) = init_value / (1 + decay_rate · k / transition_steps)^power
 

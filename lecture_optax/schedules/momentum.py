@@ -1,4 +1,4 @@
-"""Nesterov's momentum, and steps that beat 1/k without any."""
+"""Schedules of Nesterov's momentum, and the silver steps."""
 
 import math
 from typing import Any
@@ -35,7 +35,7 @@ def momentum_nesterov() -> Schedule:
 
 @factory
 def momentum_fista() -> Schedule:
-    """Nesterov's first momentum for convex losses: of his t, not of k itself.
+    """Nesterov's momentum of 1983 for convex losses, from his sequence t(k).
 
         μ(k) = (t(k) - 1) / t(k+1),    t(k+1) = (1 + sqrt(1 + 4 t(k)²)) / 2,    t(0) = 1
 
@@ -57,7 +57,7 @@ def momentum_fista() -> Schedule:
 
 @factory
 def momentum_constant(condition_number: Scalar) -> Schedule:
-    """Nesterov's momentum for strongly convex losses: it stays where it is.
+    """Nesterov's constant momentum for strongly convex losses.
 
         μ(k) = (√κ - 1) / (√κ + 1),    κ = L/μ, the condition number
 
@@ -85,7 +85,7 @@ def momentum_constant(condition_number: Scalar) -> Schedule:
 
 @factory
 def silver(smoothness: Scalar = 1.0) -> Schedule:
-    """The silver steps: gradient descent with these alone beats 1/k.
+    """The silver steps: learning rates with which plain gradient descent beats 1/k.
 
         τ(k) = (1 + ρ^(ν(k+1) - 1)) / L,    ρ = 1 + √2,    ν(j): how often 2 divides j
 

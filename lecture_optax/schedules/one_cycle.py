@@ -20,7 +20,7 @@ def one_cycle(
     init_value: Scalar | None = None,
     end_value: Scalar | None = None,
 ) -> Schedule:
-    """Climb along half a cosine to the peak, then decay along another, far below the start.
+    """Climb along half a cosine to the peak, then decay along another to far below the start.
 
         τ(k) from init_value to peak_value    over warmup_steps
         τ(k) from peak_value to end_value     over the rest of total_steps

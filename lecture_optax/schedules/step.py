@@ -15,7 +15,7 @@ from ._schedule import Schedule, factory
 
 @factory
 def constant(init_value: Scalar, *, warmup_steps: Scalar = 0) -> Schedule:
-    """Keep the rate: τ(k) = init_value.
+    """Keep the learning rate constant: τ(k) = init_value.
 
     **Arguments**
 
@@ -47,7 +47,7 @@ def step(
     *,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
-    """Divide the rate at given steps: τ(k) = init_value · factor^n.
+    """Multiply the learning rate at given steps: τ(k) = init_value · factor^n.
 
     **Arguments**
 
@@ -77,7 +77,7 @@ def step(
 
 
 def _checked(boundaries: Any) -> Any:
-    """Several boundaries as a tuple, or the one number."""
+    """Return several boundaries as a tuple, or the one number."""
     if not isinstance(boundaries, list | tuple) and np.ndim(boundaries) != 1:
         validate.steps(boundaries=boundaries)
         return boundaries

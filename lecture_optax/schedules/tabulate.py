@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """The steps, and the rate at each."""
+    """The steps, and the learning rate at each."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -29,7 +29,7 @@ class Table(NamedTuple):
 
 
 def tabulate(schedule: Callable, steps: Sequence[int] | ArrayLike) -> Table:
-    """The values of a schedule, as a table that prints.
+    """Return the values of a schedule as a table that prints.
 
     **Arguments**
 
@@ -98,7 +98,7 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
 
 
 def _evenly(steps: Any, most: int) -> np.ndarray:
-    """At most so many whole steps, from 0 to `steps`, both included."""
+    """Return at most so many whole steps, from 0 to `steps`, both included."""
     validate.steps(steps=steps)
     return np.linspace(0, int(steps), min(int(steps) + 1, most)).astype(int)
 

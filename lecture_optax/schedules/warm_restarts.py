@@ -33,7 +33,7 @@ def warm_restarts(
     warmup_steps: Scalar = 0,
     init_value: Scalar = 0.0,
 ) -> Schedule:
-    """Fall along half a cosine, again and again (SGDR).
+    """Decay along half a cosine, periodically (SGDR).
 
         τ(k) = end_value + (peak(n) - end_value) · (1 + cos(π j / length(n))) / 2
         length(n) = period · period_factor^n,    peak(n) = peak_value · peak_factor^n

@@ -16,7 +16,7 @@ from ._schedule import Schedule, as_schedule, factory
 def warmup(
     schedule: Callable, warmup_steps: Scalar, init_value: Scalar = 0.0, shape: str = "linear"
 ) -> Schedule:
-    """Climb to where `schedule` begins, then follow it.
+    """Climb to the first value of `schedule`, then follow it.
 
         τ(k) = init_value + (peak - init_value) · k / warmup_steps     (linear)
         τ(k) = init_value · (peak / init_value)^(k / warmup_steps)     (exponential)

@@ -23,7 +23,7 @@ def wsd(
     end_value: Scalar = 0.0,
     shape: str = "linear",
 ) -> Schedule:
-    """Climb, stay at the peak, and decay from a step that need not be known before.
+    """Climb, stay at the peak, then decay; you may choose the start of the decay later.
 
         τ(k) from init_value to peak_value       over the first warmup_steps
         τ(k) = peak_value                        until decay_start
@@ -105,7 +105,7 @@ def _wsd(
 
 
 def _decay(total_steps: Any, decay_steps: Any, decay_start: Any) -> tuple[Any, Any]:
-    """When the decay starts, and how long it takes."""
+    """Return the step at which the decay starts, and its length."""
     length = total_steps // 5 if decay_steps is None else decay_steps
     return shift(total_steps, -length) if decay_start is None else decay_start, length
 
