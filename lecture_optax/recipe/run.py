@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -112,25 +113,24 @@ def run(
         hyperparams=Arm(0, 0).hyperparams(steps),
         split=lambda problem: holdout_split(problem, seed),
     )
-    split, size = prepared.problem, prepared.program.batch_size
     held_out_from_train = given.valid is None
     race = _race(prepared, budget)
+    tried = optimizers or OPTIMIZERS
     watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
-    ended = run_session(race, optimizers or OPTIMIZERS, wrap, seed=seed, **watching)
-    selection = select_weights(race, _with_batch_statistics(race))
+    ended = run_session(race, tried, wrap, seed=seed, **watching)
+    selection = select_weights(race, partial(_with_batch_statistics, race.population))
     why = explanation_of(
         race,
         selection,
-        list(optimizers or OPTIMIZERS),
-        size,
-        n_rows(race.held_out.all),
+        list(tried),
         held_out_from_train,
         ended,
     )
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
+    size = prepared.program.batch_size
     code = reproduction_code(selection, call, steps, size, seed, held_out_from_train, own)
-    return _result(race, split, selection, why, code, optimizers or OPTIMIZERS, wrap)
+    return _result(race.population, prepared.problem, selection, why, code, tried, wrap)
 
 
 def _race(prepared: Prepared, budget: float) -> Race:
@@ -150,7 +150,7 @@ def _race(prepared: Prepared, budget: float) -> Race:
 
 
 def _result(
-    race: Race,
+    population: Population,
     problem: Problem,
     selection: Selection,
     why: Any,
@@ -158,18 +158,18 @@ def _result(
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
 ) -> Result:
-    found, population = selection.candidate, race.population
-    start = population.start
-    params = found.params if found else start.params
-    model_state = found.model_state if found else start.model_state
-    arm = found.arm if found else Arm(0, -12)
-    optimizer = list(optimizers.values())[arm.optimizer]
+    found = selection.candidate
+    weights, arm = (found, found.arm) if found else (population.start, Arm(0, -12))
+    optimizer, rate = list(optimizers.values())[arm.optimizer], arm.rate
+    if arm.decay is not None:
+        start, end = arm.decay
+        rate = wsd(rate, decay_start=start, decay_steps=end - start)
     predict = problem.functions.predict
     return Result(
         export=problem.export,
-        params=population.on_device(params),
-        model_state=population.on_device(model_state),
-        optimizer=standalone_optimizer(optimizer, wrap, _rate(arm)),
+        params=population.on_device(weights.params),
+        model_state=population.on_device(weights.model_state),
+        optimizer=standalone_optimizer(optimizer, wrap, rate),
         code=code,
         cost=population.spent / population.steps,
         gradients=population.spent,
@@ -181,26 +181,13 @@ def _result(
     )
 
 
-def _rate(arm: Arm) -> Any:
-    if arm.decay is None:
-        return arm.rate
-    start, end = arm.decay
-    return wsd(arm.rate, decay_start=start, decay_steps=end - start)
-
-
-def _with_batch_statistics(race: Race) -> Callable[[Candidate], Candidate]:
-    """Return a function that gives averaged weights their batch statistics, as `lo.fit` does."""
-    population = race.population
-
-    def with_batch_statistics(found: Candidate) -> Candidate:
-        step = jax.numpy.asarray(found.step, jax.numpy.int32)
-        carry = population.start._replace(model_state=found.model_state, step=step)
-        state = recompute_batch_statistics(
-            population.program, carry, found.params, population.source.data
-        )
-        return found if state is found.model_state else found._replace(model_state=state)
-
-    return with_batch_statistics
+def _with_batch_statistics(population: Population, found: Candidate) -> Candidate:
+    """Return averaged weights with their batch statistics, as `lo.fit` does."""
+    step = jax.numpy.asarray(found.step, jax.numpy.int32)
+    carry = population.start._replace(model_state=found.model_state, step=step)
+    data = population.source.data
+    state = recompute_batch_statistics(population.program, carry, found.params, data)
+    return found if state is found.model_state else found._replace(model_state=state)
 
 
 def fit_by_search(problem: Problem, *, steps: int, **options: Any) -> FitResult:
@@ -230,13 +217,8 @@ def fit_by_search(problem: Problem, *, steps: int, **options: Any) -> FitResult:
 def _evaluations(result: Result) -> list[dict[str, float]]:
     """Return the winner's late evaluations, as losses over the examples that were evaluated."""
     found, start = result.selection.candidate, result.explanation.subset_start
-    evaluations = result.history[found.arm].evaluations if found else []
-    late = [evaluation for evaluation in evaluations if not np.isnan(evaluation.raw)]
     return [
-        {
-            "step": evaluation.step,
-            "valid_loss": start + evaluation.raw,
-            "averaged_loss": start + evaluation.averaged,
-        }
-        for evaluation in late
+        {"step": x.step, "valid_loss": start + x.raw, "averaged_loss": start + x.averaged}
+        for x in (result.history[found.arm].evaluations if found else [])
+        if not np.isnan(x.raw)
     ]

@@ -2,12 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from ..training.checkpoint.signals import Interruptions
-from ..training.reporting.progress import show_progress
+from ..training.reporting.progress import ProgressReporter, show_progress
 from .checkpoint.snapshot import SearchSaver, fingerprint
 from .checkpoint.store import Store
 from .population.arms import OptimizerFactory, gain_of
@@ -38,10 +37,11 @@ def run_session(
     if checkpoint is not None:
         saver = SearchSaver(race, Store(checkpoint), fingerprint(race, optimizers, wrap, seed))
         saver.resume()
-    with Interruptions() as interruptions, show_search(race, progress) as show:
+    showing = show_progress(progress, unit="gradients", label="lowest loss")
+    with Interruptions() as interruptions, showing as reporter:
 
         def poll() -> None:
-            show()
+            _show(race, reporter)
             if interruptions.asked is not None:
                 _stop(saver, interruptions, on_interrupt)
             if saver is not None:
@@ -58,7 +58,7 @@ def run_session(
             log.poll = lambda: None
         if saver is not None and ended:
             saver.end()
-        show(ended=True)
+        _show(race, reporter, ended=True)
     return ended
 
 
@@ -70,21 +70,14 @@ def _stop(saver: SearchSaver | None, interruptions: Interruptions, on_interrupt:
     interruptions.obey(words)
 
 
-@contextmanager
-def show_search(race: Race, progress: Any) -> Iterator[Callable[..., None]]:
-    """Yield a function that shows the search, as often as the display wants."""
-    with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
-
-        def show(ended: bool = False) -> None:
-            members = race.population.members.values()
-            finite = sum(member.is_finite for member in members)
-            reporter.update(
-                race.population.spent,
-                race.population.limit,
-                race.held_out.start["late"] - race.progress,
-                note=f"{race.phase}, {finite} of {len(members)} arms alive",
-                ended=ended,
-                compiled=int(bool(race.candidates)),
-            )
-
-        yield show
+def _show(race: Race, reporter: ProgressReporter, ended: bool = False) -> None:
+    members = race.population.members.values()
+    finite = sum(member.is_finite for member in members)
+    reporter.update(
+        race.population.spent,
+        race.population.limit,
+        race.held_out.start["late"] - race.progress,
+        note=f"{race.phase}, {finite} of {len(members)} arms alive",
+        ended=ended,
+        compiled=int(bool(race.candidates)),
+    )

@@ -74,17 +74,9 @@ class FactoryWithGain:
         return self.build(learning_rate)
 
 
-def _adam(rate: Any) -> Transformation:
-    return adam(rate)
-
-
-def _nesterov(rate: Any) -> Transformation:
-    return sgd(rate, momentum=0.9, nesterov=True)
-
-
 OPTIMIZERS: Mapping[str, OptimizerFactory] = {
-    "adam": _adam,
-    "nesterov": FactoryWithGain(_nesterov, gain=10.0),
+    "adam": adam,
+    "nesterov": FactoryWithGain(functools.partial(sgd, momentum=0.9, nesterov=True), gain=10.0),
 }
 """The lecture's two, in the order in which they are tried."""
 
@@ -142,7 +134,7 @@ def without_average(
     optimizer: OptimizerFactory, wrap: Any, rate: Any
 ) -> optax.GradientTransformation:
     """Return the optimizer of one arm, without the average of the weights."""
-    tx = _wrap(optimizer(rate), wrap)
+    tx = optimizer(rate) if wrap is None else wrap(optimizer(rate))
     describe(tx)  # refuses what is no transformation
     return tx
 
@@ -172,10 +164,6 @@ def _built(optimizers: tuple[tuple[str, OptimizerFactory], ...], wrap: Any) -> B
         return chain(switch_optimizers(members, optimizer), average_iterates(ETA))
 
     return build
-
-
-def _wrap(tx: optax.GradientTransformation, wrap: Any) -> optax.GradientTransformation:
-    return tx if wrap is None else wrap(tx)
 
 
 def switch_optimizers(

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from ...training._cached import cached
-from ...training._trees import n_rows
+from ...training._trees import n_rows, take_rows
 from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
@@ -82,15 +82,18 @@ class HeldOut:
         self.examples, self.plan, self.rows_evaluated = examples, plan, 0
         order = np.random.default_rng(0).permutation(n_rows(data))
         self.all = jax.tree.map(jax.numpy.asarray, data)
-        self.late = self.all if plan.late == n_rows(data) else _rows(data, order[: plan.late])
-        self.early = self.late if plan.early == plan.late else _rows(data, order[: plan.early])
-        self.start = self._at_start(params, state)
+        self.late = self.all if plan.late == n_rows(data) else on_device(data, order[: plan.late])
+        self.early = self.late if plan.early == plan.late else on_device(data, order[: plan.early])
+        self._sets = {"early": self.early, "late": self.late, "all": self.all}
+        different = {id(data): data for data in self._sets.values()}
+        known = {i: self._loss(params, state, data) for i, data in different.items()}
+        self.start = {name: known[id(data)] for name, data in self._sets.items()}
         self.first = self._early_losses(params, state)
         self.spread = _mean_abs(self.first - np.mean(self.first)) if self.first is not None else 0.0
 
     def loss_change(self, params: Any, model_state: Any, rows: str) -> float:
         """Return the loss minus that of the start; infinite where it diverged."""
-        value = self._loss(params, model_state, self._sets()[rows])
+        value = self._loss(params, model_state, self._sets[rows])
         return value - self.start[rows] if abs(value) < DIVERGED else np.inf
 
     def within_budget(self, evaluations: int = 1) -> bool:
@@ -105,26 +108,18 @@ class HeldOut:
 
     def losses(self, params: Any, model_state: Any) -> np.ndarray | None:
         """Return the loss of every example, in float64; None where the loss is not their mean."""
-        self.rows_evaluated += n_rows(self.all)
-        return per_example_losses(self.examples, params, model_state, self.all)
-
-    def _at_start(self, params: Any, model_state: Any) -> dict[str, float]:
-        """Return the loss over each set of examples; equal sets are evaluated once."""
-        sets = self._sets()
-        different = {id(data): data for data in sets.values()}
-        known = {i: self._loss(params, model_state, data) for i, data in different.items()}
-        return {name: known[id(data)] for name, data in sets.items()}
+        return self._losses(params, model_state, self.all)
 
     def _loss(self, params: Any, model_state: Any, data: Any) -> float:
         self.rows_evaluated += n_rows(data)
         return evaluate(self.examples, params, model_state, data)["loss"]
 
-    def _sets(self) -> dict[str, Any]:
-        return {"early": self.early, "late": self.late, "all": self.all}
+    def _losses(self, params: Any, model_state: Any, data: Any) -> np.ndarray | None:
+        self.rows_evaluated += n_rows(data)
+        return per_example_losses(self.examples, params, model_state, data)
 
     def _early_losses(self, params: Any, model_state: Any) -> np.ndarray | None:
-        self.rows_evaluated += n_rows(self.early)
-        found = per_example_losses(self.examples, params, model_state, self.early)
+        found = self._losses(params, model_state, self.early)
         return found if found is not None and np.isfinite(found).all() else None
 
 
@@ -144,7 +139,8 @@ def per_example_losses(
             return None
         if np.ndim(whole) == 0 and not np.isclose(np.mean(rows), whole, rtol=1e-3, atol=1e-6):
             return None
-        parts.append(_mean_of_each(whole if np.ndim(whole) else rows))
+        losses = np.asarray(whole if np.ndim(whole) else rows, np.float64)
+        parts.append(losses.reshape(len(losses), -1).mean(1))
     return np.concatenate(parts)
 
 
@@ -167,11 +163,8 @@ def _whole_and_each(examples: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(both)
 
 
-def _mean_of_each(losses: np.ndarray) -> np.ndarray:
-    return np.asarray(losses, np.float64).reshape(len(losses), -1).mean(1)
-
-
-def _rows(data: Any, chosen: np.ndarray) -> Any:
+def on_device(data: Any, chosen: np.ndarray) -> Any:
+    """Return chosen rows of data as JAX's arrays."""
     return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[chosen]), data)
 
 
@@ -185,9 +178,11 @@ def holdout_split(problem: Problem, seed: int = 0) -> Problem:
     rows = _checked_rows(problem.train)
     count = max(1, round(c.HOLDOUT_SHARE * rows))
     order = np.random.default_rng([seed, rows]).permutation(rows)
-    train = order[count:] if count < rows else order
+    arrays = jax.tree.map(np.asarray, problem.train)
+    train = np.sort(order[count:] if count < rows else order)
+    valid = np.sort(order[:count])
     return dataclasses.replace(
-        problem, train=_take(problem.train, train), valid=_take(problem.train, order[:count])
+        problem, train=take_rows(arrays, train), valid=take_rows(arrays, valid)
     )
 
 
@@ -203,7 +198,3 @@ def _checked_rows(data: Any) -> int:
     if len(rows) != 1 or 0 in rows:
         raise ValueError(f"all arrays must have the same number of rows, >= 1, got {sorted(rows)}.")
     return rows.pop()
-
-
-def _take(data: Any, chosen: np.ndarray) -> Any:
-    return jax.tree.map(lambda x: np.asarray(x)[np.sort(chosen)], data)

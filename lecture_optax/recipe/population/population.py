@@ -9,7 +9,7 @@ import dataclasses
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,25 +40,6 @@ class Member:
     @property
     def is_finite(self) -> bool:
         return self.curve.failed is None
-
-
-class Outcome(NamedTuple):
-    """The state of an arm and of the budget after some steps, as the replay log holds it."""
-
-    step: int
-    failed: tuple[int, str] | None
-    leaf: str
-    gradients: float
-    updates: float
-    spent: int
-
-    @classmethod
-    def from_json(cls, values: Any) -> "Outcome":
-        step, failed, *rest = values
-        return cls(step, failed and tuple(failed), *rest)
-
-    def to_json(self) -> list[Any]:
-        return list(self)
 
 
 @dataclass
@@ -93,8 +74,8 @@ class Population:
             curve.norm_steps = curve.norm_steps or until
             self.log.measure(
                 f"{arm.name} to step {until}",
-                lambda: self._run(arm, member, until).to_json(),
-                replay=lambda values: self._replay(curve, Outcome.from_json(values)),
+                lambda: self._run(arm, member, until),
+                replay=lambda outcome: self._replay(curve, outcome),
             )
         return member.is_finite
 
@@ -127,8 +108,11 @@ class Population:
         opt_state = self.program.compiled.start(params, self._hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
-    def _run(self, arm: Arm, member: Member, until: int) -> Outcome:
-        """Run an arm in chunks. Its record grows with each, as a save may come between them."""
+    def _run(self, arm: Arm, member: Member, until: int) -> list[Any]:
+        """Run an arm in chunks, and return the state of its curve and of the budget for the log.
+
+        The curve grows with each chunk, as a save may come between them.
+        """
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
         self._swap_in(arm)
         curve, member.carry = member.curve, member.carry or self.first(arm)
@@ -138,10 +122,11 @@ class Population:
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.log.poll()
         sums = curve.gradients, curve.updates
-        return Outcome(curve.step, curve.failed, curve.leaf, *sums, self.spent)
+        return [curve.step, curve.failed, curve.leaf, *sums, self.spent]
 
-    def _replay(self, curve: Curve, outcome: Outcome) -> None:
-        curve.step, curve.failed, curve.leaf, curve.gradients, curve.updates, self.spent = outcome
+    def _replay(self, curve: Curve, outcome: list[Any]) -> None:
+        curve.step, failed, curve.leaf, curve.gradients, curve.updates, self.spent = outcome
+        curve.failed = failed and tuple(failed)
 
     def _swap_in(self, arm: Arm) -> None:
         """Move the last arm to the host and this one to the device, where arms are offloaded."""

@@ -3,11 +3,12 @@
 `comparisons.py` compares the records; `text.py` puts them into sentences.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ...training._trees import n_rows
 from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
@@ -78,20 +79,19 @@ def explanation_of(
     race: Race,
     selection: Selection,
     optimizers: Sequence[str],
-    batch: int,
-    rows: int,
     held_out_from_train: bool,
     ended: bool,
 ) -> Explanation:
     """Read the explanation from a finished race."""
     population, held_out = race.population, race.held_out
-    steps, members = population.steps, population.members
-    diagnoses = diagnoses_of({arm: m.curve for arm, m in members.items()}, steps)
+    curves = {arm: member.curve for arm, member in population.members.items()}
+    diagnoses = diagnoses_of(curves, population.steps)
     records = {
-        arm: _record(optimizers, arm, m.curve, steps, diagnoses) for arm, m in members.items()
+        arm: _record(optimizers[arm.optimizer], arm, curve, population.steps, diagnoses[arm])
+        for arm, curve in curves.items()
     }
     found = selection.candidate
-    forward_rows = population.spent * batch * 3
+    forward_rows = population.spent * population.program.batch_size * 3
     return Explanation(
         arms=tuple(sorted(records.values(), key=lambda record: record.change)),
         winner=records[found.arm] if found else None,
@@ -101,7 +101,7 @@ def explanation_of(
         loss=held_out.start["all"] - selection.gain,
         error=selection.error,
         reason=selection.reason,
-        rows=rows,
+        rows=n_rows(held_out.all),
         subset_rows=held_out.plan.late,
         subset_start=held_out.start["late"],
         held_out_from_train=held_out_from_train,
@@ -115,23 +115,18 @@ def explanation_of(
 
 
 def _record(
-    optimizers: Sequence[str],
-    arm: Arm,
-    curve: Curve,
-    steps: int,
-    diagnoses: Mapping[Arm, Diagnosis | None],
+    optimizer: str, arm: Arm, curve: Curve, steps: int, diagnosis: Diagnosis | None
 ) -> ArmRecord:
     late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
     change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
-    decay = arm.decay if arm.decay and arm.decay[0] < steps else None
     return ArmRecord(
-        optimizer=optimizers[arm.optimizer],
+        optimizer=optimizer,
         rate=arm.rate,
-        decay=decay,
+        decay=arm.decay if arm.decay and arm.decay[0] < steps else None,
         steps=curve.step,
         change=change,
         at=at,
         failed=curve.failed,
         evaluations=tuple(curve.evaluations),
-        diagnosis=diagnoses[arm],
+        diagnosis=diagnosis,
     )
