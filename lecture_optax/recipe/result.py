@@ -4,9 +4,11 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..training.problem import Problem
+from ..training.result import Trained
 from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.explanation import Explanation
@@ -16,7 +18,7 @@ from .search.select import Selection
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Trained):
     """A trained model, selected by its validation loss, and the search that found it.
 
     **Attributes**
@@ -75,12 +77,13 @@ class Result:
 
         **Raises** `ImportError` with `path` and without Matplotlib, naming the extra.
         """
-        from .reporting.page import write_page
+        from .reporting.page import page_of
 
         winner = self.explanation.winner
         last = [sentence(self.stability, winner.optimizer)] if winner and self.stability else []
         if path is not None:
-            write_page(self.explanation, self.code, path, last)
+            page = page_of(self.explanation, self.code, last)
+            Path(path).expanduser().write_text(page, encoding="utf-8")
         return text_of(self.explanation, last)
 
     def plot(self, ax: Any = None) -> Any:
@@ -100,15 +103,6 @@ class Result:
         if ax is not None:
             return draw.draw_race(self.explanation, ax)
         return draw.draw_search(self.explanation)
-
-    def predict(self, x: Any) -> Any:
-        """Return the model's output for examples `x`, in evaluation mode."""
-        if self.predictor is None:
-            raise TypeError(
-                "predict needs a predict function: pass predict=, a function of (params, x), to "
-                "Problem.from_functions."
-            )
-        return self.predictor(self.params, self.model_state, x)
 
 
 def reproduction_code(

@@ -22,8 +22,25 @@ class Kept(NamedTuple):
         return f"step {self.step}{', averaged' if self.is_average else ''}"
 
 
+class Trained:
+    """What the results of a run and of a search share: the trained model predicts."""
+
+    params: Any
+    model_state: Any
+    predictor: Callable[..., Any] | None
+
+    def predict(self, x: Any) -> Any:
+        """Return the model's output for examples `x`, in evaluation mode."""
+        if self.predictor is None:
+            raise TypeError(
+                "predict needs a predict function: pass predict=, a function of (params, x), to "
+                "Problem.from_functions."
+            )
+        return self.predictor(self.params, self.model_state, x)
+
+
 @dataclass(frozen=True)
-class Result:
+class Result(Trained):
     """A trained model, and how it was trained.
 
     **Attributes**
@@ -56,15 +73,6 @@ class Result:
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     search: Any = field(repr=False, default=None)
     run: Run | None = field(repr=False, default=None)
-
-    def predict(self, x: Any) -> Any:
-        """Return the model's output for examples `x`, in evaluation mode."""
-        if self.predictor is None:
-            raise TypeError(
-                "predict needs to know how plain functions predict: give Problem.from_functions a "
-                "predict=, a function of (params, x)."
-            )
-        return self.predictor(self.params, self.model_state, x)
 
     def report(self) -> str:
         """Return a summary as plain text: print it."""

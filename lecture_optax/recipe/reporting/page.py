@@ -3,10 +3,8 @@
 import base64
 import html
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -29,21 +27,13 @@ if TYPE_CHECKING:
 Draw = Callable[["Figure"], Any]
 
 
-def write_page(
-    e: Explanation, code: str, path: str | os.PathLike, last: Sequence[str] = ()
-) -> Path:
-    """Write the page to a file.
+def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
+    """Return the page: sentences, plots, tables of all arms, and code.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
-    target = Path(path).expanduser()
-    target.write_text(page_of(e, code, last), encoding="utf-8")
-    return target
-
-
-def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
-    """Return the page: sentences, plots, tables of all arms, and code."""
-    title = html.escape(_title(e))
+    best = f"{e.winner.optimizer} at {e.winner.rate:.3g}" if e.winner else None
+    title = html.escape(best or "No arm was better than the start")
     first, *rest = [*sentences(e), *last]
     parts = [
         f"<h1>{title}</h1>",
@@ -57,11 +47,8 @@ def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
         "<h2>The same model without a search</h2>",
         f"<pre>{html.escape(code)}</pre>",
     ]
-    page = (
-        resources.files(__name__.rpartition(".")[0])
-        .joinpath("page.html")
-        .read_text(encoding="utf-8")
-    )
+    folder = resources.files(__name__.rpartition(".")[0])
+    page = folder.joinpath("page.html").read_text(encoding="utf-8")
     return Template(page).substitute(title=title, body="\n".join(parts))
 
 
@@ -96,12 +83,6 @@ def _section(title: str, caption: str, height: float, draw: Draw) -> str:
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     title, caption = html.escape(title), html.escape(caption)
     return f'<h2>{title}</h2><p>{caption}</p><img alt="{title}" src="data:image/png;base64,{data}">'
-
-
-def _title(e: Explanation) -> str:
-    if e.winner is None:
-        return "No arm was better than the start"
-    return f"{e.winner.optimizer} at {e.winner.rate:.3g}"
 
 
 def _table(
