@@ -60,7 +60,7 @@ def diagnose(
 
     ```
     """
-    if _is_several(curves):
+    if isinstance(curves, Mapping) and not any(isinstance(key, str) for key in curves):  # several
         if siblings is not None or rate is not None:
             raise ValueError(
                 "siblings and rate belong to one run, got several runs in curves: drop them, or "
@@ -83,10 +83,6 @@ def diagnose(
     return _diagnosis({**others, rate: curve}, rate)
 
 
-def _is_several(curves: Any) -> bool:
-    return isinstance(curves, Mapping) and not any(isinstance(key, str) for key in curves)
-
-
 def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, LearningCurve]:
     if not isinstance(runs, Mapping):
         raise TypeError(f"{name} must be {{learning rate: run}}, got {type(runs).__name__}.")
@@ -100,14 +96,11 @@ def _diagnosis(curves: Mapping[float, LearningCurve], own: float) -> Diagnosis:
     by_ratio = to_common_width({rate / own: curve for rate, curve in curves.items()})
     run, slowest = by_ratio[1.0], by_ratio[min(by_ratio)]
     start = start_of(slowest.losses if len(slowest.losses) else run.losses)
-    levels = [np.mean(late_part(x.losses)) for x in by_ratio.values() if _has_level(x)]
+    whole = [x.losses for x in by_ratio.values() if x.failed is None and len(x.losses)]
+    levels = [np.mean(late_part(losses)) for losses in whole]
     gain = float(max([0.0, *(start - level for level in levels)]))
     symptom = symptom_of(run, gain, start) if len(by_ratio) > 1 else symptom_of(run)
     verdict = verdict_of(symptom, by_ratio, gain)
     if symptom.name == "no progress" and verdict.remedy == "increase":
         symptom = symptom._replace(cause="too small")
     return Diagnosis(symptom, verdict)
-
-
-def _has_level(curve: LearningCurve) -> bool:
-    return curve.failed is None and len(curve.losses) > 0

@@ -96,7 +96,8 @@ class Fork(NamedTuple):
         lines = [str(self.diagnoses[1.0].verdict)]
         for factor, found in self.diagnoses.items():
             rate = f" ({factor * self.rate:.3g})" if np.isfinite(self.rate) else ""
-            lines.append(f"{_name(factor)}{rate}: {found.symptom}.")
+            name = "× 1" if factor == 1.0 else times(factor)
+            lines.append(f"{name}{rate}: {found.symptom}.")
         if self.remedy == "keep" and self.diagnoses[1.0].symptom.name == "converged":
             lines.append(
                 "The run has converged: neither learning rate reaches a clearly lower loss."
@@ -202,7 +203,3 @@ def _of_later_part(found: Diagnosis) -> Diagnosis:
     if verdict.remedy == "switch_optimizer":
         verdict = verdict._replace(remedy="keep")
     return Diagnosis(symptom, verdict)
-
-
-def _name(factor: float) -> str:
-    return "× 1" if factor == 1.0 else times(factor)

@@ -110,7 +110,7 @@ def learning_curve_of(run: Any) -> LearningCurve:
     found = getattr(run, "history", run)
     if isinstance(found, Mapping | History):
         return _from_record(found)
-    return _cut(np.asarray(_numbers(found), np.float64))
+    return _from_losses(found)
 
 
 def finite_evaluations(steps: Any, losses: Any) -> Evaluations | None:
@@ -135,7 +135,7 @@ def _from_record(records: Any) -> LearningCurve:
     """Read the columns of a history or a dict."""
     if "loss" not in records:
         raise ValueError('the record of a run must have the key "loss", with one number per step.')
-    curve = _cut(np.asarray(_numbers(records["loss"]), np.float64))
+    curve = _from_losses(records["loss"])
     rate, gradients = np.nan, None
     if "learning_rate" in records and len(records["learning_rate"]):
         rates = np.asarray(records["learning_rate"], np.float64)
@@ -147,7 +147,8 @@ def _from_record(records: Any) -> LearningCurve:
     return curve._replace(rate=rate, gradients=gradients, evaluations=evaluations)
 
 
-def _numbers(run: Any) -> np.ndarray:
+def _from_losses(run: Any) -> LearningCurve:
+    """Read an array of losses up to the first one that is not finite."""
     try:
         losses = np.asarray(run, np.float64)
     except (TypeError, ValueError):
@@ -158,11 +159,6 @@ def _numbers(run: Any) -> np.ndarray:
             f"NonFiniteError of lo.fit; or a Curve of the recipe, got {type(run).__name__}"
             f"{'' if losses is None else f' of shape {losses.shape}'}."
         )
-    return losses
-
-
-def _cut(losses: np.ndarray) -> LearningCurve:
-    """End the curve at the first loss that is not finite."""
     if not len(losses):
         raise ValueError("a curve must have one loss per step, got none.")
     finite = np.abs(losses) < LARGEST
@@ -222,12 +218,11 @@ def _object(line: str) -> dict[str, Any] | None:
 def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
     bad = [(line["step"], name) for line in lines for name in NUMBERS if _is_bad(line.get(name))]
     failed = FailedStep(int(bad[0][0]), bad[0][1]) if bad else None
-    good = [line for line in lines if _is_number(line.get("loss")) and not _is_bad(line["loss"])]
-    good = [line for line in good if failed is None or line["step"] < failed.step]
+    until = math.inf if failed is None else failed.step
+    good = [line for line in lines if line["step"] < until and _is_number(line.get("loss"))]
     if not good and failed is None:
         raise ValueError(f'{path} must have the "loss" of a run, got none in {len(lines)} lines.')
-    said = [line["learning_rate"] for line in good if _is_number(line.get("learning_rate"))]
-    rates = [rate for rate in said if rate > 0]
+    rates = [x for line in good if _is_number(x := line.get("learning_rate")) and x > 0]
     ends = np.array([line["step"] for line in good], np.int64)
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)

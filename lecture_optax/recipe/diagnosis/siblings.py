@@ -10,14 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..constants import DECADE
 from ..population.arms import Arm
 from ..population.curve import Curve
 from .diagnose import Diagnosis, diagnose
 from .learning_curve import LearningCurve, learning_curve_of
 from .symptoms import symptom_of
-
-DECADE = 4
-"""Quarter decades in a decade."""
 
 NEAREST = 2
 """A sibling is at least half a decade away: nearer ones say little about a factor of 10."""
@@ -34,7 +32,16 @@ def diagnoses_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Diagnosis
     """
     constant = _constant(curves, steps)
     found = {arm: _diagnosis(arm, constant) for arm in constant if constant[arm].means}
-    return {arm: _own(arm, curve, constant, found, steps) for arm, curve in curves.items()}
+    diagnoses: dict[Arm, Diagnosis | None] = {}
+    for arm, curve in curves.items():
+        parent = _at_rate(arm)
+        diagnoses[arm] = diagnosis = found.get(parent)
+        if diagnosis is not None and arm.decay is not None and arm.decay[0] < steps:
+            before = _up_to(constant[parent], constant[parent].step)
+            past = joined(before, learning_curve_of(curve), arm.decay[0])
+            symptom = symptom_of(past, diagnosis.verdict.gain)
+            diagnoses[arm] = diagnosis._replace(symptom=symptom)
+    return diagnoses
 
 
 def joined(parent: LearningCurve, child: LearningCurve, step: int) -> LearningCurve:
@@ -42,23 +49,6 @@ def joined(parent: LearningCurve, child: LearningCurve, step: int) -> LearningCu
     width = math.lcm(parent.width, child.width)
     before, after = parent.coarser(width).losses[: step // width], child.coarser(width)
     return after._replace(losses=np.concatenate([before, after.losses]))
-
-
-def _own(
-    arm: Arm,
-    curve: Curve,
-    constant: Mapping[Arm, Curve],
-    found: Mapping[Arm, Diagnosis],
-    steps: int,
-) -> Diagnosis | None:
-    """Return the diagnosis of the constant learning rate; a decay has its own symptom."""
-    diagnosis = found.get(_at_rate(arm))
-    if diagnosis is None or not _decays(arm, steps):
-        return diagnosis
-    assert arm.decay is not None
-    parent = constant[_at_rate(arm)]
-    past = joined(_up_to(parent, parent.step), learning_curve_of(curve), arm.decay[0])
-    return diagnosis._replace(symptom=symptom_of(past, diagnosis.verdict.gain))
 
 
 def _diagnosis(arm: Arm, constant: Mapping[Arm, Curve]) -> Diagnosis:
@@ -93,8 +83,8 @@ def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
     """Return the longest run of each constant learning rate, by its arm."""
     found: dict[Arm, Curve] = {}
     for arm, curve in curves.items():
-        own = _at_rate(arm)
-        if not _decays(arm, steps) and (own not in found or curve.step > found[own].step):
+        own, is_constant = _at_rate(arm), arm.decay is None or arm.decay[0] >= steps
+        if is_constant and (own not in found or curve.step > found[own].step):
             found[own] = curve
     return found
 
@@ -105,10 +95,6 @@ def _up_to(curve: Curve, step: int) -> LearningCurve:
     first = (curve.levels or curve.means)[:1]
     losses = np.array([*first, *means[1 : step // width]], np.float64)
     return learning_curve_of(curve)._replace(losses=losses, width=width)
-
-
-def _decays(arm: Arm, steps: int) -> bool:
-    return arm.decay is not None and arm.decay[0] < steps
 
 
 def _at_rate(arm: Arm) -> Arm:

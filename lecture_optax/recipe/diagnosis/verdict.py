@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .learning_curve import Evaluations, LearningCurve
+from .learning_curve import LearningCurve
 from .statistics import Estimate, mean, scatter
 from .symptoms import Symptom, late_part
 
@@ -144,7 +144,15 @@ def compare_to_siblings(
     curves: Mapping[float, LearningCurve], gain: float, start: float
 ) -> dict[float, Comparison]:
     """Compare the run, at 1, with every sibling; `gain` and `start` are of the training loss."""
-    own, first, held_out_gain = curves[1.0], _first_evaluation(curves), _held_out_gain(curves)
+    evaluated = [
+        x.evaluations.losses
+        for _, x in sorted(curves.items())
+        if x.evaluations is not None and x.failed is None
+    ]
+    # the run with the smallest learning rate has moved least
+    first = float(evaluated[0][0]) if evaluated else np.nan
+    held_out_gain = max([0.0, *(first - float(x[-1]) for x in evaluated)])
+    own = curves[1.0]
     rise = mean(late_part(own.losses)).value - start
     return {
         r: _by_evaluations(r, own, x, held_out_gain, first) or _by_batches(r, own, x, gain, rise)
@@ -177,26 +185,6 @@ def _by_evaluations(
     return Comparison(ratio, Estimate(y[step] - x[step], 0.0), True, gain, x[step] - first)
 
 
-def _first_evaluation(curves: Mapping[float, LearningCurve]) -> float:
-    """Return the first validation loss of the smallest learning rate, which has moved least."""
-    evaluations = _evaluations(curves)
-    return float(evaluations[min(evaluations)].losses[0]) if evaluations else np.nan
-
-
-def _held_out_gain(curves: Mapping[float, LearningCurve]) -> float:
-    """Return the decrease from the first evaluation to the lowest of the last ones."""
-    lasts = [x.losses[-1] for x in _evaluations(curves).values()]
-    return max(0.0, float(_first_evaluation(curves) - min(lasts))) if lasts else 0.0
-
-
-def _evaluations(curves: Mapping[float, LearningCurve]) -> dict[float, Evaluations]:
-    return {
-        r: x.evaluations
-        for r, x in curves.items()
-        if x.evaluations is not None and x.failed is None
-    }
-
-
 def _is_clear(size: float, x: Comparison) -> bool:
     if x.held_out:
         return bool(size > HELD_OUT_MARGIN * x.gain)
@@ -216,8 +204,9 @@ def _remedy(
         return "decrease", below is not None and bool(np.isfinite(below.difference.value))
     if not compared:
         return "uncertain", False
-    lowest = min((x for x in compared if x.is_lower), key=_difference, default=None)
-    if lowest is not None:
+    lower = [x for x in compared if x.is_lower]
+    if lower:
+        lowest = min(lower, key=lambda x: x.difference.value)
         if lowest.ratio < 1 and lowest.gain <= lowest.rise < STILL * noise:
             return "keep", False
         return "decrease" if lowest.ratio < 1 else "increase", True
@@ -237,7 +226,3 @@ def _noise(curves: Mapping[float, LearningCurve]) -> float:
 def _informative(siblings: list[Comparison]) -> Comparison | None:
     """Return the nearest sibling that is lower, otherwise the nearest."""
     return next((x for x in siblings if x.is_lower), siblings[0] if siblings else None)
-
-
-def _difference(x: Comparison) -> float:
-    return x.difference.value

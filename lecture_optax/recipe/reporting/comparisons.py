@@ -63,7 +63,10 @@ def evaluations_of(e: Explanation, arm: ArmRecord) -> list[Evaluation]:
 
 def compare(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> ArmComparison | None:
     """Compare an arm with the winner, or return None if no step has an evaluation of both."""
-    own, winners = _averages(e, arm), _averages(e, winner)
+    own, winners = (
+        {(x.step, bool(np.isnan(x.raw))): x.averaged for x in evaluations_of(e, one)}
+        for one in (arm, winner)
+    )  # early evaluations use a subset of the examples
     common = own.keys() & winners.keys()
     if not common:
         return None
@@ -104,7 +107,8 @@ def other_schedule(e: Explanation, winner: ArmRecord) -> ArmComparison | None:
     found = [
         pair
         for a in others
-        if (pair := compare(e, winner, a)) and pair.step > _branch_step(winner, a)
+        if (pair := compare(e, winner, a))
+        and pair.step > min(x.decay[0] for x in (winner, a) if x.decay)  # where they part
     ]
     return max(found, key=lambda pair: pair.step, default=None)
 
@@ -142,8 +146,8 @@ def overfitting(e: Explanation, winner: ArmRecord) -> Overfitting | None:
     for arm in dict.fromkeys((winner, furthest)):
         late = [x for x in evaluations_of(e, arm) if not np.isnan(x.raw)]
         lowest = min(late, key=lambda evaluation: evaluation.averaged, default=None)
-        if lowest and late[-1].averaged - lowest.averaged > c.OVERFITS * (e.start - e.loss):
-            by = late[-1].averaged - lowest.averaged
+        by = late[-1].averaged - lowest.averaged if lowest else 0.0
+        if lowest and by > c.OVERFITS * (e.start - e.loss):
             return Overfitting(arm, lowest.step, late[-1].step, by)
     return None
 
@@ -164,13 +168,3 @@ def near_ties(e: Explanation, winner: ArmRecord) -> list[ArmRecord]:
     late = [arm for arm in e.arms if any(not np.isnan(x.raw) for x in arm.evaluations)]
     others = {arm[:3]: arm for arm in late if arm[:3] != winner[:3] and arm.change <= margin}
     return list(others.values())
-
-
-def _averages(e: Explanation, arm: ArmRecord) -> dict[tuple[int, bool], float]:
-    """Return the averaged losses by step and by examples: early evaluations use a subset."""
-    return {(x.step, bool(np.isnan(x.raw))): x.averaged for x in evaluations_of(e, arm)}
-
-
-def _branch_step(one: ArmRecord, other: ArmRecord) -> int:
-    """Return the step at which the schedules of two arms part."""
-    return min(decay[0] for decay in (one.decay, other.decay) if decay)

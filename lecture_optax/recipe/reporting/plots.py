@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LEAST = 2
 """The fewest arms of a line."""
 
-FAINT = 0.55
+STAR: Any = {"marker": "*", "ms": 14, "mfc": "gold", "mec": "k", "ls": "", "zorder": 5}
 
 
 def draw_search(e: Explanation) -> list["Axes"]:
@@ -125,8 +125,7 @@ def _draw_winner(e: Explanation, winner: ArmRecord, ax: "Axes") -> None:
     black: dict[str, Any] = {"color": "k", "zorder": 4}
     ax.plot([x.step for x in found], averaged, **black, lw=2.2, label="selected, averaged")
     ax.plot([x.step for x in late], raw, **black, lw=1, ls="--", label="selected, raw")
-    star: dict[str, Any] = {"ms": 14, "mfc": "gold", "mec": "k", "ls": "", "zorder": 5}
-    ax.plot([e.step], [subset_loss(e)], "*", **star, label="returned")
+    ax.plot(e.step, subset_loss(e), **STAR, label="returned")
 
 
 def _loss_label(e: Explanation) -> str:
@@ -154,7 +153,7 @@ def _color(e: Explanation, arm: ArmRecord) -> str:
 
 def _faint(e: Explanation, arm: ArmRecord) -> dict[str, Any]:
     dash = DASHES[e.optimizers.index(arm.optimizer) % 7]
-    return {"color": _color(e, arm), "ls": dash, "lw": 1, "alpha": FAINT}
+    return {"color": _color(e, arm), "ls": dash, "lw": 1, "alpha": 0.55}
 
 
 class RateLine(NamedTuple):
@@ -184,40 +183,27 @@ def draw_rates(
     """
     ax = new_axes() if ax is None else ax
     for i, line in enumerate(lines):
-        _draw_line(ax, line, i)
+        losses = np.where(np.isfinite(line.losses), line.losses, np.nan)
+        style: dict[str, Any] = {"color": COLORS[i % 7], "ls": DASHES[i % 7], "lw": 1.2}
+        marks: dict[str, Any] = {"marker": MARKERS[i % 7], "ms": 4, "mfc": "white"}
+        ax.plot(line.rates, losses[:, 0], **style, **marks, label=line.name)
+        if losses.shape[1] == 3:
+            low, high = losses[:, 1:].T
+            ax.fill_between(line.rates, low, high, color=style["color"], alpha=0.15)
+        if len(line.diverged):
+            label = None if "diverged" in ax.get_legend_handles_labels()[1] else "diverged"
+            heights = np.full(len(line.diverged), 0.98 - 0.03 * (i % 7))  # one height per line
+            cross: dict[str, Any] = {"color": style["color"], "ms": 5, "label": label}
+            ax.plot(line.diverged, heights, "x", **cross, transform=ax.get_xaxis_transform())
     if start is not None:
         ax.axhline(start, color="0.5", ls=":", lw=1, label="start")
     if selected is not None:
-        ax.plot(*selected, "*", ms=14, mfc="gold", mec="k", ls="", label="selected", zorder=5)
+        ax.plot(*selected, **STAR, label="selected")
     ax.set(xscale="log", xlabel="learning rate τ", ylabel=ylabel)
     star = [] if selected is None else [selected[1]]
     clip(ax, np.concatenate([*(line.losses[:, 0] for line in lines), star]), start)
     legend_above(ax)
     return ax
-
-
-def _draw_line(ax: "Axes", line: RateLine, i: int) -> None:
-    losses = np.where(np.isfinite(line.losses), line.losses, np.nan)
-    style: dict[str, Any] = {"color": COLORS[i % 7], "ls": DASHES[i % 7], "lw": 1.2}
-    marks: dict[str, Any] = {"marker": MARKERS[i % 7], "ms": 4, "mfc": "white"}
-    ax.plot(line.rates, losses[:, 0], **style, **marks, label=line.name)
-    if losses.shape[1] == 3:
-        ax.fill_between(line.rates, losses[:, 1], losses[:, 2], color=style["color"], alpha=0.15)
-    height = 0.98 - 0.03 * (i % 7)  # in units of the axes, one height per line
-    ax.plot(
-        line.diverged,
-        np.full(len(line.diverged), height),
-        ls="",
-        marker="x",
-        ms=5,
-        color=style["color"],
-        label="diverged" if len(line.diverged) and not _has(ax, "diverged") else None,
-        transform=ax.get_xaxis_transform(),
-    )
-
-
-def _has(ax: "Axes", label: str) -> bool:
-    return label in ax.get_legend_handles_labels()[1]
 
 
 def legend_above(ax: "Axes") -> None:

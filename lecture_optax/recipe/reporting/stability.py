@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from ...schedules import wsd
@@ -11,6 +10,7 @@ from ...theory.gauge import Gauge, curvature_gauge
 from ...training._trees import n_rows
 from ...training.problem import Problem
 from ..population.arms import Arm, OptimizerFactory, without_average
+from ..population.held_out import on_device
 from ..population.population import Population, to_device
 
 ROWS = 512
@@ -39,14 +39,8 @@ def measure_stability(
 
     It measures before any decay: a learning rate that has decayed to 0 is stable everywhere.
     """
-    constant = next(
-        (
-            x
-            for x in (arm._replace(decay=None), population.restarted(arm))
-            if x in population.members
-        ),
-        arm,
-    )
+    before_decay = (arm._replace(decay=None), population.restarted(arm), arm)
+    constant = next(x for x in before_decay if x in population.members)
     member, step = population.members[constant], population.step(constant)
     if member.carry is None or not member.is_finite:
         return lambda: StabilityReport(
@@ -59,9 +53,15 @@ def measure_stability(
     def measure() -> StabilityReport:
         rate = wsd(arm.rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
         try:
-            here, batch = to_device(own, like) if offload else own, _batch(problem)
-            where = (here.params, without_average(optimizer, wrap, rate), here.opt_state)
-            gauge = curvature_gauge(_loss(problem, here.model_state, here.key), *where, batch)
+            here = to_device(own, like) if offload else own
+            drawn = np.random.default_rng(0).permutation(n_rows(problem.train))[:ROWS]
+            batch = on_device(problem.train, drawn)
+
+            def loss(params, batch):  # with one key, as a curvature belongs to one function
+                return problem.loss(params, here.model_state, batch, here.key)[0]
+
+            tx = without_average(optimizer, wrap, rate)
+            gauge = curvature_gauge(loss, here.params, tx, here.opt_state, batch)
         except Exception as error:  # of a user's loss or optimizer: the report does without
             return StabilityReport(None, step, arm.rate, " ".join(str(error).split()))
         return StabilityReport(gauge, step, arm.rate)
@@ -80,14 +80,3 @@ def sentence(report: StabilityReport, optimizer: str) -> str:
         f"limit {gauge.edge:.4g} ({gauge.colour}) for {where}; learning rates up to {largest:.3g} "
         "would be stable at this point. For information only; the selection does not use it."
     )
-
-
-def _loss(problem: Problem, model_state: Any, key: Any) -> Callable[..., Any]:
-    """Fix the key, as a curvature belongs to one function."""
-    return lambda params, batch: problem.loss(params, model_state, batch, key)[0]
-
-
-def _batch(problem: Problem) -> Any:
-    rows = n_rows(problem.train)
-    drawn = np.random.default_rng(0).permutation(rows)[:ROWS]
-    return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[drawn]), problem.train)
