@@ -144,18 +144,17 @@ class SearchSaver:
         library has written; `OSError` if the folder cannot be made.
         """
         saved = self.store.newest()
-        if saved is not None:
-            if words := difference(self.identity, saved.notes["identity"]):
-                raise ValueError(
-                    f"checkpoint={str(self.store.path)!r} holds another search: {words}. Nothing "
-                    "was changed in it. Give each search its own folder, or remove this "
-                    "one to start again."
-                )
-            log = self.race.population.log
-            log.entries, log.restore = saved.notes["log"], partial(restore, self.race, saved)
-            self._saved = len(log.entries)
-        else:
+        if saved is None:
             self.store.make()
+            return
+        if words := difference(self.identity, saved.notes["identity"]):
+            raise ValueError(
+                f"checkpoint={str(self.store.path)!r} holds another search: {words}. Nothing was "
+                "changed in it. Give each search its own folder, or remove this one to start again."
+            )
+        log = self.race.population.log
+        log.entries, log.restore = saved.notes["log"], partial(restore, self.race, saved)
+        self._saved = len(log.entries)
 
     def poll(self) -> None:
         """Save, if it is time."""
@@ -188,8 +187,8 @@ def fingerprint(
     The code of model and loss is represented by the loss at the start.
     """
     population, held_out = race.population, race.held_out
-    arrays = {"train": population.source.data, "valid": held_out.all}
-    start = population.start
+    params = population.start.params
+    arrays = {"train": population.source.data, "valid": held_out.all, "params": params}
     return {
         "seed": int(seed),
         "steps": population.steps,
@@ -197,7 +196,7 @@ def fingerprint(
         "budget": race.budget,
         "the loss at the start": f"{held_out.start['all']:.3g}",
         **{f"optimizer {name}": _words_of(x, wrap) for name, x in optimizers.items()},
-        **dict(arrays_of({**arrays, "params": start.params})),
+        **dict(arrays_of(arrays)),
     }
 
 

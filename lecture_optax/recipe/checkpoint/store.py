@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class Store:
         """Write a save. Parts that are on the disk already are not made again."""
         there = set().union(*self._saves.values())
         for name in parts.keys() - there:
-            write_file(self._part(name), partial(_save_part, parts[name]()))
+            write_file(self._part(name), partial(np.savez, **parts[name]()))
         self._number += 1
         body = json.dumps({"format": FORMAT, **notes, "parts": list(parts)}).encode()
         write_file(self._notes(self._number), lambda file: file.write(_sealed(body)))
@@ -114,10 +114,6 @@ class Store:
 
 def _sealed(body: bytes) -> bytes:
     return f"{zlib.crc32(body):08x}\n".encode() + body
-
-
-def _save_part(part: Arrays, file: IO[bytes]) -> None:
-    np.savez(file, **part)  # type: ignore[arg-type]
 
 
 def _read_part(path: Path) -> Arrays:

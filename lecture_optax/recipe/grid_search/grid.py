@@ -46,8 +46,7 @@ class Grid:
         """Return the hyperparameters of a run; without a decay, it starts after the last step."""
         optimizer, rate, schedule, _ = key
         decay = self.schedules[schedule]
-        start = round(decay[0] * steps) if decay else steps
-        end = round(decay[1] * steps) if decay else steps + 1
+        start, end = (round(x * steps) for x in decay) if decay else (steps, steps + 1)
         return {
             "optimizer": list(self.own or OPTIMIZERS).index(optimizer),
             "learning_rate": rate,

@@ -13,7 +13,13 @@ from ..._core.tables import text_table
 from ...training.checkpoint.snapshot import difference
 from .grid import Key
 
-MEASURES = ("final", "lowest", "averaged", "averaged_lowest")
+MEASURES = {
+    "final": "validation loss at the end",
+    "lowest": "lowest validation loss",
+    "averaged": "validation loss of averaged weights at the end",
+    "averaged_lowest": "lowest validation loss of averaged weights",
+}
+"""The losses of a `Row`, and their names in a plot."""
 
 
 class Row(NamedTuple):
@@ -116,15 +122,7 @@ class SweepResult:
         ]
         best = self.best(by)
         selected = (best.rate, best.loss) if np.isfinite(best.loss) else None
-        return draw_rates(lines, ax, selected=selected, start=self.start, ylabel=_LABELS[by])
-
-
-_LABELS = {
-    "final": "validation loss at the end",
-    "lowest": "lowest validation loss",
-    "averaged": "validation loss of averaged weights at the end",
-    "averaged_lowest": "lowest validation loss of averaged weights",
-}
+        return draw_rates(lines, ax, selected=selected, start=self.start, ylabel=MEASURES[by])
 
 
 def _cell(key: tuple[str, float, str], rows: list[Row], by: str) -> GridCell:
@@ -136,11 +134,10 @@ def _cell(key: tuple[str, float, str], rows: list[Row], by: str) -> GridCell:
 
 def _by_line(cells: tuple[GridCell, ...]) -> dict[str, list[GridCell]]:
     """Return the cells of every optimizer and schedule, by ascending learning rate."""
-    lines: dict[str, list[GridCell]] = {}
+    lines: dict[str, list[GridCell]] = {_name(cell): [] for cell in cells}
     for cell in sorted(cells, key=lambda cell: cell.rate):
-        lines.setdefault(_name(cell), []).append(cell)
-    order = dict.fromkeys(_name(cell) for cell in cells)
-    return {name: lines[name] for name in order}
+        lines[_name(cell)].append(cell)
+    return lines
 
 
 def _line(name: str, cells: list[GridCell]) -> tuple[str, str, str, str, str]:

@@ -74,7 +74,8 @@ class Runs:
         if not keys:
             return
         yield self.row(keys[0])
-        pool = ThreadPoolExecutor(_workers())
+        on_cpu = jax.default_backend() == "cpu"  # where a small model uses one core
+        pool = ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1)
         try:
             rows: list[Future[Row]] = [pool.submit(self.row, key) for key in keys[1:]]
             for row in as_completed(rows):
@@ -217,8 +218,3 @@ def row_of(key: Key, losses: Losses, failed: int | None) -> Row:
     at = int(np.argmin(raw))
     ends = (math.inf, math.inf) if failed is not None else (raw[-1], averaged[-1])
     return Row(*key, ends[0], raw[at], steps[at], ends[1], min(averaged), failed)
-
-
-def _workers() -> int:
-    """Return the number of threads: one per core on a CPU, as a small model uses one core."""
-    return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
