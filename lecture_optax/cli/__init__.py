@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from .._core import __version__, validate
+from .._core import __version__
 from .._core.extras import require
-from .arguments import UsageError, usage_errors
+from .arguments import UsageError, one_of
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
@@ -35,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         with _ended_by_signals(), _short_warnings():
-            return _run(list(sys.argv[1:] if arguments is None else arguments))
+            words = list(sys.argv[1:] if arguments is None else arguments)
+            if words == ["--version"]:
+                print(f"lecture-optax {__version__}")
+                return 0
+            return _verb_of(words).run()
     except UsageError as error:
         return _print_error(str(error), 2)
     except KeyboardInterrupt as interrupt:
@@ -59,13 +63,6 @@ def script() -> NoReturn:
     sys.exit(status)
 
 
-def _run(words: list[str]) -> int:
-    if words == ["--version"]:
-        print(f"lecture-optax {__version__}")
-        return 0
-    return _verb_of(words).run()
-
-
 def _verb_of(words: list[str]) -> Any:
     """Parse the verb and its arguments."""
     tyro = require("tyro", extra="cli", what="the command line")
@@ -78,8 +75,7 @@ def _verb_of(words: list[str]) -> Any:
     all_of_them = (Train, Recipe, Compare, Diagnose, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
-        with usage_errors():
-            validate.one_of(*verbs, **{"the verb": words[0]})
+        one_of("the verb", words[0], verbs)
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
         prog="lecture-optax",

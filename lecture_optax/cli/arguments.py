@@ -101,7 +101,8 @@ def _called(name: str) -> Any:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module exists, and another one that it imports does not
         raise UsageError(f"there is no module {module_name!r}, in {name!r}.") from error
-    one_of(f"the function in {name!r}", function_name, _functions(module))
+    functions = [name for name, x in vars(module).items() if inspect.isfunction(x)]
+    one_of(f"the function in {name!r}", function_name, functions)
     problem = getattr(module, function_name)()
     if not isinstance(problem, Problem):
         raise UsageError(
@@ -109,7 +110,3 @@ def _called(name: str) -> Any:
             "build it with Problem.from_linen, from_nnx, from_equinox or from_functions."
         )
     return problem
-
-
-def _functions(module: Any) -> list[str]:
-    return [name for name, x in vars(module).items() if inspect.isfunction(x)]

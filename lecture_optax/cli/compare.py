@@ -59,14 +59,11 @@ class Compare(RunOptions):
             validate.steps(least=0, warmup=self.warmup)
             check_picture(self.picture)
         named = [_name_and_rate(word) for word in self.optimizers]
-        built = [
-            optimizer_of(name, rate, self.schedule, options["steps"], self.warmup)
-            for name, rate in named
-        ]
+        plan = self.schedule, options["steps"], self.warmup
+        optimizers = [optimizer_of(*each, *plan) for each in named]
         task = problem.build()
         entries = [
-            _entry(name, rate, task, tx, options)
-            for (name, rate), tx in zip(named, built, strict=True)
+            _entry(*each, task, tx, options) for each, tx in zip(named, optimizers, strict=True)
         ]
         if self.json:
             for entry in entries:

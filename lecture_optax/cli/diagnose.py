@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from .arguments import UsageError, usage_errors
+from .train import number
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis
@@ -65,16 +66,16 @@ def record_of(name: str, rate: float, found: "Diagnosis") -> dict[str, Any]:
     symptom, verdict = found
     return {
         "run": name,
-        "learning_rate": _finite(rate),
+        "learning_rate": number(rate),
         "symptom": symptom.name,
         "cause": symptom.cause,
         "remedy": verdict.remedy,
         "is_significant": verdict.is_significant,
         "steps": symptom.steps,
-        "start": _finite(symptom.start),
-        "level": _finite(symptom.level),
-        "decrease": _finite(symptom.decrease.value),
-        "error": _finite(symptom.decrease.error),
+        "start": number(symptom.start),
+        "level": number(symptom.level),
+        "decrease": number(symptom.decrease.value),
+        "error": number(symptom.decrease.error),
         "failed": symptom.failed and symptom.failed._asdict(),
         "text": str(found),
     }
@@ -100,7 +101,3 @@ def _rates(runs: "dict[str, LearningCurve]") -> list[float]:
 
 def _at(rate: float) -> str:
     return f" at {rate:.3g}" if math.isfinite(rate) else ""
-
-
-def _finite(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._core import validate
 from .arguments import usage_errors
 from .options import RunOptions
+from .train import number
 
 if TYPE_CHECKING:
     from ..recipe import Result
@@ -30,7 +31,11 @@ class Recipe(RunOptions):
         problem, options = self.checked()
         with usage_errors():
             validate.at_least(0.5, budget=self.budget)
-            self._check_report()
+            folder = self.report.expanduser().parent if self.report else Path()
+            if not folder.is_dir():  # the page could not be written after the search
+                raise ValueError(
+                    f"report must be a file in a folder that exists, got {self.report}."
+                )
         options |= {"budget": self.budget, "checkpoint": self.checkpoint}
         result = recipe.run(problem.build(), **options)
         if self.report:
@@ -40,12 +45,6 @@ class Recipe(RunOptions):
         else:
             print(f"{result.explain()}\n\n{result.code}", end="")
         return 0
-
-    def _check_report(self) -> None:
-        """Raise before the search if the page could not be written after it."""
-        folder = self.report.expanduser().parent if self.report else Path()
-        if not folder.is_dir():
-            raise ValueError(f"report must be a file in a folder that exists, got {self.report}.")
 
 
 def record_of(result: "Result") -> dict[str, Any]:
@@ -60,7 +59,7 @@ def record_of(result: "Result") -> dict[str, Any]:
         "averaged": why.is_average,
         "start": why.start,
         "loss": why.loss,
-        "error": why.error if why.error == why.error else None,
+        "error": number(why.error),
         "validation_examples": why.rows,
         "gradients": why.gradients,
         "cost": result.cost,
