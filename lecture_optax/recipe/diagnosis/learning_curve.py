@@ -222,7 +222,7 @@ def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
     good = [line for line in lines if line["step"] < until and _is_number(line.get("loss"))]
     if not good and failed is None:
         raise ValueError(f'{path} must have the "loss" of a run, got none in {len(lines)} lines.')
-    rates = [x for line in good if _is_number(x := line.get("learning_rate")) and x > 0]
+    rates = [x for line in good if _is_number(x := line.get("learning_rate", 0)) and x > 0]
     ends = np.array([line["step"] for line in good], np.int64)
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)
