@@ -173,13 +173,11 @@ def call_as_python(name: str, signature: inspect.Signature, arguments: Mapping[s
 
 
 def _members(bound: inspect.BoundArguments) -> tuple[Description, ...]:
-    given = [x for value in bound.arguments.values() for x in _each(value)]
-    return tuple(describe(x) for x in given if isinstance(x, optax.GradientTransformation))
-
-
-def _each(value: Any) -> tuple[Any, ...]:
-    is_several = isinstance(value, tuple) and not isinstance(value, optax.GradientTransformation)
-    return value if is_several else (value,)
+    kind, found = optax.GradientTransformation, []
+    for value in bound.arguments.values():
+        several = value if isinstance(value, tuple) and not isinstance(value, kind) else (value,)
+        found += [describe(x) for x in several if isinstance(x, kind)]
+    return tuple(found)
 
 
 def _call(bound: inspect.BoundArguments, show: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
@@ -218,11 +216,8 @@ def as_python(value: Any, name: str = "") -> str:
         return f"[{', '.join(as_python(x) for x in value)}]"
     if callable(value) and not _is_ours(value):
         return f"<function {getattr(value, '__name__', type(value).__name__)}>"
-    return repr(value) if isinstance(value, (int, float, str)) else _short(value)
-
-
-def _short(value: Any) -> str:
-    return repr(value) if _is_ours(value) else reprlib.repr(value)
+    is_whole = isinstance(value, (int, float, str)) or _is_ours(value)
+    return repr(value) if is_whole else reprlib.repr(value)
 
 
 def _is_ours(value: Any) -> bool:

@@ -77,7 +77,8 @@ def check(
         )
     subject = Subject(make, **options)
     for name in (*subject.exceptions, *(laws or ())):
-        _law_called(name)
+        if name not in LAWS:
+            raise ValueError(f"there is no law {name!r}: the laws are {', '.join(LAWS)}.")
     broken = [found for name in laws or LAWS if (found := _broken(LAWS[name], subject))]
     if broken:
         number = "1 law" if len(broken) == 1 else f"{len(broken)} laws"
@@ -90,9 +91,3 @@ def _broken(law: Law, subject: Subject) -> str:
     except AssertionError as error:
         return str(error)
     return ""
-
-
-def _law_called(name: str) -> Law:
-    if name not in LAWS:
-        raise ValueError(f"there is no law {name!r}: the laws are {', '.join(LAWS)}.")
-    return LAWS[name]

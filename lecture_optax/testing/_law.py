@@ -96,6 +96,11 @@ def leaves(tree: Any) -> list[tuple[str, Any]]:
     ]
 
 
+def counts(state: Any) -> list[tuple[str, int]]:
+    """Every `count` in a state, with its path as a name."""
+    return [(path, int(leaf)) for path, leaf in leaves(state) if path.endswith(".count")]
+
+
 def entry(tree: Any, i: int) -> Any:
     """The i-th of several stacked trees."""
     return jax.tree.map(lambda x: x[i], tree)

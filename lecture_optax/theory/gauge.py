@@ -91,8 +91,8 @@ def curvature_gauge(
     with jax.numpy_dtype_promotion("standard"):  # a method may promote dtypes
         method = frozen(tx, params, state)
         in_proportion = is_in_proportion(tx, params, state, gradient, method.first)
-    rate = _rate(state)
-    if not method.is_linear and _steps(state) == 0:
+    rate, count = _rate_and_count(state)
+    if not method.is_linear and count is not None and int(np.asarray(count)) == 0:
         raise ValueError(
             f"{name_of(tx)} has not received a gradient yet, so its D would be 1/ε: take a few "
             "steps first."
@@ -163,18 +163,11 @@ def _edge(method: Any, rate: float) -> float:
     return float(method.stable[i] * (method.long_run[i] / rate if has_unit else 1))
 
 
-def _rate(state: Any) -> float:
-    """Return the learning rate in the state, NaN unless there is exactly one."""
+def _rate_and_count(state: Any) -> tuple[float, Any]:
+    """Return the only learning rate in a state, or NaN, and its number of updates, or None."""
     try:
-        rates = list(current(state).learning_rates.values())
-    except ValueError:
-        return np.nan
-    return float(np.asarray(rates[0])) if len(rates) == 1 else np.nan
-
-
-def _steps(state: Any) -> int | None:
-    """Return the number of updates that a state has counted, None if it counts none."""
-    try:
-        return int(np.asarray(current(state).count))
-    except ValueError:
-        return None
+        now = current(state)
+    except ValueError:  # the state counts no updates
+        return np.nan, None
+    rates = list(now.learning_rates.values())
+    return float(np.asarray(rates[0])) if len(rates) == 1 else np.nan, now.count

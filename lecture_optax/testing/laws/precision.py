@@ -6,15 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._law import (
-    expect,
-    finite,
-    law,
-    leaves,
-    naming,
-    same_values,
-    with_and_without_x64,
-)
+from .._law import counts, expect, finite, law, leaves, naming, same_values, with_and_without_x64
 from .._samples import name_of, one, paired, pairs, still, wider
 from .._subject import Subject
 
@@ -139,22 +131,20 @@ def the_number_of_steps_is_exact(subject: Subject) -> None:
     tx = subject.build(**slow)
     params, gradients = one(subject)
     _, state = subject.run(tx, params, gradients[:2])
-    counters = [path for path, _ in leaves(state) if path.endswith(".count")]
-    for count in _FAR if counters else []:
+    if not counts(state):
+        return
+    for count in _FAR:
         update, after = subject.update(tx, gradients[2], _at(state, count), params)
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             wide = jax.tree.map(_widest, (gradients[2], _at(state, count), params))
             expected, _ = subject.update(tx, *wide)
         same_values(update, expected, f"the update after {count} steps", 1e-6)
-        for path, k in leaves(after):
-            if path.endswith(".count"):
-                expect(int(k) == count + 1, f"the count at {path} went from {count} to {k}")
-    if counters:
-        update, after = subject.update(tx, gradients[2], _at(state, _LAST), params)
-        finite(update, "the update at the last count")
-        for path, k in leaves(after):
-            if path.endswith(".count"):
-                expect(int(k) == _LAST, f"the count at {path} wrapped from {_LAST} to {k}")
+        for path, k in counts(after):
+            expect(k == count + 1, f"the count at {path} went from {count} to {k}")
+    update, after = subject.update(tx, gradients[2], _at(state, _LAST), params)
+    finite(update, "the update at the last count")
+    for path, k in counts(after):
+        expect(k == _LAST, f"the count at {path} wrapped from {_LAST} to {k}")
 
 
 def _at(state, count):

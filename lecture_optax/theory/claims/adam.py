@@ -76,12 +76,7 @@ def lone_spike(adam=adam):
     source="the formulas of the slides; Duchi et al. (2011): AdaGrad's 1/√k",
 )
 def constant_gradient(
-    adam=adam,
-    amsgrad=amsgrad,
-    adamax=adamax,
-    nadam=nadam,
-    adagrad=adagrad,
-    rmsprop=rmsprop,
+    adam=adam, amsgrad=amsgrad, adamax=adamax, nadam=nadam, adagrad=adagrad, rmsprop=rmsprop
 ):
     g, eps, b1, b2, tau = -3.0, 0.5, 0.8, 0.95, inverse_time(1.0)
     k = np.arange(1, 41)
@@ -99,7 +94,7 @@ def constant_gradient(
         "AdaMax": (adamax(1.0, b1, b2, eps), outside),
         "NAdam": (nadam(1.0, b1, b2, eps), ahead * outside),
         "AdaGrad": (adagrad(1.0, 0.25, eps), g / np.sqrt(0.25 + k * g**2 + eps)),
-        "RMSProp": (rmsprop(1.0, b2, eps), g / np.sqrt(collected * g**2 + eps)),
+        "RMSProp": (rmsprop(1.0, b2, eps), heard),
         "RMSProp, c(0) = 1/4": (rmsprop(1.0, b2, eps, 0.25), g / np.sqrt(late_start + eps)),
         "RMSProp, its steps in a velocity": (rmsprop(tau, b2, eps, momentum=0.7), heavy),
         "RMSProp, look-ahead": (

@@ -30,9 +30,7 @@ STEPS = 30
     picture="memory",
 )
 def nesterov_is_the_textbook(
-    sgd=sgd,
-    nesterov_trace=nesterov_trace,
-    momentum_nesterov=momentum_nesterov,
+    sgd=sgd, nesterov_trace=nesterov_trace, momentum_nesterov=momentum_nesterov
 ):
     moving = momentum_nesterov()
     momenta = {"0.9": (0.9, lambda k: 0.9), "k/(k+3)": (moving, lambda k: k / (k + 3))}

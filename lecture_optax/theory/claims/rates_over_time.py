@@ -10,23 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...schedules import (
-    constant,
-    cosine,
-    cyclic,
-    exponential,
-    inverse_time,
-    join,
-    linear,
-    one_cycle,
-    polynomial,
-    scale,
-    silver,
-    step,
-    warm_restarts,
-    warmup,
-    wsd,
-)
+from ... import schedules
 from .statement import Finding, statement
 
 k = np.arange(61.0)
@@ -39,13 +23,13 @@ k = np.arange(61.0)
     source="the lecture; cosine: Loshchilov and Hutter (2017), equation 5; Bengio (2012)",
 )
 def rates_that_fall(
-    step=step,
-    exponential=exponential,
-    inverse_time=inverse_time,
-    polynomial=polynomial,
-    linear=linear,
-    cosine=cosine,
-    silver=silver,
+    step=schedules.step,
+    exponential=schedules.exponential,
+    inverse_time=schedules.inverse_time,
+    polynomial=schedules.polynomial,
+    linear=schedules.linear,
+    cosine=schedules.cosine,
+    silver=schedules.silver,
 ):
     left, wave = 1 - np.minimum(k, 40) / 40, (1 + np.cos(np.pi * np.minimum(k, 40) / 40)) / 2
     drops = (k >= 10).astype(int) + (k >= 30)
@@ -81,20 +65,20 @@ def rates_that_fall(
     source="Loshchilov and Hutter (2017), section 3; Smith (2017), Smith and Topin (2018)",
 )
 def rates_that_come_back(
-    warm_restarts=warm_restarts,
-    cyclic=cyclic,
-    one_cycle=one_cycle,
-    wsd=wsd,
-    warmup=warmup,
-    join=join,
-    scale=scale,
+    warm_restarts=schedules.warm_restarts,
+    cyclic=schedules.cyclic,
+    one_cycle=schedules.one_cycle,
+    wsd=schedules.wsd,
+    warmup=schedules.warmup,
+    join=schedules.join,
+    scale=schedules.scale,
 ):
     """Cycles of 8, 16 and 32 steps begin at 8 (2^n - 1), so that n = log2(k/8 + 1), rounded."""
     n = np.floor(np.log2(k / 8 + 1))
     peak, part = 2 * 0.5**n, (k - 8 * (2**n - 1)) / (8 * 2**n)
     triangle = 1 - np.abs(2 * (k % 10) / 10 - 1)
     up, down = np.minimum(k, 15) / 15, (np.clip(k, 15, 50) - 15) / 35
-    fading, flat = exponential(2.0, 0.9), constant(3.0)
+    fading, flat = schedules.exponential(2.0, 0.9), schedules.constant(3.0)
     later = np.maximum(k - 20, 0)
     return off_their_formulas(
         {

@@ -3,6 +3,7 @@
 import difflib
 import json as json_module
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -49,18 +50,14 @@ def run(only: str | None = None, json: bool = False) -> int:
 def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
     """Check the statements whose names begin with `only` and yield their outcomes, one by one."""
     table = statements()
-    chosen = (
-        [table[only]]
-        if only in table
-        else [each for name, each in table.items() if name.startswith(only or "")]
-    )
-    if only and not chosen:
+    names = [only] if only in table else [n for n in table if n.startswith(only or "")]
+    if only and not names:
         near = _near(only, list(table))
         way_out = f"Did you mean {near}?" if near else f"The names are {', '.join(table)}."
         raise ValueError(
             f"only must be the name of a statement or a prefix of names, got {only!r}. {way_out}"
         )
-    return map(_decide, chosen)
+    return map(_decide, map(table.__getitem__, names))
 
 
 def _near(word: str, names: list[str]) -> str:
@@ -104,37 +101,21 @@ def _rows(outcome: Outcome) -> str:
 
 
 def _summary(outcomes: list[Outcome]) -> str:
-    counts = {
-        verdict: sum(outcome.verdict == verdict for outcome in outcomes)
-        for verdict in ("holds", "fails", "skipped")
-    }
-    seconds = sum(outcome.seconds for outcome in outcomes)
-    words = "{holds} hold, {fails} fail, {skipped} skipped".format(**counts)
+    count = Counter(outcome.verdict for outcome in outcomes)
+    words = f"{count['holds']} hold, {count['fails']} fail, {count['skipped']} skipped"
     noun = "statement" if len(outcomes) == 1 else "statements"
-    return f"{len(outcomes)} {noun}: {words} ({seconds:.0f} s)"
+    return f"{len(outcomes)} {noun}: {words} ({sum(each.seconds for each in outcomes):.0f} s)"
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    statement = outcome.statement
+    finding = ("what", "measured", "relation", "predicted", "tolerance", "holds")
     return {
-        "name": statement.name,
-        "claim": statement.claim,
-        "slide": statement.slide,
-        "source": statement.source,
-        "where": statement.where,
-        "picture": statement.picture,
-        "verdict": outcome.verdict,
-        "because": outcome.because,
+        **_fields(outcome.statement, "name", "claim", "slide", "source", "where", "picture"),
+        **_fields(outcome, "verdict", "because"),
         "seconds": round(outcome.seconds, 3),
-        "findings": [
-            {
-                "what": finding.what,
-                "measured": finding.measured,
-                "relation": finding.relation,
-                "predicted": finding.predicted,
-                "tolerance": finding.tolerance,
-                "holds": finding.holds,
-            }
-            for finding in outcome.findings
-        ],
+        "findings": [_fields(found, *finding) for found in outcome.findings],
     }
+
+
+def _fields(record: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}

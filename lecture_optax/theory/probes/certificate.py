@@ -115,15 +115,12 @@ def _last(H: np.ndarray, slope: Any) -> np.ndarray:
 
 
 def _performance_estimation(pep: Any, H: np.ndarray, L: float, mu: float) -> float:
-    from PEPit.functions import (  # pyright: ignore[reportMissingImports]
-        SmoothConvexFunction,
-        SmoothStronglyConvexFunction,
-    )
+    from PEPit import functions  # pyright: ignore[reportMissingImports]
 
     if mu:
-        f = pep.declare_function(SmoothStronglyConvexFunction, mu=mu, L=L)
+        f = pep.declare_function(functions.SmoothStronglyConvexFunction, mu=mu, L=L)
     else:
-        f = pep.declare_function(SmoothConvexFunction, L=L)
+        f = pep.declare_function(functions.SmoothConvexFunction, L=L)
     minimum, start = f.stationary_point(), pep.set_initial_point()
     pep.set_initial_condition((start - minimum) ** 2 <= 1)
     gradients: list[Any] = []
