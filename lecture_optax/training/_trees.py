@@ -23,10 +23,7 @@ def check_same_tree(
 
     **Raises** `ValueError` that says what the tree `must` be, the first differences, and `advice`.
     """
-    want, have = (
-        {jax.tree_util.keystr(path): np.shape(x) for path, x in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (own, given))
-    )
+    want, have = ({path: np.shape(x) for path, x in by_path(tree).items()} for tree in (own, given))
     wrong = [f"nothing for {path}" for path in want if path not in have]
     wrong += [f"{path}, which does not belong to it" for path in have if path not in want]
     wrong += [
@@ -46,6 +43,12 @@ MOST = 6
 
 ENOUGH = 2**26
 """The bytes of an array that are read: a tenth of a second."""
+
+
+def by_path(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of a tree by their paths, like `prefix['hidden'][0]`."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {prefix + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 def kind_of(x: Any) -> str:
@@ -87,13 +90,9 @@ def take_rows(data: Any, rows: Any) -> Any:
 
 def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
     """Return numbers as arrays of their dtypes: all values share one program."""
-    return {name: np.asarray(x, _dtype(x)) for name, x in numbers.items()}
+    return {name: np.asarray(x, jnp.result_type(type(x))) for name, x in numbers.items()}
 
 
 def copied(tree: Any) -> Any:
     """Return copies of the arrays: the loop donates those that it is given."""
     return jax.device_put(tree, may_alias=False)
-
-
-def _dtype(x: Any) -> Any:
-    return jnp.result_type(type(x))

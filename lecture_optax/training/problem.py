@@ -163,8 +163,7 @@ class Problem:
 
         ```
         """
-        judged = tuple((metrics or {}).items())
-        pure = plain.functions_of(init, loss, predict, judged)
+        pure = plain.functions_of(init, loss, predict, tuple((metrics or {}).items()))
         return Problem(pure, train, valid, (params, None))
 
 

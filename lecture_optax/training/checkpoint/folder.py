@@ -29,6 +29,10 @@ TRIAL = ".trial"
 """A file that is made and removed, to check that files can be made."""
 
 
+CHECKSUMS = "checksums.json"
+"""The file in a checkpoint with the CRC-32 of the others."""
+
+
 class Newest(NamedTuple):
     """The newest checkpoint that can be read: its number, what was read, and newer damaged ones."""
 
@@ -44,9 +48,7 @@ def newest_readable(
 
     Returns None where there are no `numbers`.
 
-    **Warns** of each newer one, which is damaged.
-
-    **Raises** `ValueError` where all of them are damaged. Nothing is removed.
+    **Warns** of each newer one, which is damaged. **Raises** `ValueError` where all are damaged.
     """
     damaged: dict[int, Exception] = {}
     for number in numbers:
@@ -72,10 +74,7 @@ def newest_readable(
 
 
 def check_format(path: Path, notes: Mapping[str, Any]) -> None:
-    """Check that a checkpoint has the format of this version.
-
-    **Raises** `ValueError` where another version wrote it.
-    """
+    """Raise `ValueError` for a checkpoint that another version wrote."""
     if notes.get("format") != FORMAT:
         raise ValueError(
             f"checkpoint={str(path)!r} was written by another version of lecture_optax, and this "
@@ -124,10 +123,7 @@ class CheckpointFolder:
         return newest.number, newest.saved
 
     def make(self) -> None:
-        """Make the folder. Damaged checkpoints are renamed: their steps will be saved again.
-
-        **Raises** `OSError`, in one sentence, where nothing can be written.
-        """
+        """Make the folder. Damaged checkpoints are renamed: their steps will be saved again."""
         make_writable(self.path)
         for step in self._damaged:
             name = f"{step}.damaged-{time.time_ns()}"
@@ -146,9 +142,7 @@ class CheckpointFolder:
 
         **Raises** the error of the write.
         """
-        if self._writing is None or not self._writing.done():
-            return None
-        return self.wait()
+        return self.wait() if self._writing is not None and self._writing.done() else None
 
     def wait(self) -> float | None:
         """Wait for the write in progress, if any, and return as `finished` does."""
@@ -160,11 +154,8 @@ class CheckpointFolder:
 
     def _steps(self) -> list[int]:
         """Return the steps that have a whole checkpoint, the newest first."""
-        if not self.path.is_dir():
-            return []
-        return sorted(
-            (int(x.name) for x in self.path.iterdir() if x.name.isdecimal()), reverse=True
-        )
+        names = [x.name for x in self.path.iterdir()] if self.path.is_dir() else []
+        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
 
 def _import_orbax() -> Any:
@@ -174,7 +165,7 @@ def _import_orbax() -> Any:
 
 def _read(path: Path) -> Saved:
     ocp = _import_orbax()
-    check_checksums(path)
+    _check_checksums(path)
     with _quiet():
         arrays = ocp.load_checkpointables(path)["arrays"]
         notes = ocp.checkpointables_metadata(path).custom_metadata
@@ -194,7 +185,8 @@ def _write(path: Path, step: int, arrays: dict[str, np.ndarray], notes: dict[str
         ) as checkpointer,
     ):
         checkpointer.save_checkpointables(step, {"arrays": arrays}, custom_metadata=notes)
-    write_checksums(path / str(step))
+    body = json.dumps(_checksums(path / str(step))).encode()
+    write_file(path / str(step) / CHECKSUMS, lambda file: file.write(body))
     return time.perf_counter() - began
 
 
@@ -247,16 +239,7 @@ def _quiet() -> Iterator[None]:
         logger.disabled = disabled
 
 
-CHECKSUMS = "checksums.json"
-
-
-def write_checksums(path: Path) -> None:
-    """Write the checksums of all files of a checkpoint beside them."""
-    body = json.dumps(_checksums(path)).encode()
-    write_file(path / CHECKSUMS, lambda file: file.write(body))
-
-
-def check_checksums(path: Path) -> None:
+def _check_checksums(path: Path) -> None:
     """Compare the files with their checksums. A killed writer may have left none.
 
     **Raises** `ValueError` for a file that is missing or has changed.

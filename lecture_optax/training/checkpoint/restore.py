@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.tables import text_table
-from .._trees import kind_of
+from .._trees import by_path, kind_of
 
 RATES = ("LearningRateState", "ScaleByScheduleState", "InjectStatefulHyperparamsState")
 """The states whose count is the place in a schedule, and nothing else."""
@@ -28,8 +28,7 @@ class Leaf(NamedTuple):
 
 def leaves_of(tree: Any, prefix: str) -> list[Leaf]:
     """Return the leaves of parameters or of a model's state, whose path is their name."""
-    paths = jax.tree_util.tree_leaves_with_path(tree)
-    return [Leaf(path := prefix + jax.tree_util.keystr(keys), path, x) for keys, x in paths]
+    return [Leaf(path, path, x) for path, x in by_path(tree, prefix).items()]
 
 
 def state_leaves_of(opt_state: Any, params: Any, prefix: str) -> list[Leaf]:
@@ -42,17 +41,19 @@ def state_leaves_of(opt_state: Any, params: Any, prefix: str) -> list[Leaf]:
     found = []
     for keys, tree in jax.tree_util.tree_leaves_with_path(opt_state, is_leaf=is_like_params):
         path, name = prefix + jax.tree_util.keystr(keys), _name(opt_state, keys)
-        for below, x in jax.tree_util.tree_leaves_with_path(tree):
-            own = jax.tree_util.keystr(below)
-            found.append(Leaf(path + own, name + own, x))
+        found += [Leaf(path + own, name + own, x) for own, x in by_path(tree).items()]
     return found
+
+
+Misfits = list[tuple[str, str]]
+"""Paths, and what does not match there."""
 
 
 class Restored(NamedTuple):
     """The values in the order of the wanted leaves, and a line for each that does not match."""
 
     values: list[Any]
-    misfits: list[tuple[str, str]]
+    misfits: Misfits
 
 
 def restored(
@@ -81,7 +82,7 @@ def restored(
     )
 
 
-def table(header: str, rows: Sequence[tuple[str, str]]) -> str:
+def table(header: str, rows: Misfits) -> str:
     """Return one line a leaf; leaves of one field with the same words share a line."""
     lines: dict[tuple[str, str], list[str]] = {}
     for path, words in rows:

@@ -18,12 +18,12 @@ import numpy as np
 
 from ..._core.describe import describe
 from ..._core.extras import warn
-from .._trees import checksum, kind_of
+from .._trees import by_path, checksum, kind_of
 from ..compiled.step import Carry
 from ..loop.evaluation import Best
 from ..loop.run import History, Run
 from .folder import FORMAT, Saved
-from .restore import Leaf, as_saved, leaves_of, restored, state_leaves_of, table
+from .restore import Leaf, Misfits, as_saved, leaves_of, restored, state_leaves_of, table
 
 
 def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
@@ -93,7 +93,7 @@ def _unflatten(carry: Carry, values: list[Any]) -> Carry:
     return Carry(params, model_state, opt_state, carry.key, step)
 
 
-def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[tuple[str, str]]]:
+def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, Misfits]:
     """Return the best parameters so far, unless they are those of another model."""
     if saved.notes["best"] is None or not wanted:
         return None, []
@@ -107,16 +107,13 @@ def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, list[t
     return best._replace(params=params, model_state=model_state), found.misfits
 
 
-def _report(
-    run: Run, notes: dict[str, Any], misfits: list[tuple[str, str]], strict: bool, where: str
-) -> None:
+def _report(run: Run, notes: dict[str, Any], misfits: Misfits, strict: bool, where: str) -> None:
     now, before = optimizer_of(run), notes["optimizer"]
     changed = [] if now == before else [("the optimizer", f"is {now}"), ("", f"was {before}")]
     if strict and misfits:
+        header = f"the checkpoint in {where!r} does not match, and strict=True:"
         raise ValueError(
-            table(
-                f"the checkpoint in {where!r} does not match, and strict=True:", changed + misfits
-            )
+            table(header, changed + misfits)
             + "\nResume with the model and optimizer that were saved, or pass strict=False to "
             "restore what matches."
         )
@@ -127,7 +124,7 @@ def _report(
         warn(table(header, changed + misfits))
 
 
-def _report_finished(where: str, now: str, before: str, misfits: list[tuple[str, str]]) -> None:
+def _report_finished(where: str, now: str, before: str, misfits: Misfits) -> None:
     """Raise for another model than that of the finished run, and warn of another optimizer."""
     model = [(path, words) for path, words in misfits if not path.startswith("opt_state")]
     if model:
@@ -175,17 +172,15 @@ def fingerprint(run: Any, source: Any, seed: int) -> dict[str, Any]:
 
     Those may change while a run is interrupted: they are restored by name.
     """
-    arrays = {
-        "data": getattr(source, "data", None),
-        "sample_weight": getattr(source, "sample_weight", None),
-    }
+    names = ("data", "sample_weight")
+    arrays = {**{name: getattr(source, name, None) for name in names}, "valid": run.valid}
     return {
         "seed": int(seed),
         "steps": int(run.steps),
         "batch_size": run.program.batch_size,
         "accumulate": run.program.accumulate,
         **getattr(source, "kinds", {}),
-        **dict(arrays_of({**arrays, "valid": run.valid})),
+        **dict(arrays_of(arrays)),
     }
 
 
@@ -200,7 +195,6 @@ def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
 def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the kind of every array and a checksum: another split gives other examples."""
     for name, tree in trees.items():
-        for path, x in jax.tree_util.tree_leaves_with_path(tree):
-            if not hasattr(x, "dtype"):
-                continue
-            yield f"{name}{jax.tree_util.keystr(path)}", f"{kind_of(x)} #{checksum(x):08x}"
+        for path, x in by_path(tree, name).items():
+            if hasattr(x, "dtype"):
+                yield path, f"{kind_of(x)} #{checksum(x):08x}"

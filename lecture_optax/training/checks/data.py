@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.dtypes import dtype_of
+from .._trees import by_path, n_rows
 
 Named = dict[str, Any]
 """The arrays of a tree, by the names that the user has for them."""
@@ -20,9 +21,8 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
     """
     if pairs:
         _refuse_what_is_no_pair("data", train)
-    arrays = named("", train, pairs=pairs)
+    arrays = _named("", train, pairs=pairs)
     _refuse_what_has_no_rows(arrays)
-    _refuse_unequal_lengths(arrays)
     for name, array in arrays.items():
         _refuse_what_is_not_finite(name, array)
     if sample_weight is not None:
@@ -31,15 +31,11 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
         _check_valid(arrays, train, valid, pairs=pairs)
 
 
-def named(owner: str, rows: Any, *, pairs: bool) -> Named:
+def _named(owner: str, rows: Any, *, pairs: bool) -> Named:
     """Return the arrays of `rows` by name: `x`, `y['mask']`, `valid's x`, or `train['x']`."""
     prefix = f"{owner}'s " if owner else ""
     parts = {f"{prefix}x": rows[0], f"{prefix}y": rows[1]} if pairs else {owner or "train": rows}
-    return {
-        name + jax.tree_util.keystr(path): leaf
-        for name, part in parts.items()
-        for path, leaf in jax.tree_util.tree_leaves_with_path(part)
-    }
+    return {path: x for name, part in parts.items() for path, x in by_path(part, name).items()}
 
 
 def on_host(array: Any) -> np.ndarray | None:
@@ -66,6 +62,7 @@ def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
 
 
 def _refuse_what_has_no_rows(arrays: Named) -> None:
+    """Refuse arrays without examples, or with different numbers of them."""
     if not arrays:
         raise ValueError(
             "there are no arrays in the data: give trees of arrays with the examples first."
@@ -84,9 +81,6 @@ def _refuse_what_has_no_rows(arrays: Named) -> None:
             )
         if shape[0] == 0:
             raise ValueError(f"{name} has no examples, its shape is {tuple(shape)}.")
-
-
-def _refuse_unequal_lengths(arrays: Named) -> None:
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} has {rows}" for name, rows in lengths.items())
@@ -146,16 +140,15 @@ def _check_weights(sample_weight: Any, rows: int) -> None:
 def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
     if pairs:
         _refuse_what_is_no_pair("valid", valid)
-    held_out = named("valid", valid, pairs=pairs)
+    held_out = _named("valid", valid, pairs=pairs)
     if jax.tree.structure(valid) != jax.tree.structure(train):
         raise ValueError(
             "valid must be the same tree as the training data, whose arrays are "
             f"{', '.join(arrays)}; got {', '.join(held_out) or 'none'}."
         )
     _refuse_what_has_no_rows(held_out)
-    _refuse_unequal_lengths(held_out)
     for (name, ours), (held_name, theirs) in zip(arrays.items(), held_out.items(), strict=True):
-        if _kind(ours) != _kind(theirs):
+        if _row(ours) != _row(theirs):
             raise ValueError(
                 f"{held_name} must be like {name}, {_row(ours)} per example, got {_row(theirs)}: "
                 "prepare both in the same way."
@@ -163,13 +156,8 @@ def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
         _refuse_what_is_not_finite(held_name, theirs)
 
 
-def _kind(array: Any) -> tuple[Any, Any]:
-    return tuple(array.shape[1:]), dtype_of(array)
-
-
 def _row(array: Any) -> str:
-    shape, dtype = _kind(array)
-    return f"{dtype} of shape {shape}"
+    return f"{dtype_of(array)} of shape {tuple(array.shape[1:])}"
 
 
 def _is_numeric(array: Any) -> bool:
@@ -200,19 +188,20 @@ def shared_rows(train: Any, valid: Any) -> list[tuple[int, int]]:
     mine = np.flatnonzero(np.isin(few, many[other]))
     whole = [_keys([x[rows] for x in part]) for part, rows in ((ours, mine), (theirs, other))]
     by_bits = {key.tobytes(): int(row) for key, row in zip(whole[1], other, strict=True)}
-    pairs = [
-        (int(row), by_bits.get(key.tobytes())) for key, row in zip(whole[0], mine, strict=True)
-    ]
+    pairs = ((int(row), by_bits.get(x.tobytes())) for x, row in zip(whole[0], mine, strict=True))
     return [(row, same) for row, same in pairs if same is not None]
 
 
-def overlap_message(shared: list[tuple[int, int]], rows: int) -> str:
-    """Return what to say of validation examples that are trained on."""
-    first = shared[0]
+def overlap_message(train: Any, valid: Any) -> str | None:
+    """Return what to say of validation examples that are trained on, or None."""
+    shared = shared_rows(train, valid) if valid is not None else []
+    if not shared:
+        return None
+    row, same = shared[0]
     return (
-        f"{len(shared)} of {rows} validation examples are training data too (the first: row "
-        f"{first[0]} of valid is row {first[1]} of the data), so the validation loss is "
-        "optimistic. Remove duplicates, and split before you augment."
+        f"{len(shared)} of {n_rows(valid)} validation examples are training data too (the first: "
+        f"row {row} of valid is row {same} of the data), so the validation loss is optimistic. "
+        "Remove duplicates, and split before you augment."
     )
 
 

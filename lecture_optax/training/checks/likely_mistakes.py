@@ -8,23 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._cached import cached
-from .._trees import n_rows, take_rows
+from .._trees import take_rows
 from ..problem import Problem
-from .data import overlap_message, shared_rows
+from .data import overlap_message
 from .optimizer import climb_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
     """Return what to say of an optimizer that climbs, a schedule of another length than the run,
     validation examples that are trained on, and a loss that is a sum."""
-    found = horizon_messages(optimizer, steps)
-    climbs = climb_message(optimizer, carry.params, carry.opt_state)
-    found += [climbs] if climbs else []
-    if problem.valid is not None:
-        shared = shared_rows(problem.train, problem.valid)
-        found += [overlap_message(shared, n_rows(problem.valid))] if shared else []
-    message = sum_message(problem, carry.params, carry.model_state)
-    return [*found, message] if message else found
+    found = [
+        *horizon_messages(optimizer, steps),
+        climb_message(optimizer, carry.params, carry.opt_state),
+        overlap_message(problem.train, problem.valid),
+        sum_message(problem, carry.params, carry.model_state),
+    ]
+    return [message for message in found if message]
 
 
 _ROWS = 8

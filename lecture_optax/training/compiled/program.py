@@ -176,8 +176,7 @@ class Program:
             model_state = first[1] if model_state is None else model_state
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.mesh)
-        start, numbers = self.compiled.start, self.hyperparams
-        opt_state = start_optimizer(start, params, numbers)
+        opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.mesh)
 
@@ -205,13 +204,11 @@ def compile_of(
     """Return the compiled functions of a loss and an optimizer, built once for each."""
 
     def step(carry, batch, sample_weight, hyperparams):
-        return step_of(functions.loss, build(**hyperparams), accumulate)(
-            carry, batch, sample_weight
-        )
+        own = step_of(functions.loss, build(**hyperparams), accumulate)
+        return own(carry, batch, sample_weight)
 
     def take(data, key, step):
-        rows = jax.tree.leaves(data)[0].shape[0]
-        chosen = batch_rows(keys_of(key)[0], step, rows, batch_size * accumulate)
+        chosen = batch_rows(keys_of(key)[0], step, n_rows(data), batch_size * accumulate)
         return shard_batch(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
 
     def given(carry, table, i, batch, sample_weight, hyperparams):
@@ -286,8 +283,7 @@ def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any
 
     Traces the chunk; JAX keeps the trace.
     """
-    platforms = {device.platform for device in carry.key.devices()}
-    if platforms != {"cpu"}:
+    if {device.platform for device in carry.key.devices()} != {"cpu"}:
         return False
     chunk, numbers = program.compiled.chunk, program.hyperparams
     return convolves(chunk.trace(carry, data, sample_weight, numbers, np.int32(1)).jaxpr)

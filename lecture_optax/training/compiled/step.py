@@ -90,8 +90,8 @@ def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
                 params, model_state, part, jax.random.fold_in(key, i), w
             )
             present = jnp.asarray(rows, default_float()) if w is None else jnp.sum(widen(w))
-            own = jax.tree.map(lambda x, n=present: n * x, widen((value, gradient)))
-            total = (own, present) if total is None else _add(total, (own, present))
+            own = jax.tree.map(lambda x, n=present: n * x, widen((value, gradient))), present
+            total = own if total is None else jax.tree.map(jnp.add, total, own)
         sums, present = total  # type: ignore[misc]
         value, gradient = jax.tree.map(lambda x: reciprocal(present) * x, sums)
         return (value, model_state), gradient
@@ -99,20 +99,15 @@ def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
     return gradient_at
 
 
-def _add(a: Any, b: Any) -> Any:
-    return jax.tree.map(jnp.add, a, b)
-
-
 def _record(value, gradient, updates, params, opt_state) -> Record:
-    lengths, moves = squares(params), squares(updates)
-    grad_norm = jnp.sqrt(sum(squares(gradient), jnp.zeros((), default_float())))
-    update_norm = jnp.sqrt(sum(moves, jnp.zeros((), default_float())))
+    lengths, moves, zero = squares(params), squares(updates), jnp.zeros((), default_float())
+    grad_norm, update_norm = jnp.sqrt(sum(squares(gradient), zero)), jnp.sqrt(sum(moves, zero))
     ratios = [_ratio(move, length) for move, length in zip(moves, lengths, strict=True)]
     return Record(
         loss=as_array(value, default_float()),
         grad_norm=grad_norm,
         update_norm=update_norm,
-        update_ratio=_ratio(update_norm**2, sum(lengths, jnp.zeros((), default_float()))),
+        update_ratio=_ratio(update_norm**2, sum(lengths, zero)),
         learning_rate=rate_of(opt_state),
         finite=jnp.isfinite(value) & jnp.isfinite(grad_norm) & jnp.isfinite(update_norm),
         leaf_ratios=jnp.stack(ratios) if ratios else jnp.zeros(0, default_float()),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._cached import cached
+from .._trees import by_path, n_rows, take_rows
 from ..compiled.program import Compiled, Program
 from ..compiled.row_order import batch_rows
 from ..compiled.step import Carry, keys_of, squares
@@ -29,11 +30,9 @@ class NonFiniteError(FloatingPointError):
 
 
 class Failure(NamedTuple):
-    """The first step that was not finite.
+    """The first step that was not finite: its number, from 1, and what was recorded of it.
 
-    - `step`: its number; the first step of a run is step 1.
-    - `quantity`: "loss", "grad_norm", "update_norm" or "a parameter".
-    - `record`: what was recorded of it, by name.
+    `quantity`: as in `NonFiniteError`.
     """
 
     step: int
@@ -77,11 +76,10 @@ def nonfinite_cause(program: Program, carry: Carry, data: Any, sample_weight: An
     """
     functions, order = program.problem.functions, keys_of(carry.key)
     size, step = program.batch_size * program.accumulate, jnp.asarray(carry.step)
-    rows = np.asarray(batch_rows(order[0], step, len(jax.tree.leaves(data)[0]), size))
-    batch, own = jax.tree.map(lambda x: x[rows], (data, sample_weight))
-    losses = np.asarray(
-        jax.jit(functions.examples)(carry.params, carry.model_state, batch)["loss"], np.float64
-    )
+    rows = np.asarray(batch_rows(order[0], step, n_rows(data), size))
+    batch, own = take_rows((data, sample_weight), rows)
+    examples = jax.jit(functions.examples)(carry.params, carry.model_state, batch)
+    losses = np.asarray(examples["loss"], np.float64)
     if losses.ndim and not np.isfinite(losses).all():
         return _of_rows(rows, losses.reshape(len(rows), -1).sum(1))
     key = jax.random.fold_in(order[1], step)
@@ -93,10 +91,8 @@ def nonfinite_cause(program: Program, carry: Carry, data: Any, sample_weight: An
 
 def first_nonfinite_leaf(params: Any) -> str:
     """Return the key path of the first leaf with a number that is not finite, or ""."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if not np.isfinite(np.asarray(leaf, np.complex128)).all():
-            return jax.tree_util.keystr(path)
-    return ""
+    wide = ((path, np.asarray(x, np.complex128)) for path, x in by_path(params).items())
+    return next((path for path, x in wide if not np.isfinite(x).all()), "")
 
 
 def inspect_step(program: Program, carry: Carry) -> tuple[str, str]:
@@ -133,9 +129,8 @@ def _parts_of_step(loss: Callable[..., Any], compiled: Compiled) -> Callable[...
 
 def _first(params: Any, found: list[Any]) -> str:
     """Return the path of the first leaf whose number is not finite, or ""."""
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    bad = [path for path, x in zip(paths, found, strict=True) if not np.isfinite(x)]
-    return (jax.tree_util.keystr(bad[0]) or "the parameters") if bad else ""
+    by_leaf = zip(by_path(params), found, strict=True)
+    return next((path or "the parameters" for path, x in by_leaf if not np.isfinite(x)), "")
 
 
 def _of_rows(rows: np.ndarray, losses: np.ndarray) -> str:
@@ -148,10 +143,9 @@ def _of_rows(rows: np.ndarray, losses: np.ndarray) -> str:
 
 def _of_leaves(gradient: Any) -> str:
     bad = []
-    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
-        wrong = int((~np.isfinite(np.asarray(leaf, np.complex128))).sum())
-        name = jax.tree_util.keystr(path) or "the parameters"
-        bad += [f"{name} ({wrong:,} of {leaf.size:,} entries)"] if wrong else []
+    for path, leaf in by_path(gradient).items():
+        if wrong := int((~np.isfinite(np.asarray(leaf, np.complex128))).sum()):
+            bad.append(f"{path or 'the parameters'} ({wrong:,} of {leaf.size:,} entries)")
     return f" It is the gradient of {_some(bad)}." if bad else ""
 
 

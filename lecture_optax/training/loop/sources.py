@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from .._trees import checksum, kind_of
+from .._trees import by_path, checksum, kind_of, n_rows
 from ..checks.arguments import ANEW
 from ..compiled.program import Program, empty_table
 from ..compiled.step import Carry
@@ -66,7 +66,7 @@ class IterableSource:
     @property
     def batch_size(self) -> int:
         """The number of examples in one batch."""
-        return int(jax.tree.leaves(self.first)[0].shape[0]) // self._accumulate
+        return n_rows(self.first) // self._accumulate
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         """Take `steps` steps, or fewer where no batch comes: then the next call raises."""
@@ -162,8 +162,7 @@ class IterableSource:
     def _checked(self, batch: Any) -> Any:
         """Return a copy on the host: a reader may fill the same memory again."""
         batch = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), batch)
-        leaves = jax.tree_util.tree_leaves_with_path(batch)
-        kinds = {"batch" + jax.tree_util.keystr(path): kind_of(x) for path, x in leaves}
+        kinds = {path: kind_of(x) for path, x in by_path(batch, "batch").items()}
         self.kinds = self.kinds or kinds
         if kinds != self.kinds:
             raise ValueError(

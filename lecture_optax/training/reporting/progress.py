@@ -50,13 +50,11 @@ class Status(NamedTuple):
     @property
     def time(self) -> str:
         """The speed and the time left; at the end, the time it took."""
-        if not self.per_second:
-            return "compiling" if not self.ended else f"in {clock_words(self.seconds)}"
-        fast = self.per_second >= 10
-        speed = f"{self.per_second:,.0f}" if fast else f"{self.per_second:.2g}"
-        left = clock_words((self.steps - self.step) / self.per_second)
-        when = f"in {clock_words(self.seconds)}" if self.ended else f"{left} left"
-        return f"{speed} {self.unit}/s, {when}"
+        taken, speed = f"in {clock_words(self.seconds)}", self.per_second
+        if not speed:
+            return taken if self.ended else "compiling"
+        when = taken if self.ended else f"{clock_words((self.steps - self.step) / speed)} left"
+        return f"{speed:{',.0f' if speed >= 10 else '.2g'}} {self.unit}/s, {when}"
 
     def __str__(self) -> str:
         return ", ".join(filter(None, (self.done, self.losses, self.time)))
@@ -207,8 +205,8 @@ class NotebookDisplay:
 
     def show(self, status: Status) -> None:
         self.last = status
-        bar = "" if status.ended else f'<progress value="{status.step}" max="{status.steps}">'
-        self._put(str(status), bar + ("" if status.ended else "</progress> "))
+        bar = f'<progress value="{status.step}" max="{status.steps}"></progress> '
+        self._put(str(status), "" if status.ended else bar)
 
     def close(self) -> None:
         if self.last is not None and not self.last.ended:
