@@ -119,13 +119,7 @@ def run(
     watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
     ended = run_session(race, tried, wrap, seed=seed, **watching)
     selection = select_weights(race, partial(_with_batch_statistics, race.population))
-    why = explanation_of(
-        race,
-        selection,
-        list(tried),
-        held_out_from_train,
-        ended,
-    )
+    why = explanation_of(race, selection, list(tried), held_out_from_train, ended)
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
     size = prepared.program.batch_size

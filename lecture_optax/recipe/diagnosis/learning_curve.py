@@ -96,13 +96,9 @@ def learning_curve_of(run: Any) -> LearningCurve:
     if isinstance(run, Curve):
         failed = run.failed and FailedStep(*run.failed, run.leaf)
         evaluations = [(0, 0.0), *((x.step, min_loss(x.raw, x.averaged)) for x in run.evaluations)]
+        found = finite_evaluations(*zip(*evaluations, strict=True))
         means = np.asarray(run.means, np.float64)
-        return LearningCurve(
-            means,
-            run.width,
-            failed=failed,
-            evaluations=finite_evaluations(*zip(*evaluations, strict=True)),
-        )
+        return LearningCurve(means, run.width, failed=failed, evaluations=found)
     if isinstance(run, NonFiniteError):
         history = run.run.history
         curve = learning_curve_of(history) if len(history) else LearningCurve(np.zeros(0))
@@ -216,8 +212,13 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
-    bad = [(line["step"], name) for line in lines for name in NUMBERS if _is_bad(line.get(name))]
-    failed = FailedStep(int(bad[0][0]), bad[0][1]) if bad else None
+    numbers = [(line["step"], name, line.get(name, 0)) for line in lines for name in NUMBERS]
+    bad = [
+        FailedStep(int(step), name)
+        for step, name, x in numbers
+        if _is_number(x) and not math.isfinite(x)
+    ]
+    failed = bad[0] if bad else None
     until = math.inf if failed is None else failed.step
     good = [line for line in lines if line["step"] < until and _is_number(line.get("loss"))]
     if not good and failed is None:
@@ -258,7 +259,3 @@ def _in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.nda
 
 def _is_number(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
-
-
-def _is_bad(x: Any) -> bool:
-    return _is_number(x) and not math.isfinite(x)

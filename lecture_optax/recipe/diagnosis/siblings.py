@@ -34,7 +34,7 @@ def diagnoses_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Diagnosis
     found = {arm: _diagnosis(arm, constant) for arm in constant if constant[arm].means}
     diagnoses: dict[Arm, Diagnosis | None] = {}
     for arm, curve in curves.items():
-        parent = _at_rate(arm)
+        parent = arm._replace(decay=None)
         diagnoses[arm] = diagnosis = found.get(parent)
         if diagnosis is not None and arm.decay is not None and arm.decay[0] < steps:
             before = _up_to(constant[parent], constant[parent].step)
@@ -83,7 +83,7 @@ def _constant(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Curve]:
     """Return the longest run of each constant learning rate, by its arm."""
     found: dict[Arm, Curve] = {}
     for arm, curve in curves.items():
-        own, is_constant = _at_rate(arm), arm.decay is None or arm.decay[0] >= steps
+        own, is_constant = arm._replace(decay=None), arm.decay is None or arm.decay[0] >= steps
         if is_constant and (own not in found or curve.step > found[own].step):
             found[own] = curve
     return found
@@ -95,7 +95,3 @@ def _up_to(curve: Curve, step: int) -> LearningCurve:
     first = (curve.levels or curve.means)[:1]
     losses = np.array([*first, *means[1 : step // width]], np.float64)
     return learning_curve_of(curve)._replace(losses=losses, width=width)
-
-
-def _at_rate(arm: Arm) -> Arm:
-    return arm._replace(decay=None)

@@ -82,8 +82,8 @@ class HeldOut:
         self.examples, self.plan, self.rows_evaluated = examples, plan, 0
         order = np.random.default_rng(0).permutation(n_rows(data))
         self.all = jax.tree.map(jax.numpy.asarray, data)
-        self.late = self.all if plan.late == n_rows(data) else on_device(data, order[: plan.late])
-        self.early = self.late if plan.early == plan.late else on_device(data, order[: plan.early])
+        self.late = self.all if plan.late == n_rows(data) else pick_rows(data, order[: plan.late])
+        self.early = self.late if plan.early == plan.late else pick_rows(data, order[: plan.early])
         self._sets = {"early": self.early, "late": self.late, "all": self.all}
         different = {id(data): data for data in self._sets.values()}
         known = {i: self._loss(params, state, data) for i, data in different.items()}
@@ -163,7 +163,7 @@ def _whole_and_each(examples: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(both)
 
 
-def on_device(data: Any, chosen: np.ndarray) -> Any:
+def pick_rows(data: Any, chosen: np.ndarray) -> Any:
     """Return chosen rows of data as JAX's arrays."""
     return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[chosen]), data)
 

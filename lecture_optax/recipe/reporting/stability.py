@@ -10,7 +10,7 @@ from ...theory.gauge import Gauge, curvature_gauge
 from ...training._trees import n_rows
 from ...training.problem import Problem
 from ..population.arms import Arm, OptimizerFactory, without_average
-from ..population.held_out import on_device
+from ..population.held_out import pick_rows
 from ..population.population import Population, to_device
 
 ROWS = 512
@@ -55,7 +55,7 @@ def measure_stability(
         try:
             here = to_device(own, like) if offload else own
             drawn = np.random.default_rng(0).permutation(n_rows(problem.train))[:ROWS]
-            batch = on_device(problem.train, drawn)
+            batch = pick_rows(problem.train, drawn)
 
             def loss(params, batch):  # with one key, as a curvature belongs to one function
                 return problem.loss(params, here.model_state, batch, here.key)[0]
