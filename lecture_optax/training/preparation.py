@@ -113,8 +113,8 @@ def size_and_steps(
     if is_stream(problem.train):
         raise TypeError(
             "the training data must be arrays, got an iterable of batches "
-            f"({type(problem.train).__name__}), which only lo.fit takes: runs that are compared "
-            "need the same examples in the same order. Load a part of the iterable into arrays."
+            f"({type(problem.train).__name__}). Only lo.fit takes iterables, because runs that are "
+            "compared need the same examples in the same order. Load a part of it into arrays."
         )
     is_pair = problem.per_example is not None
     check_rows(problem.train, problem.valid, sample_weight, pairs=is_pair)

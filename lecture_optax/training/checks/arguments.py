@@ -20,8 +20,8 @@ def check_optimizer_arguments(
         validate.at_least(0.5, budget=budget)
     if tx is not None and budget is not None:
         raise ValueError(
-            "budget is what the search for an optimizer may cost, for tx=None only, got "
-            f"budget={budget!r} and tx={tx!r}: leave out one of them."
+            f"budget needs tx=None, got budget={budget!r} and tx={tx!r}. The budget pays for a "
+            "search for the optimizer: leave out tx to search, or budget to train with tx."
         )
     if hyperparams is None:
         return
