@@ -24,7 +24,7 @@ class AverageIteratesState(NamedTuple):
 
 @described
 def average_iterates(eta: Scalar = 8.0) -> Transformation:
-    """Average the parameters over the steps, and let the update pass.
+    """Average the parameters over the steps, and return the update unchanged.
 
         a(k) = a(k-1) + (1 + η)/(k + η) (θ(k) - a(k-1)),    k = 1, 2, ...
 

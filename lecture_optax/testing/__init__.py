@@ -1,4 +1,4 @@
-"""The laws of this library as a kit: `check` holds them against any transformation."""
+"""The laws of this library: `check` tests any transformation against them."""
 
 from .._core import exported as _exported
 from . import references as references

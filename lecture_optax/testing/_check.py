@@ -1,4 +1,4 @@
-"""Hold every law against a transformation."""
+"""The check of a transformation against every law."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,10 +16,10 @@ def check(
     laws: Iterable[str] | None = None,
     **options: Any,
 ) -> None:
-    """Hold the nine laws of this library against a transformation, in all pairs of dtypes.
+    """Check a transformation against the nine laws of this library, in all pairs of dtypes.
 
     The pairs are of parameter and gradient in float16, bfloat16, float32, and with x64 float64.
-    A law whose subject the options do not mention (a hyperparameter, a reference) says nothing.
+    A law about an option that is not given (a hyperparameter, a reference) is not checked.
 
     **Arguments**
 

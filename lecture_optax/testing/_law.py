@@ -1,4 +1,4 @@
-"""Laws, and the comparisons that name what broke."""
+"""Laws, and comparisons whose errors name the leaf that differs."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ from ._subject import Subject
 
 @dataclass(frozen=True)
 class Law:
-    """One sentence that holds of every transformation, and the experiment that may refute it.
+    """A property that every transformation must have, and the experiment that tests it.
 
     Calling it with a `Subject` returns nothing, or raises an `AssertionError` that names the law,
     the transformation, the dtypes and the leaf.
@@ -26,12 +26,12 @@ class Law:
 
     @property
     def name(self) -> str:
-        """The name by which `check` and a list of exceptions call it."""
+        """The name of the law in `check` and in a list of exceptions."""
         return self.holds.__name__
 
     @property
     def sentence(self) -> str:
-        """What it says."""
+        """The property that the law states, in one sentence."""
         return (self.holds.__doc__ or "").splitlines()[0]
 
     def __call__(self, subject: Subject) -> None:
@@ -53,19 +53,19 @@ class Law:
 
 
 def law(number: int) -> Callable[[Callable[[Subject], None]], Law]:
-    """Make a law of a function whose first line of documentation is the sentence it proves."""
+    """Make a law of a function; the first line of its docstring is the sentence of the law."""
     return functools.partial(Law, number)
 
 
 def expect(holds: Any, problem: str) -> None:
-    """`AssertionError` with these words unless it holds."""
+    """Raise an `AssertionError` with the text `problem` unless `holds` is true."""
     if not holds:
         raise AssertionError(problem)
 
 
 @contextlib.contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Put in front of what goes wrong inside where it went wrong."""
+    """Prefix the message of an error in the block with `where`."""
     try:
         yield
     except Exception as error:
@@ -73,9 +73,9 @@ def naming(where: str) -> Iterator[None]:
 
 
 def with_and_without_x64(holds: Callable[[Subject], None]) -> Callable[[Subject], None]:
-    """Hold a law in float32, and once more with float64 among the dtypes.
+    """Check a law without float64, and again with float64 among the dtypes.
 
-    There float32 leaves meet float64 hyperparameters, which promotes by design.
+    With float64, float32 leaves meet float64 hyperparameters, which promotes by design.
     """
 
     @functools.wraps(holds)
@@ -89,7 +89,7 @@ def with_and_without_x64(holds: Callable[[Subject], None]) -> Callable[[Subject]
 
 
 def leaves(tree: Any) -> list[tuple[str, Any]]:
-    """Every leaf, with its path as a name."""
+    """Return every leaf with its path as a name."""
     return [
         (jax.tree_util.keystr(path), leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
@@ -102,7 +102,7 @@ def counts(state: Any) -> list[tuple[str, int]]:
 
 
 def entry(tree: Any, i: int) -> Any:
-    """The i-th of several stacked trees."""
+    """Return the i-th of several stacked trees."""
     return jax.tree.map(lambda x: x[i], tree)
 
 

@@ -1,4 +1,4 @@
-"""The parameters and gradients on which the laws are tried."""
+"""The parameters and gradients with which the laws are checked."""
 
 from typing import Any
 
@@ -21,29 +21,29 @@ _GRADIENTS = np.array(
 
 
 def dtypes() -> list[str]:
-    """The precisions there are."""
+    """Return the names of the real dtypes to test; float64 only if x64 is enabled."""
     wide = ["float64"] if jnp.result_type(float) == jnp.float64 else []
     return ["float16", "bfloat16", "float32", *wide]
 
 
 def complex_dtypes() -> list[str]:
-    """The complex precisions there are."""
+    """Return the names of the complex dtypes to test."""
     return ["complex64", "complex128"][: len(dtypes()) - 2]
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Every pair of a parameter's dtype and its gradient's."""
+    """Return every pair of a parameter's dtype and its gradient's."""
     return [(p, g) for p in dtypes() for g in dtypes()]
 
 
 def wider(dtype: str, other: str) -> jnp.dtype:
-    """The precision that holds both: float32 for float16 and bfloat16."""
+    """Return the dtype that holds both: float32 for float16 and bfloat16."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.promote_types(dtype, other)
 
 
 def name_of(parameter: str, gradient: str) -> str:
-    """A pair in words."""
+    """Return the name of a pair of dtypes, as errors print it."""
     return f"{parameter} parameters, {gradient} gradients"
 
 
@@ -54,7 +54,7 @@ def paired(
     far: bool = False,
     like: str | None = None,
 ) -> tuple[Any, list]:
-    """One tree with a leaf for every pair, which is named for it; and three gradients.
+    """Return a tree with a leaf for every pair, named for it, and three gradients.
 
     `among` picks pairs. With `far`, also entries whose squares leave float16. `like` puts all
     leaves in one dtype.
@@ -69,13 +69,13 @@ def paired(
 
 
 def one(subject: Subject, dtype: str = "float32") -> tuple[jax.Array, list[jax.Array]]:
-    """A single leaf, and three gradients."""
+    """Return a single leaf and three gradients."""
     gradients = [jnp.asarray(row, dtype) for row in _sign(subject, _GRADIENTS[:, :3])]
     return jnp.asarray(_PARAMETERS[:3], dtype), gradients
 
 
 def still(gradients: list[Any]) -> list[Any]:
-    """Gradients that are zero at first, and again after something has moved."""
+    """Return gradients that are zero at the start, and once more between two others."""
     zero = jax.tree.map(jnp.zeros_like, gradients[0])
     return [zero, zero, gradients[0], zero, gradients[1]]
 

@@ -1,4 +1,4 @@
-"""What the laws need to know of a transformation: its factory and its options."""
+"""A transformation that the laws check: its factory and its options."""
 
 import functools
 import math
@@ -12,9 +12,9 @@ import optax
 
 
 class Hyperparameter(NamedTuple):
-    """A numeric argument of a factory: a value to try, what is allowed, whether it may move.
+    """A numeric argument of a factory: a value to try, its interval, and if it takes schedules.
 
-    `allowed` is an interval as it is written: `"[0, 1)"`, `"[0, inf)"`, `"(0, inf)"`.
+    `allowed` is an interval: `"[0, 1)"`, `"[0, inf)"`, `"(0, inf)"`.
     """
 
     value: float
@@ -29,16 +29,16 @@ class Hyperparameter(NamedTuple):
 
     @property
     def lowest(self) -> float:
-        """The lower end where it is allowed, as β = 0 and ε = 0 are; else the value to try."""
+        """The lower end if it is allowed, as for β = 0 and ε = 0; else the value to try."""
         return self.bounds[0] if self.allowed.startswith("[") else self.value
 
     def spread(self, number: int) -> np.ndarray:
-        """Values that are allowed, from near the lower end up to the value to try, in float32."""
+        """Return allowed values from near the lower end up to the value to try, in float32."""
         low = self.bounds[0]
         return np.asarray(low + (self.value - low) * np.linspace(0, 1, number + 1)[1:], "float32")
 
     def outside(self) -> list[float]:
-        """Values that are not allowed: beyond each end, and not a number."""
+        """Return values that are not allowed: one beyond each end, and NaN."""
         low, high = self.bounds
         below = [low - 1.5 if self.allowed.startswith("[") else low] * math.isfinite(low)
         return [*below, high if self.allowed.endswith(")") else high + 1.5, math.nan]
@@ -46,7 +46,7 @@ class Hyperparameter(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subject:
-    """A factory, and what its author says of it. The attributes are the options of `check`."""
+    """A factory and the options of `check` as attributes."""
 
     make: Callable[..., optax.GradientTransformation]
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Subject:
         return {name: h.lowest for name, h in self.hyperparameters.items()}
 
     def build(self, **values: Any) -> optax.GradientTransformationExtraArgs:
-        """The transformation, for these hyperparameters and else those to try."""
+        """Build the transformation with `values`, and for the others with the values to try."""
         tx = self.make(**{**self.arguments, **self.values, **values})
         if not self.run_compiled:
             return optax.with_extra_args_support(tx)
@@ -95,14 +95,14 @@ class Subject:
         return optax.GradientTransformationExtraArgs(tx.init, update)
 
     def update(self, tx: Any, gradients: Any, state: Any, params: Any, **extra_args: Any) -> Any:
-        """One step, with the extra arguments that the author says it needs."""
+        """Take one step with the extra arguments that the options name."""
         needed = self.extra_args(params) if self.extra_args is not None else {}
         return optax.with_extra_args_support(tx).update(
             gradients, state, params, **{**needed, **extra_args}
         )
 
     def run(self, tx: Any, params: Any, gradients: Any, state: Any = None) -> tuple[list, Any]:
-        """The updates for a sequence of gradients at fixed parameters, and the last state."""
+        """Return the updates for some gradients at fixed parameters, and the last state."""
         state = tx.init(params) if state is None else state
         updates = []
         for gradient in gradients:
@@ -112,7 +112,7 @@ class Subject:
 
     @functools.cached_property
     def compiled(self) -> tuple[Callable, list]:
-        """A jitted step, hyperparameters as data and all of the state donated, and its traces."""
+        """A jitted step, hyperparameters as data and the state donated, and the list of traces."""
         traces: list[None] = []
 
         @functools.partial(jax.jit, donate_argnums=2, keep_unused=True)
@@ -124,7 +124,7 @@ class Subject:
 
     @functools.cached_property
     def _whole_step(self) -> Callable:
-        """A jitted step, compiled once for each tree: op by op, every loop is compiled anew."""
+        """A jitted step, because without `jit` every loop inside would be compiled anew."""
 
         @functools.partial(jax.jit, static_argnames="value_fn")
         def step(values, gradients, state, params=None, **extra_args):

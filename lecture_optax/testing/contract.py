@@ -1,4 +1,4 @@
-"""The contract: every public transformation and optimizer, a row each.
+"""The contract: one row of options of `check` per public transformation and optimizer.
 
 A row is named for the public function it is about, and for what is special about its arguments. A
 public transformation without a row fails the suite (`tests/contract/`), and a law that a row
@@ -48,7 +48,7 @@ _OF_MAGNITUDE: dict[str, Any] = {"takes": "magnitude", "gives": "magnitude"}
 
 
 def centred() -> Transformation:
-    """A block as a user writes one: the gradient less its mean."""
+    """Subtract its mean from a gradient: a block as a user writes it."""
 
     def init_fn(params):
         return optax.EmptyState()
@@ -60,38 +60,38 @@ def centred() -> Transformation:
 
 
 def slide(learning_rate: Scalar | Schedule, decay: Scalar) -> Transformation:
-    """A chain as a user writes one: momentum as on the slide, τ inside the velocity."""
+    """Build momentum as on the slide, with τ inside the velocity, as a user writes a chain."""
     return chain(optax.identity(), scale_by_learning_rate(learning_rate), trace(decay))
 
 
 def scaled(decay: Scalar, eps: Scalar) -> Transformation:
-    """A preconditioned velocity: the last gradient is small where all have been."""
+    """Build a preconditioned velocity: momentum divided by a root mean square."""
     return precondition(trace(decay), by=chain(second_moment(decay), inverse_root(eps)))
 
 
 def restarted(decay: Scalar | Schedule) -> Transformation:
-    """A velocity that starts again where it leads uphill."""
+    """Build a velocity that restarts where it leads uphill."""
     return restart(nesterov_trace(decay))
 
 
 def restarted_by_value(decay: Scalar | Schedule) -> Transformation:
-    """A velocity that starts again where the loss has gone up."""
+    """Build a velocity that restarts when the loss has increased."""
     return restart(nesterov_trace(decay), on="value")
 
 
 def squared_norm(params: Any) -> dict[str, jax.Array]:
-    """|θ|², for a transformation that tests a value."""
+    """Return |θ|² as the extra argument `value`."""
     squares = [jnp.sum(jnp.abs(jnp.asarray(x)) ** 2, dtype=float) for x in jax.tree.leaves(params)]
     return {"value": sum(squares, jnp.zeros(()))}
 
 
 def turned(eps: Scalar, initial: Scalar) -> Transformation:
-    """AdaGrad's matrix D: a step that turns with the parameters."""
+    """Build AdaGrad with its matrix D, whose step rotates with the parameters."""
     return precondition(optax.identity(), by=full_matrix(eps, initial=initial))
 
 
 def valley(params: Any) -> jax.Array:
-    """A loss as a user writes one, with a second derivative that turns with θ: it is flat along θ.
+    """Return a loss whose second derivative rotates with θ, and is flat along θ.
 
     E = |θ|²/2 + 10 s,    ∇²E = I + 10 (I/s - θ θᵀ/s³),    s = sqrt(1 + |θ|²)
     """

@@ -22,7 +22,7 @@ import numpy as np
 
 
 def average_iterates(g, params=None, *, eta):
-    """g: the average is kept beside the step."""
+    """Return g: an average of iterates does not change the step."""
     return g
 
 
@@ -44,7 +44,7 @@ def nesterov_trace(g, params=None, *, decay):
 
 
 def optimized_trace(g, params=None, *, total_steps):
-    """The steps of OGM at L = 1, as it is written: y(k+1) = x(k) - g(k), x(k+1) of y, y and x."""
+    """The steps of OGM at L = 1, as published: y(k+1) = x(k) - g(k), x(k+1) from y and x."""
     t, x, y, steps = 1, 0, 0, []
     for k, gradient in enumerate(g, start=1):
         t_next = (1 + np.sqrt(1 + (8 if k == total_steps else 4) * t**2)) / 2
@@ -56,13 +56,13 @@ def optimized_trace(g, params=None, *, total_steps):
 
 
 def condition_of_optimized_trace(g, params=None, *, total_steps):
-    """The largest step so far over this one: its memory is a sum that forgets nothing."""
+    """The largest step so far over this one, because the memory is a sum."""
     largest = abs(optimized_trace(g, total_steps=total_steps)).max(axis=1)
     return np.maximum.accumulate(largest) / largest
 
 
 def restarted(g, params=None, *, decay):
-    """Nesterov's v, which begins again with the g that it leads uphill against."""
+    """Nesterov's v, restarted at every g with <g, v> < 0."""
     start, steps = 0, []
     for k in range(len(g)):
         if g[k] @ _last_nesterov(g[start : k + 1], decay) < 0:
@@ -72,7 +72,7 @@ def restarted(g, params=None, *, decay):
 
 
 def restarted_by_value(g, params, *, decay):
-    """Nesterov's v, which begins again with every g at which |θ|² has risen."""
+    """Nesterov's v, restarted at every step at which |θ|² has increased."""
     value, start, steps = np.sum(params**2, axis=1), 0, []
     for k in range(len(g)):
         start = k if k > 0 and value[k] > value[k - 1] else start
@@ -204,7 +204,7 @@ def slide_nesterov(g, params=None, *, learning_rate, decay):
 
 
 def sgd(g, params=None, *, learning_rate, momentum=0.0, nesterov=False):
-    """-τ(k) v(k+1), with the v of heavy ball or of Nesterov."""
+    """Return -τ(k) v(k+1), with the velocity of heavy ball or of Nesterov."""
     velocity = nesterov_trace if nesterov else trace
     return -_column(learning_rate, g) * velocity(g, decay=momentum)
 
@@ -306,7 +306,7 @@ def literal_adam(
     fed_back=True,
     eps_inside=True,
 ):
-    """Adam, word for word, or with some of the slide's four words only (none: what is meant).
+    """Adam as the slide has it, or with some of its four deviations (with none: the paper's Adam).
 
         v(k+1) = (b1 v(k) - (1 - b1) g(k)) / (1 - b1^k),    c(k+1) likewise with g²
         update = -τ(k) (c(k+1) + ε)^(-1/2) v(k+1),          k = 0, 1, ...
@@ -334,7 +334,7 @@ def _last_nesterov(g: np.ndarray, decay: Any) -> np.ndarray:
 
 
 def _recursion(step: Callable, start: Any, *columns: np.ndarray) -> np.ndarray:
-    """x(k) = step(x(k-1), ...), of what each column holds at k."""
+    """Return the iterates x(k) = step(x(k-1), entries of row k), from x(0) = `start`."""
     x, path = start, []
     for now in zip(*columns, strict=True):
         x = step(x, *now)
@@ -343,16 +343,16 @@ def _recursion(step: Callable, start: Any, *columns: np.ndarray) -> np.ndarray:
 
 
 def _counted(g: np.ndarray) -> np.ndarray:
-    """k = 1, 2, ..."""
+    """Return the column k = 1, 2, ..."""
     return np.arange(1, len(g) + 1)[:, None]
 
 
 def _column(value: Any, g: np.ndarray) -> np.ndarray:
-    """A number, or a function of k = 0, 1, ..., at every step."""
+    """Return the column of a number, or of a function of k = 0, 1, ..."""
     moving: Callable[[int], Any] = value if callable(value) else lambda k: value
     return np.array([[float(moving(k))] for k in range(len(g))])
 
 
 def _one_over(x: np.ndarray) -> np.ndarray:
-    """1/x, and 0 where x is 0."""
+    """Return 1/x, and 0 where x is 0."""
     return np.divide(1, x, out=np.zeros_like(x), where=x > 0)

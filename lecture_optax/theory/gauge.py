@@ -36,7 +36,7 @@ class Gauge(NamedTuple):
 
     @property
     def colour(self) -> str:
-        """Green below half of the edge, amber below the edge, red above it."""
+        """The colour of the ratio: green below half of the edge, amber below the edge, else red."""
         return "green" if self.ratio < 0.5 else "amber" if self.ratio < 1 else "red"
 
     def __str__(self) -> str:

@@ -141,13 +141,13 @@ def _remembering(equation: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Transf
 def _adam(
     learning_rate: Any, velocity: Transformation, magnitude: Transformation, eps: Any
 ) -> Transformation:
-    """θ ← θ - τ D v, with the slide's v and c."""
+    """Return the step θ ← θ - τ D v, with the slide's v and c."""
     by = chain(magnitude, inverse_root(eps))
     return chain(precondition(velocity, by=by), scale_by_learning_rate(learning_rate))
 
 
 def _correction_from_zero(decay: Scalar) -> optax.GradientTransformation:
-    """x(k) / (1 - decay^k), k = 0, 1, ..."""
+    """Return x(k) / (1 - decay^k), k = 0, 1, ..."""
     return optax.scale_by_schedule(lambda k: 1 / one_minus_power(decay, k))
 
 

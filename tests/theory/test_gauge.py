@@ -135,7 +135,7 @@ def test_rates_of_their_own_are_weighed_leaf_by_leaf():
         (
             optax.partition({"x": lo.sgd(0.1), "y": lo.sgd(0.1, 0.9)}, {"a": "x", "b": "y"}),
             5,
-            "by different laws",
+            "follow different update rules",
         ),
     ],
     ids=[

@@ -1,4 +1,4 @@
-"""The nine laws, one file each; every law is one function whose first line is what it proves."""
+"""The nine laws, one file each; the first docstring line of a function states its property."""
 
 from .._law import Law
 from . import (

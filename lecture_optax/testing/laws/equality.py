@@ -24,7 +24,7 @@ def it_is_the_formula(subject: Subject) -> None:
 
 @law(9)
 def it_is_the_formula_at_the_lowest_values(subject: Subject) -> None:
-    """It is the formula with β = 0, ε = 0, each by itself and all: a denominator may be 0."""
+    """The step is the formula also with β = 0 and ε = 0, one of them or all."""
     if subject.reference is None:
         return
     run = jax.jit(lambda values, *given: _updates(subject, subject.build(**values), *given))
@@ -39,7 +39,7 @@ def it_is_the_formula_at_the_lowest_values(subject: Subject) -> None:
 
 @law(9)
 def it_is_the_formula_while_a_hyperparameter_moves(subject: Subject) -> None:
-    """A rate, a momentum, a decay of weights given as a function of k: every step has its own."""
+    """With a schedule for a hyperparameter, step k is the formula with its value at k."""
     if subject.reference is None:
         return
     for name, hyperparameter in subject.hyperparameters.items():
@@ -61,7 +61,7 @@ def in_float64_it_is_the_peer(subject: Subject) -> None:
 
 @law(9)
 def what_is_left_out_is_what_the_peer_leaves_out(subject: Subject) -> None:
-    """In float64, without the arguments that have a default, it is the other implementation too."""
+    """In float64 and with default arguments, 300 steps are those of the other implementation."""
     if subject.peer is None:
         return
     default = {n: p.default for n, p in inspect.signature(subject.make).parameters.items()}
@@ -89,7 +89,7 @@ def _is_the_formula(subject: Subject, formula: Callable, ours: dict, formulas: d
 
 
 def _rounding(subject: Subject, times: int, gradients: Any, params: Any, values: dict) -> Any:
-    """What rounding may change of each step, as a part of its largest entry.
+    """Return the allowed rounding error of each step, as a part of its largest entry.
 
     A step rounds a product and a sum (`times` is 2), and two products more where the numbers are
     traced. Each rounding is half an ulp at most; over the steps they add up like a random walk:
@@ -102,19 +102,19 @@ def _rounding(subject: Subject, times: int, gradients: Any, params: Any, values:
 
 
 def _at_their_lowest(subject: Subject) -> list[dict[str, float]]:
-    """All values as low as allowed but the learning rate's, and each of them by itself."""
+    """Return the lowest values of all hyperparameters but the learning rate, together and alone."""
     low = {name: h for name, h in subject.lowest.items() if name != "learning_rate"}
     alone = [{name: value} for name, value in low.items()]
     return [{**subject.values, **some} for some in (low, *alone)]
 
 
 def _moving(last: float, xp):
-    """From 0 towards `last`, like k/(k + 3); in NumPy or in JAX."""
+    """Return a schedule from 0 towards `last`, like k/(k + 3), in NumPy or in JAX."""
     return lambda k: last * xp.asarray(k, float) / (xp.asarray(k, float) + 3)
 
 
 def _trajectory(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters and gradients that float32 holds, as float64. One entry rests at first."""
+    """Return parameters and gradients that float32 holds, as float64. One entry rests at first."""
     draw = np.random.default_rng(0).standard_normal
     walk, gradients = draw((_STEPS, _ENTRIES)).cumsum(axis=0), draw((_STEPS, _ENTRIES))
     gradients = np.abs(gradients) if subject.takes == "magnitude" else gradients
@@ -123,7 +123,7 @@ def _trajectory(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _updates(subject, tx, gradients, params) -> jax.Array:
-    """What leaves `tx`, step by step."""
+    """Return the updates of `tx`, step by step."""
     given = jnp.asarray(params, float), jnp.asarray(gradients, float)
 
     def body(state, now):

@@ -13,7 +13,7 @@ from .._subject import Subject
 
 @law(7)
 def extra_arguments_are_accepted(subject: Subject) -> None:
-    """`value`, `value_fn` and whatever else may be given, and what is not used changes nothing."""
+    """You may pass any extra argument; one that is not used changes nothing."""
     params, gradients = one(subject)
     tx = subject.make(**{**subject.arguments, **subject.values})
     takes_them = isinstance(tx, optax.GradientTransformationExtraArgs)
@@ -31,7 +31,7 @@ def extra_arguments_are_accepted(subject: Subject) -> None:
 
 @law(7)
 def extra_arguments_are_passed_on(subject: Subject) -> None:
-    """What is built around a member passes it the gradient, the parameters and every argument."""
+    """A wrapper passes the gradient, the parameters and every extra argument to its member."""
     if subject.around is None:
         return
     seen: list[tuple[Any, Any]] = []

@@ -19,7 +19,7 @@ _MEMBERS = 8
 
 @law(3)
 def a_narrow_array_is_widened_or_refused(subject: Subject) -> None:
-    """A hyperparameter in float16 or bfloat16 does what its number does, or is refused by name."""
+    """A hyperparameter in float16 or bfloat16 acts like its number, or is refused by name."""
     params, gradients = one(subject)
     for name, value in subject.values.items():
         few_bits = {name: _rounded_to_seven_bits(value)}
@@ -38,7 +38,7 @@ def a_narrow_array_is_widened_or_refused(subject: Subject) -> None:
 
 @law(3)
 def a_number_an_array_and_a_schedule_are_the_same(subject: Subject) -> None:
-    """A Python number, a NumPy scalar, an array, and a schedule that stays there do the same."""
+    """A Python number, a NumPy scalar, an array and a constant schedule give the same step."""
     params, gradients = one(subject)
     expected = subject.run(subject.build(), params, gradients)
     for kind in (np.float32, np.asarray, jnp.asarray, jnp.float32):
@@ -57,7 +57,7 @@ def a_number_an_array_and_a_schedule_are_the_same(subject: Subject) -> None:
 
 @law(3)
 def one_compiled_step_serves_every_value(subject: Subject) -> None:
-    """A step compiled once takes any values of the hyperparameters, and does what each says."""
+    """A step compiled once takes any values of the hyperparameters, and uses them."""
     step, traces = subject.compiled
     params, gradients = one(subject)
     for values in _members(subject)[::3]:
@@ -119,7 +119,7 @@ def derivatives_by_a_hyperparameter_are_slopes(subject: Subject) -> None:
 
 @law(3)
 def a_bad_value_is_refused_by_name(subject: Subject) -> None:
-    """Out of range is a `ValueError`, another kind a `TypeError`, named, when it is built."""
+    """The factory raises a `ValueError` out of range, a `TypeError` for a wrong kind, by name."""
     for name, hyperparameter in subject.hyperparameters.items():
         for value in hyperparameter.outside():
             for given in (value, np.float32(value), jnp.float32(value)):
@@ -133,7 +133,7 @@ def a_bad_value_is_refused_by_name(subject: Subject) -> None:
 
 @law(3)
 def a_tracer_is_let_through(subject: Subject) -> None:
-    """The value of a tracer is not known yet, so nothing is said about it."""
+    """A tracer is accepted, because its value is not known."""
     params, _ = one(subject)
     bad = {n: h.outside()[0] for n, h in subject.hyperparameters.items()}
     expected = jax.eval_shape(subject.build().init, params)
@@ -155,20 +155,20 @@ def _members(subject: Subject) -> list[dict[str, float]]:
 
 
 def _rounded_to_seven_bits(value: float) -> float:
-    """Towards zero; every precision holds seven bits."""
+    """Round towards zero to seven bits, which every precision holds."""
     mantissa, exponent = math.frexp(value)
     return math.ldexp(math.trunc(mantissa * 2**7), exponent - 7)
 
 
 def _total(subject: Subject, values: Any, params: Any, gradients: Any) -> jax.Array:
-    """A weighted sum of all updates, to be differentiated."""
+    """Return a weighted sum of all updates, to be differentiated."""
     updates, _ = subject.run(subject.build(**values), params, gradients)
     flat = [jnp.ravel(u) for u in jax.tree.leaves(updates)]
     return sum((jnp.sum(u * jnp.arange(1, u.size + 1, dtype=u.dtype)) for u in flat), jnp.zeros(()))
 
 
 def _refusal(subject: Subject, kind: type[Exception], name: str, value: Any) -> str:
-    """The words in which a value is refused, which must be those of `kind`, name and value."""
+    """Return the error message for a value, and require its type, name and value."""
     try:
         subject.build(**{name: value})
     except kind as error:

@@ -1,4 +1,4 @@
-"""Law 5. A state is nobody else's memory, can be planned before it exists, and is sharded alike."""
+"""Law 5. A state shares no memory, can be planned from shapes, and is sharded like θ."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from .._subject import Subject
 
 @law(5)
 def init_aliases_nothing(subject: Subject) -> None:
-    """No array of a new state is a parameter's, a hyperparameter's, or another one's memory."""
+    """No array of a new state shares memory with a parameter, a hyperparameter or another array."""
     params, _ = paired(subject)
     values = {name: jnp.float32(value) for name, value in subject.values.items()}
     for given in (params, jax.tree.map(np.asarray, params)):
@@ -24,7 +24,7 @@ def init_aliases_nothing(subject: Subject) -> None:
 
 @law(5)
 def donating_the_state_costs_nobody_else(subject: Subject) -> None:
-    """With its state donated at every step, the caller's parameters and rates stay alive."""
+    """Donating the state at every step leaves the caller's parameters and learning rates valid."""
     step, _ = subject.compiled
     params, gradients = one(subject)
     values = {name: jnp.float32(value) for name, value in subject.values.items()}
@@ -39,7 +39,7 @@ def donating_the_state_costs_nobody_else(subject: Subject) -> None:
 
 @law(5)
 def init_works_without_numbers(subject: Subject) -> None:
-    """`init` gives one tree: for arrays, their descriptions, under `eval_shape`, compiled."""
+    """`init` returns the same tree for arrays, for their shapes, under `eval_shape` and `jit`."""
     params, _ = paired(subject)
     tx = subject.build()
     described = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)
@@ -53,7 +53,7 @@ def init_works_without_numbers(subject: Subject) -> None:
 
 @law(5)
 def a_compiled_step_leaves_its_state_where_it_lies(subject: Subject) -> None:
-    """On arrays over all devices a compiled step does what it does on one, and moves nothing."""
+    """A compiled step gives the same on all devices as on one, and keeps the sharding."""
     number = len(jax.devices())
     leaf, gradients = (jnp.ones((number, 2)), jnp.linspace(0.5, 1, 2 * number).reshape(number, 2))
     rows = NamedSharding(jax.make_mesh((number,), ("x",), (AxisType.Auto,)), PartitionSpec("x"))
@@ -72,7 +72,7 @@ def a_compiled_step_leaves_its_state_where_it_lies(subject: Subject) -> None:
 
 @law(5)
 def a_state_is_sharded_as_its_parameter(subject: Subject) -> None:
-    """What is kept for a parameter lies where the parameter lies, over all devices."""
+    """The state of a parameter has the sharding of the parameter, over all devices."""
     number = len(jax.devices())
     mesh = jax.make_mesh((number,), ("x",), axis_types=(AxisType.Explicit,))
     rows = NamedSharding(mesh, PartitionSpec("x", None))
@@ -101,7 +101,7 @@ def _same_layout(actual, expected):
 
 
 def _layout(x) -> tuple:
-    """The axis of the mesh along each axis of the array."""
+    """Return the axis of the mesh along each axis of the array."""
     spec = getattr(x.sharding, "spec", ())
     return tuple(spec) + (None,) * (x.ndim - len(tuple(spec)))
 

@@ -1,4 +1,4 @@
-"""Law 4. The applied learning rate is in the state, under its name, and so is the time."""
+"""Law 4. The state holds the applied learning rate and the number of steps, by name."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from .._subject import Subject
 
 @law(4)
 def the_learning_rate_is_in_the_state_once(subject: Subject) -> None:
-    """The learning rate is in the state once, by that name, from `init` on, where there is one."""
+    """The state holds the learning rate, if there is one, once and by that name, from `init` on."""
     params, gradients = paired(subject)
     state = subject.build().init(params)
     for now in (state, subject.run(subject.build(), params, gradients)[1]):
@@ -41,7 +41,7 @@ def the_rate_in_the_state_is_the_one_applied(subject: Subject) -> None:
 
 @law(4)
 def the_rate_in_the_state_is_a_record(subject: Subject) -> None:
-    """Writing another rate into the state changes nothing."""
+    """Writing another learning rate into the state changes no step."""
     if not _has_a_rate(subject):
         return
     params, gradients = one(subject)
@@ -63,7 +63,7 @@ def all_counts_agree(subject: Subject) -> None:
 
 @law(4)
 def current_reads_it_through_wrappers(subject: Subject) -> None:
-    """`current(state)` gives the number of updates and the current learning rates, at any depth."""
+    """`current(state)` returns the number of updates and the learning rates, at any depth."""
     if not _has_a_rate(subject):
         return
     leaf, gradients = one(subject)
@@ -96,7 +96,7 @@ def _wrapped(subject: Subject) -> dict[str, optax.GradientTransformationExtraArg
 
 
 def _falling(subject: Subject):
-    """τ(k) = τ/(1 + k)."""
+    """Return the schedule τ(k) = τ/(1 + k)."""
     return lambda k: (
         jnp.float32(subject.values["learning_rate"]) / (1 + jnp.asarray(k, jnp.float32))
     )

@@ -1,4 +1,4 @@
-"""Law 2. Precision: wide while computing, one rounding on exit, finite where nothing moves."""
+"""Law 2. Precision: compute in at least float32, round once, stay finite at zero gradients."""
 
 import itertools
 
@@ -17,7 +17,7 @@ _FAR = [0, 9, 999, 10**6, 2**24 + 1, _LAST - 1]
 @law(2)
 @with_and_without_x64
 def a_state_is_at_least_float32(subject: Subject) -> None:
-    """What is kept for a parameter has the parameter's precision, and at least that of float32."""
+    """The state of a parameter has the parameter's precision, and at least that of float32."""
     params, _ = paired(subject)
     for path, leaf in leaves(jax.eval_shape(subject.build().init, params)):
         if not jnp.issubdtype(leaf.dtype, jnp.inexact):
@@ -52,7 +52,7 @@ def an_update_has_the_wider_precision(subject: Subject) -> None:
 
 @law(2)
 def an_accumulator_has_the_dtype_it_was_told(subject: Subject) -> None:
-    """An accumulator's dtype is the one asked for, stays it, and leaves the update's alone."""
+    """An accumulator has and keeps the requested dtype, which does not change the update's."""
     params, gradients = paired(subject)
     for (argument, field), dtype in itertools.product(
         subject.accumulators.items(), (jnp.bfloat16, jnp.float32)
@@ -71,7 +71,7 @@ def an_accumulator_has_the_dtype_it_was_told(subject: Subject) -> None:
 
 @law(2)
 def half_precision_is_float32_rounded_once(subject: Subject) -> None:
-    """In float16 and bfloat16 a step is that in float32, bit by bit, rounded once at the end."""
+    """A step in float16 or bfloat16 is the float32 step, rounded once at the end, bit by bit."""
     params, gradients = paired(subject, far=True)
     wide_params, wide_gradients = paired(subject, far=True, like="float32")
     tx = subject.build()
@@ -123,9 +123,9 @@ def the_derivative_at_a_zero_gradient_is_finite(subject: Subject) -> None:
 
 @law(2)
 def the_number_of_steps_is_exact(subject: Subject) -> None:
-    """However many steps are behind it, a step in float32 is that in float64, β up to 0.9999.
+    """After any number of steps a float32 step is that in float64, for β up to 0.9999.
 
-    Counters stop at the last number they hold; a wrapped one would start again at -2³¹.
+    Counters stop at the largest number they hold; a wrapped one would start again at -2³¹.
     """
     slow = {name: 0.9999 for name, h in subject.hyperparameters.items() if h.bounds == (0, 1)}
     tx = subject.build(**slow)
@@ -148,7 +148,7 @@ def the_number_of_steps_is_exact(subject: Subject) -> None:
 
 
 def _at(state, count):
-    """The state, as if so many steps had been made."""
+    """Return the state with its counters set to `count`."""
     return optax.tree.set(state, count=jnp.int32(count))
 
 

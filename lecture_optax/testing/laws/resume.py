@@ -1,4 +1,4 @@
-"""Law 8. What is saved is all there is: n steps are k steps, save, restore, n - k steps."""
+"""Law 8. The state is complete: n steps are k steps, save, restore, n - k steps."""
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from .._subject import Subject
 
 @law(8)
 def a_restored_run_goes_on_bitwise(subject: Subject) -> None:
-    """Saved as NumPy leaves and put into a new optimizer's tree, a state continues bit by bit."""
+    """A state saved as NumPy leaves and restored into a new optimizer continues bit by bit."""
     params, gradients = paired(subject)
     sequence = [*gradients, *gradients]
     expected, last = subject.run(subject.build(), params, sequence)

@@ -1,4 +1,4 @@
-"""Law 1. Pure and stable: a step returns what it was given, and runs wherever JAX runs."""
+"""Law 1. Pure and stable: a step keeps trees, shapes and dtypes, and runs in `scan` and `vmap`."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ from .._subject import Subject
 @law(1)
 @with_and_without_x64
 def a_step_returns_what_it_was_given(subject: Subject) -> None:
-    """Tree, shapes, dtypes and weak types of the state stay; the update has the gradient's tree.
+    """The state keeps tree, shapes, dtypes, weak types; the update has the gradient's tree.
 
     For every pair of dtypes by itself, and all of them in one tree; for complex leaves; with the
     parameters and, where the author does not say that they are needed, without.
@@ -47,7 +47,7 @@ def a_step_returns_what_it_was_given(subject: Subject) -> None:
 
 @law(1)
 def a_step_is_pure(subject: Subject) -> None:
-    """The same step twice gives the same bits, and changes nothing that it was given."""
+    """The same step twice gives the same bits, and does not change its inputs."""
     params, gradients = paired(subject)
     tx = subject.build()
     _, state = subject.run(tx, params, gradients[:2])

@@ -1,4 +1,4 @@
-"""Law 6. Any tree: empty, nested, scalar, complex; what has no gradient is refused by its path."""
+"""Law 6. Any tree: empty, nested, scalar, complex; leaves without gradient are refused by path."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from .._subject import Subject
 
 @law(6)
 def any_tree_is_a_tree_of_parameters(subject: Subject) -> None:
-    """Nothing, `None` in both trees, scalars, empty arrays, nested containers, a bare leaf."""
+    """Trees may be empty, nested or a bare leaf, with scalars, empty arrays and `None` in both."""
     leaf = jnp.array([0.5, 1.25])
     trees = {
         "an empty dict": {},
@@ -59,7 +59,7 @@ def a_complex_leaf_follows_the_conjugate(subject: Subject) -> None:
 
 @law(6)
 def a_turned_gradient_gives_a_turned_update(subject: Subject) -> None:
-    """Turned by one angle in the complex plane, everything gives the update turned likewise.
+    """Rotating parameters and gradients in the complex plane rotates the update.
 
     Real and imaginary part are two axes like any others; a magnitude or a matrix D stays.
     """
@@ -96,7 +96,7 @@ def a_complex_zero_is_safe(subject: Subject) -> None:
 
 @law(6)
 def a_leaf_without_gradient_is_refused_by_path(subject: Subject) -> None:
-    """An integer, a counter, a mask: `init` raises a `TypeError` with its path and dtype."""
+    """`init` raises a `TypeError` with path and dtype for an integer, a counter or a mask."""
     tx = subject.build()
     for dtype in (jnp.int32, jnp.uint8, jnp.bool_):
         params = {"w": jnp.ones(2), "inside": [jnp.ones(2), jnp.zeros(2, dtype)]}
@@ -107,7 +107,7 @@ def a_leaf_without_gradient_is_refused_by_path(subject: Subject) -> None:
 
 @law(6)
 def a_missing_gradient_is_refused_by_path(subject: Subject) -> None:
-    """None for a gradient alone is a `ValueError` with its path."""
+    """None for a gradient but not its parameter raises a `ValueError` with its path."""
     params = {"w": jnp.ones(2), "inside": [jnp.ones(2), jnp.ones(3)]}
     missing = {"w": jnp.ones(2), "inside": [jnp.ones(2), None]}
     tx = subject.build()

@@ -33,7 +33,7 @@ CURVATURES = np.logspace(-4, 0, 100)
     picture="worst_cases",
 )
 def optimized_worst_case(optimized_trace=optimized_trace):
-    """L R²/(2 t²) = L R²/(2 (2S + 1)) on the slope, for a row sum S = (t(N)² - 1)/2."""
+    """Check L R²/(2 t²) = L R²/(2 (2S + 1)) on the slope, with row sum S = (t(N)² - 1)/2."""
     for steps in STEPS:
         t = last_t(steps)
         left = left_on_huber(chain(optimized_trace(steps), RATE), steps, (t**2 - 1) / 2)

@@ -142,7 +142,7 @@ def amsgrad_never_forgets(adam=adam, amsgrad=amsgrad, adamax=adamax):
     source="Graves (2013), equations 38 to 41; weighted by (1 - β) β^(k-j)",
 )
 def centred_divides_by_the_spread(rmsprop=rmsprop):
-    """Without the correction, zeros before the start have the weights that are missing to 1."""
+    """Check the spread; without the correction, zeros before the start have the missing weights."""
     gradients = np.random.default_rng(6).normal(1.0, 2.0, size=30)
     ages = np.subtract.outer(np.arange(30), np.arange(30))
     weights = np.where(ages >= 0, 0.1 * 0.9 ** np.maximum(ages, 0), 0)

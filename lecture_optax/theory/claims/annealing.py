@@ -98,9 +98,10 @@ def one_over_k_is_the_mean(sgd=sgd, inverse_time=inverse_time):
     picture="annealing",
 )
 def average_instead_of_decay(sgd=sgd, average_iterates=average_iterates):
-    """Far from the start θ(k) is a sum of -ξ/λ over a memory that is much shorter than k.
+    """Check that k E a(k)² approaches (η+1)²/(2η+1), with σ = λ = 1.
 
-    So a(k) = Σ w(j) θ(j) with weights w(j) ≈ (η+1) j^η / k^(η+1) has the variance
+    Far from the start θ(k) is a sum of -ξ/λ over a memory much shorter than k. So
+    a(k) = Σ w(j) θ(j) with weights w(j) ≈ (η+1) j^η / k^(η+1) has the variance
     Σ w(j)² σ²/λ² = (η+1)²/(2η+1) σ²/(λ² k): that of a mean of k samples for η = 0.
     """
     steps = 20_000

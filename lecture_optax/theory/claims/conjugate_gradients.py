@@ -33,7 +33,7 @@ def conjugate_gradients(A, b):
     source="Polyak (1964); Hestenes and Stiefel (1952), here SciPy's",
 )
 def heavy_ball_is_cg(sgd=sgd):
-    """The plane gives α, β of θ(k+1) = θ(k) - α g(k) + β (θ(k) - θ(k-1)).
+    """Check heavy ball with the α, β of θ(k+1) = θ(k) - α g(k) + β (θ(k) - θ(k-1)) from the plane.
 
     With v(k+1) = μ(k) v(k) + g(k) and θ(k+1) = θ(k) - τ(k) v(k+1): τ(k) = α, μ(k) = β τ(k-1)/α.
     """

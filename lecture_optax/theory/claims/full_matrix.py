@@ -20,7 +20,7 @@ SIZE, STEPS = 6, 9
     source="Duchi, Hazan and Singer (2011), section 1.1; here SciPy's root",
 )
 def full_matrix_adagrad(full_matrix=full_matrix):
-    """With U g for g, the sum is U (Σ g gᵀ) Uᵀ, and its root and the step rotate likewise."""
+    """Check the step, and that it rotates with g: U g makes the sum U (Σ g gᵀ) Uᵀ."""
     gradients = np.random.default_rng(9).normal(size=(STEPS, SIZE))
     U = rotation(SIZE, 10)
     for name, eps, eps_root, initial in (

@@ -47,7 +47,7 @@ def hypergradients_are_slopes(sgd=sgd, adam=adam):
     source="Young (1953); learning: ours",
 )
 def learned_rates_are_chebyshevs(adam=adam):
-    """Minimise a p-norm, with growing p, of the contraction over the spectrum [1, 20]."""
+    """Check the rates that minimise the contraction over [1, 20], in p-norms with growing p."""
     spectrum, steps = jnp.linspace(1.0, 20.0, 200), 8
 
     def left(rates):

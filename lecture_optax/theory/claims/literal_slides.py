@@ -35,10 +35,11 @@ def minus(adam=adam):
     source="the lecture; what is meant: Kingma and Ba (2015), algorithm 1",
 )
 def feedback(adam=adam):
-    """c is multiplied by Π b2/(1 - b2^j), which exceeds 3.4e38 at j = 19 and 1.8e308 at j = 324.
+    """Check the step at which c overflows, in float32 and in float64.
 
-    c(0) = 0 makes the first factor ineffective: with a gradient of 1, c is infinite one step later
-    in float32, and five steps later in float64.
+    The factor of c, Π b2/(1 - b2^j), exceeds 3.4e38 at j = 19 and 1.8e308 at j = 324. As
+    c(0) = 0, the first factor has no effect: with a gradient of 1, c is infinite one step later in
+    float32, and five steps later in float64.
     """
     tx = literal.adam_fed_back(TAU)
     for x64, passed, stepped in ((False, 19, 20), (True, 324, 329)):
@@ -73,7 +74,7 @@ def exponent(adam=adam):
     source="the lecture; ε outside: Kingma and Ba (2015)",
 )
 def epsilon(adam=adam):
-    """The first step is τ g/√(g² + ε) inside and τ g/(|g| + ε) outside: ε acts like √ε."""
+    """Check the first step: τ g/√(g² + ε) with ε inside the root, τ g/(|g| + ε) outside."""
     for g in (1e-3, 1e-5):
         inside, outside = g / np.sqrt(g**2 + 1e-8), g / (g + 1e-8)
         for what, tx, size in (
@@ -94,10 +95,10 @@ def epsilon(adam=adam):
     source="the lecture and Keras; Optax and torch keep τ outside",
 )
 def rate_inside(sgd=sgd):
-    """With gradient 1 the memory is V(k) = (1 - .9^k)/.1; the 21st step has the new τ = .1.
+    """Check the 21st step, the first with τ = .1, for gradients of 1.
 
-    Inside, the old velocity still has τ = 1, so the step is .1 + .9 (.9 V(20) + .1). Outside, it is
-    .1 (1 + .9 V(21)).
+    The memory is V(k) = (1 - .9^k)/.1. Inside, the old velocity still has τ = 1, so the step is
+    .1 + .9 (.9 V(20) + .1). Outside, it is .1 (1 + .9 V(21)).
     """
     drop = step(1.0, boundaries=[20], factor=0.1)
     ones, V = np.ones(21), (1 - 0.9 ** np.arange(22)) / 0.1

@@ -53,7 +53,7 @@ def nesterov_is_the_textbook(
     picture="memory",
 )
 def heavy_ball_with_a_moving_momentum(sgd=sgd):
-    """v(0) = 0, so μ(0) has no effect: g(j) has the weight μ(j+1) ... μ(k) in v(k+1)."""
+    """Check the weight of g(j) in v(k+1): μ(j+1) ... μ(k), without μ(0) because v(0) = 0."""
     momenta = (np.arange(STEPS) + 1) / (np.arange(STEPS) + 4)
     tx = sgd(1.0, momentum=lambda k: jnp.asarray(momenta)[k])
     faded = [

@@ -18,7 +18,7 @@ from .statement import Finding, statement
     source="Newton's method; Nocedal and Wright (2006), chapter 3.3; δ: Levenberg (1944)",
 )
 def newton_ends_in_one_step(newton=newton):
-    """The gradient is H e(0), with e the distance to the minimum: e(1) = e(0) - (H + δI)⁻¹ H e(0).
+    """Check e(1) = e(0) - (H + δI)⁻¹ H e(0), with e the distance to the minimum.
 
     Along an eigenvector the factor is δ/(λ + δ). With eigenvalues 1 and -3 the undamped step goes
     uphill. δ = 6 makes them 7 and 3: g = (1, -3) moves θ by (-1/7, 1), downhill along both.

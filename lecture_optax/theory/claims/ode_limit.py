@@ -15,13 +15,13 @@ from .statement import Finding, statement
 
 
 def log_sum_exp(x):
-    """A convex loss, not strongly convex, with L <= 1."""
+    """Return a convex loss, not strongly convex, with L <= 1."""
     rows = jnp.asarray(np.random.default_rng(3).normal(size=(12, 5)) / 5)
     return jax.nn.logsumexp(rows @ x) + jax.nn.logsumexp(-rows @ x)
 
 
 def flat_quadratic(x):
-    """A quadratic loss with curvatures from 1e-4 to 1."""
+    """Return a quadratic loss with curvatures from 1e-4 to 1."""
     return jnp.asarray(np.geomspace(1e-4, 1, 5)) @ x**2 / 2
 
 
@@ -32,7 +32,7 @@ def flat_quadratic(x):
     source="Beck and Teboulle (2009), lemma 4.1; Su, Boyd and Candès (2016), theorem 3",
 )
 def potential_falls(sgd=sgd, momentum_nesterov=momentum_nesterov):
-    """On two convex losses whose minimum is at 0."""
+    """Check the potential on two convex losses whose minimum is at 0."""
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
     for loss in (flat_quadratic, log_sum_exp):
         x = descend(tx, jax.grad(loss), np.arange(1.0, 6.0), 200, read=lookahead_readout)

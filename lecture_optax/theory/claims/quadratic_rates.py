@@ -75,9 +75,10 @@ def nesterov_damps_more(sgd=sgd):
     source="ours; the effect: Danilova, Kulakova and Polyak (2020)",
 )
 def momentum_amplifies_first(sgd=sgd):
-    """At λ = L both eigenvalues are -q, q = √μ: θ(k) = (-q)^k (1 + c k) θ(0).
+    """Check the largest |θ(k)| at λ = L, where both eigenvalues are -q, q = √μ.
 
-    From rest θ(1) = (1 - x) θ(0) with x = (1 + q)², so c = 1 + q: |θ(k)| = q^k (1 + (1 + q) k).
+    There θ(k) = (-q)^k (1 + c k) θ(0). From rest θ(1) = (1 - x) θ(0) with x = (1 + q)²,
+    so c = 1 + q: |θ(k)| = q^k (1 + (1 + q) k).
     With q ≈ 1 - 2/√κ that is about 2k e^(-2k/√κ), which is largest at k = √κ/2: √κ/e.
     """
     for kappa in (1e2, 1e3, 1e4):

@@ -73,7 +73,7 @@ def rates_that_come_back(
     join=schedules.join,
     scale=schedules.scale,
 ):
-    """Cycles of 8, 16 and 32 steps begin at 8 (2^n - 1), so that n = log2(k/8 + 1), rounded."""
+    """Check all schedules. Cycles of 8, 16, 32 steps begin at 8 (2^n - 1): n = ⌊log2(k/8 + 1)⌋."""
     n = np.floor(np.log2(k / 8 + 1))
     peak, part = 2 * 0.5**n, (k - 8 * (2**n - 1)) / (8 * 2**n)
     triangle = 1 - np.abs(2 * (k % 10) / 10 - 1)

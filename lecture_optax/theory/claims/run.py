@@ -1,4 +1,4 @@
-"""Check statements and print a table of the results."""
+"""Checks of statements, printed as a table."""
 
 import difflib
 import json as json_module

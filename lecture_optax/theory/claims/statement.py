@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether the relation between the two numbers is true; it is false for NaN."""
+        """True if the relation between the two numbers is true; false for NaN."""
         if self.measured == self.predicted:  # also when both are infinite
             return True
         excess = float(self.measured) - float(self.predicted)
@@ -89,8 +89,8 @@ class Statement:
         """Compute the findings in float64, whatever the configuration of JAX."""
         if unknown := sorted(set(subjects) - set(self.subjects)):
             raise TypeError(
-                f"{self.name} has no subject {', '.join(unknown)}: its subjects are "
-                f"{', '.join(self.subjects) or '(none)'}."
+                f"unknown subject {', '.join(map(repr, unknown))} for {self.name}; "
+                f"choose from {', '.join(self.subjects) or '(none)'}."
             )
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             found = self.find(**subjects)

@@ -45,9 +45,10 @@ def gradient_descent_worst_case(sgd=sgd):
     picture="worst_cases",
 )
 def nesterov_worst_case(sgd=sgd, momentum_nesterov=momentum_nesterov):
-    """On the slope, with gradient 1: x(k+1) = y(k) - 1, y(k) = x(k) + (k-1)/(k+2) (x(k) - x(k-1)).
+    """Check x(N) and y(N) on Huber's function, whose gradient is 1 on the slope.
 
-    The k-th step of x is (k + 2)/4, as 1 + (k-2)/(k+1) · (k+1)/4 = (k + 2)/4. Their sum S(x(N)) is
+    There x(k+1) = y(k) - 1, y(k) = x(k) + (k-1)/(k+2) (x(k) - x(k-1)). The k-th step
+    of x is (k + 2)/4, as 1 + (k-2)/(k+1) · (k+1)/4 = (k + 2)/4. Their sum S(x(N)) is
     (N² + 5N + 2)/8, and the look-ahead (N-1)/(N+2) · (N+2)/4 gives S(y(N)) = (N² + 7N)/8.
     """
     tx = sgd(1.0, momentum_nesterov(), nesterov=True)
@@ -86,7 +87,7 @@ def any_linear_method(sgd=sgd, first_moment=first_moment):
     picture="worst_cases",
 )
 def no_method_beats_the_chain(sgd=sgd, adam=adam, adagrad=adagrad, rmsprop=rmsprop):
-    """Each gradient reaches one more coordinate, and D v is 0 in the others."""
+    """Check the bound: each gradient reaches one more coordinate, and D v is 0 in the others."""
     k, n = 20, 41
     laplacian = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
     minimum = 1 - np.arange(1, n + 1) / (n + 1)

@@ -35,7 +35,7 @@ def frozen(tx: Any, params: Any, state: Any) -> Frozen:
     """Linearise the next step at gradient 0: a D is even in g, so its derivative there is 0.
 
     **Raises** `ValueError` for a method that mixes entries, ignores a small gradient, ascends, acts
-    in some steps only, or treats its entries by different laws.
+    in some steps only, or has different update rules for its entries.
     """
     step, slots, floats = step_on_slots(tx, params, state)
     zero = jax.tree.map(jnp.zeros_like, params)
@@ -68,7 +68,7 @@ def is_in_proportion(tx: Any, params: Any, state: Any, gradient: Any, first: np.
 
 
 def _entry_by_entry(tx: Any, transition: Any, gain: Any, is_linear: bool) -> Frozen:
-    """Return the law of one entry, scaled to all by `first`, after a check on three entries."""
+    """Return the update rule of one entry, scaled to all by `first`; check it on three entries."""
     first = 0.0 - gain[0]  # not -0.0
     moving = np.flatnonzero(first)
     if not len(moving):
@@ -88,8 +88,8 @@ def _entry_by_entry(tx: Any, transition: Any, gain: Any, is_linear: bool) -> Fro
         raise ValueError(f"{name_of(tx)} ascends: it is stable at no curvature.")
     if not np.isclose(products, products[0], rtol=_SAME, atol=0).all():
         raise ValueError(
-            f"{name_of(tx)} treats its entries by different laws (several momenta?), so there is "
-            "no common edge. Measure each part separately."
+            f"the entries of {name_of(tx)} follow different update rules (for example, different "
+            "momenta), so they have no common stability edge. Measure each part separately."
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         return Frozen(first, edge / first, long_run * first, is_linear)

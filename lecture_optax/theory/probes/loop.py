@@ -15,7 +15,7 @@ _FEW_STEPS, _SINGLE_STEPS, _COMPILED_STEPS = 8, 2**8, 2**16
 
 
 class Loop(NamedTuple):
-    """z(k+1) = A z(k) + B g(k), where z is θ followed by the state that feeds back on it.
+    """The linear map z(k+1) = A z(k) + B g(k); z is θ and the state that feeds back on it.
 
     `state` is the whole state at the point of the linearisation, `start` is z.
     """

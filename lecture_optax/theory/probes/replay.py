@@ -1,4 +1,4 @@
-"""Run a transformation along given gradients."""
+"""Runs of a transformation along given gradients."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ def float64() -> Iterator[None]:
 
 
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
-"""`(gradient, state, params) -> (params, state)`"""
+"""A step: `(gradient, state, params) -> (params, state)`."""
 
 
 @float64()
