@@ -31,8 +31,8 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
     given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
     if given.dtype.kind not in "iu" or given.ndim > 1:
         raise TypeError(
-            "evaluations must be a whole number >= 0 (how many), or a list of the steps to evaluate "
-            f"at, as 20 or [100, 200], got {evaluations!r}."
+            "evaluations must be a whole number >= 0 (how many), or a list of the steps to "
+            f"evaluate at, as 20 or [100, 200], got {evaluations!r}."
         )
     last = steps if given.ndim else np.inf
     if given.size and not (given.min() >= 0 and given.max() <= last):

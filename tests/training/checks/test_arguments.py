@@ -21,7 +21,7 @@ def refusal(kind, **arguments):
 
 def test_a_budget_beside_an_optimizer_is_refused():
     says = refusal(ValueError, budget=4.0)
-    assert re.search(r"budget .* tx=None only, got budget=4.0 and tx=chain\((.|\n)*leave out", says)
+    assert re.search(r"budget needs tx=None, got budget=4.0 and tx=chain\((.|\n)*leave out", says)
 
 
 @pytest.mark.parametrize("budget", [0.4, -1, float("nan")])
