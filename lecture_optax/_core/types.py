@@ -13,7 +13,7 @@ else:
     from typing_extensions import TypeAliasType
 
 Transformation = optax.GradientTransformationExtraArgs
-"""What every public factory of this library returns: a pair of pure functions, init and update."""
+"""The result of every public factory: a pair of pure functions, init and update."""
 
 Scalar = TypeAliasType("Scalar", float | int | jax.Array | np.ndarray | np.floating | np.integer)
 """A hyperparameter: a Python number, a scalar array or a tracer."""

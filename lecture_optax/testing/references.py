@@ -44,7 +44,7 @@ def nesterov_trace(g, params=None, *, decay):
 
 
 def optimized_trace(g, params=None, *, total_steps):
-    """The steps of OGM at L = 1, as published: y(k+1) = x(k) - g(k), x(k+1) from y and x."""
+    """Return OGM's steps at L = 1, as published: y(k+1) = x(k) - g(k), x(k+1) from y and x."""
     t, x, y, steps = 1, 0, 0, []
     for k, gradient in enumerate(g, start=1):
         t_next = (1 + np.sqrt(1 + (8 if k == total_steps else 4) * t**2)) / 2
@@ -56,7 +56,7 @@ def optimized_trace(g, params=None, *, total_steps):
 
 
 def condition_of_optimized_trace(g, params=None, *, total_steps):
-    """The largest step so far over this one, because the memory is a sum."""
+    """Return how much a step magnifies rounding: the largest step so far over this one."""
     largest = abs(optimized_trace(g, total_steps=total_steps)).max(axis=1)
     return np.maximum.accumulate(largest) / largest
 
