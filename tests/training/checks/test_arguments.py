@@ -86,7 +86,7 @@ OTHERS = [
         TypeError,
         "evaluations must be a whole .* got 'often'",
     ),
-    ({"evaluations": 2.5}, TypeError, "evaluations must be a whole number >= 0, .* got 2.5"),
+    ({"evaluations": 2.5}, TypeError, "evaluations must be a whole number >= 0 .* got 2.5"),
     ({"evaluations": True}, TypeError, "evaluations must be a whole number"),
     ({"evaluations": -1}, ValueError, "evaluations must be >= 0.* got -1"),
     ({"evaluations": [1, 2]}, ValueError, r"from 0 to 1, the length of the run, got \[1, 2\]"),
