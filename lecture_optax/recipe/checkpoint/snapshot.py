@@ -1,6 +1,6 @@
 """Snapshots of a search, from which it resumes with bit-identical results.
 
-A snapshot holds the replay log (`journal.py`) and the weights at its end: of every arm that may
+A snapshot holds the replay log (`replay_log.py`) and the weights at its end: of every arm that may
 continue, of the middles to branch from, and of the candidates for the result.
 """
 

@@ -24,7 +24,7 @@ from ...training.loop.nonfinite import first_nonfinite_leaf
 from ...training.loop.run import Source
 from .arms import Arm
 from .curve import Curve
-from .journal import ReplayLog
+from .replay_log import ReplayLog
 
 
 @dataclass

@@ -13,7 +13,7 @@ import lecture_optax as lo
 from lecture_optax.recipe import run
 from lecture_optax.recipe.checkpoint import store
 from lecture_optax.recipe.checkpoint.snapshot import SearchSaver
-from lecture_optax.recipe.population.journal import ReplayLog
+from lecture_optax.recipe.population.replay_log import ReplayLog
 from lecture_optax.training.checkpoint import saver
 from lecture_optax.training.loop.sources import ArraySource
 from lecture_optax.training.reporting import progress
