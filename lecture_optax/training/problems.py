@@ -99,10 +99,12 @@ def char_rnn(held_out: str = "valid") -> Problem:
     """The next character of Python's own documentation, by a GRU with 64 units."""
     from flax import linen as nn
 
-    text = _once(_text()[: 33 * 6000].reshape(-1, 33))
-    (train,), (valid,) = _split(held_out, text)
+    rows = _text()[: 33 * 6000].reshape(-1, 33)
+    # every row once: a repeated phrase could be trained on and validated on
+    once = np.sort(np.unique(rows, axis=0, return_index=True)[1])
+    (train,), (valid,) = _split(held_out, rows[once])
     model = _sequential(_one_hot, nn.RNN(nn.GRUCell(64)), _dense(CHARACTERS))
-    pairs = [(rows[:, :-1], rows[:, 1:]) for rows in (train, valid)]
+    pairs = [(x[:, :-1], x[:, 1:]) for x in (train, valid)]
     return Problem.from_linen(model, pairs[0], loss=_mean_over_sequence, valid=pairs[1])
 
 
@@ -131,11 +133,6 @@ def patches(x: jax.Array) -> jax.Array:
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     shifts = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
     return jnp.concatenate(shifts, -1)
-
-
-def _once(rows: np.ndarray) -> np.ndarray:
-    """Return every row once, in order: a repeated phrase could be trained on and validated on."""
-    return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
 
 
 def _pool(x: jax.Array) -> jax.Array:

@@ -75,7 +75,19 @@ class Result(Trained):
     run: Run | None = field(repr=False, default=None)
 
     def report(self) -> str:
-        """Return a summary as plain text: print it."""
+        """Return a summary as plain text: print it.
+
+        ```python
+        >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
+        >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
+        >>> result = lo.fit(nn.Dense(1), (x, 3 * x), loss="mse", tx=lo.sgd(0.3), steps=200)
+        >>> print(result.report().splitlines()[0])
+        chain(scale_by_learning_rate(0.3))
+        >>> [str(axes.get_ylabel()) for axes in result.plot()]
+        ['loss', 'learning rate τ', '|Δθ| / |θ|']
+
+        ```
+        """
         return report(self)
 
     def plot(self, ax: Any = None) -> Any:
@@ -83,7 +95,10 @@ class Result(Trained):
 
         **Arguments**
 
-        - `ax`: one `Axes`, for the losses alone; or three. A new figure when not given.
+        - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure with
+          three axes, which is not shown.
+
+        **Raises** `ImportError` without Matplotlib, naming the extra.
         """
         return plot(self.history, ax)
 

@@ -77,9 +77,8 @@ def restored(
         if misfit:
             misfits.append((leaf.path, misfit))
     unused = [path for path in names if path not in sources.values()]
-    return Restored(
-        values, misfits + [(path, "only in the checkpoint: not restored") for path in unused]
-    )
+    misfits += [(path, "only in the checkpoint: not restored") for path in unused]
+    return Restored(values, misfits)
 
 
 def table(header: str, rows: Misfits) -> str:
@@ -123,18 +122,15 @@ def _value(
     value, plain = saved[sources[leaf.path]], as_saved(like)
     if value.shape != plain.shape or not _converts(value.dtype, plain.dtype):
         return like, f"is {kind_of(plain)}, was {kind_of(value)}: starts again"
-    if value.dtype != plain.dtype:
-        words = f"is {plain.dtype}, was {value.dtype}: converted"
-        return place_like(value.astype(plain.dtype), like), words
-    return place_like(value, like), ""
+    same = value.dtype == plain.dtype
+    words = "" if same else f"is {plain.dtype}, was {value.dtype}: converted"
+    return place_like(value.astype(plain.dtype, copy=False), like), words
 
 
 def _converts(one: Any, other: Any) -> bool:
-    def kind(dtype):
-        kinds = (jnp.complexfloating, jnp.floating, jnp.integer)
-        return next((kind for kind in kinds if jnp.issubdtype(dtype, kind)), dtype)
-
-    return kind(one) == kind(other)
+    kinds = (jnp.complexfloating, jnp.floating, jnp.integer)
+    alike = (jnp.issubdtype(one, kind) and jnp.issubdtype(other, kind) for kind in kinds)
+    return one == other or any(alike)
 
 
 def as_saved(x: Any) -> Any:

@@ -64,14 +64,11 @@ def _permute(positions: jax.Array, words: jax.Array, rows: int) -> jax.Array:
         return positions.astype(jnp.int32)
     width = math.isqrt(rows - 1) + 1
     height = -(-rows // width)
-
-    def outside(x):
-        return jnp.any(x >= rows)
-
-    def walk(x):
-        return jnp.where(x >= rows, _rounds(x, words, width, height), x)
-
-    found = jax.lax.while_loop(outside, walk, _rounds(positions, words, width, height))
+    found = jax.lax.while_loop(
+        lambda x: jnp.any(x >= rows),
+        lambda x: jnp.where(x >= rows, _rounds(x, words, width, height), x),
+        _rounds(positions, words, width, height),
+    )
     return found.astype(jnp.int32)
 
 

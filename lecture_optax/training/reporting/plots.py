@@ -22,27 +22,7 @@ POINTS = 200
 
 
 def plot(history: History, ax: Any = None) -> Any:
-    """Draw losses, learning rate and update/weight ratios of a run.
-
-    **Arguments**
-
-    - `history`: the history of a run, `result.history`.
-    - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure with three
-      axes, which is not shown.
-
-    **Returns** the axes: the one given, or an array of three.
-
-    **Raises** `ImportError` without Matplotlib, naming the extra.
-
-    ```python
-    >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
-    >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
-    >>> result = lo.fit(nn.Dense(1), (x, 3 * x), loss="mse", tx=lo.sgd(0.3), steps=200)
-    >>> [str(axes.get_ylabel()) for axes in result.plot()]
-    ['loss', 'learning rate τ', '|Δθ| / |θ|']
-
-    ```
-    """
+    """Draw losses, learning rate and update/weight ratios of a run: see `Result.plot`."""
     if ax is not None and not np.ndim(ax):
         ax.set_xlabel("step")
         return draw_losses(history, ax)

@@ -18,17 +18,7 @@ ROWS = 10
 
 
 def report(result: Any) -> str:
-    """Return a summary of a `training.Result` as plain text: print it.
-
-    ```python
-    >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
-    >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
-    >>> result = lo.fit(nn.Dense(1), (x, 3 * x), loss="mse", tx=lo.sgd(0.3), steps=200)
-    >>> print(result.report().splitlines()[0])
-    chain(scale_by_learning_rate(0.3))
-
-    ```
-    """
+    """Return a summary of a `training.Result` as plain text."""
     names, rows = _evaluations(result)
     heads, align = [name.replace("_", " ") for name in names], "r" * (len(names) - 1) + "l"
     parts = [
@@ -87,19 +77,17 @@ def leaf_names(params: Any) -> list[str]:
 
 def _evaluations(result: Any) -> tuple[list[str], list[list[str]]]:
     """Return evenly spaced evaluations, with the last one and the kept one, which is marked."""
-    evaluations, lines = columns_of(result.history.evaluations), result.history.evaluations
-    if not lines:
-        return [], []
-    kept = next((i for i, x in enumerate(lines) if int(x["step"]) == result.kept.step), None)
+    lines = result.history.evaluations
+    kept = {i for i, line in enumerate(lines) if line["step"] == result.kept.step}
     shown = {round(i) for i in np.linspace(0, len(lines) - 1, min(ROWS, len(lines)))}
-    names = ["step", *(name for name in evaluations if name != "step")]
+    names = ["step", *(name for name in columns_of(lines) if name != "step")]
     rows = [
         [
             f"{int(lines[i]['step']):,}",
             *(f"{lines[i][name]:.4g}" if name in lines[i] else "" for name in names[1:]),
-            "← kept" if i == kept else "",
+            "← kept" if i in kept else "",
         ]
-        for i in sorted(shown | ({kept} if kept is not None else set()))
+        for i in sorted(shown | kept)
     ]
     return [*names, ""], rows
 

@@ -184,7 +184,9 @@ class TestGoingOn:
             fit(Shuffled(), checkpoint=tmp_path)
 
     def test_an_iterator_that_cannot_be_put_back_says_so_at_both_ends(self, tmp_path):
-        with pytest.warns(UserWarning, match="this run is saved, but cannot go on"):
+        with pytest.warns(
+            UserWarning, match="this run is saved, but cannot resume after an interruption"
+        ):
             interrupted(tmp_path, forever())
         with (
             pytest.warns(UserWarning),
@@ -276,8 +278,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"steps": None}, "how many batches an epoch has: give steps"),
-            ({"steps": None, "epochs": 2}, "give steps, got steps=None and epochs=2"),
+            ({"steps": None}, "an epoch has, got steps=None and epochs=None: give steps"),
+            ({"steps": None, "epochs": 2}, "an epoch has, got steps=None and epochs=2: give steps"),
             ({"batch_size": 16}, "batch_size is for arrays"),
             ({"sample_weight": np.ones(48)}, "sample_weight is for arrays"),
         ],
