@@ -61,20 +61,20 @@ PRUNE = ((0.1, 0.10), (0.3, 0.02), (0.5, 0.01))
 """A challenger is pruned when it is behind the best arm, at the same step, by so much."""
 
 INCUMBENT_EVALUATIONS = (0.1, 0.3, 0.5, 0.75, 1.0)
-"""Where the incumbent stops if it overfits."""
+"""The fractions of a run at which the incumbent stops if it overfits."""
 
 TRUNCATED, SHORT = 1.2, 2.0
 """Below 1.2 runs the incumbent is stopped early, not the search. Below 2 its own learning rate
 decays."""
 
 INCUMBENT_SHARE = 0.7
-"""The part of a truncated budget that is reserved for the incumbent."""
+"""The share of a truncated budget that is reserved for the incumbent."""
 
 DECAY_SPAN = {"truncated": (0.52, 0.7), "short": (0.8, 1.0)}
-"""Where the incumbent's learning rate decays linearly to 0 when no branch of it can be paid for."""
+"""The span of a linear decay to 0 of the incumbent, where no branch of it can be paid for."""
 
 NESTEROV_FROM = 1.0
-"""How many runs must remain before the second optimizer is tried."""
+"""The runs that must remain in the budget before the second optimizer is tried."""
 
 CLOSER_UNTIL, CLOSER = 0.35, (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75)
 """If the best evaluation is before .35 of T, its arm is evaluated again at these parts of the

@@ -1,4 +1,4 @@
-"""From a problem and an optimizer to a run that can start: every check, in one order.
+"""Preparation of a run from a problem and an optimizer: every check, in one order.
 
 `lo.fit`, `recipe.run`, `recipe.sweep` and `recipe.fork` all prepare their runs here, so that all of
 them refuse the same mistakes in the same words.

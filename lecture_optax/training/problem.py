@@ -1,4 +1,4 @@
-"""What is trained: a model, or plain functions, as one contract.
+"""A training problem: a model, or plain functions, with data and a loss.
 
     loss(params, model_state, batch, key) -> (loss, model_state)
 

@@ -82,7 +82,7 @@ def times(ratio: float) -> str:
 
 
 class Verdict(NamedTuple):
-    """What to do with the learning rate, and the siblings that show it.
+    """A remedy for the learning rate, and the siblings that support it.
 
     - `remedy`: "increase", "keep", "decrease", "warmup", "switch_optimizer" (no learning rate makes
       progress), or "uncertain" without siblings.

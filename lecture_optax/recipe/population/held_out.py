@@ -25,7 +25,7 @@ DIVERGED = 1e30
 
 
 class EvaluationPlan(NamedTuple):
-    """How the evaluations' share of the compute is spent.
+    """The examples and the steps of the evaluations, within their share of the compute.
 
     - `early`, `late`: the examples of an early evaluation (of the average only) and of a late one
       (of raw and averaged weights).

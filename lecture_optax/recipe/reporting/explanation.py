@@ -18,7 +18,7 @@ from ..search.select import Selection
 
 
 class ArmRecord(NamedTuple):
-    """What one arm of a search did.
+    """The record of one arm of a search.
 
     - `change`: the lowest change of the validation loss since the start, of raw or averaged
       weights; of late evaluations if there are any, as early ones use other examples; infinite if

@@ -1,4 +1,4 @@
-"""What an adapter is, and how a forward pass becomes the functions that a problem is made of."""
+"""The protocol of an adapter, and the pure functions made of a forward pass."""
 
 import sys
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Adapter:
-    """How one kind of model is read. The library that it is made with is imported by the user.
+    """The pure functions of one kind of model. The user has imported the library of that model.
 
     - `name`: as in `Problem.from_linen`.
     - `state_parts`: `(model, opt_state, model_state) -> {"params": ..., "opt_state": ...}`, fields
@@ -45,7 +45,7 @@ class Adapter:
 
 @dataclass(frozen=True)
 class ModelAdapter(Adapter):
-    """How the models of one library become pure functions.
+    """The adapter for the models of one library.
 
     - `matches`: `model -> bool`.
     - `split`: `(model, params) -> Split`; `params` replace the model's own unless they are None.

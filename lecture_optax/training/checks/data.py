@@ -193,7 +193,7 @@ def shared_rows(train: Any, valid: Any) -> list[tuple[int, int]]:
 
 
 def overlap_message(train: Any, valid: Any) -> str | None:
-    """Return what to say of validation examples that are trained on, or None."""
+    """Return a warning about validation examples that are trained on, or None."""
     shared = shared_rows(train, valid) if valid is not None else []
     if not shared:
         return None

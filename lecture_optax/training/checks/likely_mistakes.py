@@ -1,4 +1,4 @@
-"""What is allowed and most often a mistake: warnings before a run starts."""
+"""Warnings before a run starts, of what is allowed and probably a mistake."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from .optimizer import climb_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
-    """Return what to say of an optimizer that climbs, a schedule of another length than the run,
+    """Return warnings about an optimizer that climbs, a schedule of another length than the run,
     validation examples that are trained on, and a loss that is a sum."""
     found = [
         *horizon_messages(optimizer, steps),
@@ -30,7 +30,7 @@ _ROWS = 8
 
 
 def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
-    """Return what to say of a loss that doubles when a batch is repeated, or None.
+    """Return a warning about a loss that doubles when a batch is repeated, or None.
 
     Only a loss of plain functions that returns one number can be a sum. Two sizes of a batch are
     compiled for it, forward only, and once for the same functions.

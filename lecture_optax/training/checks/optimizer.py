@@ -33,7 +33,7 @@ def start_optimizer(start: Callable[[Any, Any], Any], params: Any, hyperparams: 
 
 
 def climb_message(optimizer: Any, params: Any, state: Any) -> str | None:
-    """Return what to say of an optimizer whose first step would increase the loss.
+    """Return a warning about an optimizer whose first step would increase the loss.
 
     One step is taken, on a small copy of the tree, with all parameters and gradients 1: it goes
     uphill if <gradient, update> > 0. Optimizers of this library always go downhill. There is no
@@ -85,7 +85,7 @@ def _slope(optimizer: Any) -> Callable[..., Any]:
 
 
 def horizon_messages(optimizer: Any, steps: int) -> list[str]:
-    """Return what to say of schedules that are made for another number of steps."""
+    """Return a warning about schedules that are made for another number of steps."""
     stages = (d for d in describe(optimizer).walk() if d.name == "scale_by_learning_rate")
     rates = (stage.arguments["learning_rate"] for stage in stages)
     found = (_horizon_message(rate, steps) for rate in rates if isinstance(rate, Schedule))

@@ -14,7 +14,7 @@ from ..loop.run import Event
 
 
 class Status(NamedTuple):
-    """What is shown.
+    """The numbers that a progress display shows.
 
     - `step`, `steps`: done, and in all, counted in `unit`.
     - `loss`: NaN where there is none yet; `label` is its name.
