@@ -139,6 +139,11 @@ def test_a_run_of_one_step_ends_with_a_model(budget):
     assert jax.tree.structure(result.params) == jax.tree.structure(init(jax.random.key(0)))
 
 
+def test_a_branch_of_an_odd_number_of_steps_starts_in_the_middle_of_its_arm():
+    result = recipe(regression(), steps=63, budget=4.5)
+    assert any(arm.decay == (31, 63) for arm in result.history)
+
+
 def test_one_parameter_is_found():
     problem = lo.training.Problem.from_functions(
         init=lambda key: jnp.zeros(()),

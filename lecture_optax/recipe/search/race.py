@@ -133,9 +133,9 @@ class Race:
                 return
             self._evaluate(arm, late=True)
 
-    def branch_with_decay(self, arm: Arm, start: float | None, end: float) -> None:
-        """Run a branch whose learning rate decays from `start`, or from now, to 0 at `end`."""
-        step = self.population.step(arm) if start is None else self._step(start)
+    def branch_with_decay(self, arm: Arm, start: int | None, end: float) -> None:
+        """Run a branch whose learning rate decays from step `start`, or from now, to 0 at `end`."""
+        step = self.population.step(arm) if start is None else start
         last = max(step + 1, self._step(end))
         self.run(self.population.branch(arm, step, last), last / self.steps)
 

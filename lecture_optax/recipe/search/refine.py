@@ -64,7 +64,7 @@ def try_decay(state: RefineState) -> bool:
     if (best, middle) not in state.race.population.saved:
         state.race.run(best, 0.5)
     if (best, middle) in state.race.population.saved:
-        state.race.branch_with_decay(best, 0.5, 1.0)
+        state.race.branch_with_decay(best, middle, 1.0)
     state.finished[best] = state.race.best_loss(best)
     return True
 
@@ -205,7 +205,7 @@ def decay_runner_up(state: RefineState) -> bool:
         return False
     arm = min(waiting, key=lambda arm: state.finished[arm])
     state.decayed.add(arm)
-    race.branch_with_decay(arm, 0.5, 1.0)
+    race.branch_with_decay(arm, middle, 1.0)
     state.finished[arm] = race.best_loss(arm)
     return True
 
