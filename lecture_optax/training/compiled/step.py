@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from ..._core.current import current
 from ..._core.dtypes import as_array, default_float, dtype_of, widen
 from ..._core.numerics import abs_squared, reciprocal
+from .._trees import n_rows
 
 
 class Carry(NamedTuple):
@@ -81,7 +82,7 @@ def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
     """Return the gradient of a large batch from `parts` small ones, weighted by their examples."""
 
     def gradient_at(params, model_state, batch, key, sample_weight):
-        total, rows = None, jax.tree.leaves(batch)[0].shape[0] // parts
+        total, rows = None, n_rows(batch) // parts
         for i in range(parts):
             part, w = jax.tree.map(
                 lambda x, i=i: x[i * rows : (i + 1) * rows], (batch, sample_weight)

@@ -10,6 +10,7 @@ import numpy as np
 from ..._average import averaged, averages_in
 from ..._energy import energy
 from .._cached import cached
+from .._trees import n_rows
 from ..compiled.step import Carry
 
 BATCH_ROWS = 1024
@@ -53,7 +54,7 @@ def evaluate(
     poll: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Return the means of `examples(params, model_state, batch)` over all of `data`."""
-    rows, sums = jax.tree.leaves(data)[0].shape[0], []
+    rows, sums = n_rows(data), []
     parts_of = _parts(examples)
     for first in range(0, rows, BATCH_ROWS):
         sums.append(parts_of(params, model_state, data, first, min(BATCH_ROWS, rows - first)))
