@@ -23,7 +23,7 @@ from .training.checks.arguments import (
     check_optimizer_arguments,
 )
 from .training.loop.batch_statistics import batch_statistics_for
-from .training.loop.evaluation import evaluation_steps
+from .training.loop.evaluation import evaluation_steps, evaluations_in_words
 from .training.loop.run import Callback, Hook, Run
 from .training.loop.sources import IterableSource
 from .training.losses import Loss, Metrics
@@ -210,17 +210,18 @@ def fit(
         evaluation_steps(evaluations, prepared.steps),
         prepared.valid,
     )
+    keep = keep or ("last" if run.valid is None else "best")
     with show_progress(progress) as shown, log_to(log) as written:
         run_with_checkpoints(
             run,
             prepared.source,
             checkpoint=checkpoint,
             seed=seed,
+            given={"keep": keep, "evaluations": evaluations_in_words(evaluations)},
             strict=strict,
             callbacks=callbacks,
             hooks=[shown, *written, *hooks],
         )
-    keep = keep or ("last" if run.valid is None else "best")
     needs_average = keep == "average" or bool(average)
     settle = batch_statistics_for(run, prepared.source) if needs_average else None
     return result_of(run, keep, prepared.optimizer_source, 1.0, settle)

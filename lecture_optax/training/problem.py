@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
+
 from .._core.types import DTypeLike
 from .._core.validate import in_words
 from .adapters import MODEL_ADAPTERS, equinox, functions as plain, linen, nnx
@@ -32,6 +34,7 @@ class Problem:
     - `export`: `(params, model_state) -> model`, of the kind that was given.
     - `adapter`: how this kind of model is read.
     - `per_example`: the loss of (prediction, target), where there is a model.
+    - `dtype`: the dtype in which the model computes, or None for that of its parameters and data.
     """
 
     functions: Functions
@@ -41,6 +44,7 @@ class Problem:
     export: Callable[[Any, Any], Any] = plain.export
     adapter: Adapter = plain.ADAPTER
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
+    dtype: Any = None
 
     @property
     def loss(self) -> Callable[..., Any]:
@@ -183,7 +187,8 @@ def _from_model(
     forward = computing_in(adapter.forward(parts.skeleton, apply), dtype)
     pure = functions_of(parts.init, forward, per_example, judged)
     start, export = (parts.params, parts.model_state), adapter.export(model, parts.skeleton)
-    return Problem(pure, train, valid, start, export, adapter, per_example)
+    computes_in = None if dtype is None else jnp.dtype(dtype)
+    return Problem(pure, train, valid, start, export, adapter, per_example, computes_in)
 
 
 def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:

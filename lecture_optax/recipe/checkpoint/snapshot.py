@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from ..._core.describe import describe
+from ...training.checkpoint.identity import arrays_of, difference
 from ...training.checkpoint.restore import as_saved, place_like
 from ...training.checkpoint.saver import SaveTimer
-from ...training.checkpoint.snapshot import arrays_of, difference
 from ...training.compiled.step import Carry
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
 from ..population.curve import Curve

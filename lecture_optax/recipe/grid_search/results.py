@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._core import validate
 from ..._core.tables import text_table
-from ...training.checkpoint.snapshot import difference
+from ...training.checkpoint.identity import difference
 from .grid import Key
 
 MEASURES = {

@@ -24,7 +24,7 @@ import numpy as np
 
 from ...training._cached import cached
 from ...training._trees import as_data, copied
-from ...training.checkpoint.snapshot import arrays_of
+from ...training.checkpoint.identity import arrays_of
 from ...training.compiled.program import CHUNK, Program
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until

@@ -1,7 +1,7 @@
 """Save a run: after a share of the time, at its end, and when it is asked to stop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from ..._core.extras import warn
 from ..loop.loop import run_loop
 from ..loop.run import Callback, Event, Hook, Run
 from .folder import CheckpointFolder, check_format, first_line
+from .identity import check_identity, identity_of
 from .signals import Interruptions
-from .snapshot import difference, fingerprint, restore_run, snapshot
+from .snapshot import restore_run, snapshot
 
 FIRST = 1.0
 """The seconds from the first chunk (which compiles) to the first save."""
@@ -55,11 +56,14 @@ def run_with_checkpoints(
     *,
     checkpoint: Any,
     seed: int,
+    given: Mapping[str, Any],
     strict: bool = False,
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
 ) -> Run:
     """Train as `run_loop` does, from the newest checkpoint in a folder, and save into it.
+
+    `seed` and the other arguments that are `given` belong to the identity of the run.
 
     A source that has `get_state` and `set_state`, as Grain's iterators have, is saved with the run:
     `get_state` counts the batches that were trained on, not those fetched ahead.
@@ -73,7 +77,7 @@ def run_with_checkpoints(
             every = [*hooks, lambda event: interruptions.obey()]
             return run_loop(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
     folder = CheckpointFolder(checkpoint)
-    saver = RunSaver(run, source, folder, fingerprint(run, source, seed))
+    saver = RunSaver(run, source, folder, identity_of(run, source, seed, given))
     try:
         if saver.resume(strict):
             return run
@@ -105,11 +109,7 @@ class RunSaver:
         step, saved = newest
         check_format(self.folder.path, saved.notes)
         where = str(self.folder.path)
-        if words := difference(self.identity, saved.notes["identity"]):
-            raise ValueError(
-                f"checkpoint={where!r} holds another run: {words}. Nothing was changed in it. Give "
-                "each run its own folder, or remove this one to start again."
-            )
+        check_identity(where, self.identity, saved.notes["identity"])
         restore_run(self.run, self.source, saved, strict, where)
         self._saved_at = step
         return saved.notes["finished"]

@@ -10,7 +10,6 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -18,7 +17,6 @@ import numpy as np
 
 from ..._core.describe import describe
 from ..._core.extras import warn
-from .._trees import by_path, checksum, kind_of
 from ..compiled.step import Carry
 from ..loop.evaluation import Best
 from ..loop.run import History, Run
@@ -165,36 +163,3 @@ def _history(saved: Saved) -> History:
     pairs = zip(arrays.get("ratios.steps", ()), arrays.get("ratios", ()), strict=True)
     ratios = [(int(step), ratio) for step, ratio in pairs]
     return History([block] if block else [], list(notes["evaluations"]), ratios)
-
-
-def fingerprint(run: Any, source: Any, seed: int) -> dict[str, Any]:
-    """Return all that determines the numbers of a run, except the model and the optimizer.
-
-    Those may change while a run is interrupted: they are restored by name.
-    """
-    names = ("data", "sample_weight")
-    arrays = {**{name: getattr(source, name, None) for name in names}, "valid": run.valid}
-    return {
-        "seed": int(seed),
-        "steps": int(run.steps),
-        "batch_size": run.program.batch_size,
-        "accumulate": run.program.accumulate,
-        **getattr(source, "kinds", {}),
-        **dict(arrays_of(arrays)),
-    }
-
-
-def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
-    """Return in words how two runs differ, or None."""
-    names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
-    if not names:
-        return None
-    return ", ".join(f"{x} is {now.get(x, 'absent')}, was {before.get(x, 'absent')}" for x in names)
-
-
-def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the kind of every array and a checksum: another split gives other examples."""
-    for name, tree in trees.items():
-        for path, x in by_path(tree, name).items():
-            if hasattr(x, "dtype"):
-                yield path, f"{kind_of(x)} #{checksum(x):08x}"

@@ -26,6 +26,9 @@ from .step import Carry, Record, keys_of, step_of
 CHUNK = 1024
 """The most steps in one call of the compiled loop, whose records are kept on the device."""
 
+INIT_ROWS = 64
+"""The examples that the model's `init` sees, for their shapes."""
+
 COLUMNS = ("loss", "grad_norm", "update_norm", "update_ratio", "learning_rate", "finite")
 
 
@@ -171,7 +174,7 @@ class Program:
         init = self.problem.functions.init
         if params is None or model_state is None:
             assert init is not None  # a problem without init has a start
-            first = init(key, take_rows(self.problem.train, slice(64)))
+            first = init(key, take_rows(self.problem.train, slice(INIT_ROWS)))
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)

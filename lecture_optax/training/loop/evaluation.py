@@ -1,5 +1,6 @@
 """Evaluation on validation data: exact means over all examples, for θ and for its average."""
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..._average import averaged, averages_in
 from ..._energy import energy
 from .._cached import cached
-from .._trees import n_rows
+from .._trees import checksum, n_rows
 from ..compiled.step import Carry
 
 BATCH_ROWS = 1024
@@ -44,6 +45,14 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
     count = int(given) if given.ndim == 0 else 0
     evenly = {round(steps * i / count) for i in range(1, count + 1)}
     return tuple(sorted(evenly | set(given.tolist() if given.ndim else ()) | {steps}))
+
+
+def evaluations_in_words(evaluations: int | Sequence[int]) -> str:
+    """Return their number, or the steps that were given: the first ones, and a checksum of all."""
+    if np.ndim(evaluations) == 0:
+        return str(evaluations)
+    steps = sorted({*map(int, evaluations)})
+    return f"{reprlib.repr(steps)} #{checksum(np.asarray(steps, np.int64)):08x}"
 
 
 def evaluate(

@@ -363,35 +363,11 @@ class TestByName:
             fit(tmp_path, tx=lo.adam(0.01), strict=True)
         assert bytes_in(tmp_path) == before
 
-    def test_another_dtype_is_converted_and_another_shape_starts_anew(self, tmp_path):
-        def other(key):
-            params, state = start(key)
-            return {"w": params["w"].astype(jnp.bfloat16), "b": jnp.zeros((1,))}, state
-
-        interrupt(tmp_path)
-        changed = Problem.from_functions(init=other, loss=noisy_loss, train=(X, Y), valid=VALID)
-        with pytest.warns(UserWarning) as told, jax.numpy_dtype_promotion("standard"):
-            result = fit(tmp_path, changed)
-        text = str(told[0].message)
-        assert "params['w']" in text and "is bfloat16, was float32: converted" in text
-        assert "params['b']" in text and "is float32[1], was float32[]: starts again" in text
-        assert result.steps == 40
-
     def test_a_finished_run_says_that_another_optimizer_was_not_used(self, tmp_path, whole):
         fit(tmp_path)
         with pytest.warns(UserWarning, match=r"is finished: .*adam|is finished: .*precondition"):
             again = fit(tmp_path, tx=lo.adam(0.01))
         chex.assert_trees_all_equal(learned(again)[0][0], whole[0][0])
-
-    def test_a_finished_run_of_another_model_is_refused(self, tmp_path):
-        def other(key):
-            params, state = start(key)
-            return {**params, "more": jnp.zeros(())}, state
-
-        fit(tmp_path)
-        changed = Problem.from_functions(init=other, loss=noisy_loss, train=(X, Y), valid=VALID)
-        with pytest.raises(ValueError, match=r"and had another model[^$]*params\['more'\]"):
-            fit(tmp_path, changed)
 
 
 def _order(x):
