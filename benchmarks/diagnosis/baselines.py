@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lecture_optax.recipe.diagnosis.learning_curve import LearningCurve
-from lecture_optax.recipe.diagnosis.statistics import blocks
+from lecture_optax.training.curves.learning_curve import LearningCurve
+from lecture_optax.training.curves.statistics import blocks
 
 
 def like_autotrainer(curve: LearningCurve) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import (
+from lecture_optax.training.curves.learning_curve import (
     LearningCurve,
     finite_evaluations,
     learning_curve_of,

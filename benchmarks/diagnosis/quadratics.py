@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import LearningCurve, learning_curve_of
+from lecture_optax.training.curves.learning_curve import LearningCurve, learning_curve_of
 
 PARTS_OF_EDGE = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.02, 1.05, 1.1, 1.25, 1.5)
 """Learning rates, in units of the largest stable one."""

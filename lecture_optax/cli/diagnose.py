@@ -13,7 +13,7 @@ from .train import number
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis
-    from ..recipe.diagnosis.learning_curve import LearningCurve
+    from ..training.curves.learning_curve import LearningCurve
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Diagnose:
 
     def _runs(self) -> "dict[str, LearningCurve]":
         """Return the runs by name: the file, and a number if it holds several."""
-        from ..recipe.diagnosis.learning_curve import read_log
+        from ..recipe.diagnosis.runs import read_log
 
         if not self.logs:
             raise UsageError("logs must name at least one file, got none.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from .._core.extras import warn
 from .loop.evaluation import averaged_params
 from .loop.run import History, Run
 from .reporting.plots import plot
@@ -116,6 +117,13 @@ def result_of(
     are averaged.
     """
     problem, best = run.program.problem, run.best
+    if keep == "best" and best is None:
+        warn(
+            f"the validation loss was not finite at any of {len(run.history.evaluations)} "
+            f"evaluations, so no parameters are the best ones: those of step {run.step}, the last "
+            "one, are returned. Look for validation examples on which the model or the loss "
+            "overflows, or takes a logarithm of 0."
+        )
     if keep == "best" and best is not None:
         params, model_state = best.params, best.model_state
         kept = Kept(best.step, best.is_average)

@@ -8,7 +8,7 @@ import pytest
 
 from lecture_optax.cli import main
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import read_log
+from lecture_optax.recipe.diagnosis.runs import read_log
 
 ENDS = np.arange(10, 1001, 10)
 FALLS = {rate: np.exp(-rate * ENDS / 10) for rate in (1e-3, 1e-2, 1e-1)}

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._core import validate
-from .learning_curve import LearningCurve, learning_curve_of, to_common_width
-from .symptoms import Symptom, late_part, start_of, symptom_of
+from ...training.curves.learning_curve import LearningCurve, to_common_width
+from ...training.curves.symptoms import Symptom, late_part, start_of, symptom_of
+from .runs import curve_of
 from .verdict import Remedy, Verdict, verdict_of
 
 
@@ -70,7 +71,7 @@ def diagnose(
             raise ValueError("curves must hold at least one run, got none.")
         by_rate = _by_rate("curves", curves)
         return {own: _diagnosis(by_rate, own) for own in by_rate}
-    curve = learning_curve_of(curves)
+    curve = curve_of(curves)
     if rate is None:
         rate = curve.rate if np.isfinite(curve.rate) else 1.0
     validate.positive(rate=rate)
@@ -88,7 +89,7 @@ def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, LearningCurve]
         raise TypeError(f"{name} must be {{learning rate: run}}, got {type(runs).__name__}.")
     for rate in runs:
         validate.positive(**{f"the learning rates of {name}": rate})
-    return {float(rate): learning_curve_of(run) for rate, run in runs.items()}
+    return {float(rate): curve_of(run) for rate, run in runs.items()}
 
 
 def _diagnosis(curves: Mapping[float, LearningCurve], own: float) -> Diagnosis:

@@ -15,13 +15,13 @@ from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.compiled.program import Program
 from ...training.compiled.step import Carry, rate_of
+from ...training.curves.learning_curve import FailedStep, LearningCurve
 from ...training.loop.advance import advance_until
 from ...training.loop.nonfinite import inspect_step
 from ...training.loop.run import Source
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from .diagnose import Diagnosis, diagnose
-from .learning_curve import FailedStep, LearningCurve
 from .training_state import as_carry, run_of
 from .verdict import Remedy, times
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...training.curves.learning_curve import LearningCurve
+from ...training.curves.symptoms import symptom_of
 from ..constants import DECADE
 from ..population.arms import Arm
 from ..population.curve import Curve
 from .diagnose import Diagnosis, diagnose
-from .learning_curve import LearningCurve, learning_curve_of
-from .symptoms import symptom_of
+from .runs import curve_of
 
 NEAREST = 2
 """A sibling is at least half a decade away: nearer ones say little about a factor of 10."""
@@ -38,7 +39,7 @@ def diagnoses_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Diagnosis
         diagnoses[arm] = diagnosis = found.get(parent)
         if diagnosis is not None and arm.decay is not None and arm.decay[0] < steps:
             before = _up_to(constant[parent], constant[parent].step)
-            past = joined(before, learning_curve_of(curve), arm.decay[0])
+            past = joined(before, curve_of(curve), arm.decay[0])
             symptom = symptom_of(past, diagnosis.verdict.gain)
             diagnoses[arm] = diagnosis._replace(symptom=symptom)
     return diagnoses
@@ -94,4 +95,4 @@ def _up_to(curve: Curve, step: int) -> LearningCurve:
     width, means = curve.blocks_to(step)
     first = (curve.levels or curve.means)[:1]
     losses = np.array([*first, *means[1 : step // width]], np.float64)
-    return learning_curve_of(curve)._replace(losses=losses, width=width)
+    return curve_of(curve)._replace(losses=losses, width=width)

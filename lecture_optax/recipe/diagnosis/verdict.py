@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .learning_curve import LearningCurve
-from .statistics import Estimate, mean, scatter
-from .symptoms import Symptom, late_part
+from ...training.curves.learning_curve import LearningCurve
+from ...training.curves.statistics import Estimate, mean, scatter
+from ...training.curves.symptoms import Symptom, late_part
 
 Remedy = Literal["increase", "keep", "decrease", "warmup", "switch_optimizer", "uncertain"]
 

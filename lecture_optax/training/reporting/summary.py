@@ -1,6 +1,5 @@
 """A text summary of a run: what ran, what it reached, and what stands out."""
 
-import math
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from ..._core.describe import describe
 from ..._core.tables import text_table
 from ..loop.run import columns_of
+from .remarks import remarks
 
 WIDTH = 88
 ROWS = 10
@@ -90,38 +90,3 @@ def _evaluations(result: Any) -> tuple[list[str], list[list[str]]]:
         for i in sorted(shown | kept)
     ]
     return [*names, ""], rows
-
-
-def remarks(result: Any) -> list[str]:
-    """Return what stands out in the curves, with the numbers."""
-    evaluations = columns_of(result.history.evaluations)
-    losses = result.history.per_step.get("loss", np.zeros(0))
-    found = []
-    if result.stopped:
-        found.append(f"Stopped at step {result.steps:,} by {result.stopped}.")
-    averaged = result.kept.is_average and "averaged_loss" in evaluations
-    valid = evaluations.get("averaged_loss" if averaged else "valid_loss", np.zeros(0))
-    if len(valid) and np.isfinite(valid).all():
-        best, last = valid.min(), valid[-1]
-        if last > best + 0.05 * abs(best):
-            step, rise = int(evaluations["step"][valid.argmin()]), (last - best) / abs(best or 1)
-            found.append(
-                f"The validation loss{' of the average' if averaged else ''} was lowest at step "
-                f"{step:,} and has risen by {rise:.0%} since: the model overfits from there."
-            )
-    if (drop := _last_drop(losses)) > 0.1 and not result.stopped:
-        found.append(
-            f"The loss decreased by {drop:.0%} in the last tenth of the steps: more steps may help."
-        )
-    return found
-
-
-def _last_drop(losses: np.ndarray) -> float:
-    """Return the relative decrease of the loss in the last tenth, or 0 where it may be noise."""
-    tenth = len(losses) // 10
-    if tenth < 10:
-        return 0.0
-    before, last = losses[-2 * tenth : -tenth], losses[-tenth:]
-    noise = math.hypot(before.std(), last.std()) / math.sqrt(tenth)
-    drop = before.mean() - last.mean()
-    return drop / before.mean() if before.mean() > 0 and drop > 3 * noise else 0.0

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 import lecture_optax as lo
 from lecture_optax.recipe import Diagnosis, diagnose
-from lecture_optax.recipe.diagnosis.learning_curve import learning_curve_of
+from lecture_optax.recipe.diagnosis.runs import curve_of
 from lecture_optax.recipe.population.curve import Curve, Evaluation
 from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.loop.run import History
@@ -218,7 +218,7 @@ class TestValidationLosses:
         history = History([{"loss": np.ones(60)}], [{"step": 0, "valid_loss": 3.0}])
         history.evaluations.append({"step": 40, "valid_loss": 2.0, "averaged_loss": 1.0})
         history.evaluations.append({"step": 60, "valid_loss": 0.5, "averaged_loss": 0.8})
-        assert learning_curve_of(history).evaluations.by_step == {0: 3.0, 40: 1.0, 60: 0.5}
+        assert curve_of(history).evaluations.by_step == {0: 3.0, 40: 1.0, 60: 0.5}
 
     def test_a_curve_of_the_recipe_has_them(self):
         evaluations = [
@@ -226,7 +226,7 @@ class TestValidationLosses:
             Evaluation(20, -0.7, -0.6),
             Evaluation(30, np.inf, -0.6),
         ]
-        assert learning_curve_of(Curve(evaluations=evaluations)).evaluations.by_step == {
+        assert curve_of(Curve(evaluations=evaluations)).evaluations.by_step == {
             0: 0.0,
             10: -0.5,
             20: -0.7,

@@ -10,7 +10,6 @@ from matplotlib import pyplot
 import lecture_optax as lo
 from lecture_optax.training import callbacks
 from lecture_optax.training.loop.run import History
-from lecture_optax.training.reporting import summary as report
 from lecture_optax.training.result import Kept
 
 from ..models import TRAIN, VALID, LinenNet
@@ -55,35 +54,6 @@ def test_a_kept_step_is_not_mistaken_for_one_that_begins_like_it(result):
     later = dataclasses.replace(result, kept=Kept(100))
     marked = [line for line in later.report().splitlines() if "← kept" in line]
     assert [line.split()[0] for line in marked] == ["100"]
-
-
-def history_of(losses, valid_losses):
-    steps = {"loss": np.asarray(losses), "update_ratio": np.full(len(losses), 1e-3)}
-    at = np.linspace(len(losses) / len(valid_losses), len(losses), len(valid_losses))
-    lines = [
-        {"step": int(step), "train_loss": 1.0, "valid_loss": loss}
-        for step, loss in zip(at, valid_losses, strict=True)
-    ]
-    return History([steps], lines)
-
-
-@pytest.mark.parametrize(
-    ("losses", "valid_losses", "remark"),
-    [
-        (np.full(400, 0.1), [1.0, 0.5, 0.6, 0.75], "lowest at step 200 and has risen by 50%"),
-        (np.linspace(2, 1, 400), [2.0, 1.5, 1.2, 1.0], "decreased by"),
-        (np.full(400, 0.1), [1.0, 0.5, 0.5, 0.505], None),
-    ],
-    ids=["overfits", "still falling", "nothing"],
-)
-def test_a_remark_is_made_where_the_curves_ask_for_it(result, losses, valid_losses, remark):
-    if remark and remark.startswith("decreased"):
-        losses = np.geomspace(10, 0.1, 400)
-    found = report.remarks(dataclasses.replace(result, history=history_of(losses, valid_losses)))
-    if remark is None:
-        assert found == []
-    else:
-        assert len(found) == 1 and any(word in found[0] for word in remark.split("|"))
 
 
 def test_a_plot_draws_three_axes_and_shows_nothing(result, monkeypatch):

@@ -1,7 +1,8 @@
 """The symptom of one learning curve: the first of these that fits.
 
-    diverging     not finite, or above the start and not coming back
+    diverging     not finite, or at the end far above the start or the lowest loss
     no progress   no decrease beyond the noise: too small a learning rate, or a dead network
+    overfitting   the validation loss rises, and the training loss does not
     oscillating   rises and falls by more than the noise, without a net decrease
     quick plateau no further decrease, and above a sibling's level or flat since an early step
     converged     no further decrease
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .learning_curve import FailedStep, LearningCurve
 from .statistics import Estimate, blocks, cut, mean, scatter
@@ -29,7 +31,16 @@ CLEAR = 3.0
 """Standard errors of a significant decrease."""
 
 HIGH = 8.0
-"""Standard errors above the start at which a curve diverges."""
+"""Standard errors above the start, or above the lowest loss, at which a curve diverges."""
+
+RETURN = 0.1
+"""A curve that has lost .1 of its largest decrease at its end diverges."""
+
+VALIDATION_RISE = 0.05
+"""A validation loss has risen if it is .05 of its lowest value, and of its decrease, above that;"""
+
+GAP = 2.0
+"""it is far above the training loss if it is more than twice as high."""
 
 MOST = 0.95
 """A run can gain more if its decrease is below .95 of the largest one among its siblings."""
@@ -51,10 +62,40 @@ NEWS = 0.02
 """A late decrease below .02 of the whole does not count."""
 
 
+class ValidationLoss(NamedTuple):
+    """The validation loss during a run.
+
+    - `lowest`, at `step`; `last`: the mean of the last quarter of the evaluations.
+    - `has_risen`: whether it is above its lowest by more than the margin and the noise.
+    - `training_has_risen`: whether the training loss has risen since `step`.
+    - `may_lag`: whether the model keeps running statistics, which may lag behind its parameters.
+    """
+
+    lowest: float
+    step: int
+    last: float
+    has_risen: bool
+    training_has_risen: bool
+    may_lag: bool
+
+    def __str__(self) -> str:
+        return (
+            f"the validation loss was lowest, {self.lowest:.3g}, at step {self.step:,} and has "
+            f"risen to {self.last:.3g}"
+        )
+
+    @property
+    def doubt(self) -> str:
+        """Another reason for a high validation loss, or ""."""
+        return self.may_lag * (
+            " (or the running statistics of BatchNorm lag behind: `result.report()` measures it)"
+        )
+
+
 class Symptom(NamedTuple):
     """The symptom of a curve, with the numbers behind it.
 
-    - `name`: one of the seven above; `cause`: of "no progress", "dead" or "too large", or
+    - `name`: one of the eight above; `cause`: of "no progress", "dead" or "too large", or
       "too small" if a sibling with a larger learning rate decreases; else "".
     - `steps`: the length of the curve; `start`: its first loss; `level`: its last quarter's mean.
     - `decrease`: from the start to the level; `late`: from the second quarter to the level.
@@ -62,6 +103,9 @@ class Symptom(NamedTuple):
     - `rises`: how often it rose by more than the noise in the second half; `rise`: the largest.
     - `peak`: how far the first tenth rose above the start before it came back, else 0.
     - `failed`: the failure that ended the run, or None.
+    - `lowest`, `lowest_step`: the lowest median of sixteen blocks, and the last step of that block;
+      `end`: the median of the last fiftieth.
+    - `validation`: what became of the validation loss, or None.
     """
 
     name: str
@@ -76,6 +120,22 @@ class Symptom(NamedTuple):
     rise: float
     peak: float
     failed: FailedStep | None
+    lowest: float
+    lowest_step: int
+    end: float
+    validation: ValidationLoss | None
+
+    @property
+    def path(self) -> str:
+        """How the loss rose, or what was not finite."""
+        if self.failed:
+            return str(self.failed)
+        if self.start <= self.lowest:
+            return f"rose from {self.start:.3g} to {self.end:.3g} in {self.steps:,} steps"
+        return (
+            f"rose from {self.lowest:.3g} near step {self.lowest_step:,} to {self.end:.3g} at the "
+            "end"
+        )
 
     def __str__(self) -> str:
         return f"{self.name}{self.cause and f' ({self.cause})'}: {_PHRASES[self.name](self)}"
@@ -111,8 +171,12 @@ def _named(read: Symptom, curve: LearningCurve, most: float) -> tuple[str, str]:
         return "diverging", ""
     if len(curve.losses) < LEAST:
         return "uncertain", ""
+    if _has_returned(read, curve.losses, most):
+        return "diverging", ""
     if not read.decrease.exceeds(0.05 * most, CLEAR):
         return "no progress", _cause(read, curve)
+    if read.validation and read.validation.has_risen and not read.validation.training_has_risen:
+        return "overfitting", ""
     if read.late.exceeds(NEWS * read.decrease.value, CLEAR):
         return "healthy", ""
     above = _above(read, curve.losses, most)
@@ -131,6 +195,8 @@ def _read(curve: LearningCurve, start: float | None) -> Symptom:
     ups = np.diff(pieces[len(pieces) // 2 :])
     large = ups[ups > RISE * noise / np.sqrt(max(1, len(x) // PIECES))]
     late = Estimate(before.value - level.value, float(np.hypot(before.error, level.error)))
+    medians = _medians(x)
+    low = int(medians.argmin()) if len(x) else 0
     return Symptom(
         name="uncertain",
         cause="",
@@ -144,6 +210,10 @@ def _read(curve: LearningCurve, start: float | None) -> Symptom:
         rise=float(large.max(initial=0.0)),
         peak=_peak(x, start, level.value, noise),
         failed=curve.failed,
+        lowest=float(medians[low]) if len(x) else np.nan,
+        lowest_step=(low + 1) * curve.steps // max(1, len(medians)),
+        end=float(np.median(x[-max(5, _opening(x)) :])) if len(x) else np.nan,
+        validation=_validation(curve),
     )
 
 
@@ -169,6 +239,56 @@ def _is_far_above(start: float, pieces: np.ndarray, least: float) -> bool:
     return bool(pieces[-2:].min() - start > max(least, start - pieces.min()))
 
 
+def _has_returned(read: Symptom, x: np.ndarray, most: float) -> bool:
+    """Return whether the end is far above the lowest loss, and not as one swing among others.
+
+    The largest earlier rise counts from the highest loss on: a peak at the start came back.
+    """
+    medians = _medians(x)
+    rise, noise = read.end - read.lowest, scatter(x) / np.sqrt(max(5, _opening(x)))
+    gain = max(most, read.start - read.lowest)
+    least = max(HIGH * noise, CLEAR * scatter(medians), RETURN * gain)
+    before = medians[: medians.argmin() + 1]
+    before = before[before.argmax() :]
+    swing = float((before - np.minimum.accumulate(before)).max())
+    return bool(rise > max(least, swing))
+
+
+def _medians(x: np.ndarray) -> np.ndarray:
+    return np.median(cut(x, PIECES), axis=1)
+
+
+def _validation(curve: LearningCurve) -> ValidationLoss | None:
+    """Return what became of the validation loss, or None where only its changes are known."""
+    seen = curve.evaluations
+    if seen is None or seen.are_changes:
+        return None
+    steps, losses = seen.steps, seen.losses
+    at, last = int(losses.argmin()), float(late_part(losses).mean())
+    noise, low = 0.0, float(losses[at])
+    if len(losses) >= LEAST:  # the lowest of many noisy losses is lower than the curve
+        noise = CLEAR * scatter(losses)
+        low = float(np.median(sliding_window_view(losses, 3), axis=1).min())
+    before, end = (_until(curve, steps, i) for i in (at, len(steps) - 1))
+    error = np.hypot(before.error, end.error)
+    return ValidationLoss(
+        lowest=float(losses[at]),
+        step=int(steps[at]),
+        last=last,
+        has_risen=bool(last - low > max(VALIDATION_RISE * max(abs(low), losses[0] - low), noise)),
+        training_has_risen=bool(
+            end.value - before.value > (CLEAR * error if np.isfinite(error) else 0.0)
+        ),
+        may_lag=curve.has_batch_statistics,
+    )
+
+
+def _until(curve: LearningCurve, steps: np.ndarray, i: int) -> Estimate:
+    """Return the mean training loss between an evaluation and the one before it."""
+    begin, end = (steps[i - 1] if i else 0), steps[i]
+    return mean(curve.losses[begin // curve.width : max(1, end // curve.width)])
+
+
 def _above(read: Symptom, x: np.ndarray, most: float) -> bool:
     """Return whether the run can gain more: up to a sibling's decrease, or what noise may hide."""
     if most:
@@ -181,7 +301,7 @@ def _cause(read: Symptom, curve: LearningCurve) -> str:
     if -read.decrease.value > CLEAR * read.decrease.error:
         return "too large"
     g = curve.gradients
-    if g is not None and len(g) >= LEAST and late_part(g).mean() < DEAD * g[0]:
+    if g is not None and len(g) >= LEAST and late_part(g).mean() <= DEAD * g[0]:
         return "dead"
     return ""
 
@@ -205,20 +325,32 @@ def _opening(x: np.ndarray) -> int:
 
 
 def _descent(s: Symptom) -> str:
-    return f"decreased from {s.start:.3g} to {s.level:.3g}, by {s.late} in the second half"
+    return f"decreased from {s.start:.3g} to {s.level:.3g}, by {s.late} in the second half{_gap(s)}"
+
+
+def _gap(s: Symptom) -> str:
+    """Return how far the validation loss is above the training loss, where it is far."""
+    if s.validation is None or not s.validation.last > GAP * s.level > 0:
+        return ""
+    return (
+        f"; the validation loss, {s.validation.last:.3g}, is {s.validation.last / s.level:.2g} "
+        f"times as high{s.validation.doubt}"
+    )
 
 
 _PHRASES: dict[str, Callable[[Symptom], str]] = {
-    "diverging": lambda s: (
-        f"{s.failed}"
-        if s.failed
-        else f"rose from {s.start:.3g} to {s.level:.3g} in {s.steps:,} steps"
-    ),
+    "diverging": lambda s: s.path,
     "no progress": lambda s: f"decreased by {s.decrease} from {s.start:.3g} in {s.steps:,} steps",
+    "overfitting": lambda s: (
+        f"{s.validation}, while the training loss is {s.level:.3g}"
+        f"{s.validation.doubt if s.validation else ''}"
+    ),
     "oscillating": lambda s: (
         f"rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.2g}"
     ),
-    "quick plateau": lambda s: f"near {s.level:.3g} since step {s.settled:,} of {s.steps:,}",
+    "quick plateau": lambda s: (
+        f"near {s.level:.3g} since step {s.settled:,} of {s.steps:,}{_gap(s)}"
+    ),
     "converged": _descent,
     "healthy": _descent,
     "uncertain": lambda s: f"{s.steps:,} steps are too few",
