@@ -14,6 +14,8 @@ from .._core.keywords import explain_calls
 from ..schedules import wsd
 from ..training._trees import n_rows
 from ..training.adapters import nnx
+from ..training.checkpoint.folder import path_of
+from ..training.checkpoint.signals import Interruptions
 from ..training.checks.arguments import SEARCH_SYNONYMS
 from ..training.loop.batch_statistics import recompute_batch_statistics
 from ..training.loop.run import History
@@ -29,7 +31,7 @@ from .reporting.stability import measure_stability
 from .result import Result, problem_as_code, reproduction_code
 from .search.race import Candidate, Race
 from .search.select import Selection, select_weights
-from .session import run_session
+from .session import Session, saver_of
 
 
 @explain_calls('lo.recipe.run(model, (x, y), "mse", steps=1000, budget=3)', SEARCH_SYNONYMS)
@@ -69,8 +71,8 @@ def run(
       default Adam, and SGD + Nesterov with momentum 0.9.
     - `wrap`: `optimizer -> optimizer`, applied to each of them, as
       `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
-    - `checkpoint`: a folder in which the search is saved. If it holds a save of this search, the
-      search resumes with bit-identical results; a finished search returns its result at once.
+    - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
+      the search resumes with bit-identical results; a finished search returns its result at once.
     - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
       ends it and returns the best weights so far. A second Ctrl-C ends at once.
     - `progress`: None shows progress on a terminal, in a notebook or as lines, and nothing in CI;
@@ -79,10 +81,11 @@ def run(
     A search holds about twenty copies of the parameters and the optimizer state. If the device has
     no memory for them, all but the running arm wait in the memory of the host.
 
-    **Raises** `TypeError` or `ValueError` for an argument outside its range or the `checkpoint` of
-    another search; `FloatingPointError` if the validation loss at the start is not finite;
-    `SystemExit(143)` after SIGTERM and `KeyboardInterrupt` after Ctrl-C. These wait for the
-    running chunk of steps, a quarter of a second, and for a save if there is a `checkpoint`.
+    **Raises** `TypeError` or `ValueError` for an argument outside its range, or a `checkpoint` that
+    is of another search or holds other files; `FloatingPointError` if the validation loss at the
+    start is not finite; `SystemExit(143)` after SIGTERM and `KeyboardInterrupt` after Ctrl-C. These
+    wait for the running chunk of steps, a quarter of a second, and for a save if there is a
+    `checkpoint`.
 
     Source: the lecture, slide "The recipe"; `lecture_optax/recipe/search/policy.py`.
 
@@ -104,21 +107,26 @@ def run(
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
-    prepared = prepare(
-        given,
-        arm_optimizer(optimizers, wrap),
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        hyperparams=Arm(0, 0).hyperparams(steps),
-        split=lambda problem: holdout_split(problem, seed),
-    )
+    if checkpoint is not None:
+        path_of(checkpoint)
     held_out_from_train = given.valid is None
-    race = _race(prepared, budget)
     tried = optimizers or OPTIMIZERS
-    watching = {"checkpoint": checkpoint, "on_interrupt": on_interrupt, "progress": progress}
-    ended = run_session(race, tried, wrap, seed=seed, **watching)
-    selection = select_weights(race, partial(_with_batch_statistics, race.population))
+    with Interruptions() as interruptions:
+        prepared = prepare(
+            given,
+            arm_optimizer(optimizers, wrap),
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            hyperparams=Arm(0, 0).hyperparams(steps),
+            split=lambda problem: holdout_split(problem, seed),
+        )
+        race = _race(prepared, budget)
+        saver = saver_of(race, tried, wrap, seed, checkpoint)
+        session = Session(race, saver, interruptions, returns=on_interrupt == "return")
+        ended = session.run(tried, progress)
+        selection = select_weights(race, partial(_with_batch_statistics, race.population))
+        session.obey()  # to a signal that arrived in the last measurement, or since
     why = explanation_of(race, selection, list(tried), held_out_from_train, ended)
     call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]

@@ -1,16 +1,13 @@
-"""The results of a sweep: one row per run, means over seeds, the best, a plot, and the file."""
+"""The results of a sweep: one row per run, means over seeds, the best, and a plot."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..._core import validate
 from ..._core.tables import text_table
-from ...training.checkpoint.identity import difference
 from .grid import Key
 
 MEASURES = {
@@ -149,46 +146,6 @@ def _line(name: str, cells: list[GridCell]) -> tuple[str, str, str, str, str]:
 
 def _name(cell: GridCell) -> str:
     return f"{cell.optimizer}, {cell.schedule}"
-
-
-def read_finished(path: Path, identity: Mapping[str, Any]) -> dict[Key, Row]:
-    """Return the rows of a file, and cut off a last line that was not written to its end.
-
-    **Raises** `ValueError` if the file belongs to another sweep, with the difference.
-    """
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    if not lines:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(identity) + "\n")
-        return {}
-    if differs := difference(identity, _header(path, lines[0])):
-        raise ValueError(
-            f"checkpoint={str(path)!r} holds the runs of another sweep: {differs}. Give another "
-            "path."
-        )
-    with path.open("r+b") as file:
-        file.truncate(sum(len(line) + 1 for line in lines))
-    rows = [Row(**json.loads(line)) for line in lines[1:]]
-    return {key_of(row): row for row in rows}
-
-
-def append_row(file: IO[str], row: Row) -> None:
-    """Write a row and flush it, so that it survives a kill."""
-    file.write(json.dumps(row._asdict()) + "\n")
-    file.flush()
-
-
-def _header(path: Path, line: bytes) -> Mapping[str, Any]:
-    try:
-        header = json.loads(line)
-    except ValueError:
-        header = None
-    if not isinstance(header, dict) or "batch_size" not in header:
-        raise ValueError(
-            f"checkpoint={str(path)!r} must be the file of a sweep, got another one: give another "
-            "path."
-        )
-    return header
 
 
 def key_of(row: Row) -> Key:

@@ -24,7 +24,7 @@ import numpy as np
 
 from ...training._cached import cached
 from ...training._trees import as_data, copied
-from ...training.checkpoint.identity import arrays_of
+from ...training.checkpoint.identity import arrays_of, identity_of_program
 from ...training.compiled.program import CHUNK, Program
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
@@ -162,19 +162,19 @@ class Runs:
         return float(np.mean(losses))
 
     def identity(self) -> dict[str, Any]:
-        """Return what determines a row, except its key and the code of the model and optimizers.
+        """Return what determines a row, except its key.
 
         Learning rates and seeds may be added to a sweep, so they are not part of it.
         """
-        start = next(iter(self.starts.values()))
-        arrays = {"train": self.source.data, "valid": self.valid, "start": start.params}
+        key = next(iter(self.grid))
+        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
         return {
             "optimizers": list(self.grid.optimizers),
             "schedules": {name: list(decay or ()) for name, decay in self.grid.schedules.items()},
             "steps": self.steps,
-            "batch_size": self.program.batch_size,
             "evaluations": len(self.evaluations),
-            **dict(arrays_of(arrays)),
+            **dict(arrays_of({"train": self.source.data, "valid": self.valid})),
+            **identity_of_program(program, self.first(key), self.valid),
         }
 
     def _hyperparams(self, key: Key) -> dict[str, Any]:

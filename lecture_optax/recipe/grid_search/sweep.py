@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from ..._core import validate
+from ..._core.extras import warn
 from ..._core.keywords import explain_calls
 from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.loop.evaluation import evaluation_steps
@@ -15,8 +15,9 @@ from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
 from ..population.arms import OptimizerFactory, arm_optimizer
 from ..population.held_out import holdout_split
+from .finished import FinishedRuns
 from .grid import Decay, Key, make_grid
-from .results import Row, SweepResult, append_row, key_of, read_finished
+from .results import Row, SweepResult, key_of
 from .runner import Runs
 
 
@@ -108,18 +109,23 @@ def _all_rows(
     runs: Runs, lanes: int | None, checkpoint: Any, progress: bool | None
 ) -> dict[Key, Row]:
     """Return the rows of the file and those of the runs that are still to train."""
-    done, file = {}, None
     with ExitStack() as stack:
+        finished = None
         if checkpoint is not None:
-            path = Path(checkpoint).expanduser()
-            done = read_finished(path, runs.identity())
-            file = stack.enter_context(path.open("a"))
+            finished = stack.enter_context(FinishedRuns(checkpoint, runs.identity()))
+        done = finished.rows if finished else {}
+        missing = [key for key in runs.grid if key not in done]
+        if finished and finished.damaged and missing:
+            warn(
+                f"{finished.damaged} lines of {str(finished.path)!r} are damaged: the runs that "
+                "they held are trained again."
+            )
         showing = show_progress(progress, unit="runs", label="lowest loss")
         reporter = stack.enter_context(showing)
-        for row in runs.train([key for key in runs.grid if key not in done], lanes):
+        for row in runs.train(missing, lanes):
             done[key_of(row)] = row
-            if file:
-                append_row(file, row)
+            if finished:
+                finished.add(row)
             lowest, ended = min(row.lowest for row in done.values()), len(done) == len(runs.grid)
             reporter.update(len(done), len(runs.grid), lowest, ended=ended)
     return done

@@ -26,6 +26,9 @@ from .arms import Arm
 from .curve import Curve
 from .replay_log import ReplayLog
 
+RECORDED = ("loss", "grad_norm", "update_norm")
+"""What a curve records of every step."""
+
 
 @dataclass
 class Member:
@@ -108,6 +111,30 @@ class Population:
         opt_state = self.program.compiled.start(params, self._hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
+    def retrace(self, arm: Arm, step: int) -> Member:
+        """Return an arm at a step as it was, trained again from the start: its save is lost.
+
+        The gradients are not counted, as the search has paid for them.
+        """
+        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
+        carry, begin = self.first(arm), self._begin_of(arm)
+        member = Member(curve=Curve(step=begin, norm_steps=begin))
+        done = 0
+        while done < step:
+            until = min(step, done + self.chunk, begin if done < begin else step)
+            began = time.perf_counter()
+            carry, records, failure, _ = advance_until(program, self.source, carry, until)
+            if done >= begin:
+                member.curve.record(*(records[name] for name in RECORDED))
+            self.chunk = next_length(until - done, self.chunk, time.perf_counter() - began)
+            done = until if failure is None else step
+            self.log.poll()
+        return dataclasses.replace(member, carry=carry)
+
+    def _begin_of(self, arm: Arm) -> int:
+        """Return the step at which the curve of an arm begins: where it branched, or 0."""
+        return arm.decay[0] if arm.decay and arm.decay[0] < self.steps else 0
+
     def _run(self, arm: Arm, member: Member, until: int) -> list[Any]:
         """Run an arm in chunks, and return the state of its curve and of the budget for the log.
 
@@ -142,7 +169,7 @@ class Population:
             program, self.source, carry, curve.step + steps
         )
         self.spent += int(np.asarray(member.carry.step)) - curve.step
-        curve.record(*(records[name] for name in ("loss", "grad_norm", "update_norm")))
+        curve.record(*(records[name] for name in RECORDED))
         if failure is not None:
             curve.failed = failure.step, failure.quantity
             if failure.quantity != "loss":  # after a loss that is not finite, no parameter is

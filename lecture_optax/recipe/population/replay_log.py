@@ -24,6 +24,11 @@ class ReplayLog:
     restore: Callable[[], None] | None = None
     poll: Callable[[], None] = lambda: None
 
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the weights at the end of the log are still to be restored."""
+        return self.restore is not None
+
     def measure(
         self,
         name: str,
@@ -42,17 +47,18 @@ class ReplayLog:
         else:
             logged, result = self.entries[self.position]
             if logged != name:
-                raise ValueError(
-                    f"the checkpoint was written by another version of the search: it measured "
-                    f"{logged!r} where this one measures {name!r}. Give another folder, or remove "
-                    "this one to start again."
-                )
+                raise ValueError(f"it measured {logged!r} where this one measures {name!r}")
             replay(result)
         self.position += 1
         return result
 
     def finish_replay(self) -> None:
-        """Restore the weights, unless that has been done: nothing more is read."""
+        """Restore the weights, unless that has been done: nothing more is read.
+
+        **Raises** `ValueError` where the log holds more than was asked for.
+        """
         if self.restore is not None:
-            restore, self.restore = self.restore, None
-            restore()
+            if self.position < len(self.entries):
+                raise ValueError(f"this one never measures {self.entries[self.position][0]!r}")
+            self.restore()
+            self.restore = None

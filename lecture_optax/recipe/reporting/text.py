@@ -26,7 +26,8 @@ def sentences(e: Explanation) -> list[str]:
     """Return the explanation, one claim per line."""
     winner = e.winner
     if winner is None:
-        return [_nothing_found(e), *_stopped(e), *_failures(e), _cost(e)]
+        found = _nothing_found(e) if e.ended else _nothing_yet(e)
+        return [found, *_failures(e), _cost(e)]
     reasons = (
         *_learning_rate(e, winner),
         *_diagnosis(winner),
@@ -64,6 +65,14 @@ def _nothing_found(e: Explanation) -> str:
         f"No arm was better than the start (validation loss {e.start:.5g} on {_examples(e)}): "
         f"{why}. The model is returned unchanged. Check for inputs out of scale, a loss that does "
         "not depend on the parameters, and log, sqrt or division at 0."
+    )
+
+
+def _nothing_yet(e: Explanation) -> str:
+    return (
+        f"The search was stopped by hand after {e.gradients} of {e.limit} gradients, before any "
+        f"arm was better than the start (validation loss {e.start:.5g} on {_examples(e)}): the "
+        "model is returned with its initial parameters."
     )
 
 
@@ -228,6 +237,8 @@ def _failures(e: Explanation) -> Iterator[str]:
 
 def _cost(e: Explanation) -> str:
     cost = f"Used {e.gradients} gradients of {e.limit} (a run has {e.steps})"
+    if not e.ended:  # the evaluations are planned for the whole budget
+        return f"{cost}."
     return f"{cost}; evaluations cost {e.evaluation_share:.1%} of the compute."
 
 

@@ -18,11 +18,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..._core.extras import require, warn
+from .._trees import MOST
 
 KEPT = 2
 """The checkpoints that stay: the newest, and the one before it in case the newest is damaged."""
 
-FORMAT = 2
+FORMAT = 3
 """The number of the format, in the notes of every checkpoint: raised where the notes change."""
 
 TRIAL = ".trial"
@@ -108,7 +109,7 @@ class CheckpointFolder:
 
     def __init__(self, path: Any):
         _import_orbax()
-        self.path = Path(path).expanduser().absolute()
+        self.path = path_of(path)
         # Python waits for this thread when it ends: killed within Orbax, it would crash the process
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None
@@ -220,6 +221,34 @@ def make_writable(path: Path) -> None:
             f"checkpoint={str(path)!r} cannot be written to ({first_line(error)}), so nothing was "
             "trained. Give a folder in which you can make files."
         ) from None
+
+
+def path_of(checkpoint: Any) -> Path:
+    """Return the absolute path that `checkpoint=` names.
+
+    **Raises** `TypeError` for what is no path, and `ValueError` for an empty one, which would be
+    the working directory.
+    """
+    if not isinstance(checkpoint, str | os.PathLike) or isinstance(os.fspath(checkpoint), bytes):
+        raise TypeError(f"checkpoint must be a path, got {checkpoint!r}: try checkpoint='run-1'.")
+    if not os.fspath(checkpoint):
+        raise ValueError("checkpoint must be a path, got '': try checkpoint='run-1'.")
+    return Path(checkpoint).expanduser().absolute()
+
+
+def refuse_others(path: Path, others: Iterable[Path], owner: str) -> None:
+    """Refuse a folder that holds `others`, before `owner` writes its first file into it.
+
+    **Raises** `ValueError`, in one sentence, where there are any.
+    """
+    names = sorted(file.name for file in others)
+    if names:
+        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+        raise ValueError(
+            f"checkpoint={str(path)!r} must be a folder that {owner} has to itself, got one that "
+            f"holds {', '.join(map(repr, names[:MOST]))}{more}. Nothing was changed in it: give a "
+            "new folder."
+        )
 
 
 def first_line(error: BaseException) -> str:

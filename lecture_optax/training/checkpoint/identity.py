@@ -18,12 +18,13 @@ from ..._core.describe import describe
 from ..._core.dtypes import widen
 from ..._core.extras import warn
 from .._trees import by_path, checksum, kind_of, n_rows, take_rows
-from ..compiled.program import INIT_ROWS
+from ..compiled.program import INIT_ROWS, Program
 from ..compiled.step import Carry
 from ..loop.evaluation import BATCH_ROWS
 from ..loop.run import Run
 from ..losses import LOSSES
 from ..problem import Problem
+from .notes import dict_of, is_anything, is_text
 from .program_hash import hash_of, hashes_of
 from .restore import as_saved
 
@@ -34,6 +35,7 @@ LIBRARIES = ("jax", "flax", "equinox", "optax")
 """The libraries whose versions decide how a function is traced."""
 
 LOSS, MODEL, METRIC, START = "loss", "the model", "the metric ", "the initial parameters"
+OPTIMIZER = "the optimizer"
 """The names of the functions in an identity."""
 
 ABSENT = "absent"
@@ -89,6 +91,23 @@ def identity_of_problem(problem: Problem, carry: Carry, rows: int, valid: Any) -
     functions = _functions(problem, carry, rows, valid)
     compared = dict(zip(PARTS, (functions, _described(problem), _versions()), strict=True))
     return {**kinds, **given, **compared}
+
+
+def identity_of_program(program: Program, carry: Carry, valid: Any) -> dict[str, Any]:
+    """Return the identity of a problem and of the optimizer that must not change either.
+
+    **Arguments** as for `identity_of_problem`.
+    """
+    identity = identity_of_problem(program.problem, carry, program.batch_size, valid)
+    batch = jax.eval_shape(program.batch, carry)
+    step = hash_of(program.compiled.step, carry, batch, None, program.hyperparams)
+    functions = {**identity["functions"], OPTIMIZER: step}
+    return {"batch_size": program.batch_size, **identity, "functions": functions}
+
+
+def is_identity(x: Any) -> bool:
+    """Whether a value that was read from a file is an identity."""
+    return dict_of(is_anything)(x) and all(dict_of(is_text)(x.get(part, {})) for part in PARTS)
 
 
 def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[str, str]:

@@ -1,8 +1,12 @@
 """A search that was killed or interrupted resumes with the same bits and repeats no step."""
 
 import errno
+import importlib
+import json
 import re
+import shutil
 import signal
+from contextlib import suppress
 
 import chex
 import flax.linen as nn
@@ -10,16 +14,20 @@ import jax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import run
+from lecture_optax.recipe import run, session
 from lecture_optax.recipe.checkpoint import store
 from lecture_optax.recipe.checkpoint.snapshot import SearchSaver
 from lecture_optax.recipe.population.replay_log import ReplayLog
 from lecture_optax.training.checkpoint import saver
+from lecture_optax.training.checkpoint.folder import path_of
 from lecture_optax.training.loop.sources import ArraySource
 from lecture_optax.training.reporting import progress
 from tests.stress.harness import finished, killed, same_bits
 
-from ..problems import BATCH, LARGEST, STEPS, init, regression
+from ..problems import BATCH, LARGEST, STEPS, init, loss, predict, regression
+
+recipe_run = importlib.import_module("lecture_optax.recipe.run")
+"""The module: `recipe.run` is its function."""
 
 
 def recipe(folder=None, problem=None, **options):
@@ -116,6 +124,17 @@ def killed_until_it_ends(monkeypatch, every, folder, **options):
     raise AssertionError("it never came to its end")
 
 
+def then_raise(function, number):
+    """A function that sends this process a signal after it has done its work."""
+
+    def raising(*arguments, **options):
+        result = function(*arguments, **options)
+        signal.raise_signal(number)
+        return result
+
+    return raising
+
+
 @pytest.fixture(scope="module")
 def whole():
     return recipe()
@@ -160,10 +179,7 @@ class TestKilled:
         assert sum(spent) == whole.gradients + lost
 
     def test_a_model_with_statistics_and_noise_resumes_bitwise(self, tmp_path, monkeypatch, eager):
-        problem = regression()
-        data, valid = [(part["x"], part["y"]) for part in (problem.train, problem.valid)]
-        problem = lo.training.Problem.from_linen(Net(), data, loss="mse", valid=valid)
-        options = {"problem": problem, "steps": 40, "budget": 1.5}
+        options = {"problem": noisy_problem(), "steps": 40, "budget": 1.5}
         result, processes = killed_until_it_ends(monkeypatch, 40, tmp_path, **options)
         assert processes > 1
         assert_same(result, recipe(**options))
@@ -192,6 +208,32 @@ class Net(nn.Module):
         return nn.Dense(1)(x)[:, 0]
 
 
+def noisy_problem():
+    problem = regression()
+    data, valid = [(part["x"], part["y"]) for part in (problem.train, problem.valid)]
+    return lo.training.Problem.from_linen(Net(), data, loss="mse", valid=valid)
+
+
+def with_loss(change=lambda loss: loss, **others):
+    """The regression, with a change of its loss or of its initial parameters."""
+    own = regression()
+    functions = {"init": init, "loss": lambda *given: change(loss(*given)), **others}
+    return lo.training.Problem.from_functions(
+        **functions, predict=predict, train=own.train, valid=own.valid
+    )
+
+
+def last_save(folder):
+    return sorted(folder.glob("search-*"))[-1]
+
+
+def rewrite(save, change):
+    """Change the notes of a save, and seal them again."""
+    notes = json.loads(save.read_bytes().partition(b"\n")[2])
+    change(notes)
+    save.write_bytes(store._sealed(json.dumps(notes).encode()))
+
+
 class TestFolder:
     def test_a_finished_search_returns_its_result_and_computes_no_gradient(
         self, saved, whole, spent
@@ -207,7 +249,9 @@ class TestFolder:
             ({"seed": 1}, r"another search: seed is 1, was 0"),
             ({"steps": 61}, r"steps is 61, was 60"),
             ({"budget": 2.0}, r"budget is 2\.0, was 3\.0"),
-            ({"problem": regression(shift=1.0)}, r"the loss at the start is [\d.]+, was"),
+            ({"problem": regression(shift=1.0)}, r"train\['shift'\] is float32\[48\] #\w+, was"),
+            ({"problem": with_loss(lambda x: x + 1)}, "loss is another function than it was"),
+            ({"problem": with_loss(init=lambda key: init(jax.random.fold_in(key, 1)))}, "the init"),
             ({"problem": regression(inputs=2.0)}, r"train\['x'\] is float32\[48,3\] #\w+, was"),
             (
                 {"optimizers": {"adam": lambda rate: lo.adam(rate, b1=0.8)}},
@@ -218,6 +262,10 @@ class TestFolder:
     def test_the_folder_of_another_search_is_refused_and_left_alone(self, saved, options, words):
         with pytest.raises(ValueError, match=words):
             recipe(saved, **options)
+
+    def test_other_names_and_comments_are_the_same_search(self, saved, spent, whole):
+        assert_same(recipe(saved, with_loss(lambda renamed: renamed)), whole)
+        assert not spent
 
     def test_the_folder_of_a_run_is_no_folder_of_a_search(self, tmp_path):
         (tmp_path / "120").mkdir()
@@ -242,10 +290,110 @@ class TestFolder:
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_at(patch, 30)
             recipe(tmp_path)
-        *_, last = sorted(tmp_path.glob("search-*"))
+        last = last_save(tmp_path)
         last.write_bytes(last.read_bytes().replace(b"evaluation", b"evaluatiom"))
         with pytest.warns(UserWarning, match=r"is damaged \(search-\d+\.json is not as written\)"):
             assert_same(recipe(tmp_path), whole)
+
+    @pytest.mark.parametrize("number", [None, 40])
+    def test_weights_that_are_lost_are_computed_again(
+        self, tmp_path, monkeypatch, eager, spent, number
+    ):
+        """Of a finished search and of a half-done one, with BatchNorm, dropout and a decay."""
+        options = {"problem": noisy_problem(), "steps": 40, "budget": 1.5}
+        whole = recipe(**options)
+        with monkeypatch.context() as patch, suppress(Killed):
+            kill_at(patch, number)
+            recipe(tmp_path, **options)
+        shutil.rmtree(tmp_path / "weights")
+        with pytest.warns(UserWarning, match=r"(\d+) of \1 parts of the search .* computed again"):
+            assert_same(recipe(tmp_path, **options), whole)
+        spent.clear()
+        assert_same(recipe(tmp_path, **options), whole)  # and they are saved again
+        assert not spent
+
+    def test_two_parts_that_were_swapped_are_noticed(self, saved, tmp_path, whole):
+        shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+        one, two = sorted((tmp_path / "weights").glob("*-averaged.npz")) * 2
+        two, *_ = sorted((tmp_path / "weights").glob("*-raw.npz"))
+        content = one.read_bytes()
+        one.write_bytes(two.read_bytes())
+        two.write_bytes(content)
+        with pytest.warns(UserWarning, match=r"2 of \d+ parts"):
+            assert_same(recipe(tmp_path), whole)
+
+    @pytest.mark.parametrize(
+        "name", ["weights/model.npz", "search-best.json", "notes.txt", "old/x"]
+    )
+    def test_a_folder_with_other_files_is_refused_at_first_and_never_touched(
+        self, saved, tmp_path, whole, name
+    ):
+        mine = tmp_path / "new" / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        top = name.partition("/")[0]
+        with pytest.raises(ValueError, match=f"a search has to itself, got one that holds '{top}'"):
+            recipe(tmp_path / "new")
+        assert [x for x in (tmp_path / "new").rglob("*") if x.is_file()] == [mine]
+        shutil.copytree(saved, tmp_path / "new", dirs_exist_ok=True)
+        next((tmp_path / "new" / "weights").glob("*@*")).unlink()  # so that it is saved again
+        with pytest.warns(UserWarning, match="1 of"):
+            assert_same(recipe(tmp_path / "new"), whole)
+        assert mine.read_text() == "mine"
+
+    def test_an_empty_path_is_refused(self):
+        with pytest.raises(ValueError, match="checkpoint must be a path, got ''"):
+            recipe("")
+        with pytest.raises(TypeError, match="checkpoint must be a path, got True"):
+            path_of(True)
+
+    def test_another_search_may_take_a_folder_in_which_nothing_was_computed(
+        self, tmp_path, monkeypatch, whole
+    ):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, 1)
+            recipe(tmp_path, seed=1)
+        assert_same(recipe(tmp_path), whole)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("log", [[1, 2]]),
+            ("spent", "all"),
+            ("curves", {"0_-8": {}}),
+            ("parts", []),
+            ("log", None),
+        ],
+    )
+    def test_notes_of_another_kind_fall_back_to_the_save_before(
+        self, saved, tmp_path, whole, name, value
+    ):
+        shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+        rewrite(last_save(tmp_path), lambda notes: notes.update({name: value}))
+        with pytest.warns(UserWarning, match=f"is damaged .*'{name}' in its notes"):
+            assert_same(recipe(tmp_path), whole)
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (
+                lambda log: log.insert(3, ["an entry to step 6", [6, None, "", 0.1, 0.1, 9]]),
+                "entry",
+            ),
+            (lambda log: log.append(["an entry to step 6", [6, None, "", 0.1, 0.1, 9]]), "never"),
+            (lambda log: log[5].__setitem__(1, [float("nan"), 3]), "cannot resume"),
+        ],
+    )
+    def test_a_log_that_does_not_fit_is_refused_in_one_sentence(
+        self, saved, tmp_path, change, words
+    ):
+        shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
+        rewrite(last_save(tmp_path), lambda notes: change(notes["log"]))
+        before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+        with pytest.raises(ValueError, match=words) as refused:
+            recipe(tmp_path)
+        assert str(tmp_path) in str(refused.value) and "\n" not in str(refused.value)
+        assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
 
     def test_where_all_saves_are_damaged_nothing_is_removed(self, tmp_path):
         for file in (tmp_path / "search-000001.json", tmp_path / "search-000002.json"):
@@ -266,7 +414,7 @@ class TestFolder:
 
     def test_a_log_of_another_search_is_refused_where_they_differ(self):
         log = ReplayLog([["0_-8 to step 6", 6]])
-        with pytest.raises(ValueError, match="another version of the search: it measured '0_-8"):
+        with pytest.raises(ValueError, match="it measured '0_-8 to step 6' where this one"):
             log.measure("0_-12 to step 6", lambda: 6)
 
     @pytest.mark.parametrize("version", [None, 1])
@@ -320,6 +468,55 @@ class TestAskedToStop:
             recipe(on_interrupt="return")
         assert len(spent) == 20
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    @pytest.mark.parametrize("place", ["search", "select_weights"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_in_the_last_measurement_or_later_is_obeyed(
+        self, tmp_path, monkeypatch, whole, spent, place, number
+    ):
+        module = session if place == "search" else recipe_run
+        with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, SystemExit)) as e:
+            patch.setattr(module, place, then_raise(getattr(module, place), number))
+            recipe(tmp_path)
+        saved = f"the search is saved in {str(tmp_path)!r}"
+        assert e.value.args == ((saved,) if number == signal.SIGINT else (143,))
+        assert_same(recipe(tmp_path), whole)
+        assert sum(spent) == whole.gradients
+
+    @pytest.mark.parametrize("place", ["search", "select_weights"])
+    def test_ctrl_c_in_the_last_measurement_returns_the_whole_result(
+        self, monkeypatch, whole, place
+    ):
+        module = session if place == "search" else recipe_run
+        monkeypatch.setattr(module, place, then_raise(getattr(module, place), signal.SIGINT))
+        assert_same(recipe(on_interrupt="return"), whole)
+
+    @pytest.mark.parametrize("checkpoint", [False, True])
+    def test_ctrl_c_in_the_first_compilation_returns_the_start(
+        self, tmp_path, monkeypatch, spent, whole, checkpoint
+    ):
+        folder = tmp_path if checkpoint else None
+        with monkeypatch.context() as patch:
+            patch.setattr(recipe_run, "prepare", then_raise(recipe_run.prepare, signal.SIGINT))
+            result = recipe(folder, on_interrupt="return")
+        chex.assert_trees_all_equal(result.params, init(jax.random.key(0)))
+        assert not spent
+        first, *rest = result.explain().splitlines()
+        assert "stopped by hand after 0 of 180 gradients, before any arm was better" in first
+        assert "returned with its initial parameters" in first
+        assert rest == ["Used 0 gradients of 180 (a run has 60)."]
+        assert first[:40] in result.report()
+        if checkpoint:
+            assert_same(recipe(folder), whole)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_in_the_first_compilation_ends_before_the_first_step(
+        self, monkeypatch, spent, number
+    ):
+        monkeypatch.setattr(recipe_run, "prepare", then_raise(recipe_run.prepare, number))
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            recipe()
+        assert not spent
 
     def test_on_interrupt_is_one_of_two_words(self):
         with pytest.raises(ValueError, match="on_interrupt must be one of 'raise', 'return'"):

@@ -11,7 +11,7 @@ import lecture_optax as lo
 from lecture_optax.recipe import Arm, Row, SweepResult, sweep
 from lecture_optax.recipe.grid_search.runner import Runs, row_of
 
-from ..problems import BATCH, STEPS, regression
+from ..problems import BATCH, STEPS, init, loss, predict, regression
 
 AXES = {"rates": [1e-3, 1e-1, 1e5], "schedules": ("constant", "late"), "seeds": (0, 1)}
 
@@ -109,11 +109,73 @@ def test_finished_runs_are_not_repeated(table, tmp_path, monkeypatch):
 def test_a_file_of_another_sweep_raises_with_the_difference(tmp_path):
     path = tmp_path / "runs.jsonl"
     grid(checkpoint=path, rates=[1e-3], seeds=[0], steps=5)
-    with pytest.raises(ValueError, match="another sweep: steps is 60, was 5"):
+    with pytest.raises(ValueError, match=r"another sweep: .*steps is 60, was 5"):
         grid(checkpoint=path)
     path.write_text(json.dumps([1]) + "\n")
-    with pytest.raises(ValueError, match="must be the file of a sweep"):
+    with pytest.raises(ValueError, match="must be a file that a sweep of this version wrote"):
         grid(checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "text", ["my results", "loss 0.1\n0.2", '{"steps": 5}\n', "\n", "[]\n{}\n"]
+)
+def test_a_file_that_no_sweep_has_written_is_refused_and_left_alone(tmp_path, text):
+    path = tmp_path / "results.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="must be a file that a sweep of this version wrote"):
+        grid(checkpoint=path, **FEW)
+    assert path.read_text() == text
+
+
+def test_a_path_that_cannot_be_a_file_is_refused_before_training(tmp_path):
+    with pytest.raises(IsADirectoryError, match="must be a file that can be written to"):
+        grid(checkpoint=tmp_path, **FEW)
+    with pytest.raises(ValueError, match="checkpoint must be a path, got ''"):
+        grid(checkpoint="", **FEW)
+
+
+FEW = {"rates": [1e-3], "schedules": ["late"], "steps": 5, "progress": False}
+
+
+@pytest.mark.parametrize("line", [0, 2])
+def test_a_damaged_line_costs_its_run_and_nothing_else(tmp_path, monkeypatch, line):
+    path, made = tmp_path / "runs.jsonl", []
+    whole = grid(checkpoint=path, **FEW).rows
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b"1", b"2")
+    path.write_bytes(b"".join(lines))
+    make = Runs.row
+    monkeypatch.setattr(Runs, "row", lambda self, key: made.append(key) or make(self, key))
+    if line:
+        with pytest.warns(UserWarning, match=r"1 lines of .*runs\.jsonl' are damaged"):
+            assert grid(checkpoint=path, **FEW).rows == whole
+    assert grid(checkpoint=path, **FEW).rows == whole
+    assert len(made) == (line > 0)
+
+
+def test_a_sweep_of_another_loss_is_refused_and_one_of_more_seeds_is_not(tmp_path):
+    path, own = tmp_path / "runs.jsonl", regression()
+    grid(checkpoint=path, **FEW)
+    parts = {"init": init, "predict": predict, "train": own.train, "valid": own.valid}
+    other = lo.training.Problem.from_functions(loss=lambda *given: 2 * loss(*given), **parts)
+    with pytest.raises(ValueError, match="holds another sweep: loss is another function"):
+        sweep(other, batch_size=BATCH, checkpoint=path, seeds=(0, 1), **FEW)
+    own_path = tmp_path / "own.jsonl"
+    grid(checkpoint=own_path, optimizers={"own": lo.sgd}, **FEW)
+    with pytest.raises(ValueError, match="holds another sweep: the optimizer is another function"):
+        grid(checkpoint=own_path, optimizers={"own": lambda rate: lo.sgd(rate, 0.9)}, **FEW)
+    more = grid(checkpoint=path, **{**FEW, "seeds": (2, 0, 1)})
+    assert list(more) == list(grid(**{**FEW, "seeds": (2, 0, 1)}))
+
+
+def test_rows_of_another_sweep_are_not_taken(tmp_path):
+    paths = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    whole = grid(checkpoint=paths[0], **FEW).rows
+    grid(checkpoint=paths[1], **{**FEW, "steps": 6})
+    one, two = [path.read_bytes().splitlines(keepends=True) for path in paths]
+    paths[0].write_bytes(b"".join(one[:2] + two[2:]))
+    with pytest.warns(UserWarning, match="3 lines"):
+        assert grid(checkpoint=paths[0], **FEW).rows == whole
 
 
 def test_the_table_prints_the_best_learning_rate_of_each_line_and_where_it_diverges(table):
