@@ -70,9 +70,9 @@ def curvature_gauge(
     - `args`: arrays that the loss receives after the parameters: the batch.
     - `iterations`: the number of Hessian-vector products, >= 1.
 
-    **Raises** `ValueError` for a method that mixes entries, ignores the size of the gradient (sign
-    descent, normalization), or accumulates several gradients; and for an adaptive method before its
-    first step.
+    **Raises** `ValueError` for complex parameters; for a method that mixes entries, ignores the size
+    of the gradient (sign descent, normalization), or accumulates several gradients; and for an
+    adaptive method before its first step.
 
     Source: Cohen et al. (2021), (2022), "(Adaptive) gradient descent at the edge of stability".
 
@@ -86,6 +86,11 @@ def curvature_gauge(
     ```
     """
     validate.steps(iterations=iterations)
+    if any(map(jnp.iscomplexobj, jax.tree.leaves(params))):
+        raise ValueError(
+            "curvature_gauge needs real parameters, got complex ones: let the loss take the real "
+            "and the imaginary part as two arrays."
+        )
     slope, flat, unravel = _slope(loss, params, args)
     gradient = unravel(slope(jnp.zeros_like(flat))[0])
     with jax.numpy_dtype_promotion("standard"):  # a method may promote dtypes

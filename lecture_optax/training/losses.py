@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from .._core.dtypes import as_array, dtype_of
+from .._core.numerics import abs_squared, magnitude
 from .._core.types import TypeAliasType
 
 PerExample = Callable[..., Any]
@@ -37,21 +38,31 @@ def binary_cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def mse(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """Return (prediction - target)², without a half."""
+    """Return |prediction - target|², without a half."""
     _same_shape("mse", prediction.shape, target, "a target per prediction")
-    return optax.losses.squared_error(prediction, as_array(target, prediction.dtype))
+    x = _difference(prediction, target)
+    return abs_squared(x) if jnp.iscomplexobj(x) else optax.losses.squared_error(x)
 
 
 def mae(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """Return |prediction - target|."""
     _same_shape("mae", prediction.shape, target, "a target per prediction")
-    return jnp.abs(prediction - as_array(target, prediction.dtype))
+    return magnitude(_difference(prediction, target))
 
 
 def huber(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """Return (prediction - target)²/2 within 1 of the target, and linear beyond."""
+    """Return |prediction - target|²/2 within 1 of the target, and linear beyond."""
     _same_shape("huber", prediction.shape, target, "a target per prediction")
-    return optax.losses.huber_loss(prediction, as_array(target, prediction.dtype))
+    x = _difference(prediction, target)
+    return optax.losses.huber_loss(magnitude(x) if jnp.iscomplexobj(x) else x)
+
+
+def _difference(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Return prediction - target in the dtype of the prediction, complex if the target is."""
+    if not jnp.iscomplexobj(target):
+        return prediction - as_array(target, prediction.dtype)
+    with jax.numpy_dtype_promotion("standard"):
+        return prediction - target
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:

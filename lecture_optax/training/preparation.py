@@ -16,6 +16,8 @@ from ._trees import is_stream, n_rows
 from .checks.arguments import check_seed
 from .checks.data import check_rows
 from .checks.likely_mistakes import likely_mistakes
+from .checks.loss import check_loss
+from .checks.optimizer import check_complex_parameters
 from .checks.targets import check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
@@ -92,6 +94,8 @@ def prepare(
     )
     carry = program.init(seed)
     check_targets(given, carry.params, carry.model_state, size)
+    check_loss(given, carry.params, carry.model_state, size)
+    check_complex_parameters(program.optimizer, carry.params, carry.opt_state)
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight

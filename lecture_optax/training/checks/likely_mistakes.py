@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._cached import cached
-from .._trees import take_rows
+from .._trees import n_rows, take_rows
 from ..problem import Problem
 from .data import overlap_message
 from .optimizer import climb_message, horizon_messages
@@ -16,12 +16,13 @@ from .optimizer import climb_message, horizon_messages
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
     """Return warnings about an optimizer that climbs, a schedule of another length than the run,
-    validation examples that are trained on, and a loss that is a sum."""
+    validation examples that are trained on, and a loss that is a sum or has an entry per pair."""
     found = [
         *horizon_messages(optimizer, steps),
         climb_message(optimizer, carry.params, carry.opt_state),
         overlap_message(problem.train, problem.valid),
         sum_message(problem, carry.params, carry.model_state),
+        square_message(problem, carry.params, carry.model_state),
     ]
     return [message for message in found if message]
 
@@ -48,6 +49,23 @@ def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
         f"the loss doubles when a batch contains every example twice ({once:.4g}, {twice:.4g}): it "
         "is a sum, so its gradient grows with batch_size and the best learning rate depends on it. "
         "Return the mean, or better one number per example, of which the mean is taken."
+    )
+
+
+def square_message(problem: Problem, params: Any, model_state: Any) -> str | None:
+    """Return a warning about losses with one entry per pair of examples, or None."""
+    if problem.per_example is not None:
+        return None
+    batch = jax.tree.map(jnp.asarray, take_rows(problem.train, slice(_ROWS)))
+    for rows in (n_rows(batch), 2 * n_rows(batch)):
+        shape = _shape(problem.functions.examples, params, model_state, batch)
+        if shape is None or shape[:2] != (rows, rows):
+            return None
+        batch = _twice(batch)
+    return (
+        "the loss has one entry per pair of examples, (n, n) for a batch of n, and its mean is "
+        "trained on. Is (n, 1) subtracted from (n,)? Make the shapes equal, by y[:, None] or "
+        "prediction[:, 0]. If pairs are meant, return their mean."
     )
 
 

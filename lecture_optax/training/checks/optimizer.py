@@ -1,6 +1,7 @@
 """Checks of an optimizer: its learning rates, its direction, and the length of its schedule."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -13,16 +14,18 @@ from jax.typing import ArrayLike
 from ..._core.block import refuse_leaves_without_gradient
 from ..._core.current import current
 from ..._core.describe import describe
-from ..._core.dtypes import dtype_of
+from ..._core.dtypes import default_float, dtype_of
 from ..._core.extras import PACKAGE
 from ...schedules import Schedule
 from .._cached import cached
+from .._trees import MOST, by_path
 
 
 def start_optimizer(start: Callable[[Any, Any], Any], params: Any, hyperparams: Any) -> Any:
     """Return the first state of an optimizer, and refuse negative learning rates."""
     refuse_leaves_without_gradient(params)
-    state = start(params, hyperparams)
+    with _complex_parameters_of(params):
+        state = start(params, hyperparams)
     for path, rate in _learning_rates(state).items():
         if not isinstance(rate, Tracer) and float(np.asarray(rate)) < 0:
             raise ValueError(
@@ -30,6 +33,40 @@ def start_optimizer(start: Callable[[Any, Any], Any], params: Any, hyperparams: 
                 "state: the step already goes downhill. To climb, negate the loss."
             )
     return state
+
+
+def check_complex_parameters(optimizer: Any, params: Any, state: Any) -> None:
+    """Refuse an optimizer that cannot update complex parameters; the update is traced only."""
+    update = optax.with_extra_args_support(optimizer).update
+
+    def traced(params, state):
+        zero = jnp.zeros((), default_float())
+        return update(params, state, params, value=zero, grad=params, value_fn=lambda p: zero)
+
+    if _complex_leaves(params):
+        with _complex_parameters_of(params):
+            jax.eval_shape(traced, params, state)
+
+
+def _complex_leaves(params: Any) -> list[str]:
+    return [path for path, x in by_path(params).items() if jnp.iscomplexobj(x)]
+
+
+@contextmanager
+def _complex_parameters_of(params: Any) -> Iterator[None]:
+    """Turn an error of an optimizer into one about complex parameters, where there are some."""
+    found = _complex_leaves(params)
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not found:
+            raise
+        where = ", ".join(path or "the parameters" for path in found[:MOST])
+        raise ValueError(
+            f"tx does not take complex parameters, got {where}: {' '.join(str(error).split())} "
+            "Use optax.contrib.split_real_and_imaginary(tx), for which real and imaginary part are "
+            "two numbers, or another optimizer, such as lo.adam."
+        ) from error
 
 
 def climb_message(optimizer: Any, params: Any, state: Any) -> str | None:

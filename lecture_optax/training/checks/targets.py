@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..._core.dtypes import dtype_of, widen
+from ..._core.dtypes import dtype_of
 from .. import losses
 from ..problem import Problem
 from .data import on_host
@@ -34,7 +34,6 @@ def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) ->
     for name, data in (("y", problem.train), ("valid's y", problem.valid)):
         if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
             _check(name, loss, prediction, data[1])
-    _check_losses(loss, prediction, y, rows)
     if problem.valid is not None:
         found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
         _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
@@ -107,17 +106,6 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
         f"{name} must be {allowed}, got {values[place]} in row {place[0]} ({int(bad.sum())} of "
         f"{values.size:,} are outside). {advice}"
     )
-
-
-def _check_losses(loss: Any, prediction: Any, y: Any, rows: int) -> None:
-    """Check that the loss returns one number per example, which can be weighed and summed."""
-    found = jax.eval_shape(lambda p, y: loss(widen(p), y), prediction, y)
-    if not _is_one_array(found) or found.ndim == 0 or found.shape[0] != rows:
-        raise ValueError(
-            "loss must return one number per example, along the first axis, got "
-            f"{_shape_of(found)} for {rows} examples: return the losses before their mean or sum "
-            "is taken."
-        )
 
 
 def _check_metrics(found: dict[str, Any], rows: int) -> None:

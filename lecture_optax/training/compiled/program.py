@@ -184,7 +184,11 @@ class Program:
         return place(carry, self.mesh)
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
-        """Take one step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`."""
+        """Take one step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`.
+
+        The optimizer receives the conjugate of JAX's gradient, for complex parameters: that is the
+        direction in which the loss increases most.
+        """
         return self.compiled.step(carry, batch, None, self.hyperparams)
 
     def batch(self, carry: Carry) -> Any:

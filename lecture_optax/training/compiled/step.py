@@ -50,7 +50,11 @@ def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumulate: int) -> Any:
-    """Return the pure step `(carry, batch, sample_weight) -> (carry, record)`."""
+    """Return the pure step `(carry, batch, sample_weight) -> (carry, record)`.
+
+    The optimizer receives the conjugate of JAX's gradient where a parameter is complex, as it would
+    otherwise ascend along the imaginary axis (`_steepest_ascent`).
+    """
     tx = optax.with_extra_args_support(tx)
 
     def step(carry, batch, sample_weight=None):
@@ -75,7 +79,23 @@ def step_of(loss: Callable[..., Any], tx: optax.GradientTransformation, accumula
 
 
 def _gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.value_and_grad(loss, has_aux=True)
+    """Return a function of the arguments of `loss`: ((loss, model state), gradient)."""
+    gradient_at = jax.value_and_grad(loss, has_aux=True)
+
+    def gradient(*arguments):
+        found, derivative = gradient_at(*arguments)
+        return found, jax.tree.map(_steepest_ascent, derivative)
+
+    return gradient
+
+
+def _steepest_ascent(derivative: jax.Array) -> jax.Array:
+    """Return the direction in which a real loss increases most, from its derivative by JAX.
+
+    For a complex z = a + ib, JAX returns dE/da - i dE/db. The loss increases most along
+    dE/da + i dE/db, which is what an optimizer subtracts.
+    """
+    return derivative.conj() if jnp.iscomplexobj(derivative) else derivative
 
 
 def _accumulated(loss: Callable[..., Any], parts: int) -> Callable[..., Any]:
