@@ -70,8 +70,8 @@ def curvature_gauge(
     - `args`: arrays that the loss receives after the parameters: the batch.
     - `iterations`: the number of Hessian-vector products, >= 1.
 
-    **Raises** `ValueError` for complex parameters; for a method that mixes entries, ignores the size
-    of the gradient (sign descent, normalization), or accumulates several gradients; and for an
+    **Raises** `ValueError` for complex parameters; for a method that mixes entries, ignores the
+    size of the gradient (sign descent, normalization), or accumulates several gradients; and for an
     adaptive method before its first step.
 
     Source: Cohen et al. (2021), (2022), "(Adaptive) gradient descent at the edge of stability".
