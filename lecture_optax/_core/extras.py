@@ -27,13 +27,13 @@ def require(module: str, *, extra: str, what: str, otherwise: str = "") -> Modul
         return [import_module(name) for name in accumulate(module.split("."), "{}.{}".format)][-1]
     except ImportError as error:
         problem = f"{module.partition('.')[0]} is needed for {what} and cannot be imported"
-        sentences = f"{problem} ({error}).", f"Install it: {install(extra)}.", otherwise
+        sentences = f"{problem} ({error}).", f"Install it {install(extra)}.", otherwise
         raise ImportError(" ".join(filter(None, sentences))) from error
 
 
 def install(extra: str) -> str:
-    """Return the commands that install an extra, from an index and in a clone."""
-    return f'pip install "{PACKAGE}[{extra}]", or in a clone: pip install -e ".[{extra}]"'
+    """Return the command that installs an extra. The package is on no index."""
+    return f'in a clone of {PACKAGE}: pip install ".[{extra}]"'
 
 
 def new_axes() -> "Axes":

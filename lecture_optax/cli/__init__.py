@@ -2,7 +2,7 @@
 
 A verb is a dataclass: its fields are the arguments, and `run` returns the exit status.
 
-    0 done    1 failed    2 invalid arguments    130 Ctrl-C    143 terminated
+    0 done    1 failed    2 invalid arguments    130 Ctrl-C    141 closed pipe    143 terminated
 """
 
 import contextlib
@@ -21,6 +21,8 @@ from .._core.extras import require
 from .arguments import UsageError, one_of
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+CLOSED_PIPE = 141
+"""128 + SIGPIPE, which Windows does not have: the reader of the output (`head`) has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,18 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ```
     """
+    verb = None
     try:
         with _ended_by_signals(), _short_warnings():
             words = list(sys.argv[1:] if arguments is None else arguments)
             if words == ["--version"]:
                 print(f"lecture-optax {__version__}")
                 return 0
-            return _verb_of(words).run()
+            verb = _verb_of(words)
+            status = verb.run()
+            sys.stdout.flush()  # a closed pipe is found here, and not at exit
+            return status
     except UsageError as error:
         return _print_error(str(error), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except KeyboardInterrupt as interrupt:
-        saved = f"; {interrupt}, and the same command resumes from it" if str(interrupt) else ""
-        return _print_error(f"interrupted{saved}.", INTERRUPTED)
+        return _print_error(f"interrupted{_what_is_saved(verb, str(interrupt))}.", INTERRUPTED)
     except (ValueError, OSError, ArithmeticError, ImportError) as error:
         if not _raised_by_us(error):
             raise
@@ -75,7 +83,7 @@ def _verb_of(words: list[str]) -> Any:
     all_of_them = (Train, Recipe, Compare, Diagnose, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
-        one_of("the verb", words[0], verbs)
+        one_of("the command", words[0], verbs)
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
         prog="lecture-optax",
@@ -84,6 +92,14 @@ def _verb_of(words: list[str]) -> Any:
         args=words,
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+
+
+def _what_is_saved(verb: Any, saved: str) -> str:
+    if saved:
+        return f"; {saved}, and the same command resumes from it"
+    if getattr(verb, "checkpoint", "") is None:
+        return "; nothing is saved. With --checkpoint FOLDER, the same command resumes"
+    return ""
 
 
 def _print_error(sentence: str, status: int) -> int:

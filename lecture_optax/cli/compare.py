@@ -1,6 +1,9 @@
 """The verb `compare`: train one problem with several optimizers."""
 
+import itertools
 import json as json_module
+import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ from tyro.conf import Positional, arg
 from .._core import validate
 from .._core.tables import text_table
 from .arguments import OPTIMIZERS, UsageError, one_of, optimizer_of, usage_errors
-from .options import RunOptions
+from .options import NameOrNone, PathOrNone, RunOptions
 from .train import check_picture, number, record_of
 
 if TYPE_CHECKING:
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """An optimizer, its learning rate, and its result, or the reason why it failed."""
+    """An optimizer, its learning rate, and its result, or the reason why it failed.
+
+    `seconds`: the time of a step, without compilation: in the fastest chunk of steps.
+    """
 
     name: str
     rate: float
@@ -46,12 +52,12 @@ class Compare(RunOptions):
         "adam",
     )
     """Names, each with an optional learning rate: adam=1e-3 adam=1e-2 nesterov=0.1."""
-    schedule: str | None = None
+    schedule: NameOrNone = None
     """constant, linear, cosine, inverse_time, one_cycle or wsd; linear by default."""
     warmup: int = 0
     """Steps in which the learning rate increases from 0."""
-    picture: Path | None = Path("compare.png")
-    """Save a plot of the runs to this file; None for no plot."""
+    picture: PathOrNone = None
+    """Save a plot of the runs to this file."""
 
     def run(self) -> int:
         problem, options = self.checked()
@@ -93,12 +99,19 @@ def _entry(name: str, rate: float, task: Any, tx: Any, options: dict[str, Any]) 
     from .._fit import fit
     from ..training import NonFiniteError
 
-    began = time.perf_counter()
+    if not os.environ.get("CI"):  # where the progress below it is shown
+        print(f"{name}, learning rate {rate:g}:", file=sys.stderr)
+    times: list[tuple[float, int]] = []
+
+    def clock(event: Any) -> None:
+        times.append((time.perf_counter(), event.step))
+
     try:
-        result, reason = fit(task, tx=tx, **options), ""
+        result, reason = fit(task, tx=tx, hooks=[clock], **options), ""
     except NonFiniteError as error:
         result, reason = None, f"diverged at step {error.run.step + 1:,}"
-    return Entry(name, rate, result, reason, time.perf_counter() - began)
+    chunks = [(t - s) / (j - i) for (s, i), (t, j) in itertools.pairwise(times) if j > i]
+    return Entry(name, rate, result, reason, min(chunks, default=np.nan))
 
 
 def table(entries: list[Entry]) -> str:
@@ -106,11 +119,11 @@ def table(entries: list[Entry]) -> str:
     best = min(entries, key=lambda entry: entry.best)
     metrics = _metrics(entries)
     heads = ["optimizer", "learning rate", *(name.replace("_", " ") for name in metrics), "at step"]
-    rows = [[*heads, "training loss", "time", ""]]
+    rows = [[*heads, "training loss", "time of a step", ""]]
     for entry in entries:
         mark = "← best" if entry is best and entry.result is not None else entry.reason
         rows.append([entry.name, f"{entry.rate:g}", *_cells(entry, metrics)])
-        rows[-1] += [f"{entry.seconds:.1f} s", mark]
+        rows[-1] += [f"{1e3 * entry.seconds:.2g} ms", mark]
     return text_table(rows, f"l{'r' * (len(rows[0]) - 2)}l")
 
 

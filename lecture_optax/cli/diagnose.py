@@ -100,4 +100,4 @@ def _rates(runs: "dict[str, LearningCurve]") -> list[float]:
 
 
 def _at(rate: float) -> str:
-    return f" at {rate:.3g}" if math.isfinite(rate) else ""
+    return f" (learning rate up to {rate:.3g})" if math.isfinite(rate) else ""

@@ -8,6 +8,7 @@ from importlib import metadata
 from .._core import __version__
 from .._core.tables import text_table
 from .arguments import usage_errors
+from .options import NameOrNone
 
 
 @dataclass
@@ -91,7 +92,7 @@ def _version(package: str) -> str | None:
 class Theory:
     """Test the lecture's statements on this code; the exit status is 1 if one fails."""
 
-    only: str | None = None
+    only: NameOrNone = None
     """A statement, or the beginning of the names of several."""
     json: bool = False
     """Print JSON records instead of a table."""

@@ -1,6 +1,7 @@
 """The arguments that train, recipe and compare share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
@@ -12,15 +13,21 @@ if TYPE_CHECKING:
     from ..training.problems import BuiltIn
 
 
+IntOrNone = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
+FloatOrNone = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
+NameOrNone = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
+PathOrNone = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]
+
+
 @dataclass
 class RunOptions:
     """The problem, and how long and on which batches to train."""
 
     problem: Annotated[Positional[str], arg(metavar="PROBLEM")]
     """A built-in problem (see `lecture-optax problems`), or module:function that returns one."""
-    steps: int | None = None
+    steps: IntOrNone = None
     """Steps of a run; by default those of the problem."""
-    batch_size: int | None = None
+    batch_size: IntOrNone = None
     """Examples per batch; by default those of the problem."""
     seed: int = 0
     """Seed of the initial parameters and of the order of the examples."""

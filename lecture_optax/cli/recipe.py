@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core import validate
 from .arguments import usage_errors
-from .options import RunOptions
+from .options import PathOrNone, RunOptions
 from .train import number
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ class Recipe(RunOptions):
 
     budget: float = 3.0
     """Cost limit of the whole search, in training runs; at least 0.5."""
-    checkpoint: Path | None = None
+    checkpoint: PathOrNone = None
     """Checkpoint directory. If the search was interrupted, the same command resumes it."""
-    report: Path | None = None
+    report: PathOrNone = None
     """Write an HTML page with the explanation, plots, all arms and the code to this file."""
 
     def run(self) -> int:

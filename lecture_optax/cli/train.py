@@ -3,12 +3,14 @@
 import json as json_module
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
 
 from .._core import validate
 from .._core.extras import require
 from .arguments import UsageError, optimizer_of, usage_errors
-from .options import RunOptions
+from .options import FloatOrNone, NameOrNone, PathOrNone, RunOptions
 
 if TYPE_CHECKING:
     from ..training import Result
@@ -18,20 +20,20 @@ if TYPE_CHECKING:
 class Train(RunOptions):
     """Train a problem and print a report."""
 
-    optimizer: str | None = None
+    optimizer: NameOrNone = None
     """sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam, amsgrad or adamax. By default
     the library chooses, and the report says how."""
-    rate: float | None = None
+    rate: FloatOrNone = None
     """The largest learning rate; by default one that is usual for the optimizer."""
-    schedule: str | None = None
+    schedule: NameOrNone = None
     """constant, linear, cosine, inverse_time, one_cycle or wsd; linear by default."""
     warmup: int = 0
     """Steps in which the learning rate increases from 0."""
-    checkpoint: Path | None = None
+    checkpoint: PathOrNone = None
     """Checkpoint directory. If the run was interrupted, the same command resumes it."""
-    log: str | None = None
+    log: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="")] = None
     """A path ending in .jsonl, or a directory for TensorBoard."""
-    picture: Path | None = None
+    picture: PathOrNone = None
     """Save a plot of the run to this file."""
 
     def run(self) -> int:

@@ -49,8 +49,25 @@ def test_it_reads_through(name):
 def test_a_parameter_called_learning_rate_is_not_one():
     params = {"learning_rate": jnp.ones(()), "count": jnp.ones(())}
     state = lo.adam(0.5).init(params)
-    assert list(lo.current(state).learning_rates) == ["[1].learning_rate"]
+    assert list(lo.current(state).learning_rates) == ["learning_rate"]
     assert int(lo.current(state).count) == 0
+
+
+def test_learning_rates_have_the_names_of_their_groups_or_their_paths():
+    groups = optax.partition(
+        {"head": lo.adam(0.1), "body": optax.inject_hyperparams(optax.sgd)(0.2)},
+        {"a": "head", "b": "body"},
+    )
+    state = groups.init({"a": jnp.ones(2), "b": jnp.ones(2)})
+    assert {x: float(y) for x, y in lo.current(state).learning_rates.items()} == {
+        "head": pytest.approx(0.1),
+        "body": pytest.approx(0.2),
+    }
+    twice = optax.chain(lo.sgd(0.1), lo.sgd(0.2)).init(PARAMS)
+    assert list(lo.current(twice).learning_rates) == [
+        "[0][0].learning_rate",
+        "[1][0].learning_rate",
+    ]
 
 
 def test_a_state_that_counts_nothing_is_refused():

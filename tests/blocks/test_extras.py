@@ -12,14 +12,12 @@ def test_a_module_that_is_there_is_imported():
 
 
 @pytest.mark.parametrize("missing", ["matplotlib", "matplotlib.pyplot"])
-def test_one_that_is_missing_is_named_with_commands_for_an_index_and_for_a_clone(
-    monkeypatch, missing
-):
+def test_one_that_is_missing_is_named_with_the_command_that_installs_it(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError) as refusal:
         require("matplotlib.pyplot", extra="plot", what="plots", otherwise="Or draw by hand.")
     assert str(refusal.value) == (
         f"matplotlib is needed for plots and cannot be imported (import of {missing} halted; None "
-        'in sys.modules). Install it: pip install "lecture_optax[plot]", or in a clone: '
-        'pip install -e ".[plot]". Or draw by hand.'
+        'in sys.modules). Install it in a clone of lecture_optax: pip install ".[plot]". '
+        "Or draw by hand."
     )

@@ -118,10 +118,14 @@ def test_train_in_json_is_one_object(capsys):
     )
 
 
-def test_compare_prints_a_line_for_each_marks_the_best_and_draws(capsys, tmp_path):
+def test_compare_prints_a_line_for_each_marks_the_best_and_draws(capsys, tmp_path, monkeypatch):
     typed = ["mine:bowl", "sgd=0.01", "sgd=0.2", "adam=1e-3", "--schedule", "constant"]
-    assert exit_status("compare", *typed, *SHORT) == 0
-    head, *lines, picture = capsys.readouterr().out.splitlines()
+    monkeypatch.delenv("CI")
+    assert exit_status("compare", *typed, *SHORT, "--picture", "runs.png") == 0
+    out, err = capsys.readouterr()
+    assert "sgd, learning rate 0.2:" in err
+    head, *lines, picture = out.splitlines()
+    assert "time of a step" in head and all(" ms" in line for line in lines)
     assert head.split()[:5] == ["optimizer", "learning", "rate", "valid", "loss"]
     assert [line.split()[:2] for line in lines] == [
         ["sgd", "0.01"],
@@ -132,8 +136,14 @@ def test_compare_prints_a_line_for_each_marks_the_best_and_draws(capsys, tmp_pat
     assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_compare_writes_no_file_that_nobody_asked_for(tmp_path):
+    before = {*tmp_path.iterdir()}
+    assert exit_status("compare", "mine:bowl", "sgd=0.2", *SHORT) == 0
+    assert [path.name for path in {*tmp_path.iterdir()} - before if path.is_file()] == []
+
+
 def test_an_optimizer_that_diverges_does_not_stop_the_others(capsys):
-    typed = ["mine:bowl", "sgd=1e30", "sgd=0.1", "--picture", "None", "--json"]
+    typed = ["mine:bowl", "sgd=1e30", "sgd=0.1", "--json"]
     assert exit_status("compare", *typed, *SHORT) == 0
     diverged, ran = map(json.loads, capsys.readouterr().out.splitlines())
     assert diverged["reason"].startswith("diverged at step") and diverged["best"] is None
@@ -154,7 +164,10 @@ def test_an_error_in_the_users_module_keeps_its_traceback():
 
 def test_ctrl_c_is_a_line_and_status_130(capsys):
     assert exit_status("train", "mine:ctrl_c") == 130
-    assert capsys.readouterr().err == "lecture-optax: interrupted.\n"
+    assert capsys.readouterr().err == (
+        "lecture-optax: interrupted; nothing is saved. With --checkpoint FOLDER, the same command "
+        "resumes.\n"
+    )
 
 
 def test_after_ctrl_c_the_same_command_resumes_from_the_checkpoint(capsys, monkeypatch):
@@ -220,6 +233,23 @@ def test_help_names_every_optimizer_and_schedule(capsys):
     assert [word for word in [*OPTIMIZERS, *SCHEDULES] if word not in page] == []
 
 
+def test_help_names_the_kind_of_an_argument_and_no_none(capsys):
+    for verb in ("train", "recipe", "compare", "theory"):
+        assert exit_status(verb, "--help") == 0
+        assert "None" not in capsys.readouterr().out
+
+
+def test_a_reader_that_ends_is_no_error():
+    command = [sys.executable, "-m", "lecture_optax", "problems"]
+    root = Path(lo.__file__).parents[1]
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        run.stdout.close()
+        assert run.stderr.read() == ""
+        assert run.wait() == 141
+
+
 def test_an_exception_in_a_garbage_collection_is_raised_again():
     def _xla_gc_callback(*args):  # JAX's, where an exception is printed and lost
         cli._leave(signal.SIGINT, inspect.currentframe())
@@ -232,7 +262,7 @@ def test_an_exception_in_a_garbage_collection_is_raised_again():
 def test_without_tyro_a_sentence_names_the_extra(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tyro", None)
     assert main(["problems"]) == 1
-    assert 'pip install "lecture_optax[cli]"' in capsys.readouterr().err
+    assert 'pip install ".[cli]"' in capsys.readouterr().err
 
 
 def test_help_loads_nothing_that_it_does_not_show():

@@ -33,7 +33,7 @@ def write(name, *text):
 def test_one_run_prints_its_symptom(capsys):
     assert main(["diagnose", write("run.jsonl", *lines(FALLS[1e-2], 1e-2))]) == 0
     expected = diagnose(read_log(Path("run.jsonl"))[0])
-    assert capsys.readouterr().out == f"run.jsonl at 0.01: {expected}\n"
+    assert capsys.readouterr().out == f"run.jsonl (learning rate up to 0.01): {expected}\n"
     assert expected.symptom.name == "healthy"
     assert expected.symptom.steps == 1000
 

@@ -46,6 +46,11 @@ class Comparison(NamedTuple):
     rise: float
 
     @property
+    def decades(self) -> float:
+        """The distance of the sibling, in decades of the learning rate."""
+        return float(np.log10(self.ratio))
+
+    @property
     def is_lower(self) -> bool:
         """Whether the sibling is lower than the run by more than the margin and the error."""
         return _is_clear(-self.difference.value, self)
@@ -117,8 +122,18 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         evidence = "; ".join(map(str, self.compared))
-        return f"{_ADVICE[self.remedy]}{evidence and f': {evidence}'}."
+        return f"{self._advice}{evidence and f': {evidence}'}."
 
+    @property
+    def _advice(self) -> str:
+        sibling = self.above if self.remedy == "increase" else self.below
+        if self.remedy in _DIRECTIONS and sibling and not 0.5 <= abs(sibling.decades) <= 1.5:
+            return f"{_DIRECTIONS[self.remedy]} the learning rate"
+        return _ADVICE[self.remedy]
+
+
+_DIRECTIONS: Mapping[Remedy, str] = {"increase": "Increase", "decrease": "Decrease"}
+"""The advice if the sibling is not about a factor of 10 away."""
 
 _ADVICE: Mapping[Remedy, str] = {
     "increase": "Multiply the learning rate by 10",

@@ -70,7 +70,7 @@ def _near(word: str, names: list[str]) -> str:
 
 def _decide(statement: Statement) -> Outcome:
     if statement.missing:
-        because = f"needs {', '.join(statement.missing)}. Install it: {install('theory')}."
+        because = f"needs {', '.join(statement.missing)}. Install it {install('theory')}."
         return Outcome(statement, "skipped", (), because, 0.0)
     start = time.perf_counter()
     try:

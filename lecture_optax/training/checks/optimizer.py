@@ -26,10 +26,10 @@ def start_optimizer(start: Callable[[Any, Any], Any], params: Any, hyperparams: 
     refuse_leaves_without_gradient(params)
     with _complex_parameters_of(params):
         state = start(params, hyperparams)
-    for path, rate in _learning_rates(state).items():
+    for name, rate in _learning_rates(state).items():
         if not isinstance(rate, Tracer) and float(np.asarray(rate)) < 0:
             raise ValueError(
-                f"a learning rate must be >= 0, got {_number(rate)} at {path} of the optimizer's "
+                f"a learning rate must be >= 0, got {_number(rate)} as {name} in the optimizer's "
                 "state: the step already goes downhill. To climb, negate the loss."
             )
     return state
@@ -81,7 +81,7 @@ def climb_message(optimizer: Any, params: Any, state: Any) -> str | None:
     """
     if not any(map(_is_foreign, describe(optimizer).walk())) or not _climbs(optimizer, params):
         return None
-    rates = [f"{path} = {_number(rate)}" for path, rate in _learning_rates(state).items()]
+    rates = [f"{name} = {_number(rate)}" for name, rate in _learning_rates(state).items()]
     if len(rates) > 1:
         raise ValueError(
             f"the optimizer applies several learning rates, got {' and '.join(rates)}: their "

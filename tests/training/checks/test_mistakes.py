@@ -226,7 +226,7 @@ OPTIMIZERS = {
     ),
     "an injected negative rate": (
         optax.inject_hyperparams(optax.adam)(-0.1),
-        r"learning rate must be >= 0, got -0.1 at .hyperparams\['learning_rate'\] .*negate",
+        r"learning rate must be >= 0, got -0.1 as learning_rate in .*negate",
     ),
 }
 
