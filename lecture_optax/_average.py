@@ -8,7 +8,7 @@ import optax
 from jax.typing import ArrayLike
 
 from ._core import validate
-from ._core.block import block
+from ._core.block import block, refuse_leaves_without_gradient
 from ._core.describe import described
 from ._core.dtypes import cast_like, default_float, scale, widen, zeros_like
 from ._core.types import OptState, Scalar, Transformation
@@ -93,9 +93,10 @@ def averaged(state: OptState, params: Any) -> Any:
     found = averages_in(state)
     if not found:
         raise ValueError(
-            f"this {type(state).__name__} keeps no average: put average_iterates() last in the "
-            "chain, chain(adam(1e-3), average_iterates())."
+            f"state, a {type(state).__name__}, keeps no average: put average_iterates() last in "
+            "the chain, chain(adam(1e-3), average_iterates())."
         )
+    refuse_leaves_without_gradient(params)
     result = widen(params)
     for each in found:
         result = _fill(each, result, params)

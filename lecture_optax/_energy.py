@@ -5,8 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
+from ._core import validate
 from ._core.dtypes import as_array, dtype_of, widen
 from ._core.numerics import where_positive
 
@@ -63,6 +65,8 @@ def energy(per_example_loss: Callable[..., jax.Array]) -> Callable[..., Any]:
     ```
     """
 
+    validate.function(per_example_loss=per_example_loss)
+
     def normalised(params: Any, batch: Any, *args: Any, **options: Any) -> Any:
         # no keyword-only defaults here: nnx.value_and_grad refuses such a signature
         return _mean_over_the_present(per_example_loss(params, batch, *args), **options)
@@ -78,6 +82,10 @@ def _mean_over_the_present(
     axis_name: Any = None,
     return_parts: bool = False,
 ) -> Any:
+    if not isinstance(losses, jax.Array | np.ndarray):
+        raise TypeError(
+            f"per_example_loss must return an array, one loss per example, got {losses!r}."
+        )
     losses = widen(losses)
     if jnp.ndim(losses) == 0:
         raise ValueError(

@@ -11,6 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import default_float, scale
+from ._core.numerics import at_step
 from ._core.types import Scalar, Schedule, Transformation
 
 
@@ -61,7 +62,7 @@ def scale_by_learning_rate(
     sign = -1 if flip_sign else 1
 
     def rate_at(count):
-        rate = learning_rate(count) if callable(learning_rate) else learning_rate
+        rate = at_step(count, learning_rate=learning_rate)
         return jnp.array(rate, default_float())  # a copy: a donated state must not own yours
 
     def init_fn(params):

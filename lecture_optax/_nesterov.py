@@ -8,10 +8,10 @@ import optax
 from jax.typing import ArrayLike
 
 from ._core import validate
-from ._core.block import block
+from ._core.block import block, refuse_leaves_without_gradient, refuse_other_state
 from ._core.describe import describe, described
 from ._core.dtypes import as_array, cast_like, default_float, scale, widen, zeros_like
-from ._core.numerics import decayed, decayed_tree, one_minus_power
+from ._core.numerics import at_step, decayed, decayed_tree, one_minus_power
 from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
@@ -77,7 +77,7 @@ def nesterov_trace(
         )
 
     def update_fn(updates, state, params=None, **extra_args):
-        mu = decay(state.count) if callable(decay) else decay
+        mu = at_step(state.count, decay=decay)
         before = state.momentum if callable(decay) else decay
         velocity = jax.tree.map(jnp.add, decayed_tree(before, state.trace), updates)
         ahead = jax.tree.map(jnp.add, scale(mu, velocity), updates)
@@ -165,6 +165,9 @@ def lookahead_readout(tx: optax.GradientTransformation, state: Any, params: Any)
 
     ```
     """
+    refuse_leaves_without_gradient(params)
+    validate.transformation(tx=tx)
+    refuse_other_state(tx.init, state, params)
     names, states = _stages(tx, state)
     if names == ("nesterov_trace", "scale_by_learning_rate"):
         nesterov, rate = states

@@ -11,7 +11,7 @@ from ._core import validate
 from ._core.block import block
 from ._core.describe import described
 from ._core.dtypes import zeros_like
-from ._core.numerics import decayed_tree
+from ._core.numerics import at_step, decayed_tree
 from ._core.types import DTypeLike, Scalar, Schedule, Transformation
 
 
@@ -72,7 +72,7 @@ def trace(
         return TraceState(jnp.zeros((), jnp.int32), zeros_like(params, accumulator_dtype))
 
     def update_fn(updates, state, params=None, **extra_args):
-        alpha = decay(state.count) if callable(decay) else decay
+        alpha = at_step(state.count, decay=decay)
         velocity = jax.tree.map(jnp.add, decayed_tree(alpha, state.trace), updates)
         return velocity, TraceState(optax.safe_increment(state.count), velocity)
 

@@ -9,15 +9,19 @@ A block's own `update_fn` is the equation and nothing else. `block` adds the con
   parameter is not moved in bfloat16 steps; the state keeps the precision of `init`.
 """
 
+import reprlib
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from . import validate
 from .describe import DescribedTransformation
 from .dtypes import cast_like, dtype_of, widen, wider
 from .types import Transformation
+from .validate import Refusal
 
 
 def block(init_fn: Callable, update_fn: Callable) -> Transformation:
@@ -52,44 +56,123 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     ```
     """
 
+    validate.function(takes=1, init_fn=init_fn)
+    validate.function(takes=2, update_fn=update_fn)
+
     def checked_init(params):
         refuse_leaves_without_gradient(params)
         return init_fn(params)
 
     def checked_update(updates, state, params=None, **extra_args):
-        wide = widen(updates), widen(state), widen(params)
         try:
+            wide = widen(updates), widen(state), widen(params)
             new_updates, new_state = update_fn(*wide, **extra_args)
-        except MissingGradientError:  # a member's, and already in words
+            refuse_missing_gradients(updates, params)
+            like = updates if params is None else wider(updates, params)
+            _refuse_other_shapes(new_state, state)
+            return cast_like(new_updates, like), cast_like(new_state, state)
+        except Refusal:  # a member's, and already in words
             raise
-        except (ValueError, TypeError, AttributeError) as error:
+        except Exception as error:
             refuse_missing_gradients(updates, params, because=error)
+            _refuse_other_trees(init_fn, updates, state, params, because=error)
             raise
-        refuse_missing_gradients(updates, params)
-        like = updates if params is None else wider(updates, params)
-        return cast_like(new_updates, like), cast_like(new_state, state)
 
     checked_update.__qualname__ = getattr(update_fn, "__qualname__", checked_update.__qualname__)
     checked_update.__module__ = getattr(update_fn, "__module__", checked_update.__module__)
     return DescribedTransformation(checked_init, checked_update)
 
 
-class MissingGradientError(ValueError):
+class MissingGradientError(Refusal, ValueError):
     """A parameter has no gradient."""
 
 
-def refuse_leaves_without_gradient(params: Any) -> None:
+class OtherTreeError(Refusal, ValueError):
+    """The gradient, the state or the parameters are of another tree."""
+
+
+class LeafError(Refusal, TypeError):
+    """A leaf has no gradient."""
+
+
+def refuse_leaves_without_gradient(params: Any, name: str = "params") -> None:
     """Raise a `TypeError` that names the leaves that are neither floating-point nor complex."""
-    bad = [
-        f"{jax.tree_util.keystr(path)} ({dtype_of(leaf)})"
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-        if not jnp.issubdtype(dtype_of(leaf), jnp.inexact)
-    ]
-    if bad:
-        raise TypeError(
-            f"only floating-point and complex leaves have gradients, got {', '.join(bad)}. "
-            "Leave such leaves out of the tree, or hide them with optax.masked."
+    if bad := _without_gradient(params):
+        raise LeafError(
+            f"only floating-point and complex leaves have gradients, got {', '.join(bad)} in "
+            f"{name}. Leave such leaves out of the tree, or hide them with optax.masked."
         )
+
+
+def _without_gradient(tree: Any) -> list[str]:
+    kinds = [
+        (jax.tree_util.keystr(path) or "the tree itself", _kind(leaf))
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    ]
+    return [f"{path} ({kind})" for path, (has_gradient, kind) in kinds if not has_gradient]
+
+
+def _kind(leaf: Any) -> tuple[bool, str]:
+    """Return whether a leaf has a gradient, and its dtype, or its value where it has none."""
+    try:
+        dtype = dtype_of(leaf)
+        return jnp.issubdtype(dtype, jnp.inexact), str(dtype)
+    except Exception:  # whatever JAX says of an object that is no number
+        return False, reprlib.repr(leaf)
+
+
+def _refuse_other_shapes(new_state: Any, state: Any) -> None:
+    """Refuse a step that would change the shapes of the state."""
+    if [*map(jnp.shape, jax.tree.leaves(new_state))] != [*map(jnp.shape, jax.tree.leaves(state))]:
+        raise OtherTreeError(
+            "updates must have the shapes of the parameters that the state was made for, got "
+            f"a step that turns the shapes {_shapes(state)} of the state into {_shapes(new_state)}."
+        )
+
+
+def _shapes(tree: Any) -> str:
+    return reprlib.repr([*map(jnp.shape, jax.tree.leaves(tree))])
+
+
+def _refuse_other_trees(
+    init_fn: Callable, updates: Any, state: Any, params: Any, because: Exception
+) -> None:
+    """Refuse what an equation has failed on: the gradient, the parameters or the state."""
+    refuse_leaves_without_gradient(updates, "updates, the gradient")
+    refuse_leaves_without_gradient(params)
+    ours = _avals(updates)
+    if params is not None and ours != (theirs := _avals(params)):
+        raise OtherTreeError(
+            f"updates, the gradient, must be a tree like params, got {_words(ours)} for "
+            f"{_words(theirs)}: pass tx.update(gradient, state, params)."
+        ) from because
+    refuse_other_state(init_fn, state, updates if params is None else params, because)
+
+
+def refuse_other_state(
+    init_fn: Callable, state: Any, params: Any, because: Exception | None = None
+) -> None:
+    """Refuse a state of another structure or other shapes than `init` returns."""
+    try:
+        expected = _avals(jax.eval_shape(init_fn, params))
+    except Exception:  # it is not the state that is wrong
+        return
+    if expected != (given := _avals(state)):
+        raise OtherTreeError(
+            f"state must be what init returned for these parameters, got {_words(given)} for "
+            f"{_words(expected)}: pass the state of the last step, or tx.init(params)."
+        ) from because
+
+
+def _avals(tree: Any) -> tuple[Any, list[Any]]:
+    """Return the structure of a tree and the shapes of its leaves; an object has none."""
+    return jax.tree.structure(tree), [getattr(x, "shape", ()) for x in jax.tree.leaves(tree)]
+
+
+def _words(avals: tuple[Any, list[Any]]) -> str:
+    structure, shapes = avals
+    tree = textwrap.shorten(str(structure).removeprefix("PyTreeDef"), 80, placeholder=" …")
+    return f"{tree} of shapes {reprlib.repr(shapes)}"
 
 
 def refuse_missing_gradients(updates: Any, params: Any, because: Exception | None = None) -> None:

@@ -4,7 +4,8 @@ import functools
 import inspect
 import reprlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
@@ -14,8 +15,10 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
+from . import validate
 from .extras import PACKAGE
-from .keywords import OPTIMIZER_SYNONYMS, mistake
+from .keywords import OPTIMIZER_SYNONYMS, bind, check_kinds
+from .numerics import ScheduleError
 from .types import Transformation
 
 _WIDTH = 88
@@ -85,15 +88,7 @@ def describe(tx: Any) -> Description:
 
     ```
     """
-    if not isinstance(tx, optax.GradientTransformation):
-        advice = (
-            "Is a factory missing its call, as in adam instead of adam(1e-3)?"
-            if callable(tx)
-            else "Build one: lo.adam(1e-3), say."
-        )
-        raise TypeError(
-            f"expected a gradient transformation, a pair (init, update), got {tx!r}. {advice}"
-        )
+    validate.transformation(tx=tx)
     described = getattr(tx.update, "description", None)
     return described if described is not None else Description(_foreign_name(tx))
 
@@ -123,14 +118,11 @@ def described(
 
     @functools.wraps(factory)
     def build(*args: _P.args, **kwargs: _P.kwargs) -> Transformation:
-        try:
-            tx = factory(*args, **kwargs)
-        except TypeError:
-            problem = mistake(name, signature, args, kwargs, OPTIMIZER_SYNONYMS)
-            if problem is None:
-                raise
-            raise TypeError(problem) from None
-        bound = signature.bind(*args, **kwargs)
+        bound = bind(name, signature, args, kwargs, OPTIMIZER_SYNONYMS)
+        check_kinds(bound)
+        tx = factory(*args, **kwargs)
+        if not isinstance(tx, optax.GradientTransformation):
+            raise TypeError(f"factory must return a gradient transformation, got {tx!r} of {name}.")
         bound.apply_defaults()
         members, inner = _members(bound), getattr(tx.update, "description", None)
         form = None
@@ -150,7 +142,36 @@ def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) ->
     name = f"optax.{getattr(factory, '__name__', factory)}"
     bound = inspect.signature(factory).bind(*args)
     described_as = Description(name, dict(bound.arguments), (), _call(bound, ()))
-    return carry(optax.with_extra_args_support(factory(*args)), described_as)
+    tx = optax.with_extra_args_support(factory(*args))
+
+    @functools.wraps(tx.init)
+    def init(params):
+        with _naming(described_as):
+            return tx.init(params)
+
+    @functools.wraps(tx.update)
+    def update(updates, state, params=None, **extra_args):
+        with _naming(described_as):
+            return tx.update(updates, state, params, **extra_args)
+
+    return carry(DescribedTransformation(init, update), described_as)
+
+
+class ForeignError(validate.Refusal, ValueError):
+    """A transformation of another library has failed on the arguments that it was given."""
+
+
+@contextmanager
+def _naming(described_as: Description) -> Iterator[None]:
+    """Name the call in an error of another library, which does not know what was typed."""
+    try:
+        yield
+    except Exception as error:
+        if not described_as.arguments:
+            raise
+        raise ForeignError(
+            f"{described_as} does not fit the gradient and the parameters: {error}"
+        ) from error
 
 
 def carry(tx: optax.GradientTransformation, description: Description) -> Transformation:
@@ -160,7 +181,13 @@ def carry(tx: optax.GradientTransformation, description: Description) -> Transfo
 
     @functools.wraps(inner)
     def update(updates, state, params=None, **extra_args):
-        return inner(updates, state, params, **extra_args)
+        try:
+            return inner(updates, state, params, **extra_args)
+        except ScheduleError as error:  # by the name under which this factory was given it
+            for name, value in description.arguments.items():
+                if value is error.schedule:
+                    raise ScheduleError(name, value, error.value) from None
+            raise
 
     vars(update)["description"] = description
     return DescribedTransformation(tx.init, update)

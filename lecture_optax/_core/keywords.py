@@ -1,10 +1,22 @@
-"""Explanations of calls that do not fit a signature: the intended argument, a correct call."""
+"""Explanations of calls that do not fit a signature: the intended argument, a correct call.
+
+The kinds of arguments are read from the annotations. So a factory checks ranges only: a switch is
+True or False, a dtype is one of floats, a transformation is a pair, and a function of annotated
+arguments takes as many. Numbers are left to the body (`validate`), which says their range; so is
+what has no annotation of a kind listed here.
+"""
 
 import functools
 import inspect
+import types
+import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
+import optax
+
+from . import validate
+from .types import DTypeLike, TypeAliasType
 from .validate import in_words, nearest
 
 P = ParamSpec("P")
@@ -26,7 +38,7 @@ def explain_calls(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function: its error names the intended argument when a call does not fit.
 
-    The signature and the documentation stay those of the function; a call that fits costs nothing.
+    The signature and the documentation stay those of the function.
 
     **Arguments**
 
@@ -40,33 +52,55 @@ def explain_calls(
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return function(*args, **kwargs)
-            except TypeError:
-                problem = mistake(name, signature, args, kwargs, synonyms, example)
-                if problem is None:
-                    raise
-                raise TypeError(problem) from None
+            bind(name, signature, args, kwargs, synonyms, example)
+            return function(*args, **kwargs)
 
         return call
 
     return decorate
 
 
-def mistake(
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function: its arguments are of the kinds that its annotations say."""
+    signature, name = inspect.signature(function), getattr(function, "__name__", "function")
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_kinds(bind(name, signature, args, kwargs))
+        return function(*args, **kwargs)
+
+    return call
+
+
+def bind(
+    name: str,
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    synonyms: Mapping[str, str] = types.MappingProxyType({}),
+    example: str = "",
+) -> inspect.BoundArguments:
+    """Return the arguments of a call by name.
+
+    **Raises** `TypeError` that explains a call that does not fit the signature.
+    """
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        problem = _mistake(name, signature, args, kwargs, synonyms, example, str(error))
+        raise TypeError(problem) from None
+
+
+def _mistake(
     name: str,
     signature: inspect.Signature,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     synonyms: Mapping[str, str],
-    example: str = "",
-) -> str | None:
-    """Return an explanation of a wrong call, or None if the call fits the signature."""
-    try:
-        signature.bind(*args, **kwargs)
-        return None
-    except TypeError as error:
-        problem = str(error)
+    example: str,
+    problem: str,
+) -> str:
+    """Return an explanation of a call that does not fit the signature."""
     parameters = [p for p in signature.parameters.values() if p.kind not in _VARIADIC]
     known = [p.name for p in parameters]
     most = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
@@ -92,7 +126,25 @@ _NAMED = "pass the others by name"
 _SHOWN = {"learning_rate": "learning_rate=1e-3"}
 
 
+ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("weight_decay", "wd", "l2"),
+        "adamw has one: lo.adamw(1e-3, weight_decay=1e-4). Elsewhere it is a member of the chain: "
+        "optax.add_decayed_weights(1e-4).",
+    ),
+    "amsgrad": "It is an optimizer: lo.amsgrad(1e-3).",
+    "maximize": "To climb, negate the loss.",
+    **dict.fromkeys(
+        ("clipnorm", "global_clipnorm"),
+        "It is a member of the chain: lo.chain(optax.clip_by_global_norm(1.0), lo.adam(1e-3)).",
+    ),
+}
+"""Where the arguments are that optimizers of other libraries have."""
+
+
 def _no_argument(word: str, meant: str | None, known: list[str]) -> str:
+    if meant is None and "learning_rate" in known and word in ELSEWHERE:
+        return f"has no argument {word!r}. {ELSEWHERE[word]}"
     others = f"Its arguments are {in_words(known)}." if known else "It has none."
     advice = f"Did you mean {meant}?" if meant else others
     return f"has no argument {word!r}. {advice}"
@@ -108,3 +160,89 @@ def _meant(word: str, known: list[str], synonyms: Mapping[str, str]) -> str | No
     if synonym is not None and synonym.partition("=")[0] in known:
         return synonym
     return nearest(word, known)
+
+
+_Check = Callable[..., None]
+
+
+def check_kinds(bound: inspect.BoundArguments) -> None:
+    """Check the kinds of the arguments of a call.
+
+    **Raises** `TypeError` or `ValueError` for an argument of another kind than its annotation says.
+    """
+    for name, value in bound.arguments.items():
+        parameter = bound.signature.parameters[name]
+        if value is parameter.default or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        kind = _kind_of(parameter.annotation)
+        if kind is None:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            for i, each in enumerate(value):
+                kind.check(f"{name}[{i}]", each)
+        else:
+            kind.check(name, value)
+
+
+class _Kind(NamedTuple):
+    """What an annotation allows: None, functions of so many arguments, or what a check allows."""
+
+    allows_none: bool
+    function: Any = None
+    checks: tuple[_Check, ...] = ()
+    leaves_the_rest: bool = False
+
+    def check(self, name: str, value: Any) -> None:
+        if value is None and self.allows_none:
+            return
+        others = self.checks or self.leaves_the_rest
+        if self.function is not None and (callable(value) or not others):
+            validate.function(takes=_parameters(self.function), **{name: value})
+        elif len(self.checks) == 1 and not self.leaves_the_rest:
+            self.checks[0](**{name: value})
+
+
+@functools.cache
+def _kind_of(annotation: Any) -> _Kind | None:
+    members = _members(annotation)
+    functions = [each for each in members if _origin(each) is Callable and typing.get_args(each)]
+    checks = [_check_of(each) for each in members if each not in functions and each is not None]
+    known = tuple(check for check in checks if check is not None)
+    rest = len(known) < len(checks)
+    kind = _Kind(None in members, functions[0] if functions else None, known, rest)
+    return kind if functions or (known and not rest) else None
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the members of a union, with None for NoneType."""
+    if isinstance(annotation, TypeAliasType) and annotation is not DTypeLike:
+        annotation = annotation.__value__
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [each for part in typing.get_args(annotation) for each in _members(part)]
+    return [None if annotation is types.NoneType else annotation]
+
+
+def _origin(annotation: Any) -> Any:
+    origin = typing.get_origin(annotation) or annotation
+    return Callable if origin in (Callable, typing.Callable) else origin
+
+
+def _check_of(annotation: Any) -> _Check | None:
+    origin = _origin(annotation)
+    if annotation is bool:
+        return validate.switch
+    if annotation is DTypeLike:
+        return validate.float_dtype
+    if annotation is str:
+        return validate.text
+    if origin is Literal:
+        return functools.partial(validate.one_of, *typing.get_args(annotation))
+    if isinstance(origin, type) and issubclass(origin, optax.GradientTransformation):
+        return validate.transformation
+    return validate.mapping if origin in (Mapping, dict) else None
+
+
+def _parameters(function: Any) -> int | None:
+    """Return the number of arguments of a `Callable`, None for any."""
+    given = typing.get_args(function)
+    return len(given[0]) if given and isinstance(given[0], list) else None

@@ -7,11 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from .dtypes import default_float, scale
 from .types import Scalar
+from .validate import Refusal
 
 _LOG_OF_ZERO = math.log(sys.float_info.min)  # finite, so that the power 0 makes 0 of it
 
@@ -61,6 +63,31 @@ def decayed_tree(decay: ArrayLike, tree: Any) -> Any:
     if isinstance(decay, float):
         return jax.tree.map(lambda x: decayed(decay, x), tree)
     return scale(decay, tree)
+
+
+def at_step(count: ArrayLike, **hyperparameter: Any) -> Any:
+    """Return the value of a hyperparameter, which may be a schedule, at a step."""
+    ((name, value),) = hyperparameter.items()
+    return one_number(name, value, value(count)) if callable(value) else value
+
+
+def one_number(name: str, schedule: Any, value: Any) -> Any:
+    """Return what a schedule returned, and refuse what is no number."""
+    numbers = jax.Array, np.ndarray, np.generic, int, float
+    if isinstance(value, bool) or not isinstance(value, numbers) or np.ndim(value):
+        raise ScheduleError(name, schedule, value)
+    return value
+
+
+class ScheduleError(Refusal, TypeError):
+    """A schedule has returned something else than a number."""
+
+    def __init__(self, name: str, schedule: Any, value: Any) -> None:
+        super().__init__(
+            f"{name} is a schedule, a function of the step, which must return one number, got "
+            f"{value!r}."
+        )
+        self.schedule, self.value = schedule, value
 
 
 def rounding(largest: jax.Array) -> jax.Array:

@@ -7,13 +7,22 @@ program runs.
 """
 
 import difflib
+import inspect
 import itertools
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.core import Tracer
+
+
+class Refusal(Exception):
+    """An error in words, which needs no further explanation where it passes."""
 
 
 def decay(**hyperparameters: Any) -> None:
@@ -93,9 +102,124 @@ def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
 def switch(**arguments: Any) -> None:
     """Require True or False, or an array or tracer of one."""
     for name, value in arguments.items():
-        dtype = np.dtype(getattr(value, "dtype", type(value)))
-        if dtype.kind != "b" or np.ndim(value):
+        dtype = getattr(value, "dtype", None)
+        is_bool = isinstance(value, bool) or getattr(dtype, "kind", "") == "b"
+        if not is_bool or np.ndim(value):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
+def float_dtype(**arguments: Any) -> None:
+    """Require dtypes of numbers that have gradients, or their names."""
+    for name, value in arguments.items():
+        problem = (
+            f"{name} must be a floating-point or complex dtype, as jnp.bfloat16, got {value!r}."
+        )
+        try:
+            dtype = jnp.dtype(value)
+        except Exception:
+            raise TypeError(problem) from None
+        if value is None or not jnp.issubdtype(dtype, jnp.inexact):
+            raise TypeError(problem)
+
+
+def text(**arguments: Any) -> None:
+    """Require strings."""
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a string, got {value!r}.")
+
+
+def mapping(**arguments: Any) -> None:
+    """Require dicts, or other mappings."""
+    for name, value in arguments.items():
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{name} must be a dict, got {value!r}.")
+
+
+def function(*, takes: int | None = None, **arguments: Any) -> None:
+    """Require functions that can be called with so many arguments; None is any number."""
+    for name, value in arguments.items():
+        if not callable(value):
+            raise TypeError(f"{name} must be a function, got {value!r}.")
+        if takes is None:
+            continue
+        if isinstance(value, type):
+            raise TypeError(f"{name} must be a function, got the class {value.__name__}.")
+        try:
+            inspect.signature(value).bind(*[None] * takes)
+        except TypeError:
+            raise TypeError(
+                f"{name} must be a function of {takes} argument{'s' * (takes != 1)}, got {value!r} "
+                f"of {inspect.signature(value)}."
+            ) from None
+        except ValueError:  # a builtin without a signature
+            continue
+
+
+def instance(kind: type, advice: str = "", **arguments: Any) -> None:
+    """Require objects of a class of this library, and say where they come from."""
+    for name, value in arguments.items():
+        if not isinstance(value, kind):
+            problem = f"{name} must be a {kind.__name__}, got {value!r}."
+            raise TypeError(f"{problem} {advice}".rstrip())
+
+
+def path(**arguments: Any) -> None:
+    """Require paths that are not empty."""
+    for name, value in arguments.items():
+        if not isinstance(value, str | os.PathLike):
+            raise TypeError(f"{name} must be a path, got {value!r}.")
+        if not os.fspath(value):
+            raise ValueError(f"{name} must be a path, got {value!r}: '.' is the current folder.")
+
+
+def axes(**arguments: Any) -> None:
+    """Require axes of Matplotlib, or None for new ones."""
+    for name, value in arguments.items():
+        if value is not None and not (hasattr(value, "get_xlabel") and hasattr(value, "plot")):
+            raise TypeError(
+                f"{name} must be the axes of a Matplotlib figure, got {value!r}: "
+                f"{name} = matplotlib.pyplot.subplots()[1]."
+            )
+
+
+def number(**arguments: Any) -> None:
+    """Require numbers, also those that are not finite."""
+    for name, value in arguments.items():
+        if isinstance(value, bool) or np.ndim(value) or not isinstance(value, _NUMBERS):
+            raise TypeError(f"{name} must be a number, got {value!r}.")
+
+
+_NUMBERS = int, float, np.integer, np.floating, np.ndarray, jax.Array
+
+
+def numbers(**arguments: Any) -> None:
+    """Require finite numbers or arrays of them."""
+    for name, value in arguments.items():
+        problem = f"{name} must be a finite number or an array of finite numbers, got {value!r}."
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError):
+            raise TypeError(problem) from None
+        if array.dtype.kind not in "iuf":
+            raise TypeError(problem)
+        if not array.size or not np.isfinite(array).all():
+            raise ValueError(problem)
+
+
+def transformation(**arguments: Any) -> None:
+    """Require gradient transformations."""
+    for name, value in arguments.items():
+        if not isinstance(value, optax.GradientTransformation):
+            advice = (
+                "Is a factory missing its call, as in adam instead of adam(1e-3)?"
+                if callable(value)
+                else "Build one: lo.adam(1e-3), say."
+            )
+            raise TypeError(
+                f"{name} must be a gradient transformation, a pair (init, update), got {value!r}. "
+                f"{advice}"
+            )
 
 
 def sizes(**arguments: Any) -> None:
@@ -113,7 +237,7 @@ def sizes(**arguments: Any) -> None:
 def one_of(*choices: Any, **arguments: Any) -> None:
     """Require one of `choices`. The error suggests the choice that is most similar."""
     for name, value in arguments.items():
-        if value not in choices:
+        if not isinstance(value, Hashable) or value not in choices:
             words = ", ".join(repr(choice) for choice in choices)
             near = nearest(str(value), [str(choice) for choice in choices])
             guess = f" Did you mean {near!r}?" if near else ""
@@ -153,13 +277,15 @@ def _number(
     problem = " ".join(filter(None, (f"{name} must be {allowed}, got {value!r}.", advice)))
     try:
         number = np.asarray(value)
-    except ValueError:  # a ragged list
+    except (TypeError, ValueError):  # a ragged list, a random key
         raise TypeError(problem) from None
     real = number.dtype.kind in "iuf" or number.dtype.name.startswith(("bfloat", "float"))
     if number.ndim or not real:  # also refuses True, "fast", None, 1j and lists
         raise TypeError(problem)
     if not allows(float(number)):  # NaN is refused too: every comparison with it is false
         raise ValueError(problem)
+    if abs(float(number)) > (largest := float(jnp.finfo(jnp.result_type(float)).max)):
+        raise ValueError(f"{name} must be at most {largest:.3g}, the largest float, got {value!r}.")
 
 
 def in_words(names: list[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._core import validate
 from ..training.problem import Problem
 from ..training.result import Trained
 from .population.arms import Arm
@@ -79,6 +80,8 @@ class Result(Trained):
         """
         from .reporting.page import page_of
 
+        if path is not None:
+            validate.path(path=path)
         winner = self.explanation.winner
         last = [sentence(self.stability, winner.optimizer)] if winner and self.stability else []
         if path is not None:
@@ -100,6 +103,7 @@ class Result(Trained):
         """
         from .reporting import plots as draw
 
+        validate.axes(ax=ax)
         if ax is not None:
             return draw.draw_race(self.explanation, ax)
         return draw.draw_search(self.explanation)

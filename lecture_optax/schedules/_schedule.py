@@ -12,8 +12,11 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from .._core import validate
 from .._core.describe import as_python, call_as_python
 from .._core.dtypes import default_float
+from .._core.keywords import bind, check_kinds
+from .._core.numerics import one_number
 
 _P = ParamSpec("_P")
 
@@ -94,8 +97,9 @@ def factory(build: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
 
     @functools.wraps(build)
     def make(*args: _P.args, **kwargs: _P.kwargs) -> Schedule:
+        bound = bind(build.__name__, signature, args, kwargs)
+        check_kinds(bound)
         schedule = build(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = {**bound.arguments, **schedule.arguments}
         return replace(schedule, arguments=arguments, factory=make)
@@ -115,6 +119,7 @@ def as_schedule(name: str, function: Callable) -> Schedule:
             f"{name} must be a schedule (a function of the step), got {function!r}. For a number, "
             "there is schedules.constant."
         )
+    validate.function(takes=1, **{name: function})
     return Schedule(function)
 
 
@@ -125,6 +130,8 @@ def _evaluate(schedule: Schedule, count: jax.Array) -> jax.Array:
 
     def at(k):
         value = schedule.formula(k, **schedule.arguments)
+        if schedule.factory is None:
+            one_number("schedule", schedule.formula, value)
         return jnp.asarray(value, default_float())
 
     for _ in count.shape:

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from .._core import validate
 from .._core.describe import as_python
 from .._core.extras import new_axes
+from ._schedule import as_schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,13 +52,14 @@ def tabulate(schedule: Callable, steps: Sequence[int] | ArrayLike) -> Table:
 
     ```
     """
-    if np.ndim(steps):
+    rate = as_schedule("schedule", schedule)
+    if isinstance(steps, Sequence | np.ndarray | jax.Array) and np.ndim(steps):
         counts = np.asarray(steps)
         validate.steps(least=0, **{f"steps[{i}]": k for i, k in enumerate(counts)})
         counts = counts.astype(int)
     else:
         counts = _evenly(steps, 11)
-    return Table(counts, _values(schedule, counts))
+    return Table(counts, _values(rate, counts))
 
 
 def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
@@ -84,11 +86,12 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
 
     ```
     """
-    counts = _evenly(steps, 2001)
+    rate, counts = as_schedule("schedule", schedule), _evenly(steps, 2001)
+    validate.axes(ax=ax)
     if ax is None:
         ax = new_axes()
     label = textwrap.shorten(as_python(schedule), 60, placeholder=" …")
-    ax.plot(counts, _values(schedule, counts), label=label)
+    ax.plot(counts, _values(rate, counts), label=label)
     ax.set(xlabel="step k", ylabel="learning rate τ(k)")
     ax.margins(x=0)
     ax.autoscale()  # again: several schedules may share the axes
@@ -104,4 +107,4 @@ def _evenly(steps: Any, most: int) -> np.ndarray:
 
 
 def _values(schedule: Callable, counts: np.ndarray) -> np.ndarray:
-    return np.asarray(jax.vmap(schedule)(jnp.asarray(counts, jnp.int32)))
+    return np.asarray(schedule(jnp.asarray(counts, jnp.int32)))

@@ -9,6 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .._core import validate
+from .._core.block import refuse_leaves_without_gradient, refuse_other_state
 from .._core.current import current
 from .lanczos import largest_eigenvalue
 from .probes.frozen import frozen, is_in_proportion
@@ -86,12 +87,23 @@ def curvature_gauge(
     ```
     """
     validate.steps(iterations=iterations)
+    validate.function(loss=getattr(loss, "loss", loss))
+    validate.transformation(tx=tx)
+    refuse_leaves_without_gradient(params)
+    refuse_other_state(tx.init, state, params)
     if any(map(jnp.iscomplexobj, jax.tree.leaves(params))):
         raise ValueError(
             "curvature_gauge needs real parameters, got complex ones: let the loss take the real "
             "and the imaginary part as two arrays."
         )
     slope, flat, unravel = _slope(loss, params, args)
+    try:
+        jax.eval_shape(lambda v: slope(v), flat)
+    except Exception as error:
+        raise ValueError(
+            f"loss must be a function of params{', *args' if args else ''} that returns a number: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     gradient = unravel(slope(jnp.zeros_like(flat))[0])
     with jax.numpy_dtype_promotion("standard"):  # a method may promote dtypes
         method = frozen(tx, params, state)
@@ -133,6 +145,8 @@ class CurvatureWatch:
 
     def __init__(self, loss: Callable[[Any], Any], tx: Any, *, every: int = 1) -> None:
         validate.steps(every=every)
+        validate.function(loss=getattr(loss, "loss", loss))
+        validate.transformation(tx=tx)
         self.loss, self.tx, self.every = loss, tx, every
         self.gauges: dict[int, Gauge] = {}
 

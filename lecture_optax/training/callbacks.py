@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._core import validate
+from .._core.keywords import checked
 from .loop.run import columns_of
 
 Record = Mapping[str, Any]
@@ -27,6 +28,7 @@ Mode = Literal["min", "max"]
 """Whether a smaller or a larger value of a metric is better."""
 
 
+@checked
 def early_stopping(
     patience: int = 5,
     monitor: str = "valid_loss",
@@ -71,6 +73,7 @@ def early_stopping(
     return early_stopping
 
 
+@checked
 def stop_at(monitor: str, target: float, *, mode: Mode = "min") -> Callable[[Record], bool]:
     """Stop the run when a metric reaches `target`.
 
@@ -85,6 +88,7 @@ def stop_at(monitor: str, target: float, *, mode: Mode = "min") -> Callable[[Rec
     return stop_at
 
 
+@checked
 def on_improvement(
     act: Callable[[Record], Any], monitor: str = "valid_loss", *, mode: Mode = "min"
 ) -> Callable[[Record], None]:

@@ -34,7 +34,7 @@ class BuiltIn(NamedTuple):
         return (self.build.__doc__ or "").splitlines()[0].rstrip(".")
 
 
-def problem_named(name: str) -> BuiltIn:
+def problem_named(problem: str) -> BuiltIn:
     """Return the built-in problem of that name.
 
     **Raises** `ValueError` for another name, with the nearest one.
@@ -46,8 +46,8 @@ def problem_named(name: str) -> BuiltIn:
 
     ```
     """
-    validate.one_of(*PROBLEMS, problem=name)
-    return PROBLEMS[name]
+    validate.one_of(*PROBLEMS, problem=problem)
+    return PROBLEMS[problem]
 
 
 def quadratic_deep(held_out: str = "valid") -> Problem:
@@ -121,6 +121,10 @@ PROBLEMS: dict[str, BuiltIn] = {
     )
 }
 """Every built-in problem by name."""
+
+
+def __dir__() -> list[str]:
+    return ["PROBLEMS", "BuiltIn", "problem_named", *PROBLEMS]
 
 
 def patches(x: jax.Array) -> jax.Array:

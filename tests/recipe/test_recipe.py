@@ -239,7 +239,7 @@ def test_you_can_pass_optimizers_and_wrap_them(capsys):
     [
         ({"optimizers": {"x": 3}}, "must be functions learning_rate -> optimizer, got 3 for 'x'"),
         ({"optimizers": ["adam"]}, "optimizers must be {name: learning_rate -> optimizer}, got"),
-        ({"optimizers": {"x": lambda rate: 3}}, "expected a gradient transformation"),
+        ({"optimizers": {"x": lambda rate: 3}}, "must be a gradient transformation"),
         ({"wrap": 3}, "wrap must be a function optimizer -> optimizer, got 3"),
     ],
 )

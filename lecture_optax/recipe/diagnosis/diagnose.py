@@ -75,7 +75,7 @@ def diagnose(
     if rate is None:
         rate = curve.rate if np.isfinite(curve.rate) else 1.0
     validate.positive(rate=rate)
-    others = _by_rate("siblings", siblings or {})
+    others = _by_rate("siblings", {} if siblings is None else siblings)
     if rate in others:
         raise ValueError(
             f"siblings must have other learning rates than the run, got {rate:.6g} for both: give "

@@ -106,6 +106,7 @@ class SweepResult:
         The band is the range over seeds, the star is the best; crosses at the top are learning
         rates at which runs diverged. `by`: one of `MEASURES`. Returns the axes.
         """
+        validate.axes(ax=ax)
         from ..reporting.plots import RateLine, draw_rates
 
         lines = [

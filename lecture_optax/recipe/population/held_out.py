@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..._core import validate
 from ...training._cached import cached
 from ...training._trees import n_rows, take_rows
+from ...training.checks.arguments import check_seed
 from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
@@ -173,6 +175,8 @@ def holdout_split(problem: Problem, seed: int = 0) -> Problem:
 
     Which examples is a pure function of `seed`. A single example is used for both.
     """
+    validate.instance(Problem, "Problem.from_linen(...) is one.", problem=problem)
+    check_seed(seed=seed)
     if problem.valid is not None:
         return problem
     rows = _checked_rows(problem.train)

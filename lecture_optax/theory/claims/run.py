@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..._core.extras import install
+from ..._core.keywords import checked
 from .registry import statements
 from .statement import Finding, Statement
 
@@ -22,6 +23,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
+@checked
 def run(only: str | None = None, json: bool = False) -> int:
     """Check statements, print the table, and return the exit status.
 

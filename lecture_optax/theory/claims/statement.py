@@ -1,14 +1,15 @@
 """Statements: a claim of the lecture, its slide and source, and the numbers that decide it."""
 
 import inspect
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import jax
 
+from ..._core import validate
+from ..._core.keywords import checked
 from ..._core.types import Scalar
 
 Relation: TypeAlias = Literal["=", "<=", ">="]
@@ -42,10 +43,12 @@ class Finding:
     what: str = ""
 
     def __post_init__(self) -> None:
+        validate.number(measured=self.measured, predicted=self.predicted)
         object.__setattr__(self, "measured", float(self.measured))
         object.__setattr__(self, "predicted", float(self.predicted))
-        if not 0 <= self.tolerance < math.inf:
-            raise ValueError(f"tolerance must be a finite number >= 0, got {self.tolerance!r}.")
+        validate.non_negative(tolerance=self.tolerance)
+        validate.one_of(*get_args(Relation), relation=self.relation)
+        validate.text(what=self.what)
 
     @property
     def holds(self) -> bool:
@@ -116,6 +119,7 @@ STATEMENTS: dict[str, Statement] = {}
 """The table of statements. Importing a file of claims fills it; `statements()` imports them all."""
 
 
+@checked
 def statement(
     name: str,
     *,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import optax
 
 from ..._core import validate
 from ..._core.extras import require
@@ -46,10 +47,7 @@ def worst_case(
 
     ```
     """
-    validate.positive(L=L)
-    validate.non_negative(mu=mu)
-    if mu >= L:
-        raise ValueError(f"mu must be below L = {L}, got {mu}: mu and L bound the curvature.")
+    _check_class(L, mu)
     H = _matrix(method, n)
     if not certify:
         return lower_bound(H, L=L, mu=mu)
@@ -80,6 +78,7 @@ def lower_bound(method: Any, n: int | None = None, *, L: float = 1.0, mu: float 
 
     ```
     """
+    _check_class(L, mu)
     H = _matrix(method, n)
     curvatures = np.linspace(mu, L, 513)
     parabolas = curvatures / 2 * _last(H, lambda t: curvatures * t) ** 2
@@ -92,11 +91,22 @@ def lower_bound(method: Any, n: int | None = None, *, L: float = 1.0, mu: float 
     return float(max(parabolas.max(), L * huber.max()))
 
 
+def _check_class(L: float, mu: float) -> None:
+    validate.positive(L=L)
+    validate.non_negative(mu=mu)
+    if mu >= L:
+        raise ValueError(f"mu must be below L = {L}, got {mu}: mu and L bound the curvature.")
+
+
 def _matrix(method: Any, n: int | None) -> np.ndarray:
-    if hasattr(method, "update"):
+    if isinstance(method, optax.GradientTransformation):
         if n is None:
             raise ValueError("n must be a number of steps, got None: pass n with a transformation.")
-        return step_matrix(method, n)
+        try:
+            return step_matrix(method, n)
+        except ValueError as error:
+            raise ValueError(f"method must have a step matrix: {error}") from error
+    validate.numbers(method=method)
     H = np.asarray(method, float)
     if H.ndim != 2 or H.shape[0] != H.shape[1] + 1 or n not in (None, H.shape[1]):
         raise ValueError(

@@ -39,6 +39,7 @@ def iteration_matrix(tx: Any, curvature: ArrayLike) -> np.ndarray:
 
     ```
     """
+    validate.numbers(curvature=curvature)
     hessian = np.atleast_2d(np.asarray(curvature, float))
     if hessian.ndim != 2 or not np.array_equal(hessian, hessian.T):
         raise ValueError(
@@ -69,6 +70,7 @@ def contraction(tx: Any, curvature: ArrayLike) -> np.ndarray | float:
 
     ```
     """
+    validate.numbers(curvature=curvature)
     radii = _radii(settled_loop(tx, 1), np.asarray(curvature, float))
     return radii if radii.ndim else float(radii)
 

@@ -75,7 +75,7 @@ def stepped(tx: Any, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
 
 def name_of(tx: Any) -> str:
     """Return the name of a transformation in error messages: its description."""
-    return str(describe(tx)) if isinstance(tx, optax.GradientTransformation) else repr(tx)
+    return f"tx={describe(tx) if isinstance(tx, optax.GradientTransformation) else repr(tx)}"
 
 
 @contextmanager

@@ -41,6 +41,8 @@ def step_matrix(tx: Any, n: int, *, read: Callable | None = None) -> np.ndarray:
     ```
     """
     validate.steps(n=n)
+    if read is not None:
+        validate.function(takes=3, read=read)
     step = step_of(tx)
     path, state = replay(tx, np.eye(n), np.zeros(n), step)
     _refuse_unless_superposed(tx, path, step)

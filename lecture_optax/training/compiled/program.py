@@ -17,6 +17,7 @@ from ..._core.dtypes import default_float
 from .._cached import cached
 from .._trees import is_stream, n_rows, strong, strong_copies, take_rows
 from ..adapters.model import Functions
+from ..checks.arguments import check_mesh, check_seed
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
 from .row_order import batch_rows
@@ -148,6 +149,14 @@ class Program:
         **Raises** `ValueError` where the devices of `mesh` do not divide a batch equally, and
         `TypeError` for a problem on an iterable.
         """
+        validate.instance(
+            Problem, "Build one by Problem.from_linen, from_nnx, ...", problem=problem
+        )
+        if hyperparams is not None:
+            validate.mapping(hyperparams=hyperparams)
+            validate.function(tx=tx)
+        else:
+            validate.transformation(tx=tx)
         if is_stream(problem.train):
             raise TypeError(
                 f"train must be arrays, got an iterable of batches "
@@ -157,8 +166,10 @@ class Program:
         optimizer = tx if hyperparams is None else tx(**hyperparams)
         describe(optimizer)  # refuses what is not a transformation
         build = _given(tx) if hyperparams is None else tx
-        size = batch_size or default_batch_size(n_rows(problem.train))
-        validate.sizes(batch_size=size, accumulate=accumulate)
+        size = default_batch_size(n_rows(problem.train)) if batch_size is None else batch_size
+        validate.steps(of="examples", batch_size=size)
+        validate.steps(of="batches", accumulate=accumulate)
+        check_mesh(mesh)
         train, start = with_automatic_axes((problem.train, problem.start))
         own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
         mesh = None if mesh is None else automatic(mesh)
@@ -170,6 +181,7 @@ class Program:
 
     def init(self, seed: int = 0) -> Carry:
         """Return the first carry. The model's `init` is called with `jax.random.key(seed)`."""
+        check_seed(seed=seed)
         key, (params, model_state) = jax.random.key(seed), self.problem.start
         init = self.problem.functions.init
         if params is None or model_state is None:
@@ -189,15 +201,27 @@ class Program:
         The optimizer receives the conjugate of JAX's gradient, for complex parameters: that is the
         direction in which the loss increases most.
         """
+        _check_carry(carry)
+        if jax.tree.structure(batch) != (own := jax.tree.structure(self.problem.train)):
+            raise TypeError(
+                f"batch must be a part of the training data, a tree like {own}, got "
+                f"{jax.tree.structure(batch)}."
+            )
         return self.compiled.step(carry, batch, None, self.hyperparams)
 
     def batch(self, carry: Carry) -> Any:
         """Return the batch of the next step."""
+        _check_carry(carry)
         return self.compiled.take(self.problem.train, carry.key, carry.step)
 
     def export(self, carry: Carry) -> Any:
         """Return the model with the parameters and the state of `carry`."""
+        _check_carry(carry)
         return self.problem.export(carry.params, carry.model_state)
+
+
+def _check_carry(carry: Any) -> None:
+    validate.instance(Carry, "program.init() returns the first one.", carry=carry)
 
 
 @cached

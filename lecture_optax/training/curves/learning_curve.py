@@ -154,12 +154,12 @@ def _from_losses(run: Any) -> LearningCurve:
         losses = None
     if losses is None or losses.ndim != 1:
         raise TypeError(
-            "a curve must be the losses of a run, one number per step; a history, result or "
+            "curves must be the losses of a run, one number per step; a history, result or "
             f"NonFiniteError of lo.fit; or a Curve of the recipe, got {type(run).__name__}"
             f"{'' if losses is None else f' of shape {losses.shape}'}."
         )
     if not len(losses):
-        raise ValueError("a curve must have one loss per step, got none.")
+        raise ValueError("curves must have one loss per step, got none.")
     finite = np.abs(losses) < LARGEST
     if finite.all():
         return LearningCurve(losses)

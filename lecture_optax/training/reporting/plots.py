@@ -1,11 +1,12 @@
 """Plots of a run: losses, learning rate and update/weight ratios."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._core import validate
 from ..._core.extras import require
 from ..loop.run import History, columns_of
 
@@ -23,10 +24,14 @@ POINTS = 200
 
 def plot(history: History, ax: Any = None) -> Any:
     """Draw losses, learning rate and update/weight ratios of a run: see `Result.plot`."""
-    if ax is not None and not np.ndim(ax):
+    if ax is not None and not isinstance(ax, np.ndarray | Sequence):
+        validate.axes(ax=ax)
         ax.set_xlabel("step")
         return draw_losses(history, ax)
+    if ax is not None and np.size(ax) != 3:
+        raise ValueError(f"ax must be one axes, or three, got {np.size(ax)} of them.")
     above, middle, below = axes = _new_axes() if ax is None else np.ravel(ax)
+    validate.axes(**{f"ax[{i}]": each for i, each in enumerate(axes)})
     draw_losses(history, above)
     draw_rate(history, middle)
     draw_ratios(history, below)
