@@ -13,7 +13,7 @@ from .._core.block import refuse_leaves_without_gradient, refuse_other_state
 from .._core.current import current
 from .lanczos import largest_eigenvalue
 from .probes.frozen import frozen, is_in_proportion
-from .probes.replay import name_of
+from .probes.replay import check_pair, name_of
 
 
 class Gauge(NamedTuple):
@@ -88,7 +88,7 @@ def curvature_gauge(
     """
     validate.steps(iterations=iterations)
     validate.function(loss=getattr(loss, "loss", loss))
-    validate.transformation(tx=tx)
+    check_pair(tx)
     refuse_leaves_without_gradient(params)
     refuse_other_state(tx.init, state, params)
     if any(map(jnp.iscomplexobj, jax.tree.leaves(params))):
@@ -146,7 +146,7 @@ class CurvatureWatch:
     def __init__(self, loss: Callable[[Any], Any], tx: Any, *, every: int = 1) -> None:
         validate.steps(every=every)
         validate.function(loss=getattr(loss, "loss", loss))
-        validate.transformation(tx=tx)
+        check_pair(tx)
         self.loss, self.tx, self.every = loss, tx, every
         self.gauges: dict[int, Gauge] = {}
 

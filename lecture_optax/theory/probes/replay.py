@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..._core import validate
 from ..._core.describe import describe
 
 
@@ -57,13 +58,15 @@ def step_of(tx: Any) -> Step:
 
 def initial(tx: Any, params: Any) -> Any:
     """Return `tx.init(params)`, or explain why `tx` is not a transformation."""
-    if not (hasattr(tx, "init") and hasattr(tx, "update")):
-        raise TypeError(
-            f"tx must be a gradient transformation, a pair (init, update), got {tx!r}. "
-            "Is a factory missing its call, as in adam instead of adam(1e-3)?"
-        )
+    check_pair(tx)
     with words_for(tx):
         return tx.init(params)
+
+
+def check_pair(tx: Any) -> None:
+    """Require a transformation, or another object with `init` and `update`."""
+    if not (hasattr(tx, "init") and hasattr(tx, "update")):
+        validate.transformation(tx=tx)
 
 
 def stepped(tx: Any, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
