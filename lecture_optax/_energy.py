@@ -86,6 +86,7 @@ def _mean_over_the_present(
         raise TypeError(
             f"per_example_loss must return an array, one loss per example, got {losses!r}."
         )
+    validate.switch(return_parts=return_parts)
     losses = widen(losses)
     if jnp.ndim(losses) == 0:
         raise ValueError(

@@ -32,7 +32,8 @@ def first_moment(decay: Scalar, *, accumulator_dtype: DTypeLike | None = None) -
     - `decay`: the weight of the past, in [0, 1). Number, array or tracer.
     - `accumulator_dtype`: dtype of the average. At least float32 when not given.
 
-    **Raises** `ValueError` or `TypeError` if `decay` is concrete and not in [0, 1).
+    **Raises** `ValueError` or `TypeError` if `decay` is concrete and not in [0, 1), and `TypeError`
+    for a dtype of another kind.
 
     Source: the lecture, slide "Adam", whose minus sign before the gradient is a typo (read
     verbatim it climbs); Kingma and Ba (2015), algorithm 1.

@@ -144,6 +144,7 @@ def fit(
     ```
     """
     check_optimizer_arguments(tx, hyperparams, budget)
+    validate.switch(strict=strict)
     check_functions(callbacks, hooks, apply)
     check_mesh(mesh)
     problem = as_problem(

@@ -18,7 +18,7 @@ from jax.core import Tracer
 from . import validate
 from .extras import PACKAGE
 from .keywords import OPTIMIZER_SYNONYMS, bind, check_kinds
-from .numerics import ScheduleError
+from .numerics import ScheduleError, without_overflow
 from .types import Transformation
 
 _WIDTH = 88
@@ -120,7 +120,8 @@ def described(
     def build(*args: _P.args, **kwargs: _P.kwargs) -> Transformation:
         bound = bind(name, signature, args, kwargs, OPTIMIZER_SYNONYMS)
         check_kinds(bound)
-        tx = factory(*args, **kwargs)
+        named = {name: without_overflow(x) for name, x in kwargs.items()}
+        tx = factory(*map(without_overflow, args), **named)  # type: ignore[call-arg]
         if not isinstance(tx, optax.GradientTransformation):
             raise TypeError(f"factory must return a gradient transformation, got {tx!r} of {name}.")
         bound.apply_defaults()

@@ -32,6 +32,18 @@ OPTIMIZER_SYNONYMS: Mapping[str, str] = {
 }
 """The names of optimizer arguments in Keras and PyTorch."""
 
+SCHEDULE_SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("t_max", "total_iters", "num_steps", "n_steps", "steps"), "total_steps"),
+    **dict.fromkeys(("eta_min", "lr_min", "min_lr", "final_value", "end_lr"), "end_value"),
+    **dict.fromkeys(("max_lr", "peak_lr"), "peak_value"),
+    **dict.fromkeys(("base_lr", "initial_learning_rate", "start_value"), "init_value"),
+    **dict.fromkeys(("num_warmup_steps", "warmup", "n_warmup"), "warmup_steps"),
+    **dict.fromkeys(("t_0", "first_decay_steps", "t_initial"), "period"),
+    **dict.fromkeys(("milestones", "step_size"), "boundaries"),
+    "gamma": "factor",
+}
+"""The names of schedule arguments in Keras, PyTorch, timm and Transformers."""
+
 
 def explain_calls(
     example: str, synonyms: Mapping[str, str]
@@ -108,9 +120,9 @@ def _mistake(
     if unknown:
         problem = " It ".join(_no_argument(word, meant, known) for word, meant in unknown.items())
     elif len(args) > most:
-        problem = (
-            f"takes {most} arguments by position, got {len(args)}: {synonyms.get('', _NAMED)}."
-        )
+        named = in_words([p.name for p in parameters if p.kind is p.KEYWORD_ONLY] or ["none"])
+        advice = synonyms.get("", f"pass the others by name ({named})")
+        problem = f"takes {most} arguments by position, got {len(args)}: {advice}."
     else:
         problem = f"cannot be called so: {problem}."
     if not example:
@@ -122,7 +134,6 @@ def _mistake(
 
 
 _VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-_NAMED = "pass the others by name"
 _SHOWN = {"learning_rate": "learning_rate=1e-3"}
 
 

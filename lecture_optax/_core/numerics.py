@@ -47,6 +47,18 @@ def where_positive(f: Callable, x: jax.Array, at_zero: ArrayLike) -> jax.Array:
     return jnp.where(positive, f(jnp.where(positive, x, 1)), at_zero)
 
 
+def without_overflow(number: Any) -> Any:
+    """Return a concrete integer as a float where int32 cannot hold it, and all else unchanged.
+
+    JAX refuses such a Python integer, and wraps such a NumPy one without a word.
+    """
+    is_scalar = isinstance(number, np.ndarray | np.generic) and number.ndim == 0
+    is_integer = isinstance(number, int) or (is_scalar and number.dtype.kind in "iu")
+    if not is_integer or -(2**31) <= int(number) < 2**31 or abs(int(number)) > sys.float_info.max:
+        return number
+    return float(number)
+
+
 def decayed(decay: ArrayLike, x: jax.Array) -> jax.Array:
     """Return decay · x, precise for a Python number near 1: float32 rounds 0.999 up by 1.3e-8.
 

@@ -99,13 +99,19 @@ def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
         _number(name, value, lambda x: x < 2**31, f"below 2**31, where counters of {of} end")
 
 
-def switch(**arguments: Any) -> None:
-    """Require True or False, or an array or tracer of one."""
+def switch(*, traced: bool = False, or_none: bool = False, **arguments: Any) -> None:
+    """Require True or False, or an array of one; a tracer of one only where it may be `traced`."""
+    allowed = "True, False or None" if or_none else "True or False"
     for name, value in arguments.items():
-        dtype = getattr(value, "dtype", None)
-        is_bool = isinstance(value, bool) or getattr(dtype, "kind", "") == "b"
-        if not is_bool or np.ndim(value):
-            raise TypeError(f"{name} must be True or False, got {value!r}.")
+        is_array = isinstance(value, jax.Array | np.ndarray) and value.ndim == 0
+        is_bool = isinstance(value, bool) or (is_array and value.dtype == np.bool_)
+        if not is_bool and not isinstance(value, np.bool_) and not (or_none and value is None):
+            raise TypeError(f"{name} must be {allowed}, got {value!r}.")
+        if isinstance(value, Tracer) and not traced:
+            raise TypeError(
+                f"{name} must be {allowed}, got {value!r}. It decides what is compiled: pass a "
+                "Python bool from outside of jit and vmap."
+            )
 
 
 def float_dtype(**arguments: Any) -> None:

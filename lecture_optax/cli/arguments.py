@@ -46,8 +46,8 @@ SCHEDULES: dict[str, Callable[[float, int, int], Any]] = {
     "inverse_time": lambda rate, steps, warmup: s.inverse_time(
         rate, 9 / max(steps - warmup, 1), warmup_steps=warmup
     ),
-    "one_cycle": lambda rate, steps, warmup: s.one_cycle(rate, steps, warmup or None),
-    "wsd": lambda rate, steps, warmup: s.wsd(rate, steps, warmup),
+    "one_cycle": lambda rate, steps, warmup: s.one_cycle(rate, steps, warmup_steps=warmup or None),
+    "wsd": lambda rate, steps, warmup: s.wsd(rate, steps, warmup_steps=warmup),
 }
 
 

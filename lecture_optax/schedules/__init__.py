@@ -3,7 +3,8 @@
     k = 0, 1, ...:  τ(k)
 
 One vocabulary: `init_value`, `peak_value`, `end_value`, `total_steps` (warm-up included),
-`warmup_steps`. See `Schedule` for what all of them can do.
+`warmup_steps`. What comes after the first two arguments is passed by name. See `Schedule` for what
+all of them can do.
 """
 
 from .._core import exported as _exported

@@ -15,8 +15,8 @@ from jax.typing import ArrayLike
 from .._core import validate
 from .._core.describe import as_python, call_as_python
 from .._core.dtypes import default_float
-from .._core.keywords import bind, check_kinds
-from .._core.numerics import one_number
+from .._core.keywords import SCHEDULE_SYNONYMS, bind, check_kinds
+from .._core.numerics import one_number, without_overflow
 
 _P = ParamSpec("_P")
 
@@ -91,17 +91,19 @@ def factory(build: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
     """Decorate `build`: its schedule holds the arguments and prints as the call.
 
     `build` checks them and chooses the formula. What it gives the schedule itself, it has prepared:
-    that comes on top.
+    that comes on top. A call that does not fit is explained.
     """
     signature = inspect.signature(build)
+    name = f"schedules.{getattr(build, '__name__', 'schedule')}"
 
     @functools.wraps(build)
     def make(*args: _P.args, **kwargs: _P.kwargs) -> Schedule:
-        bound = bind(build.__name__, signature, args, kwargs)
+        bound = bind(name, signature, args, kwargs, SCHEDULE_SYNONYMS)
         check_kinds(bound)
         schedule = build(*args, **kwargs)
         bound.apply_defaults()
-        arguments = {**bound.arguments, **schedule.arguments}
+        given = {name: without_overflow(x) for name, x in bound.arguments.items()}
+        arguments = {**given, **schedule.arguments}
         return replace(schedule, arguments=arguments, factory=make)
 
     return make

@@ -14,7 +14,7 @@ from ._schedule import Schedule, factory
 
 @factory
 def cyclic(
-    init_value: Scalar, peak_value: Scalar, period: Scalar, *, peak_factor: Scalar = 1.0
+    init_value: Scalar, peak_value: Scalar, *, period: Scalar, peak_factor: Scalar = 1.0
 ) -> Schedule:
     """Climb and decay along a triangle, periodically.
 

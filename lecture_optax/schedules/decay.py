@@ -15,9 +15,9 @@ from ._schedule import Schedule, factory
 def polynomial(
     init_value: Scalar,
     total_steps: Scalar,
+    *,
     end_value: Scalar = 0.0,
     power: Scalar = 2.0,
-    *,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Decay along a power of the fraction of the steps that is left.
@@ -52,8 +52,8 @@ def polynomial(
 def linear(
     init_value: Scalar,
     total_steps: Scalar,
-    end_value: Scalar = 0.0,
     *,
+    end_value: Scalar = 0.0,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Decay (or climb) along a line.
@@ -79,8 +79,8 @@ def linear(
 def cosine(
     init_value: Scalar,
     total_steps: Scalar,
-    end_value: Scalar = 0.0,
     *,
+    end_value: Scalar = 0.0,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Decay along half a cosine, flat at both ends.

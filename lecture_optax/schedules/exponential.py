@@ -15,9 +15,9 @@ from ._schedule import Schedule, factory
 def exponential(
     init_value: Scalar,
     decay_rate: Scalar,
-    transition_steps: Scalar = 1,
     *,
-    staircase: bool = False,
+    transition_steps: Scalar = 1,
+    staircase: bool | jax.Array = False,
     end_value: Scalar | None = None,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
@@ -50,7 +50,7 @@ def exponential(
     validate.positive(decay_rate=decay_rate)
     validate.steps(transition_steps=transition_steps)
     validate.steps(least=0, warmup_steps=warmup_steps)
-    validate.switch(staircase=staircase)
+    validate.switch(traced=True, staircase=staircase)
     if end_value is not None:
         validate.non_negative(end_value=end_value)
     return Schedule(_exponential, {"rounded_off": rounded_off(decay_rate)})

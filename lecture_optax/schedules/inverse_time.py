@@ -14,10 +14,10 @@ from ._schedule import Schedule, factory
 def inverse_time(
     init_value: Scalar,
     decay_rate: Scalar = 1.0,
-    power: Scalar = 1.0,
     *,
+    power: Scalar = 1.0,
     transition_steps: Scalar = 1,
-    staircase: bool = False,
+    staircase: bool | jax.Array = False,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Decay like 1/k, as in the lecture.
@@ -51,7 +51,7 @@ def inverse_time(
     validate.non_negative(init_value=init_value, decay_rate=decay_rate, power=power)
     validate.steps(transition_steps=transition_steps)
     validate.steps(least=0, warmup_steps=warmup_steps)
-    validate.switch(staircase=staircase)
+    validate.switch(traced=True, staircase=staircase)
     return Schedule(_inverse_time)
 
 

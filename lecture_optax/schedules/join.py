@@ -72,7 +72,9 @@ def scale(schedule: Callable, factor: Scalar) -> Schedule:
 
 
 @factory
-def clip(schedule: Callable, min_value: Scalar = 0.0, max_value: Scalar | None = None) -> Schedule:
+def clip(
+    schedule: Callable, min_value: Scalar = 0.0, *, max_value: Scalar | None = None
+) -> Schedule:
     """Keep a schedule between two values: min(max(τ(k), min_value), max_value).
 
     **Arguments**

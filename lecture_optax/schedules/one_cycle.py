@@ -15,8 +15,8 @@ from ._schedule import Schedule, factory
 def one_cycle(
     peak_value: Scalar,
     total_steps: Scalar,
-    warmup_steps: Scalar | None = None,
     *,
+    warmup_steps: Scalar | None = None,
     init_value: Scalar | None = None,
     end_value: Scalar | None = None,
 ) -> Schedule:

@@ -43,8 +43,8 @@ def constant(init_value: Scalar, *, warmup_steps: Scalar = 0) -> Schedule:
 def step(
     init_value: Scalar,
     boundaries: Scalar | Sequence[Scalar],
-    factor: Scalar = 0.1,
     *,
+    factor: Scalar = 0.1,
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Multiply the learning rate at given steps: τ(k) = init_value · factor^n.

@@ -14,7 +14,7 @@ from ._schedule import Schedule, as_schedule, factory
 
 @factory
 def warmup(
-    schedule: Callable, warmup_steps: Scalar, init_value: Scalar = 0.0, shape: str = "linear"
+    schedule: Callable, warmup_steps: Scalar, *, init_value: Scalar = 0.0, shape: str = "linear"
 ) -> Schedule:
     """Climb to the first value of `schedule`, then follow it.
 

@@ -15,9 +15,9 @@ from ._schedule import Schedule, factory
 def wsd(
     peak_value: Scalar,
     total_steps: Scalar | None = None,
+    *,
     warmup_steps: Scalar = 0,
     decay_steps: Scalar | None = None,
-    *,
     decay_start: Scalar | None = None,
     init_value: Scalar = 0.0,
     end_value: Scalar = 0.0,

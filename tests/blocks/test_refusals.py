@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -34,6 +35,25 @@ KIND = [
     (lambda: lo.adam(1e-3, b1=True), "b1 must be", "got True"),
     (lambda: lo.adam(1e-3, b1=0.9j), "b1 must be", "got 0.9j"),
     (lambda: lo.first_moment(jnp.bfloat16(0.9)), "decay must be at least float32", "bfloat16"),
+    (lambda: lo.sgd(0.1, 0.9, nesterov=0.9), "nesterov must be True or False", "got 0.9"),
+    (lambda: lo.sgd(0.1, nesterov=None), "nesterov must be True or False", "got None"),
+    (lambda: lo.trace(0.9, "yes"), "nesterov must be True or False", "got 'yes'"),
+    (lambda: lo.adam(0.1, nesterov=1), "nesterov must be True or False", "got 1"),
+    (lambda: lo.nadam(0.1, nesterov=[True]), "nesterov must be True or False", r"got [True]"),
+    (lambda: lo.rmsprop(0.1, centered="no"), "centered must be True or False", "got 'no'"),
+    (lambda: lo.rmsprop(0.1, eps_in_sqrt=0), "eps_in_sqrt must be True or False", "got 0"),
+    (lambda: lo.rmsprop(0.1, bias_correction="no"), "bias_correction must be", "got 'no'"),
+    (lambda: lo.amsgrad(0.1, bias_correction_nu=0.9), "bias_correction_nu must be", "got 0.9"),
+    (lambda: lo.variance(0.9, bias_correction=2), "bias_correction must be", "got 2"),
+    (lambda: lo.scale_by_learning_rate(0.1, flip_sign=-1), "flip_sign must be", "got -1"),
+    (lambda: jax.jit(lambda on: lo.sgd(0.1, 0.9, on).init(0.0))(True), "nesterov must be", "jit"),
+    (lambda: lo.adam(0.1, mu_dtype="fast"), "mu_dtype must be a floating-point", "'fast'"),
+    (lambda: lo.adamw(0.1, mu_dtype=16), "mu_dtype must be a floating-point", "got 16"),
+    (lambda: lo.amsgrad(0.1, mu_dtype=jnp.int8), "mu_dtype must be a floating-point", "int8"),
+    (lambda: lo.nadam(0.1, mu_dtype=bool), "mu_dtype must be a floating-point", "bool"),
+    (lambda: lo.sgd(0.1, accumulator_dtype="int32"), "accumulator_dtype must be", "got 'int32'"),
+    (lambda: lo.trace(0.9, accumulator_dtype=[]), "accumulator_dtype must be", "got []"),
+    (lambda: lo.optimized_trace(9, accumulator_dtype=1), "accumulator_dtype must be", "got 1"),
 ]
 
 
@@ -49,6 +69,34 @@ def test_a_bad_hyperparameter_is_refused_when_the_optimizer_is_built(make, names
 
 def test_a_tracer_is_let_through():
     jax.jit(lambda b1: lo.adam(b1, b1=b1).init(jnp.zeros(2)))(-3.0)
+
+
+@pytest.mark.parametrize("on", [True, np.True_, np.array(True), jnp.array(True)], ids=repr)
+def test_a_switch_is_a_bool_of_any_library(on, untyped):
+    assert repr(lo.sgd(0.1, 0.9, nesterov=on)) == repr(lo.sgd(0.1, 0.9, nesterov=True))
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16", jnp.float16, np.dtype("float32"), float])
+def test_an_accumulator_has_any_floating_dtype(dtype):
+    assert lo.adam(0.1, mu_dtype=dtype).init(jnp.zeros(2)) is not None
+
+
+@pytest.mark.parametrize("huge", [10**12, np.int64(10**12), np.array(10**12)], ids=repr)
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: lo.adam(0.1, eps=x),
+        lambda x: lo.adagrad(0.1, initial_accumulator_value=x),
+        lambda x: lo.sgd(x),
+        lambda x: lo.adamw(0.1, weight_decay=x),
+        lambda x: lo.precondition(lo.trace(0.5), by=lo.full_matrix(x, x, initial=x)),
+    ],
+)
+def test_an_integer_beyond_int32_is_a_number_like_any_other(build, huge, untyped):
+    def updated(tx):
+        return tx.update(jnp.ones(2), tx.init(jnp.ones(2)), jnp.ones(2))[0].tolist()
+
+    assert updated(build(huge)) == updated(build(1e12))
 
 
 def test_an_integer_leaf_is_refused_by_path():

@@ -63,13 +63,15 @@ def test_the_last_step_of_a_line_is_one_part_exactly(total):
 
 def test_an_end_value_reached_from_far_above_keeps_its_digits():
     """Where 1 + (1e-6 - 1) x has lost them all."""
-    np.testing.assert_allclose(s.cosine(1.0, 1000, 1e-6)(999), 3.4673966e-6, rtol=2e-7)
+    np.testing.assert_allclose(s.cosine(1.0, 1000, end_value=1e-6)(999), 3.4673966e-6, rtol=2e-7)
 
 
 def test_a_power_of_one_is_the_line():
     ks = np.arange(45)
-    line = s.linear(0.1, 40, 0.03, warmup_steps=7)(ks)
-    np.testing.assert_array_equal(s.polynomial(0.1, 40, 0.03, 1.0, warmup_steps=7)(ks), line)
+    line = s.linear(0.1, 40, end_value=0.03, warmup_steps=7)(ks)
+    np.testing.assert_array_equal(
+        s.polynomial(0.1, 40, end_value=0.03, power=1.0, warmup_steps=7)(ks), line
+    )
 
 
 @given(power=st.floats(2**-7, 8.0, width=32), total=steps(1, 60))

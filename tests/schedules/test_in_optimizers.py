@@ -34,7 +34,7 @@ def built(maker, place, options, value):
 
 
 def moving():
-    return s.cosine(0.5, 5, 0.1, warmup_steps=2)
+    return s.cosine(0.5, 5, end_value=0.1, warmup_steps=2)
 
 
 def rates_of(tx):

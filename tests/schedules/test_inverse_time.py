@@ -22,7 +22,9 @@ from .numbers import falls, rates, steps
     warmup=steps(0, 20),
 )
 def test_it_falls_from_its_first_value(rate, decay, power, length, warmup):
-    schedule = s.inverse_time(rate, decay, power, transition_steps=length, warmup_steps=warmup)
+    schedule = s.inverse_time(
+        rate, decay, power=power, transition_steps=length, warmup_steps=warmup
+    )
     values = np.asarray(schedule(np.arange(64)))
     assert values[warmup] == rate and falls(values[warmup:])
 

@@ -51,7 +51,7 @@ def test_to_scale_is_to_multiply(peak, factor):
 def test_to_clip_is_to_stay_between(one, other):
     low, high = sorted([one, other])
     schedule = s.linear(8.0, 40)
-    values = s.clip(schedule, low, high)(KS)
+    values = s.clip(schedule, low, max_value=high)(KS)
     np.testing.assert_array_equal(values, np.clip(schedule(KS), np.float32(low), np.float32(high)))
     np.testing.assert_array_equal(s.clip(schedule, low)(KS), np.maximum(schedule(KS), low))
 
@@ -61,7 +61,7 @@ FOREIGN = [
     s.join([OPTAXS, s.constant(0.01)], [20]),
     s.join([s.constant(0.01), OPTAXS], [20]),
     s.scale(OPTAXS, 0.5),
-    s.clip(OPTAXS, 0.01, 0.05),
+    s.clip(OPTAXS, 0.01, max_value=0.05),
     s.warmup(lambda k: 0.1, 5),
     s.scale(s.join([OPTAXS, OPTAXS], [20]), 2.0),
 ]

@@ -25,16 +25,16 @@ pytestmark = pytest.mark.usefixtures("x64", "standard_promotion")
 
 STORED = json.loads(Path(__file__).with_name("torch.json").read_text())
 TORCH = {
-    "StepLR": s.step(0.1, 5, 0.5),
-    "MultiStepLR": s.step(0.1, [3, 8], 0.3),
+    "StepLR": s.step(0.1, 5, factor=0.5),
+    "MultiStepLR": s.step(0.1, [3, 8], factor=0.3),
     "ExponentialLR": s.exponential(0.1, 0.9),
-    "LinearLR": s.linear(0.1, 8, 0.025),
+    "LinearLR": s.linear(0.1, 8, end_value=0.025),
     "PolynomialLR": s.polynomial(0.1, 8, power=1.7),
-    "CosineAnnealingLR": s.cosine(0.1, 20, 0.01),
+    "CosineAnnealingLR": s.cosine(0.1, 20, end_value=0.01),
     "CosineAnnealingWarmRestarts": s.warm_restarts(0.1, 3, period_factor=2, end_value=0.01),
-    "CyclicLR": s.cyclic(0.01, 0.1, 8),
-    "CyclicLR, triangular2": s.cyclic(0.01, 0.1, 8, peak_factor=0.5),
-    "OneCycleLR": s.one_cycle(0.1, 20, 6),
+    "CyclicLR": s.cyclic(0.01, 0.1, period=8),
+    "CyclicLR, triangular2": s.cyclic(0.01, 0.1, period=8, peak_factor=0.5),
+    "OneCycleLR": s.one_cycle(0.1, 20, warmup_steps=6),
 }
 
 RESTARTS = [
@@ -45,38 +45,41 @@ RESTARTS = [
 OPTAX = [
     (s.constant(0.1), optax.constant_schedule(0.1)),
     (s.constant(0.1, warmup_steps=7), optax.warmup_constant_schedule(0.0, 0.1, 7)),
-    (s.warmup(s.constant(0.1), 7, 0.02), optax.warmup_constant_schedule(0.02, 0.1, 7)),
+    (s.warmup(s.constant(0.1), 7, init_value=0.02), optax.warmup_constant_schedule(0.02, 0.1, 7)),
     (s.linear(0.1, 30), optax.linear_schedule(0.1, 0.0, 30)),
-    (s.linear(0.01, 30, 0.3), optax.linear_schedule(0.01, 0.3, 30)),
+    (s.linear(0.01, 30, end_value=0.3), optax.linear_schedule(0.01, 0.3, 30)),
     (
-        s.join([s.constant(0.1), s.linear(0.1, 30, 0.01)], [5]),
+        s.join([s.constant(0.1), s.linear(0.1, 30, end_value=0.01)], [5]),
         optax.linear_schedule(0.1, 0.01, 30, transition_begin=5),
     ),
-    (s.polynomial(0.1, 30, 0.01, 1.7), optax.polynomial_schedule(0.1, 0.01, 1.7, 30)),
+    (
+        s.polynomial(0.1, 30, end_value=0.01, power=1.7),
+        optax.polynomial_schedule(0.1, 0.01, 1.7, 30),
+    ),
     (s.cosine(0.1, 30), optax.cosine_decay_schedule(0.1, 30)),
-    (s.cosine(0.1, 30, 0.03), optax.cosine_decay_schedule(0.1, 30, alpha=0.3)),
+    (s.cosine(0.1, 30, end_value=0.03), optax.cosine_decay_schedule(0.1, 30, alpha=0.3)),
     (s.cosine(0.1, 30, warmup_steps=7), optax.warmup_cosine_decay_schedule(0.0, 0.1, 7, 30)),
     (
-        s.warmup(s.cosine(0.1, 23, 0.03), 7, 0.02),
+        s.warmup(s.cosine(0.1, 23, end_value=0.03), 7, init_value=0.02),
         optax.warmup_cosine_decay_schedule(0.02, 0.1, 7, 30, 0.03),
     ),
-    (s.exponential(0.1, 0.9, 3), optax.exponential_decay(0.1, 3, 0.9)),
+    (s.exponential(0.1, 0.9, transition_steps=3), optax.exponential_decay(0.1, 3, 0.9)),
     (
-        s.exponential(0.1, 0.5, 3, staircase=True, end_value=0.03),
+        s.exponential(0.1, 0.5, transition_steps=3, staircase=True, end_value=0.03),
         optax.exponential_decay(0.1, 3, 0.5, staircase=True, end_value=0.03),
     ),
     (
-        s.exponential(0.1, 1.2, 3, end_value=0.3),
+        s.exponential(0.1, 1.2, transition_steps=3, end_value=0.3),
         optax.exponential_decay(0.1, 3, 1.2, end_value=0.3),
     ),
     (
-        s.exponential(0.1, 0.9, 3, warmup_steps=7),
+        s.exponential(0.1, 0.9, transition_steps=3, warmup_steps=7),
         optax.warmup_exponential_decay_schedule(0.0, 0.1, 7, 3, 0.9),
     ),
-    (s.step(0.1, [5, 20], 0.3), optax.piecewise_constant_schedule(0.1, {5: 0.3, 20: 0.3})),
+    (s.step(0.1, [5, 20], factor=0.3), optax.piecewise_constant_schedule(0.1, {5: 0.3, 20: 0.3})),
     (s.one_cycle(0.1, 40), optax.cosine_onecycle_schedule(40, 0.1)),
     (
-        s.one_cycle(0.1, 40, 10, init_value=0.01, end_value=0.001),
+        s.one_cycle(0.1, 40, warmup_steps=10, init_value=0.01, end_value=0.001),
         optax.cosine_onecycle_schedule(40, 0.1, 0.25, 10.0, 10.0),
     ),
     (

@@ -27,18 +27,27 @@ RANGE = [
         lambda: s.cosine(0.1, 10, warmup_steps=11),
         "warmup_steps must be at most total_steps, got 11 > 10.",
     ),
-    (lambda: s.linear(0.1, 10, -1.0), "end_value must be a finite number >= 0, got -1.0."),
+    (
+        lambda: s.linear(0.1, 10, end_value=-1.0),
+        "end_value must be a finite number >= 0, got -1.0.",
+    ),
     (lambda: s.polynomial(0.1, 10, power=0.0), "power must be a finite number > 0, got 0.0."),
     (lambda: s.step(0.1, 0), "boundaries must be a whole number of steps >= 1, got 0."),
     (lambda: s.step(0.1, [10, 5]), "boundaries[0] must be at most boundaries[1], got 10 > 5."),
     (lambda: s.step(0.1, [10, 0]), "boundaries[1] must be a whole number of steps >= 1, got 0."),
-    (lambda: s.step(0.1, [10], -0.5), "factor must be a finite number >= 0, got -0.5."),
+    (lambda: s.step(0.1, [10], factor=-0.5), "factor must be a finite number >= 0, got -0.5."),
     (lambda: s.exponential(0.1, 0.0), "decay_rate must be a finite number > 0, got 0.0."),
-    (lambda: s.exponential(0.1, 0.9, 0), "transition_steps must be a whole number of steps >= 1"),
+    (
+        lambda: s.exponential(0.1, 0.9, transition_steps=0),
+        "transition_steps must be a whole number of steps >= 1",
+    ),
     (lambda: s.exponential(0.1, 0.9, end_value=-1), "end_value must be a finite number >= 0"),
     (lambda: s.inverse_time(0.1, -1.0), "decay_rate must be a finite number >= 0, got -1.0."),
     (lambda: s.inverse_time(0.1, power=-1.0), "power must be a finite number >= 0, got -1.0."),
-    (lambda: s.one_cycle(0.1, 10, 11), "warmup_steps must be at most total_steps, got 11 > 10."),
+    (
+        lambda: s.one_cycle(0.1, 10, warmup_steps=11),
+        "warmup_steps must be at most total_steps, got 11 > 10.",
+    ),
     (lambda: s.one_cycle(0.1, 10, init_value=-1), "init_value must be a finite number >= 0"),
     (lambda: s.warm_restarts(0.1, 0), "period must be a whole number of steps >= 1, got 0."),
     (
@@ -51,7 +60,7 @@ RANGE = [
         lambda: s.warm_restarts(0.1, 10, warmup_steps=11),
         "warmup_steps must be at most period, got 11 > 10.",
     ),
-    (lambda: s.cyclic(0.1, 0.2, 1), "period must be a whole number of steps >= 2, got 1."),
+    (lambda: s.cyclic(0.1, 0.2, period=1), "period must be a whole number of steps >= 2, got 1."),
     (
         lambda: s.wsd(0.1),
         "give total_steps or decay_start, got total_steps=None and decay_start=None",
@@ -61,9 +70,12 @@ RANGE = [
         "give total_steps or decay_start, got total_steps=10 and decay_start=5",
     ),
     (lambda: s.wsd(0.1, decay_start=5), "decay_start needs decay_steps, got None"),
-    (lambda: s.wsd(0.1, 10, 0, 11), "decay_steps must be at most total_steps, got 11 > 10."),
     (
-        lambda: s.wsd(0.1, 10, 8, 5),
+        lambda: s.wsd(0.1, 10, warmup_steps=0, decay_steps=11),
+        "decay_steps must be at most total_steps, got 11 > 10.",
+    ),
+    (
+        lambda: s.wsd(0.1, 10, warmup_steps=8, decay_steps=5),
         "warmup_steps must be at most total_steps - decay_steps, got 8 > 5.",
     ),
     (
@@ -81,8 +93,14 @@ RANGE = [
         "boundaries[0] must be at most boundaries[1], got 5 > 4.",
     ),
     (lambda: s.scale(s.constant(0.1), -1), "factor must be a finite number >= 0, got -1."),
-    (lambda: s.clip(s.constant(0.1), 1, 0), "min_value must be at most max_value, got 1 > 0."),
-    (lambda: s.clip(s.constant(0.1), 0, NAN), "max_value must be a finite number >= 0, got nan."),
+    (
+        lambda: s.clip(s.constant(0.1), 1, max_value=0),
+        "min_value must be at most max_value, got 1 > 0.",
+    ),
+    (
+        lambda: s.clip(s.constant(0.1), 0, max_value=NAN),
+        "max_value must be a finite number >= 0, got nan.",
+    ),
     (lambda: s.silver(0.0), "smoothness must be a finite number > 0, got 0.0."),
     (lambda: s.tabulate(s.constant(0.1), 0), "steps must be a whole number of steps >= 1, got 0."),
     (lambda: s.tabulate(s.constant(0.1), [-1]), "steps[0] must be a whole number of steps >= 0"),

@@ -210,8 +210,8 @@ def test_the_derivative_by_every_number_is_the_slope(name, numbers, x64):
 
 
 ENDLESS = [
-    "step(0.1, 10, 0.97, warmup_steps=7)",
-    "step(0.1, 1048576, 0.3)",
+    "step(0.1, 10, factor=0.97, warmup_steps=7)",
+    "step(0.1, 1048576, factor=0.3)",
     "exponential",
     "inverse_time",
     "warm_restarts(0.1, 10)",
@@ -353,8 +353,29 @@ def test_optax_takes_it_for_a_schedule(standard_promotion):
         np.testing.assert_allclose(update, -schedule(k), rtol=1e-6)
 
 
-def test_arguments_that_are_missing_or_unknown_are_pythons_own_errors():
-    with pytest.raises(TypeError, match="total_steps"):
+def test_a_call_that_does_not_fit_is_explained():
+    with pytest.raises(TypeError, match="missing a required argument: 'total_steps'"):
         schedules.cosine(0.1)
-    with pytest.raises(TypeError, match="decay"):
-        schedules.cosine(0.1, 10, decay=3)
+    with pytest.raises(TypeError, match=r"schedules\.cosine has no argument 'T_max'. Did you mean"):
+        schedules.cosine(0.1, T_max=3)
+
+
+@pytest.mark.parametrize(
+    "name", sorted({case.name for case in CASES} | PUT_TOGETHER | OF_THEIR_OWN)
+)
+def test_what_comes_after_two_arguments_is_passed_by_name(name):
+    factory = getattr(schedules, name)
+    parameters = inspect.signature(factory).parameters.values()
+    assert sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) <= 2
+    with pytest.raises(TypeError, match=f"schedules.{name} takes . arguments by position, got 3"):
+        factory(1.0, 100, 10)
+
+
+def test_the_refusal_names_what_a_third_argument_may_have_meant():
+    with pytest.raises(TypeError, match=r"pass the others by name \(end_value and warmup_steps\)"):
+        schedules.cosine(1e-3, 100, 10)
+
+
+@pytest.mark.parametrize("huge", [10**12, np.int64(10**12)])
+def test_a_huge_integer_is_a_learning_rate_like_any_other(huge):
+    assert schedules.constant(huge)(3) == schedules.constant(1e12)(3) == np.float32(1e12)

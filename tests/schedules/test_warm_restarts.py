@@ -69,7 +69,7 @@ def test_every_peak_is_the_last_one_scaled(factor, period):
 def test_one_cycle_is_the_cosine():
     ks = np.arange(60)
     once = s.warm_restarts(0.1, 40, end_value=0.01, cycles=1, warmup_steps=7)
-    np.testing.assert_array_equal(once(ks), s.cosine(0.1, 40, 0.01, warmup_steps=7)(ks))
+    np.testing.assert_array_equal(once(ks), s.cosine(0.1, 40, end_value=0.01, warmup_steps=7)(ks))
 
 
 def test_cycles_are_cosines_joined():

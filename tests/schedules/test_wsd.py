@@ -26,7 +26,7 @@ def phases(draw):
 @given(peak=positive_rates, phases=phases())
 def test_it_climbs_stays_and_falls(shape, peak, phases):
     total, warmup, decay = phases
-    schedule = s.wsd(peak, total, warmup, decay, shape=shape)
+    schedule = s.wsd(peak, total, warmup_steps=warmup, decay_steps=decay, shape=shape)
     values = np.asarray(schedule(KS))
     assert climbs(values[: total - decay]) and falls(values[total - decay :])
     assert (values[warmup : total - decay] == peak).all() and (values[total:] == 0).all()
@@ -45,11 +45,13 @@ def test_its_fall_starts_from_the_rate_in_force(start, decay, warmup):
 
 
 def test_without_decay_steps_a_fifth_of_the_whole_falls():
-    np.testing.assert_array_equal(s.wsd(1.0, 40)(KS), s.wsd(1.0, 40, 0, 8)(KS))
+    np.testing.assert_array_equal(
+        s.wsd(1.0, 40)(KS), s.wsd(1.0, 40, warmup_steps=0, decay_steps=8)(KS)
+    )
 
 
 def test_the_whole_or_the_start_says_the_same():
-    whole = s.wsd(1.0, 40, 5, 10, init_value=0.5, end_value=0.25)
+    whole = s.wsd(1.0, 40, warmup_steps=5, decay_steps=10, init_value=0.5, end_value=0.25)
     start = s.wsd(
         1.0, warmup_steps=5, decay_steps=10, decay_start=30, init_value=0.5, end_value=0.25
     )

@@ -37,20 +37,20 @@ def rates_that_fall(
     twos = np.array([(j & -j).bit_length() - 1 for j in range(1, 62)])  # powers of 2 in k + 1
     return off_their_formulas(
         {
-            "a drop at 10 and 30": (step(2.0, [10, 30], 0.1), 2 * 0.1**drops),
-            "a drop every 7 steps": (step(2.0, 7, 0.5), 2 * 0.5 ** (k // 7)),
-            "exponential": (exponential(2.0, 0.5, 4), 2 * 0.5 ** (k / 4)),
+            "a drop at 10 and 30": (step(2.0, [10, 30], factor=0.1), 2 * 0.1**drops),
+            "a drop every 7 steps": (step(2.0, 7, factor=0.5), 2 * 0.5 ** (k // 7)),
+            "exponential": (exponential(2.0, 0.5, transition_steps=4), 2 * 0.5 ** (k / 4)),
             "exponential, at least .1": (
-                exponential(2.0, 0.5, 4, staircase=True, end_value=0.1),
+                exponential(2.0, 0.5, transition_steps=4, staircase=True, end_value=0.1),
                 np.maximum(2 * 0.5 ** (k // 4), 0.1),
             ),
             "1/k": (inverse_time(2.0), 2 / (1 + k)),
-            "a power of 1/k": (inverse_time(2.0, 0.1, 0.5), 2 / np.sqrt(1 + 0.1 * k)),
-            "polynomial": (polynomial(2.0, 40, 0.5, power=3.0), 0.5 + 1.5 * left**3),
-            "linear": (linear(2.0, 40, 0.5), 0.5 + 1.5 * left),
-            "cosine": (cosine(2.0, 40, 0.5), 0.5 + 1.5 * wave),
+            "a power of 1/k": (inverse_time(2.0, 0.1, power=0.5), 2 / np.sqrt(1 + 0.1 * k)),
+            "polynomial": (polynomial(2.0, 40, end_value=0.5, power=3.0), 0.5 + 1.5 * left**3),
+            "linear": (linear(2.0, 40, end_value=0.5), 0.5 + 1.5 * left),
+            "cosine": (cosine(2.0, 40, end_value=0.5), 0.5 + 1.5 * wave),
             "linear, after a warm-up": (
-                linear(2.0, 40, 0.5, warmup_steps=10),
+                linear(2.0, 40, end_value=0.5, warmup_steps=10),
                 np.where(k < 10, 2 * climbing, 0.5 + 1.5 * later),
             ),
             "silver, L = 4": (silver(4.0), (1 + (1 + np.sqrt(2)) ** (twos - 1.0)) / 4),
@@ -91,7 +91,7 @@ def rates_that_come_back(
                 1 + np.cos(np.pi * (k % 10) / 10),
             ),
             "triangles": (
-                cyclic(1.0, 3.0, 10, peak_factor=0.5),
+                cyclic(1.0, 3.0, period=10, peak_factor=0.5),
                 1 + 2 * 0.5 ** (k // 10) * triangle,
             ),
             "one cycle": (
@@ -107,7 +107,7 @@ def rates_that_come_back(
                 2 * np.minimum(np.minimum(k / 5, 1), np.clip((50 - k) / 10, 0, 1)),
             ),
             "a warm-up": (
-                warmup(fading, 20, 0.5),
+                warmup(fading, 20, init_value=0.5),
                 np.where(k < 20, 0.5 + 1.5 * k / 20, 2 * 0.9**later),
             ),
             "joined at 20": (join([flat, fading], [20]), np.where(k < 20, 3, 2 * 0.9**later)),

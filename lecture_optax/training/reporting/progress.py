@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..._core import validate
 from ..loop.run import Event
 
 
@@ -248,9 +249,8 @@ def clock_words(seconds: float) -> str:
 
 def display_for(progress: Any) -> Display | None:
     """Return the display that fits where this process writes, or None."""
-    if progress not in (True, False, None):
-        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
-    if progress is False or (progress is None and os.environ.get("CI")):
+    validate.switch(or_none=True, progress=progress)
+    if os.environ.get("CI") if progress is None else not progress:
         return None
     if (shell := _notebook()) is not None:
         return NotebookDisplay(shell)
