@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from ._core import validate
 from ._core.block import block, refuse_leaves_without_gradient
+from ._core.current import states_in
 from ._core.describe import described
 from ._core.dtypes import cast_like, default_float, scale, widen, zeros_like
 from ._core.types import OptState, Scalar, Transformation
@@ -105,8 +106,7 @@ def averaged(state: OptState, params: Any) -> Any:
 
 def averages_in(state: OptState) -> list[AverageIteratesState]:
     """Return every state of `average_iterates` in a state, at any depth."""
-    nodes = jax.tree.leaves(state, is_leaf=_is_average)
-    return [node for node in nodes if _is_average(node)]
+    return states_in(state, AverageIteratesState)
 
 
 def _include(state: AverageIteratesState, params: Any) -> Any:
@@ -138,7 +138,3 @@ def _fill(state: AverageIteratesState, result: Any, params: Any) -> Any:
             "params has another tree than the average that was kept: pass the parameters as the "
             "wrapped optimizer sees them (under optax.flatten that is one vector)."
         ) from error
-
-
-def _is_average(x: Any) -> bool:
-    return isinstance(x, AverageIteratesState)

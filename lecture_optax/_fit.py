@@ -87,6 +87,8 @@ def fit(
     - `valid`: the validation set, (x, y).
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
       the library's default, which another version may change; `result.optimizer_source` names it.
+      Schedule-free methods are evaluated, and their weights returned, at
+      `optax.contrib.schedule_free_eval_params`; a checkpoint keeps those of the training.
     - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
       rounded up.
     - `batch_size`: the number of examples of a batch, min(64, examples) by default.
@@ -132,7 +134,8 @@ def fit(
     is a directory for it; a second Ctrl-C stops at once.
 
     **Warns** of validation examples that are trained on, a schedule of another length than the run,
-    an optimizer that climbs, and a loss that is a sum over the batch.
+    an optimizer that climbs or has no effect on values that are not finite, and a loss that is a
+    sum over the batch.
 
     ```python
     >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
@@ -223,6 +226,5 @@ def fit(
             callbacks=callbacks,
             hooks=[shown, *written, *hooks],
         )
-    needs_average = keep == "average" or bool(average)
-    settle = batch_statistics_for(run, prepared.source) if needs_average else None
-    return result_of(run, keep, prepared.optimizer_source, 1.0, settle)
+    settle, source = batch_statistics_for(run, prepared.source), prepared.optimizer_source
+    return result_of(run, keep, source, 1.0, settle, is_averaged=bool(average))

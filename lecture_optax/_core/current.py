@@ -64,6 +64,12 @@ def current(state: OptState) -> Current:
     )
 
 
+def states_in(state: OptState, *kinds: type) -> list[Any]:
+    """Return every state of some kinds, at any depth of an optimizer's state."""
+    nodes = jax.tree.leaves(state, is_leaf=lambda x: isinstance(x, kinds))
+    return [node for node in nodes if isinstance(node, kinds)]
+
+
 def _read(node: Any, path: str, label: str, rates: dict, counts: list, emitted: list) -> None:
     """Walk the named tuples of a state; parameter-like subtrees have none of the field names.
 

@@ -217,11 +217,12 @@ def transformation(**arguments: Any) -> None:
     """Require gradient transformations."""
     for name, value in arguments.items():
         if not isinstance(value, optax.GradientTransformation):
-            advice = (
-                "Is a factory missing its call, as in adam instead of adam(1e-3)?"
-                if callable(value)
-                else "Build one: lo.adam(1e-3), say."
-            )
+            if hasattr(value, "gradient_transformation"):
+                advice = f"Pass {type(value).__name__}(...).gradient_transformation()."
+            elif callable(value):
+                advice = "Is a factory missing its call, as in adam instead of adam(1e-3)?"
+            else:
+                advice = "Build one: lo.adam(1e-3), say."
             raise TypeError(
                 f"{name} must be a gradient transformation, a pair (init, update), got {value!r}. "
                 f"{advice}"

@@ -23,7 +23,14 @@ from ..training.loop.sources import ArraySource
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
 from ..training.result import Kept, Result as FitResult
-from .population.arms import OPTIMIZERS, Arm, OptimizerFactory, arm_optimizer, standalone_optimizer
+from .population.arms import (
+    OPTIMIZERS,
+    Arm,
+    OptimizerFactory,
+    arm_members,
+    arm_optimizer,
+    standalone_optimizer,
+)
 from .population.held_out import HeldOut, holdout_split, plan_evaluations
 from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
@@ -120,6 +127,7 @@ def run(
             seed=seed,
             hyperparams=Arm(0, 0).hyperparams(steps),
             split=lambda problem: holdout_split(problem, seed),
+            arms=arm_members(optimizers, wrap, steps),
         )
         race = _race(prepared, budget)
         saver = saver_of(race, tried, wrap, seed, checkpoint)

@@ -8,16 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import jax
+import optax
 from jax.sharding import Mesh
 
 from .._core import validate
+from .._core.dtypes import widen
 from .._core.extras import warn
 from ._trees import is_stream, n_rows
 from .checks.arguments import check_seed
 from .checks.data import check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
-from .checks.optimizer import check_complex_parameters
+from .checks.optimizer import (
+    check_complex_parameters,
+    check_search,
+    check_update,
+    climb_message,
+    small_state,
+)
 from .checks.targets import check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
@@ -63,6 +72,7 @@ def prepare(
     mesh: Mesh | None = None,
     stream: IterableSource | None = None,
     split: Callable[[Problem], Problem] = lambda problem: problem,
+    arms: Mapping[str, optax.GradientTransformation] | None = None,
 ) -> Prepared:
     """Check a problem and an optimizer, and put both on the device.
 
@@ -70,6 +80,7 @@ def prepare(
 
     - `stream`: the iterable whose first batch is the problem's training data.
     - `split`: holds out validation data, after the data have been checked.
+    - `arms`: for a search, the optimizers of which `tx` selects one, by name.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together.
 
@@ -96,6 +107,11 @@ def prepare(
     check_targets(given, carry.params, carry.model_state, size)
     check_loss(given, carry.params, carry.model_state, size)
     check_complex_parameters(program.optimizer, carry.params, carry.opt_state)
+    if arms is None:
+        gradient = widen(carry.params) if accumulate > 1 else carry.params
+        check_update("tx", program.optimizer, gradient, carry, loops=stream is None)
+    else:
+        _check_arms(arms, carry)
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
@@ -103,6 +119,16 @@ def prepare(
     is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
     source = stream or ArraySource(train, sample_weight, is_slow)
     return Prepared(problem, program, carry, source, valid, total, optimizer_source)
+
+
+def _check_arms(arms: Mapping[str, optax.GradientTransformation], carry: Carry) -> None:
+    """Check the optimizers of a search one by one: its own program shows them as one."""
+    check_search(carry.opt_state)
+    for name, tx in arms.items():
+        first = carry._replace(opt_state=jax.eval_shape(tx.init, carry.params))
+        check_update(f"optimizers[{name!r}]", tx, carry.params, first)
+        if message := climb_message(tx, carry.params, small_state(tx, carry.params)):
+            warn(f"optimizers[{name!r}]: {message}")
 
 
 def size_and_steps(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from .._core.extras import warn
-from .loop.evaluation import averaged_params
+from .loop.evaluation import averaged_params, evaluated_weights
 from .loop.run import History, Run
 from .reporting.plots import plot
 from .reporting.summary import report
@@ -109,12 +109,14 @@ def result_of(
     keep: str,
     optimizer_source: str,
     cost: float,
-    statistics_for: Callable[[Any], Any] | None = None,
+    statistics_for: Callable[[Any], Any],
+    *,
+    is_averaged: bool,
 ) -> Result:
-    """Return the result of a finished run: the best parameters of all evaluations, or the last.
+    """Return the result of a finished run: the weights that `keep` names.
 
-    `statistics_for`: returns the model state of averaged parameters. With it, the last parameters
-    are averaged.
+    - `statistics_for`: returns the model state that belongs to other parameters than the last.
+    - `is_averaged`: whether the average stands for the last parameters.
     """
     problem, best = run.program.problem, run.best
     if keep == "best" and best is None:
@@ -127,11 +129,11 @@ def result_of(
     if keep == "best" and best is not None:
         params, model_state = best.params, best.model_state
         kept = Kept(best.step, best.is_average)
-    elif statistics_for is not None:
+    elif keep == "average" or is_averaged:
         params = averaged_params(run.carry)
         model_state, kept = statistics_for(params), Kept(run.step, is_average=True)
     else:
-        params, model_state = run.carry.params, run.carry.model_state
+        params, model_state = evaluated_weights(run.carry, statistics_for)
         kept = Kept(run.step)
     predict = problem.functions.predict
     return Result(

@@ -13,7 +13,7 @@ from ...training.loop.evaluation import evaluation_steps
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
-from ..population.arms import OptimizerFactory, arm_optimizer
+from ..population.arms import OptimizerFactory, arm_members, arm_optimizer
 from ..population.held_out import holdout_split
 from .finished import FinishedRuns
 from .grid import Decay, Key, make_grid
@@ -96,6 +96,7 @@ def sweep(
         batch_size=batch_size,
         hyperparams=grid.hyperparams(next(iter(grid)), steps),
         split=holdout_split,
+        arms=arm_members(grid.own, wrap, steps),
     )
     program = prepared.program
     starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}

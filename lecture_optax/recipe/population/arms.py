@@ -130,6 +130,16 @@ def standalone_optimizer(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> T
     return chain(without_average(optimizer, wrap, rate), average_iterates(ETA))
 
 
+def arm_members(
+    optimizers: Mapping[str, OptimizerFactory] | None, wrap: Any, steps: int
+) -> dict[str, optax.GradientTransformation]:
+    """Return the optimizer of every kind of arm, without the average of the weights."""
+    rate = wsd(Arm(0, 0).rate, decay_start=steps, decay_steps=1)
+    return {
+        name: without_average(make, wrap, rate) for name, make in (optimizers or OPTIMIZERS).items()
+    }
+
+
 def without_average(
     optimizer: OptimizerFactory, wrap: Any, rate: Any
 ) -> optax.GradientTransformation:

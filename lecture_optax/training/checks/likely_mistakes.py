@@ -11,15 +11,18 @@ from .._cached import cached
 from .._trees import n_rows, take_rows
 from ..problem import Problem
 from .data import overlap_message
-from .optimizer import climb_message, horizon_messages
+from .optimizer import climb_message, ended_first_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
-    """Return warnings about an optimizer that climbs, a schedule of another length than the run,
-    validation examples that are trained on, and a loss that is a sum or has an entry per pair."""
+    """Return warnings about an optimizer that climbs or would skip what is not finite, a schedule
+    of another length than the run, validation examples that are trained on, and a loss that is a
+    sum or has an entry per pair.
+    """
     found = [
         *horizon_messages(optimizer, steps),
         climb_message(optimizer, carry.params, carry.opt_state),
+        ended_first_message(carry.opt_state),
         overlap_message(problem.train, problem.valid),
         sum_message(problem, carry.params, carry.model_state),
         square_message(problem, carry.params, carry.model_state),

@@ -7,8 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
 from ..._average import averaged, averages_in
+from ..._core.current import states_in
+from ..._core.dtypes import as_array, cast_like, widen
 from ..._energy import energy
 from .._cached import cached
 from .._trees import checksum, n_rows
@@ -83,11 +87,12 @@ def evaluate_run(
 
     The candidates are the parameters and, where the optimizer keeps one, their average.
 
-    `statistics_for`: returns the model state that belongs to averaged parameters.
+    `statistics_for`: returns the model state that belongs to other parameters than the last.
     """
-    raw = evaluate(examples, carry.params, carry.model_state, data, poll)
+    params, model_state = evaluated_weights(carry, statistics_for)
+    raw = evaluate(examples, params, model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
-    candidates = [(carry.params, carry.model_state, raw["loss"], False)]
+    candidates = [(params, model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
         params = averaged_params(carry)
         model_state = statistics_for(params)
@@ -103,6 +108,35 @@ _averaged = jax.jit(averaged)
 def averaged_params(carry: Carry) -> Any:
     """Return the average that the optimizer's state keeps; compiled, so always the same bits."""
     return _averaged(carry.opt_state, carry.params)
+
+
+def evaluated_weights(carry: Carry, statistics_for: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """Return the parameters at which a run is evaluated, and their model state.
+
+    They are those of the carry, except for schedule-free methods, which take their gradients at
+    other points.
+    """
+    if not states_in(carry.opt_state, ScheduleFreeState):
+        return carry.params, carry.model_state
+    params = _schedule_free(carry.opt_state, carry.params)
+    return params, statistics_for(params)
+
+
+@jax.jit
+def _schedule_free(opt_state: Any, params: Any) -> Any:
+    def leaf(z, p):
+        if isinstance(z, optax.MaskedNode):
+            return p
+        state = each._replace(b1=as_array(each.b1, p.dtype), z=as_array(z, p.dtype))
+        return schedule_free_eval_params(state, p)
+
+    def is_masked(x):
+        return isinstance(x, optax.MaskedNode)
+
+    result = widen(params)
+    for each in states_in(opt_state, ScheduleFreeState):
+        result = jax.tree.map(leaf, each.z, result, is_leaf=is_masked)
+    return cast_like(result, params)
 
 
 def update_best(best: Best | None, candidates: Sequence[Any], step: int) -> Best | None:

@@ -256,6 +256,13 @@ def climbs(tx):
         return climb_message(tx, params, tx.init(params))
 
 
+def needs_the_value():
+    def update(updates, state, params=None, *, value, **extra):
+        return jax.tree.map(lambda g: value * g, updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
 UPHILL = {
     "a negative rate": optax.adam(-0.1),
     "no minus sign": optax.chain(optax.scale_by_adam(), optax.scale(0.1)),
@@ -265,6 +272,13 @@ UPHILL = {
         lo.adam(0.1), optax.scale_by_learning_rate(0.5)
     ),
     "a change of sign": optax.chain(optax.scale(-1.0), optax.sgd(0.1)),
+    "no rate and no minus sign": optax.scale_by_adam(),
+    "an update of 0 first": optax.contrib.scale_by_adopt(),
+    "a warm-up": optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(lambda k: 0.1 * k)),
+    "micro-steps": optax.MultiSteps(optax.adam(-0.1), 30).gradient_transformation(),
+    "needs the value": needs_the_value(),
+    "ours without a rate": lo.chain(lo.first_moment(0.9), lo.bias_correction(0.9)),
+    "ours with the sign kept": lo.scale_by_learning_rate(0.1, flip_sign=False),
 }
 
 
@@ -275,13 +289,6 @@ def test_an_optimizer_that_climbs_is_warned_of(name):
 
 def only(name):
     return {layer: layer == name for layer in LABELS}
-
-
-def needs_the_value():
-    def update(updates, state, params=None, *, value, **extra):
-        return jax.tree.map(lambda g: value * g, updates), state
-
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
 DOWNHILL = {
@@ -301,9 +308,8 @@ DOWNHILL = {
 }
 NO_VERDICT = {
     "a line search": optax.lbfgs(),
-    "needs the value": needs_the_value(),
     "a warm-up": optax.adam(lambda k: 0.1 * k),
-    "micro-steps": optax.MultiSteps(optax.adam(-0.1), 2).gradient_transformation(),
+    "noise": optax.chain(optax.sgd(0.1), optax.add_noise(1.0, 0.55, 0)),
     "not finite": optax.sgd(np.inf),
 }
 
