@@ -8,6 +8,7 @@ import jax
 
 from .._core.extras import warn
 from .loop.evaluation import averaged_params, evaluated_weights
+from .loop.nonfinite import STATE, NonFiniteError, StateWatch
 from .loop.run import History, Run
 from .reporting.plots import plot
 from .reporting.summary import report
@@ -135,6 +136,9 @@ def result_of(
     else:
         params, model_state = evaluated_weights(run.carry, statistics_for)
         kept = Kept(run.step)
+    if leaf := StateWatch(run.carry.model_state).fault(model_state):
+        words = f"{STATE} {leaf} is not finite for the parameters of {kept}. Try keep='last'."
+        raise NonFiniteError(words, run, run.step, STATE)
     predict = problem.functions.predict
     return Result(
         model=problem.export(params, model_state),

@@ -17,7 +17,7 @@ from ...training.compiled.program import Program
 from ...training.compiled.step import Carry, rate_of
 from ...training.curves.learning_curve import FailedStep, LearningCurve
 from ...training.loop.advance import advance_until
-from ...training.loop.nonfinite import inspect_step
+from ...training.loop.nonfinite import STATE, StateWatch, inspect_step
 from ...training.loop.run import Source
 from ...training.preparation import prepare
 from ...training.problem import as_problem
@@ -32,7 +32,10 @@ def run_branch(
     """Continue a run with its updates multiplied by `factor`, for `steps` or until it fails."""
     program = dataclasses.replace(program, hyperparams=as_data({"factor": factor}))
     begin, failed = int(np.asarray(start.step)), None
-    _, records, failure, _ = advance_until(program, source, copied(start), begin + steps)
+    watch = StateWatch(start.model_state)
+    carry, records, failure, _ = advance_until(program, source, copied(start), begin + steps)
+    if leaf := watch.fault(carry.model_state):
+        failed = FailedStep(steps, STATE, leaf)
     if failure is not None:
         failed = _failed_step(program, source, start, failure.step - begin, failure.quantity)
     return LearningCurve(

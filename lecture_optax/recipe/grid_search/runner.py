@@ -11,6 +11,7 @@ also round differently, so `Result.code` would not reproduce the bits.
 """
 
 import dataclasses
+import functools
 import math
 import os
 import time
@@ -30,6 +31,7 @@ from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.evaluation import averaged_params, evaluate
+from ...training.loop.nonfinite import StateWatch
 from ...training.loop.run import Source
 from ..population.held_out import DIVERGED
 from ..population.population import SHARE, bytes_of, free_bytes
@@ -96,8 +98,8 @@ class Runs:
         carry, losses = self.first(key), []
         for step in self.evaluations:
             carry, _, failure, _ = advance_until(program, self.source, carry, step)
-            if failure is not None:
-                return row_of(key, losses, failure.step)
+            if failure is not None or self._watch.fault(carry.model_state):
+                return row_of(key, losses, failure.step if failure else step)
             losses.append((step, *self.evaluation(carry)))
         return row_of(key, losses, None)
 
@@ -114,6 +116,8 @@ class Runs:
                 now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))
                 failed, done = np.minimum(failed, now), done + steps
             for i, lane in enumerate(_split(carry)):
+                if np.isinf(failed[i]) and self._watch.fault(lane.model_state):
+                    failed[i] = step
                 if np.isinf(failed[i]):
                     losses[i].append((step, *self.evaluation(lane)))
         ends = [None if np.isinf(step) else int(step) for step in failed]
@@ -176,6 +180,10 @@ class Runs:
             **dict(arrays_of({"train": self.source.data, "valid": self.valid})),
             **identity_of_program(program, self.first(key), self.valid),
         }
+
+    @functools.cached_property
+    def _watch(self) -> StateWatch:
+        return StateWatch(next(iter(self.starts.values())).model_state)
 
     def _hyperparams(self, key: Key) -> dict[str, Any]:
         return as_data(self.grid.hyperparams(key, self.steps))

@@ -6,6 +6,7 @@ differences between arms are paired.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from ...training.compiled.program import Program
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.loop import next_length
-from ...training.loop.nonfinite import first_nonfinite_leaf
+from ...training.loop.nonfinite import STATE, StateWatch, first_nonfinite_leaf
 from ...training.loop.run import Source
 from .arms import Arm
 from .curve import Curve
@@ -148,8 +149,14 @@ class Population:
             self._chunk(program, member, member.carry, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.log.poll()
+        if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
+            curve.failed, curve.leaf = (curve.step, STATE), leaf  # as the loss was finite
         sums = curve.gradients, curve.updates
         return [curve.step, curve.failed, curve.leaf, *sums, self.spent]
+
+    @functools.cached_property
+    def _watch(self) -> StateWatch:
+        return StateWatch(self.start.model_state)
 
     def _replay(self, curve: Curve, outcome: list[Any]) -> None:
         curve.step, failed, curve.leaf, curve.gradients, curve.updates, self.spent = outcome

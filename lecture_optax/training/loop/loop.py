@@ -8,12 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._trees import copied
 from ..compiled.program import CHUNK
 from ..compiled.step import Carry
 from .advance import advance_until
 from .batch_statistics import batch_statistics_for
 from .evaluation import evaluate_run, update_best
-from .nonfinite import Failure, NonFiniteError, nonfinite_cause, nonfinite_message
+from .nonfinite import (
+    STATE,
+    Failure,
+    NonFiniteError,
+    StateWatch,
+    last_finite,
+    nonfinite_cause,
+    nonfinite_message,
+    state_message,
+)
 from .run import Callback, Event, Hook, Run, Source
 
 SECONDS = 0.25
@@ -43,6 +53,7 @@ def run_loop(
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
     length, records, backup = 1, {}, _Backup.of(run)
+    watch = StateWatch(run.carry.model_state)
     while True:
         line = _evaluate(run, source, poll) if not run.is_evaluated else None
         run.stopped = _stopped(run, callbacks) if line else None  # asked once, resumed or not
@@ -55,7 +66,7 @@ def run_loop(
         if backup.is_old:
             backup = _Backup.of(run)
         began = time.perf_counter()
-        records = _chunk(run, source, steps, backup)
+        records = _chunk(run, source, steps, backup, watch)
         length = next_length(steps, length, time.perf_counter() - began)
 
 
@@ -74,12 +85,17 @@ class _Backup(NamedTuple):
         return time.perf_counter() - self.time > BACKUP_SECONDS
 
 
-def _chunk(run: Run, source: Source, steps: int, backup: _Backup) -> dict[str, np.ndarray]:
+def _chunk(
+    run: Run, source: Source, steps: int, backup: _Backup, watch: StateWatch
+) -> dict[str, np.ndarray]:
     """Take `steps` steps, and return their records."""
-    done = advance_until(run.program, source, run.carry, run.step + steps)
+    before = run.step
+    done = advance_until(run.program, source, run.carry, before + steps)
     run.carry = done.carry
     if done.failure is not None:
         raise _failed(run, source, backup, done.records, done.failure)
+    if leaf := watch.fault(run.carry.model_state):
+        raise _state_failed(run, source, backup, done.records, before, watch, leaf)
     run.history.blocks.append(done.records)
     if run.step in run.evaluations:  # fixed steps: chunks end where the clock says
         run.history.ratios.append((run.step, np.asarray(done.ratios)))
@@ -100,6 +116,31 @@ def _failed(
         run.history.cut(run.step)
     message += f" The parameters are those of step {run.step}."
     return NonFiniteError(message, run, failure.step - 1, failure.quantity)
+
+
+def _state_failed(
+    run: Run,
+    source: Source,
+    backup: _Backup,
+    records: dict[str, np.ndarray],
+    before: int,
+    watch: StateWatch,
+    leaf: str,
+) -> NonFiniteError:
+    """Return the run to its last step with a finite model state, or else to its backup."""
+    end, run.carry = run.step, backup.carry
+    if source.data is not None:
+
+        def advance(carry, step):
+            return advance_until(run.program, source, copied(carry), step).carry
+
+        run.carry = last_finite(advance, advance(run.carry, before), end, watch)
+        run.history.blocks.append(records)
+        before = run.step
+    run.history.cut(run.step)
+    message = state_message(leaf, before, float(records["loss"][-1]))
+    message += f" The parameters are those of step {run.step}."
+    return NonFiniteError(message, run, before, STATE)
 
 
 def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.dtypes import dtype_of
 from .._cached import cached
 from .._trees import by_path, n_rows, take_rows
 from ..compiled.program import Compiled, Program
@@ -21,7 +22,7 @@ class NonFiniteError(FloatingPointError):
     - `run`: the run before that step. A run on an iterable of batches is returned as it was up to a
       few seconds earlier, because the batches cannot be read again: see `run.step`.
     - `step`: the number of finite steps.
-    - `quantity`: "loss", "grad_norm", "update_norm" or "a parameter".
+    - `quantity`: "loss", "grad_norm", "update_norm", "a parameter" or "the model state".
     """
 
     def __init__(self, message: str, run: Run, step: int, quantity: str):
@@ -93,6 +94,73 @@ def first_nonfinite_leaf(params: Any) -> str:
     """Return the key path of the first leaf with a number that is not finite, or ""."""
     wide = ((path, np.asarray(x, np.complex128)) for path, x in by_path(params).items())
     return next((path for path, x in wide if not np.isfinite(x).all()), "")
+
+
+STATE = "the model state"
+"""The quantity of a failure where the loss is finite and the state of the model is not."""
+
+
+class StateWatch:
+    """Tells which leaf of a model's state is not finite, though the loss may be.
+
+    BatchNorm trains with the statistics of the batch, and only an evaluation reads its state.
+    Entries that are infinite at the start are allowed: the -inf of a mask, or of a maximum.
+    """
+
+    def __init__(self, model_state: Any):
+        found = _floats(model_state)
+        self._allowed = [None] * len(found)
+        if self.fault(model_state):
+            self._allowed = [jnp.isinf(x) for x in found.values()]
+
+    def fault(self, model_state: Any) -> str:
+        """Return the path of the first leaf that is not finite, or ""."""
+        found = _floats(model_state)
+        if not found:
+            return ""
+        finite = jax.device_get(_are_finite(list(found.values()), self._allowed))
+        return next((path for path, x in zip(found, finite, strict=True) if not x), "")
+
+
+@jax.jit
+def _are_finite(leaves: list[Any], allowed: list[Any]) -> jax.Array:
+    def is_finite(x, mask):
+        finite = jnp.isfinite(x)
+        return jnp.all(finite if mask is None else finite | (mask & jnp.isinf(x)))
+
+    return jnp.stack(list(map(is_finite, leaves, allowed)))
+
+
+def _floats(tree: Any) -> dict[str, Any]:
+    leaves = by_path(tree).items()
+    return {path: x for path, x in leaves if jnp.issubdtype(dtype_of(x), jnp.inexact)}
+
+
+def state_message(leaf: str, step: int, loss: float) -> str:
+    """Return which leaf of the state was not finite after so many steps, and what to look for."""
+    return (
+        f"{STATE} {leaf} was not finite at step {step}, while the loss was ({loss:.4g}): a "
+        "training step need not read the state that an evaluation reads. Look for inputs out of "
+        "scale, and for an overflow or log, sqrt or division at 0 where the model updates its "
+        "state."
+    )
+
+
+def last_finite(
+    advance: Callable[[Carry, int], Carry], carry: Carry, end: int, watch: StateWatch
+) -> Carry:
+    """Return the last carry before step `end` whose model state is finite, as that of `carry` is.
+
+    `advance` takes a copy of a carry to a step.
+    """
+    while end - int(np.asarray(carry.step)) > 1:
+        middle = (end + int(np.asarray(carry.step))) // 2
+        trial = advance(carry, middle)
+        if watch.fault(trial.model_state):
+            end = middle
+        else:
+            carry = trial
+    return carry
 
 
 def inspect_step(program: Program, carry: Carry) -> tuple[str, str]:
