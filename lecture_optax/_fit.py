@@ -81,10 +81,11 @@ def fit(
       state), or a `training.Problem`, which has its own data and loss.
     - `data`: (x, y), two trees of arrays with the examples along the first axis; or, for data that
       do not fit into memory, an iterable of such batches of one shape: a data loader, a Grain
-      dataset, or a generator.
+      dataset, a list, or a generator. Tables (pandas, Polars), tensors of PyTorch, sparse matrices
+      and lists of numbers are converted to arrays.
     - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
       (prediction, target) that returns one number per example.
-    - `valid`: the validation set, (x, y).
+    - `valid`: the validation set, (x, y), or a loader of batches with a length.
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
       the library's default, which another version may change; `result.optimizer_source` names it.
       Schedule-free methods are evaluated, and their weights returned, at
@@ -172,7 +173,7 @@ def fit(
         check_beside_a_budget(
             {
                 "sample_weight": sample_weight is not None,
-                "an iterable of batches": stream is not None,
+                "iterable of batches": stream is not None,
                 "accumulate": accumulate != 1,
                 "average": average,
                 "callbacks": len(callbacks),

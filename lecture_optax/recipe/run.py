@@ -22,7 +22,7 @@ from ..training.loop.run import History
 from ..training.loop.sources import ArraySource
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
-from ..training.result import Kept, Result as FitResult
+from ..training.result import Kept, Predictor, Result as FitResult
 from .population.arms import (
     OPTIMIZERS,
     Arm,
@@ -174,7 +174,6 @@ def _result(
     if arm.decay is not None:
         start, end = arm.decay
         rate = wsd(rate, decay_start=start, decay_steps=end - start)
-    predict = problem.functions.predict
     return Result(
         export=problem.export,
         params=population.on_device(weights.params),
@@ -186,7 +185,7 @@ def _result(
         history={arm: member.curve for arm, member in population.members.items()},
         selection=selection,
         explanation=why,
-        predictor=predict and jax.jit(predict),
+        predictor=problem.functions.predict and Predictor(problem),
         measure=measure_stability(population, problem, optimizers, wrap, arm) if found else None,
     )
 

@@ -1,7 +1,7 @@
 """Trees of arrays: their kinds, checksums and row counts, and copies that may be donated."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -64,7 +64,9 @@ def checksum(x: Any) -> int:
 
 def is_stream(data: Any) -> bool:
     """Return whether data are an iterable of batches, and not a tree of arrays."""
-    is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str)
+    if isinstance(data, Iterator):
+        return True
+    is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str | bytes | Mapping)
     return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
 
 

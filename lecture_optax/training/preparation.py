@@ -6,6 +6,7 @@ them refuse the same mistakes in the same words.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from .._core.dtypes import widen
 from .._core.extras import warn
 from ._trees import is_stream, n_rows
 from .checks.arguments import check_seed
-from .checks.data import check_rows
+from .checks.data import check_batch, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
 from .checks.optimizer import (
@@ -27,10 +28,11 @@ from .checks.optimizer import (
     climb_message,
     small_state,
 )
-from .checks.targets import check_targets
+from .checks.targets import check_one_target, check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
+from .conversion.arrays import as_arrays
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
@@ -87,6 +89,7 @@ def prepare(
     **Warns** of likely mistakes: see `checks.likely_mistakes`.
     """
     check_seed(seed=seed)
+    sample_weight = as_arrays(sample_weight, "sample_weight")
     size, total = size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)
     given = replace(problem, train=with_automatic_axes(problem.train))  # a check slices rows
     problem = split(given)
@@ -104,7 +107,7 @@ def prepare(
         mesh=mesh,
     )
     carry = program.init(seed)
-    check_targets(given, carry.params, carry.model_state, size)
+    check_target_of = check_targets(given, carry.params, carry.model_state, size)
     check_loss(given, carry.params, carry.model_state, size)
     check_complex_parameters(program.optimizer, carry.params, carry.opt_state)
     if arms is None:
@@ -112,6 +115,9 @@ def prepare(
         check_update("tx", program.optimizer, gradient, carry, loops=stream is None)
     else:
         _check_arms(arms, carry)
+    if stream is not None:
+        is_pair = given.per_example is not None
+        stream.checks = (partial(check_batch, pairs=is_pair), check_target_of)
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
@@ -148,6 +154,7 @@ def size_and_steps(
         )
     is_pair = problem.per_example is not None
     check_rows(problem.train, problem.valid, sample_weight, pairs=is_pair)
+    check_one_target(problem)
     rows = n_rows(problem.train)
     size = checked_batch_size(batch_size, rows, accumulate)
     if (steps is None) == (epochs is None):

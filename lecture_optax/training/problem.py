@@ -12,10 +12,15 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from .._core.extras import warn
 from .._core.types import DTypeLike
 from .._core.validate import in_words
+from ._trees import is_stream
 from .adapters import MODEL_ADAPTERS, equinox, functions as plain, linen, nnx
 from .adapters.model import Adapter, Functions, ModelAdapter, computing_in, functions_of
+from .conversion.arrays import as_arrays
+from .conversion.batches import joined, pair_as_arrays
+from .conversion.columns import Columns, check_columns, columns_of, order_message
 from .losses import Loss, Metrics, loss_named, metrics_named
 
 
@@ -35,6 +40,7 @@ class Problem:
     - `adapter`: how this kind of model is read.
     - `per_example`: the loss of (prediction, target), where there is a model.
     - `dtype`: the dtype in which the model computes, or None for that of its parameters and data.
+    - `columns`: the labels of the columns, where the data are tables.
     """
 
     functions: Functions
@@ -45,6 +51,23 @@ class Problem:
     adapter: Adapter = plain.ADAPTER
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
     dtype: Any = None
+    columns: Columns = field(repr=False, default_factory=dict)
+
+    def __post_init__(self):
+        """Make arrays of the data: tables, tensors, lists of numbers, a loader as `valid`."""
+        columns = {**self.columns, **columns_of(self.train)}
+        check_columns(columns, columns_of(self.valid), "valid")
+        for message in filter(None, map(order_message, (self.train, self.valid))):
+            warn(message)
+        own = {"columns": columns, "train": self._arrays(self.train, "")}
+        own["valid"] = self._arrays(joined(self._arrays(self.valid, "valid"), "valid"), "valid")
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    def _arrays(self, data: Any, owner: str) -> Any:
+        if self.per_example is not None:
+            return pair_as_arrays(data, owner)
+        return data if is_stream(data) else as_arrays(data, owner or "train")
 
     @property
     def loss(self) -> Callable[..., Any]:

@@ -5,11 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
+from .._core.dtypes import dtype_of
 from .._core.extras import warn
+from ._trees import by_path
+from .conversion.arrays import as_arrays
+from .conversion.columns import check_columns, columns_of
 from .loop.evaluation import averaged_params, evaluated_weights
 from .loop.nonfinite import STATE, NonFiniteError, StateWatch
 from .loop.run import History, Run
+from .problem import Problem
 from .reporting.plots import plot
 from .reporting.summary import report
 
@@ -32,13 +38,66 @@ class Trained:
     predictor: Callable[..., Any] | None
 
     def predict(self, x: Any) -> Any:
-        """Return the model's output for examples `x`, in evaluation mode."""
+        """Return the model's output for examples `x`, or for one example, in evaluation mode.
+
+        Tables, tensors and lists are converted as for training; the columns must be the same.
+        """
         if self.predictor is None:
             raise TypeError(
                 "predict needs a predict function: pass predict=, a function of (params, x), to "
                 "Problem.from_functions."
             )
         return self.predictor(self.params, self.model_state, x)
+
+
+class Predictor:
+    """The compiled predictions of a problem, for examples as users have them.
+
+    One example, without the axis of the examples, is predicted as such.
+    """
+
+    def __init__(self, problem: Problem):
+        is_of_a_model = problem.per_example is not None
+        self.function = jax.jit(problem.functions.predict)
+        self.like = jax.tree.map(_one_row, problem.train[0]) if is_of_a_model else None
+        self.columns = problem.columns if is_of_a_model else {}
+
+    def __call__(self, params: Any, model_state: Any, x: Any) -> Any:
+        check_columns(self.columns, columns_of((x,)), "x")
+        x = as_arrays(x, "x")
+        like = self.like
+        if like is None:
+            return self.function(params, model_state, x)
+        if jax.tree.structure(x) != jax.tree.structure(like):
+            raise TypeError(
+                f"x must be like the training data, {_shapes(like)}, got {_shapes(x)}. "
+                "numpy.stack makes one array of a list of examples."
+            )
+        is_one = _axes(x) == [axes - 1 for axes in _axes(like)]
+        rows = jax.tree.map(lambda x: np.asarray(x)[None], x) if is_one else x
+        try:
+            found = self.function(params, model_state, rows)
+        except Exception as error:  # whatever the model says
+            if jax.tree.map(_one_row, rows) == like:
+                raise
+            raise ValueError(
+                f"x must be like the training data, {_shapes(like)}, got {_shapes(rows)}, and the "
+                f"model does not take it ({type(error).__name__})."
+            ) from error
+        return jax.tree.map(lambda p: p[0], found) if is_one else found
+
+
+def _one_row(x: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *np.shape(x)[1:]), dtype_of(x))
+
+
+def _axes(tree: Any) -> list[int]:
+    return [np.ndim(x) for x in jax.tree.leaves(tree)]
+
+
+def _shapes(x: Any) -> str:
+    found = {path: ["n", *map(str, np.shape(a)[1:])] for path, a in by_path(x, "x").items()}
+    return ", ".join(f"{path} of shape ({', '.join(n)})" for path, n in found.items()) or "None"
 
 
 @dataclass(frozen=True)
@@ -139,7 +198,6 @@ def result_of(
     if leaf := StateWatch(run.carry.model_state).fault(model_state):
         words = f"{STATE} {leaf} is not finite for the parameters of {kept}. Try keep='last'."
         raise NonFiniteError(words, run, run.step, STATE)
-    predict = problem.functions.predict
     return Result(
         model=problem.export(params, model_state),
         params=params,
@@ -152,6 +210,6 @@ def result_of(
         steps=run.step,
         kept=kept,
         stopped=run.stopped,
-        predictor=predict and jax.jit(predict),
+        predictor=problem.functions.predict and Predictor(problem),
         run=run,
     )

@@ -7,8 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._core.dtypes import dtype_of
-from .._trees import by_path, n_rows
+from ..._core.dtypes import default_float, dtype_of
+from .._trees import MOST, by_path, n_rows
+from ..conversion.arrays import if_cast_nan, in_short, labels_of
+from ..conversion.batches import is_pair
+
+KINDS = tuple | list | str | bytes | Mapping
+"""What has items that are no examples."""
 
 Named = dict[str, Any]
 """The arrays of a tree, by the names that the user has for them."""
@@ -42,7 +47,8 @@ def on_host(array: Any) -> np.ndarray | None:
     """Return an array on the host, in the dtype that it will have; None if it lies elsewhere."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         return None
-    return np.asarray(array).astype(dtype_of(array), copy=False)
+    with np.errstate(over="ignore"):  # to infinity
+        return np.asarray(array).astype(dtype_of(array), copy=False)
 
 
 def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
@@ -52,13 +58,21 @@ def _refuse_what_is_no_pair(name: str, rows: Any) -> None:
             f"{name} must be (x, y), the inputs and the targets of the model, got a dict: pass "
             f"({first}, {second}), or the other way round."
         )
-    if not isinstance(rows, tuple | list) or len(rows) != 2:
+    if not is_pair(rows):
         kind = f"{len(rows)} of them" if isinstance(rows, tuple | list) else type(rows).__name__
         raise TypeError(
-            f"{name} must be (x, y), the inputs and the targets of the model, got {kind}. Several "
-            "inputs are one tree: ((x1, x2), y). For a loss of the whole batch, build "
+            f"{name} must be (x, y), the inputs and the targets of the model, got {kind}. "
+            f"{_way_to_a_pair(name, rows)} For a loss of the whole batch, build "
             "training.Problem.from_functions."
         )
+
+
+def _way_to_a_pair(name: str, rows: Any) -> str:
+    if labels_of(rows) is not None:
+        return f"Pass two parts of the table: ({name}[inputs], {name}[target])."
+    if hasattr(rows, "__getitem__") and not hasattr(rows, "shape") and not isinstance(rows, KINDS):
+        return "Its items are examples: give a loader of batches, or arrays of all examples."
+    return "Several inputs are one tree: ((x1, x2), y)."
 
 
 def _refuse_what_has_no_rows(arrays: Named) -> None:
@@ -68,25 +82,23 @@ def _refuse_what_has_no_rows(arrays: Named) -> None:
             "there are no arrays in the data: give trees of arrays with the examples first."
         )
     for name, array in arrays.items():
-        shape = getattr(array, "shape", None)
-        if shape is None or len(shape) == 0:
+        shape = np.shape(array)
+        if not shape:
             raise TypeError(
-                f"{name} must be an array with the examples along its first axis, got "
-                f"{_short(array)}. A list is a tree of its items: pass numpy.asarray of it."
-            )
-        if not _is_numeric(array):
-            raise TypeError(
-                f"{name} must be an array of numbers, got {array.dtype}: turn words and categories "
-                "into numbers first."
+                f"{name} must be an array with the examples along its first axis, got one number, "
+                f"{array}: pass the arrays of all examples. One example is numpy.asarray([x]), "
+                "numpy.asarray([y])."
             )
         if shape[0] == 0:
-            raise ValueError(f"{name} has no examples, its shape is {tuple(shape)}.")
+            raise ValueError(f"{name} has no examples, its shape is {shape}.")
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} has {rows}" for name, rows in lengths.items())
+        found = ", ".join(f"{name} has {rows}" for name, rows in [*lengths.items()][:MOST])
+        more = f" and {len(lengths) - MOST} more" if len(lengths) > MOST else ""
         raise ValueError(
-            f"all arrays must have the same number of examples, but {found}: row i of each belongs "
-            "to example i. Cut them to the same examples, which must be the first axis."
+            f"all arrays must have the same number of examples, but {found}{more}: row i of each "
+            "belongs to example i. Cut them to the same examples, which must be the first axis. (A "
+            "list of arrays is several inputs: numpy.stack makes one array of examples in a list.)"
         )
 
 
@@ -102,21 +114,30 @@ def _refuse_what_is_not_finite(name: str, array: Any) -> None:
     if not bad.any():  # the sum has overflowed
         return
     missing, row = int(np.isnan(x).sum()), int(np.argmax(bad.reshape(len(x), -1).any(1)))
-    infinite = int(bad.sum()) - missing
-    kinds = [f"{n:,} {word}" for n, word in ((missing, "NaN"), (infinite, "infinite")) if n]
+    too_large = int((bad & np.isfinite(np.asarray(array))).sum())
+    infinite = int(bad.sum()) - missing - too_large
+    counts = (missing, "NaN"), (infinite, "infinite"), (too_large, f"too large for {x.dtype}")
+    kinds = [f"{n:,} {word}" for n, word in counts if n]
     raise ValueError(
         f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}: the loss "
-        "of that example is not finite. Remove such examples, or fill in the missing values "
-        "(numpy.nan_to_num, or the mean of the column)."
+        "of that example is not finite. Remove such examples, fill in the missing values "
+        "(numpy.nan_to_num, or the mean of the column), or scale values that are too large."
     )
+
+
+def check_batch(batch: Any, *, pairs: bool) -> None:
+    """Refuse NaN and infinite entries of a batch, in the arrays that lie on the host."""
+    for name, array in _named("", batch, pairs=pairs).items():
+        if isinstance(array, np.ndarray):
+            _refuse_what_is_not_finite(name, array)
 
 
 def _check_weights(sample_weight: Any, rows: int) -> None:
     shape = getattr(sample_weight, "shape", None)
-    if shape is None or not _is_numeric(sample_weight):
+    if shape is None:
         raise TypeError(
             f"sample_weight must be an array with one number >= 0 per example of data, got "
-            f"{_short(sample_weight)}: pass numpy.asarray of it."
+            f"{in_short(sample_weight)}."
         )
     if not shape or shape[0] != rows:
         raise ValueError(
@@ -141,34 +162,26 @@ def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
     if pairs:
         _refuse_what_is_no_pair("valid", valid)
     held_out = _named("valid", valid, pairs=pairs)
-    if jax.tree.structure(valid) != jax.tree.structure(train):
+    ours, theirs = jax.tree.structure(train), jax.tree.structure(valid)
+    if ours != theirs:
+        is_named_alike = [*held_out] == [f"valid's {name}" for name in arrays]
         raise ValueError(
             "valid must be the same tree as the training data, whose arrays are "
-            f"{', '.join(arrays)}; got {', '.join(held_out) or 'none'}."
+            f"{', '.join(arrays)}; got {', '.join(held_out) or 'none'}"
+            f"{f' in other containers, {theirs} for {ours}' if is_named_alike else ''}."
         )
     _refuse_what_has_no_rows(held_out)
     for (name, ours), (held_name, theirs) in zip(arrays.items(), held_out.items(), strict=True):
         if _row(ours) != _row(theirs):
             raise ValueError(
-                f"{held_name} must be like {name}, {_row(ours)} per example, got {_row(theirs)}: "
-                "prepare both in the same way."
+                f"{held_name} and {name} must be alike, got {_row(theirs)} per example of "
+                f"{held_name}, and {_row(ours)} of {name}: prepare both in the same way."
             )
         _refuse_what_is_not_finite(held_name, theirs)
 
 
 def _row(array: Any) -> str:
     return f"{dtype_of(array)} of shape {tuple(array.shape[1:])}"
-
-
-def _is_numeric(array: Any) -> bool:
-    try:
-        return jnp.issubdtype(dtype_of(array), jnp.number) or dtype_of(array) == jnp.bool_
-    except TypeError:  # words, objects: no dtype of JAX's
-        return False
-
-
-def _short(value: Any) -> str:
-    return f"the {type(value).__name__} {str(value)[:40]!r}"
 
 
 _FEW = 32
@@ -202,6 +215,64 @@ def overlap_message(train: Any, valid: Any) -> str | None:
         f"{len(shared)} of {n_rows(valid)} validation examples are training data too (the first: "
         f"row {row} of valid is row {same} of the data), so the validation loss is optimistic. "
         "Remove duplicates, and split before you augment."
+    )
+
+
+def precision_messages(train: Any, *, pairs: bool) -> list[str]:
+    """Return warnings about numbers that JAX's dtypes cannot tell apart, and about cast NaN."""
+    arrays = {name: x for name, x in _named("", train, pairs=pairs).items() if _is_on_host(x)}
+    found = [_cast_nan_message(name, x) or _collapse_message(name, x) for name, x in arrays.items()]
+    return [message for message in found if message]
+
+
+def _is_on_host(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind in "iuf" and x.dtype.itemsize >= 4
+
+
+def _cast_nan_message(name: str, x: np.ndarray) -> str | None:
+    if x.dtype.kind != "i" or not if_cast_nan(lowest := x.min()):
+        return None
+    row = int(np.argmax((x == lowest).reshape(len(x), -1).any(1)))
+    return f"{name} is {lowest} in row {row}. {if_cast_nan(lowest)}"
+
+
+SAMPLE = 2**20
+"""The entries of an array that are looked at before a column of it is."""
+
+FEW_STEPS = 256
+"""A column that has fewer different values in float32 has lost most of its information."""
+
+
+def _collapse_message(name: str, x: np.ndarray) -> str | None:
+    """Return a warning about a column whose values become equal in float32, or None.
+
+    A column that is constant up to the rounding of float64 is none of them, and whole numbers up to
+    2^24 are exact.
+    """
+    if default_float() == jnp.float64 or x.dtype == np.float32:
+        return None
+    columns = x.reshape(len(x), -1)
+    some = columns[:: 1 + columns.size // SAMPLE]
+    suspects = np.flatnonzero(_collapses(some.min(0), some.max(0), x.dtype))
+    for column in suspects[:MOST].tolist():
+        low, high = columns[:, column].min(), columns[:, column].max()
+        if _collapses(low, high, x.dtype):
+            where = f"column {column} of {name}" if x.ndim > 1 else name
+            return (
+                f"{where} is between {low} and {high}, where float32 has few numbers: values that "
+                "differ become equal in a model. Subtract the smallest value first."
+            )
+    return None
+
+
+def _collapses(low: Any, high: Any, dtype: Any) -> Any:
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    size, spread = np.maximum(np.abs(low), np.abs(high)), high - low
+    few = spread < FEW_STEPS * np.finfo(np.float32).eps * size
+    return (
+        few
+        & (spread > (1e-12 * size if dtype.kind == "f" else 0))
+        & (True if dtype.kind == "f" else size > 2**24)
     )
 
 

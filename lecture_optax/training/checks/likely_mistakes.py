@@ -10,16 +10,17 @@ import numpy as np
 from .._cached import cached
 from .._trees import n_rows, take_rows
 from ..problem import Problem
-from .data import overlap_message
+from .data import overlap_message, precision_messages
 from .optimizer import climb_message, ended_first_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
-    """Return warnings about an optimizer that climbs or would skip what is not finite, a schedule
+    """Return warnings about numbers that become equal in float32, an optimizer that climbs or would skip what is not finite, a schedule
     of another length than the run, validation examples that are trained on, and a loss that is a
     sum or has an entry per pair.
     """
     found = [
+        *precision_messages(problem.train, pairs=problem.per_example is not None),
         *horizon_messages(optimizer, steps),
         climb_message(optimizer, carry.params, carry.opt_state),
         ended_first_message(carry.opt_state),

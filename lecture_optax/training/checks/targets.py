@@ -1,5 +1,6 @@
 """Checks of the targets against the loss: classes, distributions, probabilities and shapes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import optax
 
 from ..._core.dtypes import dtype_of
 from .. import losses
+from ..conversion.arrays import if_cast_nan
 from ..problem import Problem
 from .data import on_host
 
@@ -17,14 +19,30 @@ _OF_DISTRIBUTIONS = (losses.cross_entropy, optax.softmax_cross_entropy)
 _OF_PROBABILITIES = (losses.binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
 
 
-def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) -> None:
+def check_one_target(problem: Problem) -> None:
+    """Refuse several targets, or none, for a loss by name."""
+    y = problem.train[1] if problem.per_example is not None else None
+    if problem.per_example in losses.LOSSES.values() and not _is_one_array(y):
+        name = next(name for name, f in losses.LOSSES.items() if f is problem.per_example)
+        raise TypeError(
+            f"y must be one array for loss={name!r}, got {_kind_of_tree(y)}: pass one of them, or "
+            "a loss of your own, a function of (prediction, y). If the data are a list of batches, "
+            "join them by numpy.concatenate."
+        )
+
+
+def check_targets(
+    problem: Problem, params: Any, model_state: Any, rows: int
+) -> Callable[[Any], None]:
     """Refuse training and validation targets that the loss would misread.
 
     The prediction for a batch of `rows` examples is traced, not computed: its shape is enough.
+
+    **Returns** a function that refuses such targets of another batch, if they lie on the host.
     """
     loss = problem.per_example
     if loss is None or problem.functions.predict is None:
-        return
+        return lambda batch: None
 
     def some(a):
         return jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a))
@@ -37,6 +55,12 @@ def check_targets(problem: Problem, params: Any, model_state: Any, rows: int) ->
     if problem.valid is not None:
         found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
         _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
+
+    def check_batch(batch):
+        if isinstance(batch[1], np.ndarray) and _is_one_array(prediction):
+            _check("y", loss, prediction, batch[1])
+
+    return check_batch
 
 
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
@@ -64,6 +88,11 @@ def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
 
 def _check_classes(name: str, y: Any, prediction: Any) -> None:
     classes = prediction.shape[-1] if prediction.ndim > 1 else 1
+    if y.shape[1:] == (*prediction.shape[1:-1], 1) and classes > 1:
+        raise TypeError(
+            f"{name} must be one class per example, integers of shape {y.shape[:-1]}, got the shape"
+            f" {y.shape}: pass {name}[..., 0] of the array."
+        )
     if dtype_of(y) == jnp.bool_ or y.shape[1:] == prediction.shape[1:]:
         raise TypeError(
             f"{name} must be one class per example, integers of shape "
@@ -104,7 +133,7 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
     place = tuple(np.argwhere(bad)[0])
     raise ValueError(
         f"{name} must be {allowed}, got {values[place]} in row {place[0]} ({int(bad.sum())} of "
-        f"{values.size:,} are outside). {advice}"
+        f"{values.size:,} are outside). {if_cast_nan(values[place]) or advice}"
     )
 
 
@@ -119,6 +148,10 @@ def _check_metrics(found: dict[str, Any], rows: int) -> None:
 
 def _shape_of(x: Any) -> Any:
     return getattr(x, "shape", type(x).__name__)
+
+
+def _kind_of_tree(x: Any) -> str:
+    return f"a {type(x).__name__} of {len(jax.tree.leaves(x))} arrays" if x is not None else "None"
 
 
 def _is_one_array(x: Any) -> bool:

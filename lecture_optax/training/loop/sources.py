@@ -1,6 +1,7 @@
 """Sources of batches: arrays on the device, and iterables."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from .._trees import by_path, checksum, kind_of, n_rows
 from ..checks.arguments import ANEW
 from ..compiled.program import Program, empty_table
 from ..compiled.step import Carry
+from ..conversion.arrays import as_arrays
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class IterableSource:
     - `first`: the batch of the first update, on the host. It is read and not yet trained on.
     - `kinds`: the shapes and dtypes of one batch.
     - `can_resume`: whether the iterable can return to its place in an earlier process.
+    - `checks`: functions that refuse a batch after the first. `prepare` checks the first one.
     """
 
     data = sample_weight = None
@@ -61,6 +64,7 @@ class IterableSource:
         self._taken, self._last, self._error = 0, None, None
         self.can_resume = self._start is not None or not self._comes_once
         self.kinds: dict[str, str] = {}
+        self.checks: Sequence[Callable[[Any], None]] = ()
         self.first = self._waiting = self._fetch()
 
     @property
@@ -161,7 +165,16 @@ class IterableSource:
 
     def _checked(self, batch: Any) -> Any:
         """Return a copy on the host: a reader may fill the same memory again."""
+        try:
+            batch = as_arrays(batch, "batch")
+        except (TypeError, ValueError) as error:
+            raise self._refused(error) from error
         batch = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), batch)
+        if not all(np.ndim(x) for x in jax.tree.leaves(batch)):
+            raise ValueError(
+                "data must give batches, trees of arrays with the examples along the first axis, "
+                "and gave one example: group them (PyTorch: batch_size=, Grain: .batch(...))."
+            )
         kinds = {path: kind_of(x) for path, x in by_path(batch, "batch").items()}
         self.kinds = self.kinds or kinds
         if kinds != self.kinds:
@@ -170,7 +183,15 @@ class IterableSource:
                 f"{_words(self.kinds)}: all batches must have the same shapes and dtypes. Drop the "
                 "remainder (Grain: drop_remainder=True, PyTorch: drop_last=True)."
             )
+        try:
+            for check in self.checks:
+                check(batch)
+        except (TypeError, ValueError) as error:
+            raise self._refused(error) from error
         return batch
+
+    def _refused(self, error: TypeError | ValueError) -> Exception:
+        return type(error)(f"the batch of step {self._taken + 1}: {error}")
 
 
 def _words(kinds: dict[str, str]) -> str:
