@@ -18,7 +18,7 @@ from .._core.dtypes import widen
 from .._core.extras import warn
 from ._trees import is_stream, n_rows
 from .checks.arguments import check_seed
-from .checks.data import check_batch, check_rows
+from .checks.data import batch_message, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
 from .checks.optimizer import (
@@ -117,7 +117,7 @@ def prepare(
         _check_arms(arms, carry)
     if stream is not None:
         is_pair = given.per_example is not None
-        stream.checks = (partial(check_batch, pairs=is_pair), check_target_of)
+        stream.check, stream.doubt = check_target_of, partial(batch_message, pairs=is_pair)
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight

@@ -103,33 +103,37 @@ def _refuse_what_has_no_rows(arrays: Named) -> None:
 
 
 def _refuse_what_is_not_finite(name: str, array: Any) -> None:
-    """Refuse NaN and infinite entries; a finite sum shows in one pass that there are none."""
+    if message := _nonfinite_message(name, array):
+        raise ValueError(
+            f"{message}: the loss of that example is not finite. Remove such examples, fill in the "
+            "missing values (numpy.nan_to_num, or the mean of the column), or scale values that "
+            "are too large."
+        )
+
+
+def batch_message(batch: Any, *, pairs: bool) -> str | None:
+    """Return what is not finite in a batch, of the arrays that lie on the host, or None."""
+    arrays = {k: x for k, x in _named("", batch, pairs=pairs).items() if isinstance(x, np.ndarray)}
+    return next((words for k, x in arrays.items() if (words := _nonfinite_message(k, x))), None)
+
+
+def _nonfinite_message(name: str, array: Any) -> str | None:
+    """Return how much is NaN or infinite; a finite sum shows in one pass that nothing is."""
     x = on_host(array) if jnp.issubdtype(dtype_of(array), jnp.inexact) else None
     if x is None:
-        return
+        return None
     with np.errstate(all="ignore"):
         if np.isfinite(np.sum(x)):
-            return
+            return None
     bad = ~np.isfinite(x)
     if not bad.any():  # the sum has overflowed
-        return
+        return None
     missing, row = int(np.isnan(x).sum()), int(np.argmax(bad.reshape(len(x), -1).any(1)))
     too_large = int((bad & np.isfinite(np.asarray(array))).sum())
     infinite = int(bad.sum()) - missing - too_large
     counts = (missing, "NaN"), (infinite, "infinite"), (too_large, f"too large for {x.dtype}")
     kinds = [f"{n:,} {word}" for n, word in counts if n]
-    raise ValueError(
-        f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}: the loss "
-        "of that example is not finite. Remove such examples, fill in the missing values "
-        "(numpy.nan_to_num, or the mean of the column), or scale values that are too large."
-    )
-
-
-def check_batch(batch: Any, *, pairs: bool) -> None:
-    """Refuse NaN and infinite entries of a batch, in the arrays that lie on the host."""
-    for name, array in _named("", batch, pairs=pairs).items():
-        if isinstance(array, np.ndarray):
-            _refuse_what_is_not_finite(name, array)
+    return f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}"
 
 
 def _check_weights(sample_weight: Any, rows: int) -> None:

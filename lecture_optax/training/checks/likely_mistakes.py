@@ -15,9 +15,9 @@ from .optimizer import climb_message, ended_first_message, horizon_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
-    """Return warnings about numbers that become equal in float32, an optimizer that climbs or would skip what is not finite, a schedule
-    of another length than the run, validation examples that are trained on, and a loss that is a
-    sum or has an entry per pair.
+    """Return warnings about numbers that become equal in float32, an optimizer that climbs or would
+    skip what is not finite, a schedule of another length than the run, validation examples that are
+    trained on, and a loss that is a sum or has an entry per pair.
     """
     found = [
         *precision_messages(problem.train, pairs=problem.per_example is not None),

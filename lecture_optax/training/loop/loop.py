@@ -114,6 +114,7 @@ def _failed(
         message += nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
     else:
         run.history.cut(run.step)
+        message += source.cause
     message += f" The parameters are those of step {run.step}."
     return NonFiniteError(message, run, failure.step - 1, failure.quantity)
 

@@ -148,6 +148,7 @@ class Source(Protocol):
 
     - `data`, `sample_weight`: all examples, on the device, and their weights. `data` is None for an
       iterable, whose batches cannot be taken again from an earlier carry.
+    - `cause`: what was not finite in a batch of an iterable, in words.
     """
 
     @property
@@ -155,6 +156,9 @@ class Source(Protocol):
 
     @property
     def sample_weight(self) -> Any: ...
+
+    @property
+    def cause(self) -> str: ...
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         """Take `steps` steps, and return (carry, table, finite, ratios).

@@ -1,7 +1,7 @@
 """Sources of batches: arrays on the device, and iterables."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class ArraySource:
     data: Any
     sample_weight: Any = None
     one_by_one: bool = False
+    cause: str = ""
 
     def advance(self, program: Program, carry: Carry, steps: int) -> Any:
         compiled, numbers = program.compiled, program.hyperparams
@@ -51,7 +52,8 @@ class IterableSource:
     - `first`: the batch of the first update, on the host. It is read and not yet trained on.
     - `kinds`: the shapes and dtypes of one batch.
     - `can_resume`: whether the iterable can return to its place in an earlier process.
-    - `checks`: functions that refuse a batch after the first. `prepare` checks the first one.
+    - `check`: a function that refuses a batch after the first, which `prepare` checks; `doubt`: one
+      that says what is not finite in it; `cause`: its words for the first such batch.
     """
 
     data = sample_weight = None
@@ -64,7 +66,9 @@ class IterableSource:
         self._taken, self._last, self._error = 0, None, None
         self.can_resume = self._start is not None or not self._comes_once
         self.kinds: dict[str, str] = {}
-        self.checks: Sequence[Callable[[Any], None]] = ()
+        self.check: Callable[[Any], None] = lambda batch: None
+        self.doubt: Callable[[Any], str | None] = lambda batch: None
+        self.cause = ""
         self.first = self._waiting = self._fetch()
 
     @property
@@ -184,10 +188,11 @@ class IterableSource:
                 "remainder (Grain: drop_remainder=True, PyTorch: drop_last=True)."
             )
         try:
-            for check in self.checks:
-                check(batch)
+            self.check(batch)
         except (TypeError, ValueError) as error:
             raise self._refused(error) from error
+        if not self.cause and (words := self.doubt(batch)):
+            self.cause = f" In the batch of step {self._taken + 1}, {words}."
         return batch
 
     def _refused(self, error: TypeError | ValueError) -> Exception:

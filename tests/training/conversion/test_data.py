@@ -186,7 +186,6 @@ def test_every_problem_is_checked():
 LATER = {
     "a label": ((x[:24], changed(y[:24], 3, -1)), "the batch of step 2: y must be .* -1 in row 3"),
     "a wrap": ((x[:24], changed(y[:24], 3, 2**40, int)), r"of step 2: batch\[1\] must fit int32"),
-    "NaN": ((changed(x[:24], 3, np.nan), y[:24]), "the batch of step 2: x has 4 NaN .* in row 3"),
     "words": ((x[:24], ["a"] * 24), r"the batch of step 2: batch\[1\] must be an array of numbers"),
 }
 
@@ -196,6 +195,12 @@ def test_every_batch_of_an_iterable_is_checked(mistake):
     batch, says = LATER[mistake]
     first = (x[:24], y[:24].astype(batch[1].dtype if mistake == "a wrap" else np.int32))
     assert re.search(says, refusal(fit, iter([first, batch])))
+
+
+def test_a_batch_that_is_not_finite_is_the_cause_of_what_follows():
+    batches = [(x[:24], y[:24]), (changed(x[:24], 3, np.nan), y[:24])]
+    with pytest.raises(lo.training.NonFiniteError, match="the batch of step 2, x has 4 NaN of 96 "):
+        fit(iter(batches))
 
 
 COLLAPSED = {
