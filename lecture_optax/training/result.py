@@ -57,8 +57,9 @@ class Predictor:
     """
 
     def __init__(self, problem: Problem):
-        is_of_a_model = problem.per_example is not None
-        self.function = jax.jit(problem.functions.predict)
+        is_of_a_model, predict = problem.per_example is not None, problem.functions.predict
+        assert predict is not None
+        self.function = jax.jit(predict)
         self.like = jax.tree.map(_one_row, problem.train[0]) if is_of_a_model else None
         self.columns = problem.columns if is_of_a_model else {}
 

@@ -113,8 +113,7 @@ def _of_another_library(name: str, x: Any) -> Any:
             x = getattr(x, step, lambda x=x: x)()
         if hasattr(x, "__jax_array__"):
             return jnp.asarray(x)
-        is_list = isinstance(x, Sequence | array) and not isinstance(x, str | bytes)
-        if hasattr(x, "__array__") or hasattr(x, "__array_interface__") or is_list:
+        if hasattr(x, "__array__") or hasattr(x, "__array_interface__") or _is_sequence(x):
             return np.asarray(x)
         for read in ("to_numpy", "numpy"):
             if hasattr(x, read):
@@ -129,6 +128,10 @@ def _of_another_library(name: str, x: Any) -> Any:
     raise TypeError(
         f"{name} must be an array with the examples along its first axis, got {in_short(x)}."
     )
+
+
+def _is_sequence(x: Any) -> bool:
+    return isinstance(x, Sequence | array) and not isinstance(x, str | bytes)
 
 
 MOST_BYTES = 2**31
