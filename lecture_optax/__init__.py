@@ -3,10 +3,12 @@
 import sys
 import typing
 
+import optax as _optax
+
 from . import schedules as schedules
 from ._average import average_iterates as average_iterates, averaged as averaged
 from ._bias_correction import bias_correction as bias_correction
-from ._core import __version__ as __version__, exported as _exported
+from ._core import __version__ as __version__, exported as _exported, no_attribute as _no_attribute
 from ._core.block import block as block
 from ._core.chain import chain as chain
 from ._core.current import current as current
@@ -99,5 +101,5 @@ def __getattr__(name: str) -> object:
     elif name == "training":
         from .training import __name__ as module
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise _no_attribute(__name__, name, __dir__(), _optax)
     return sys.modules[module]

@@ -72,9 +72,16 @@ def rate(**hyperparameters: Any) -> None:
                 value,
                 lambda x: 0 <= x < math.inf,
                 "a finite number >= 0 or a schedule (a function of the step)",
-                "The step already goes downhill (to climb, negate the loss). For several values, "
-                "vmap over one; for a value that moves, pass a schedule.",
+                _advice_on_rates(value),
             )
+
+
+def _advice_on_rates(value: Any) -> str:
+    if isinstance(value, int | float) and value < 0:
+        return "The step already goes downhill: to climb, negate the loss."
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
+        return "For several values, vmap over one; for a value that moves, pass a schedule."
+    return ""
 
 
 def at_least(least: float, **hyperparameters: Any) -> None:

@@ -117,7 +117,7 @@ def run(
     if checkpoint is not None:
         path_of(checkpoint)
     held_out_from_train = given.valid is None
-    tried = optimizers or OPTIMIZERS
+    tried = OPTIMIZERS if optimizers is None else optimizers
     with Interruptions() as interruptions:
         prepared = prepare(
             given,

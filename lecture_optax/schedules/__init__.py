@@ -7,7 +7,9 @@ One vocabulary: `init_value`, `peak_value`, `end_value`, `total_steps` (warm-up 
 all of them can do.
 """
 
-from .._core import exported as _exported
+import optax as _optax
+
+from .._core import exported as _exported, no_attribute as _no_attribute
 from ._schedule import Schedule as Schedule
 from .cyclic import cyclic as cyclic
 from .decay import cosine as cosine, linear as linear, polynomial as polynomial
@@ -30,3 +32,7 @@ from .wsd import wsd as wsd
 
 def __dir__() -> list[str]:
     return _exported(globals())
+
+
+def __getattr__(name: str) -> object:
+    raise _no_attribute(__name__, name, __dir__(), _optax.schedules)

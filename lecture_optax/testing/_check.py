@@ -1,10 +1,13 @@
 """The check of a transformation against every law."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import optax
 
+from .._core import validate
+from .._core.keywords import bind, check_kinds
 from ._law import Law
 from ._subject import Subject
 from .laws import LAWS
@@ -75,10 +78,16 @@ def check(
             "make must be a factory that builds the transformation, got a transformation: "
             "pass lambda: tx, or better the function that made it."
         )
-    subject = Subject(make, **options)
-    for name in (*subject.exceptions, *(laws or ())):
-        if name not in LAWS:
-            raise ValueError(f"there is no law {name!r}: the laws are {', '.join(LAWS)}.")
+    validate.function(make=make)
+    check_kinds(bind("check", inspect.signature(Subject), (make,), options))
+    if isinstance(laws, str) or not isinstance(laws, Iterable | None):
+        raise TypeError(
+            f"laws must be a list of names, got {laws!r}: a name is {next(iter(LAWS))!r}."
+        )
+    subject, laws = Subject(make, **options), None if laws is None else list(laws)
+    for option, names in (("exceptions", subject.exceptions), ("laws", laws or ())):
+        for name in names:
+            validate.one_of(*LAWS, **{option: name})
     broken = [found for name in laws or LAWS if (found := _broken(LAWS[name], subject))]
     if broken:
         number = "1 law" if len(broken) == 1 else f"{len(broken)} laws"

@@ -64,6 +64,12 @@ class Subject:
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        for name, given in self.hyperparameters.items():
+            if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
+                raise TypeError(
+                    f"hyperparameters must be {{name: (value, allowed)}}, got {name!r}: {given!r}. "
+                    'Try (0.9, "[0, 1)").'
+                )
         named = {name: Hyperparameter(*given) for name, given in self.hyperparameters.items()}
         object.__setattr__(self, "hyperparameters", named)
 

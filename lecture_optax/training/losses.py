@@ -10,6 +10,7 @@ import optax
 from .._core.dtypes import as_array, dtype_of
 from .._core.numerics import abs_squared, magnitude
 from .._core.types import TypeAliasType
+from .._core.validate import nearest
 
 PerExample = Callable[..., Any]
 """(prediction, target) -> one number per example, the examples along the first axis."""
@@ -112,8 +113,24 @@ def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExam
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be {advice}, got {name!r}.")
     if name not in table:
-        raise ValueError(f"{argument} must be {advice}, got {name!r}.")
+        meant = SYNONYMS.get(name.lower(), name.lower())
+        near = meant if meant in table else nearest(meant, [*table])
+        guess = f" Did you mean {near!r}?" if near else ""
+        raise ValueError(f"{argument} must be {advice}, got {name!r}.{guess}")
     return table[name]
+
+
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("ce", "nll", "log_loss", "softmax_cross_entropy"), "cross_entropy"),
+    **dict.fromkeys(("categorical_crossentropy", "nll_loss"), "cross_entropy"),
+    "sparse_categorical_crossentropy": "cross_entropy",
+    **dict.fromkeys(("bce", "bcewithlogits", "bce_with_logits"), "binary_cross_entropy"),
+    **dict.fromkeys(("mean_squared_error", "squared_error", "l2"), "mse"),
+    **dict.fromkeys(("mean_absolute_error", "absolute_error", "l1"), "mae"),
+    **dict.fromkeys(("smooth_l1", "smoothl1"), "huber"),
+    "acc": "accuracy",
+}
+"""What other libraries call the losses and metrics."""
 
 
 def _same_shape(loss: str, expected: tuple[int, ...], target: Any, what: str) -> None:

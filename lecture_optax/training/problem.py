@@ -228,8 +228,9 @@ def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
         if adapter.matches(model):
             return _from_model(adapter, model, data, **keywords)
     raise TypeError(
-        f"model must be a linen module, an nnx model, an Equinox module or a training.Problem, got "
-        f"{model!r}. For plain functions, build training.Problem.from_functions."
+        "a problem or model must be a linen module, an nnx model, an Equinox module or a "
+        f"training.Problem, got {model!r}. For plain functions, build "
+        "training.Problem.from_functions."
     )
 
 

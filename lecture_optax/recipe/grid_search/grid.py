@@ -98,9 +98,12 @@ def _named(known: Mapping[str, Any], name: str, given: Any) -> dict[str, Any]:
 def _distinct(**given: Any) -> tuple[Any, ...]:
     """Return the values of an axis, each once."""
     ((name, values),) = given.items()
-    if not isinstance(values, Iterable):
+    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a list of values, got {values!r}: try [{values!r}].")
-    found = tuple(dict.fromkeys(values))
+    try:
+        found = tuple(dict.fromkeys(values))
+    except TypeError:  # a value that has no hash
+        raise TypeError(f"{name} must be a list of numbers or names, got {values!r}.") from None
     if not found:
         raise ValueError(f"{name} must have at least one value, got none.")
     return found

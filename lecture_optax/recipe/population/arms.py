@@ -13,9 +13,9 @@ import jax
 import optax
 
 from ..._average import average_iterates
+from ..._core import validate
 from ..._core.block import block
 from ..._core.chain import chain
-from ..._core.describe import describe
 from ..._core.types import Transformation
 from ...optimizers import adam, sgd
 from ...schedules import wsd
@@ -117,7 +117,7 @@ def arm_optimizer(
     ```
     """
     _check_callable(optimizers, wrap)
-    return _built(tuple((optimizers or OPTIMIZERS).items()), wrap)
+    return _built(tuple((OPTIMIZERS if optimizers is None else optimizers).items()), wrap)
 
 
 def gain_of(optimizer: OptimizerFactory) -> float | None:
@@ -144,8 +144,12 @@ def without_average(
     optimizer: OptimizerFactory, wrap: Any, rate: Any
 ) -> optax.GradientTransformation:
     """Return the optimizer of one arm, without the average of the weights."""
-    tx = optimizer(rate) if wrap is None else wrap(optimizer(rate))
-    describe(tx)  # refuses what is no transformation
+    tx = optimizer(rate)
+    validate.transformation(**{"what optimizers build": tx})
+    if wrap is None:
+        return tx
+    tx = wrap(tx)
+    validate.transformation(**{"what wrap returns": tx})
     return tx
 
 
@@ -156,14 +160,19 @@ def _check_callable(optimizers: Any, wrap: Any) -> None:
             "optimizers must be {name: learning_rate -> optimizer}, got "
             f"{optimizers!r}: {example}."
         )
+    if optimizers is not None and not optimizers:
+        raise ValueError(f"optimizers must have at least one entry, got {optimizers!r}: {example}.")
     for name, optimizer in (optimizers or {}).items():
         if not callable(optimizer):
             raise TypeError(
                 f"optimizers must be functions learning_rate -> optimizer, got {optimizer!r} for "
                 f"{name!r}: {example}."
             )
+        validate.function(takes=1, **{f"optimizers[{name!r}]": optimizer})
     if wrap is not None and not callable(wrap):
         raise TypeError(f"wrap must be a function optimizer -> optimizer, got {wrap!r}.")
+    if wrap is not None:
+        validate.function(takes=1, wrap=wrap)
 
 
 @cached

@@ -85,8 +85,9 @@ def check_beside_a_budget(given: Mapping[str, Any]) -> None:
 def check_functions(callbacks: Any, hooks: Any, apply: Any) -> None:
     """Check that callbacks and hooks are lists of functions, and `apply` a function."""
     for name, given in {"callbacks": callbacks, "hooks": hooks}.items():
-        if callable(given) or not all(map(callable, given)):
+        if not isinstance(given, list | tuple) or not all(map(callable, given)):
             raise TypeError(f"{name} must be a list of functions, got {given!r}: [f] is one.")
+        validate.function(takes=1, **{f"{name}[{i}]": each for i, each in enumerate(given)})
     if apply is not None and not callable(apply):
         raise TypeError(
             f"apply must be a function that calls the model, got {apply!r}: see "

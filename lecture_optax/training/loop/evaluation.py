@@ -32,6 +32,10 @@ class Best(NamedTuple):
     is_average: bool
 
 
+MOST = 10**6
+"""The most evaluations of a run."""
+
+
 def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int, ...]:
     """Return the steps after which a run is evaluated: evenly spaced, or those given."""
     given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
@@ -46,7 +50,12 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
             f"evaluations must be >= 0, and a list of them must be steps from 0 to {steps}, the "
             f"length of the run, got {evaluations!r}."
         )
-    count = int(given) if given.ndim == 0 else 0
+    count = min(int(given), steps) if given.ndim == 0 else 0
+    if max(count, given.size) > MOST:
+        raise ValueError(
+            f"evaluations must be at most {MOST:,} for a run, got {count:,}: the history "
+            "keeps a line of each."
+        )
     evenly = {round(steps * i / count) for i in range(1, count + 1)}
     return tuple(sorted(evenly | set(given.tolist() if given.ndim else ()) | {steps}))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._core import validate
 from ..._core.extras import require
 from ..loop.nonfinite import NonFiniteError
 from ..loop.run import Event, Hook
@@ -42,6 +43,16 @@ def log_to(target: Any) -> Iterator[list[Hook]]:
             f"log must be a function of (step, dict), a path ending in .jsonl or a folder for "
             f"TensorBoard, got {target!r}."
         )
+    if callable(target):
+        validate.function(takes=2, log=target)
+    else:
+        validate.path(log=target)
+        if (suffix := Path(target).suffix) and suffix != ".jsonl":
+            raise ValueError(
+                f"log must be a function of (step, dict), a path ending in .jsonl or a folder for "
+                f"TensorBoard, got {str(target)!r}, which ends in {suffix}: log="
+                f"{str(Path(target).with_suffix('.jsonl'))!r} writes JSON lines."
+            )
     with ExitStack() as opened:
         if callable(target):
             log = _Log(lambda step: target)
