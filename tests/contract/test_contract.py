@@ -161,7 +161,7 @@ def test_a_transformation_in_place_of_its_factory_is_refused():
 
 @pytest.mark.parametrize("options", [{"laws": ["gravity"]}, {"exceptions": {"gravity": "we fly"}}])
 def test_a_law_that_does_not_exist_is_refused(options):
-    with pytest.raises(ValueError, match="must be one of 'a_step_returns.*got 'gravity'"):
+    with pytest.raises(ValueError, match=r"must be one of 'a_step_returns.*got 'gravity'"):
         check(lo.running_max, **options)
 
 
