@@ -1,12 +1,18 @@
 """Checkpoint folders: whole files or none, checksums, and the newest checkpoint that can be read.
 
-A checkpoint of a run is a flat dict of arrays by path, and notes in JSON. Orbax writes it beside
-its final name and then renames it, so a kill leaves a whole checkpoint or none.
+    lecture_optax.lock     which process writes (`lock.py`)
+    20/lecture_optax       a mark: this folder is ours
+    20/saved/              Orbax: a flat dict of arrays by path, and the notes of the run in JSON
+    20/checksums.json      the CRC-32 of all files of this checkpoint
+
+A checkpoint is written as `20.part` and then renamed, so a kill leaves a whole checkpoint or none.
+What has no mark was made by someone else: it is never renamed or removed.
 """
 
 import json
 import logging
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +25,7 @@ import numpy as np
 
 from ..._core.extras import require, warn
 from .._trees import MOST
+from .lock import LOCK, FolderLock
 
 KEPT = 2
 """The checkpoints that stay: the newest, and the one before it in case the newest is damaged."""
@@ -32,6 +39,15 @@ TRIAL = ".trial"
 
 CHECKSUMS = "checksums.json"
 """The file in a checkpoint with the CRC-32 of the others."""
+
+MARK = "lecture_optax"
+"""The file in a checkpoint that is made first and removed last."""
+
+SAVED = "saved"
+"""What Orbax writes."""
+
+PART = ".part"
+"""The end of the name of a checkpoint that is being written."""
 
 
 class Newest(NamedTuple):
@@ -114,10 +130,37 @@ class CheckpointFolder:
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None
         self._damaged: list[int] = []
+        self._lock = FolderLock(self.path)
 
-    def newest(self) -> tuple[int, Saved] | None:
-        """Return the newest checkpoint and its step, as `newest_readable` does."""
-        newest = newest_readable(self.path, self._steps(), lambda n: _read(self.path / str(n)))
+    def claim(self) -> None:
+        """Lock the folder, which must be new, empty, or one that `claim` has locked before.
+
+        **Raises** `ValueError` for a folder that holds anything else, and `BlockingIOError` if
+        another run uses it.
+        """
+        found = list(self.path.iterdir()) if self.path.is_dir() else []
+        is_new = LOCK not in [x.name for x in found]
+        is_ours = any(map(_is_ours, found))
+        if is_new and not is_ours:
+            refuse_others(self.path, [x for x in found if not x.name.startswith(".")], "a run")
+        if not (is_new and is_ours):  # an earlier version made no lock: it is refused as it is
+            self._lock.acquire()
+
+    def newest(
+        self, check: Callable[[int, Saved], Any] = lambda *x: None
+    ) -> tuple[int, Saved] | None:
+        """Return the newest checkpoint and its step, as `newest_readable` does.
+
+        `check(step, saved)` raises an error for what cannot be a checkpoint.
+        """
+
+        def read(step):
+            saved = _read(self.path / str(step))
+            if saved.notes.get("format") == FORMAT:
+                check(step, saved)
+            return saved
+
+        newest = newest_readable(self.path, self._steps(), read)
         if newest is None:
             return None
         self._damaged = newest.damaged
@@ -126,7 +169,11 @@ class CheckpointFolder:
     def make(self) -> None:
         """Make the folder. Damaged checkpoints are renamed: their steps will be saved again."""
         make_writable(self.path)
+        self._lock.acquire()
+        self._lock.sign()
         for step in self._damaged:
+            if _is_empty(self.path / str(step)):
+                continue  # the new one takes its place
             name = f"{step}.damaged-{time.time_ns()}"
             (self.path / str(step)).rename(self.path / name)
 
@@ -152,11 +199,12 @@ class CheckpointFolder:
 
     def close(self) -> None:
         self._writer.shutdown(wait=False)
+        self._lock.release()
 
     def _steps(self) -> list[int]:
-        """Return the steps that have a whole checkpoint, the newest first."""
-        names = [x.name for x in self.path.iterdir()] if self.path.is_dir() else []
-        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+        """Return the steps of our checkpoints and of empty folders, the newest first."""
+        found = self.path.iterdir() if self.path.is_dir() else []
+        return _newest_first(x for x in found if _is_ours(x) or _is_empty(x))
 
 
 def _import_orbax() -> Any:
@@ -165,30 +213,65 @@ def _import_orbax() -> Any:
 
 
 def _read(path: Path) -> Saved:
+    if _has(path, "_CHECKPOINT_METADATA"):  # where earlier versions had what is now in SAVED
+        return Saved({}, {"format": None})
+    if _is_empty(path):
+        raise ValueError("it is empty")
     ocp = _import_orbax()
     _check_checksums(path)
     with _quiet():
-        arrays = ocp.load_checkpointables(path)["arrays"]
-        notes = ocp.checkpointables_metadata(path).custom_metadata
+        arrays = ocp.load_checkpointables(path / SAVED)["arrays"]
+        notes = ocp.checkpointables_metadata(path / SAVED).custom_metadata
     return Saved({name: np.asarray(x) for name, x in arrays.items()}, dict(notes))
 
 
 def _write(path: Path, step: int, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> float:
-    """Write a checkpoint, and return the seconds. Removes what a killed write has left."""
+    """Write a checkpoint, and return the seconds. Remove older ones, and what a kill has left."""
     ocp = _import_orbax()
     began = time.perf_counter()
+    for part in path.glob(f"*{PART}"):
+        if part.stem.isdecimal() and (_has(part, MARK) or _is_empty(part)):
+            _remove(part)
     _reserve(path, sum(x.nbytes for x in arrays.values()))
-    latest = ocp.training.preservation_policies.LatestN(KEPT)
-    with (
-        _quiet(),
-        ocp.training.Checkpointer(
-            path, preservation_policy=latest, cleanup_tmp_directories=True
-        ) as checkpointer,
-    ):
-        checkpointer.save_checkpointables(step, {"arrays": arrays}, custom_metadata=notes)
-    body = json.dumps(_checksums(path / str(step))).encode()
-    write_file(path / str(step) / CHECKSUMS, lambda file: file.write(body))
+    part = path / f"{step}{PART}"
+    part.mkdir()
+    (part / MARK).touch()
+    with _quiet():
+        ocp.save_checkpointables(part / SAVED, {"arrays": arrays}, custom_metadata=notes)
+    body = json.dumps(_checksums(part)).encode()
+    write_file(part / CHECKSUMS, lambda file: file.write(body))
+    part.rename(path / str(step))
+    for old in _newest_first(x for x in path.iterdir() if _has(x, MARK))[KEPT:]:
+        _remove(path / str(old))
     return time.perf_counter() - began
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder is a checkpoint of ours. Earlier versions made no mark."""
+    return path.name.isdecimal() and (_has(path, MARK) or _has(path, CHECKSUMS))
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _has(path: Path, name: str) -> bool:
+    return (path / name).is_file()
+
+
+def _newest_first(paths: Iterable[Path]) -> list[int]:
+    return sorted((int(x.name) for x in paths if x.name.isdecimal()), reverse=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint, its mark last, so that a kill leaves what is known to be ours."""
+    for x in path.iterdir():
+        if x.is_dir():
+            shutil.rmtree(x)
+        elif x.name != MARK:
+            x.unlink()
+    (path / MARK).unlink(missing_ok=True)
+    path.rmdir()
 
 
 def _reserve(path: Path, size: int) -> None:
@@ -269,12 +352,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _check_checksums(path: Path) -> None:
-    """Compare the files with their checksums. A killed writer may have left none.
+    """Compare the files with their checksums.
 
     **Raises** `ValueError` for a file that is missing or has changed.
     """
-    if not (path / CHECKSUMS).exists():
-        return
+    if not _has(path, CHECKSUMS):
+        raise ValueError(f"{CHECKSUMS} is missing")
     now, before = _checksums(path), json.loads((path / CHECKSUMS).read_text())
     for name in before:
         if now.get(name) != before[name]:

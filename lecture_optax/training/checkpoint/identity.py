@@ -7,7 +7,7 @@ same function in another way: the hashes cannot be compared then, and a warning 
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,12 +24,19 @@ from ..loop.evaluation import BATCH_ROWS
 from ..loop.run import Run
 from ..losses import LOSSES
 from ..problem import Problem
-from .notes import dict_of, is_anything, is_text
+from .notes import dict_of, is_anything, is_text, list_of
 from .program_hash import hash_of, hashes_of
 from .restore import as_saved
 
-PARTS = ("functions", "described", "versions")
-"""The parts of an identity that are compared in their own way. All else must be equal."""
+PARTS = ("functions", "described", "versions", "weights")
+"""The parts of an identity that are compared in their own way. All else must be equal.
+
+- `functions`: the hashes of the functions. `described`: words for them.
+- `versions`: of the libraries that trace the functions.
+- `weights`: checksums of the weights that the run may start from, if they were given: by `params=`,
+  or by a model that has its own. A resumed run also starts from what it returned, as an nnx model
+  does.
+"""
 
 LIBRARIES = ("jax", "flax", "equinox", "optax")
 """The libraries whose versions decide how a function is traced."""
@@ -42,9 +49,6 @@ ABSENT = "absent"
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 """The settings of JAX that change how a function is traced."""
-
-NUMBERS = "the numbers of "
-"""The prefix of what is known of `params=`, or of the weights that a model brings."""
 
 MOST = 6
 """The number of differences that an error names."""
@@ -75,6 +79,35 @@ def identity_of(run: Run, source: Any, seed: int, given: Mapping[str, Any]) -> d
     }
 
 
+def resumed_identity(
+    where: str, now: Mapping[str, Any], notes: Mapping[str, Any], evaluations: Sequence[int]
+) -> dict[str, Any]:
+    """Return the identity of a run that resumes. It may be longer than the saved run.
+
+    Weights at the start that are not the saved ones are added to them: the caller checks that they
+    are those that the run returned.
+
+    **Raises** `ValueError` for another run, or a shorter one.
+    """
+    before, done = notes["identity"], notes["step"]
+    made = [line["step"] for line in notes["evaluations"] if line["step"] < done]
+    same = {"steps": before.get("steps")}
+    if now["steps"] > same["steps"] and made == [step for step in evaluations if step < done]:
+        same["evaluations"] = before.get("evaluations")
+    functions, weights = dict(now["functions"]), list(before["weights"])
+    if now["weights"]:
+        functions |= {x: before["functions"][x] for x in [START] if x in before["functions"]}
+        weights += [x for x in now["weights"] if x not in weights]
+    check_identity(where, {**now, **same, "functions": functions}, {**before, "weights": weights})
+    if now["steps"] < before["steps"]:
+        raise ValueError(
+            f"steps={now['steps']} is less than the {before['steps']} steps of the run in "
+            f"checkpoint={where!r}, of which {done} are done: a run can be continued to more "
+            "steps, not to fewer. Give more steps, or another folder to start again."
+        )
+    return {**now, "functions": functions, "weights": weights}
+
+
 def identity_of_problem(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[str, Any]:
     """Return the part of an identity that says what a problem computes and where it starts.
 
@@ -87,10 +120,20 @@ def identity_of_problem(problem: Problem, carry: Carry, rows: int, valid: Any) -
     parts = dict(zip(("params", "model_state"), problem.start, strict=True))
     state = {name: getattr(carry, name) for name in parts}
     kinds = {path: kind_of(x) for name in parts for path, x in by_path(state[name], name).items()}
-    given = {NUMBERS + name: numbers_of(state[name]) for name in parts if parts[name] is not None}
-    functions = _functions(problem, carry, rows, valid)
-    compared = dict(zip(PARTS, (functions, _described(problem), _versions()), strict=True))
-    return {**kinds, **given, **compared}
+    functions, weights = (
+        _functions(problem, carry, rows, valid),
+        weights_of(problem, *state.values()),
+    )
+    compared = functions, _described(problem), _versions(), [weights] if weights else []
+    return {**kinds, **dict(zip(PARTS, compared, strict=True))}
+
+
+def weights_of(problem: Problem, params: Any, model_state: Any) -> str | None:
+    """Return the numbers of those parts that a problem is given, or None if it is given none."""
+    parts = dict(zip(("params", "model_state"), (params, model_state), strict=True))
+    given = [x is not None for x in problem.start]
+    own = {name: x for (name, x), is_given in zip(parts.items(), given, strict=True) if is_given}
+    return numbers_of(own) if own else None
 
 
 def identity_of_program(program: Program, carry: Carry, valid: Any) -> dict[str, Any]:
@@ -107,7 +150,12 @@ def identity_of_program(program: Program, carry: Carry, valid: Any) -> dict[str,
 
 def is_identity(x: Any) -> bool:
     """Whether a value that was read from a file is an identity."""
-    return dict_of(is_anything)(x) and all(dict_of(is_text)(x.get(part, {})) for part in PARTS)
+    texts, weights = dict_of(is_text), list_of(is_text)
+    return (
+        dict_of(is_anything)(x)
+        and all(texts(x.get(part, {})) for part in PARTS[:-1])
+        and weights(x.get("weights", []))
+    )
 
 
 def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[str, str]:
@@ -141,11 +189,12 @@ def check_identity(
             f"checkpoint={where!r} holds another {what}: {words}. Nothing was changed in it. Pass "
             f"the arguments of the saved {what}, or give another folder to start again."
         )
-    if _changed(now, before, "functions"):
+    versions = _changed(now, before, "versions")
+    if versions and _changed(now, before, "functions"):
         warn(
-            f"checkpoint={where!r}: {_in_words(_changed(now, before, 'versions'))}, so the "
-            f"functions of this {what} cannot be compared with the saved ones. Make sure that the "
-            "model, the loss and the metrics are the same."
+            f"checkpoint={where!r}: {_in_words(versions)}, so the functions of this {what} "
+            "cannot be compared with the saved ones. Make sure that the model, the loss and the "
+            "metrics are the same."
         )
 
 
@@ -163,6 +212,11 @@ def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
     if is_comparable and not described:
         words = _blamed({name: pair for name, pair in functions.items() if ABSENT not in pair})
     words += [f"metrics are {metrics[0]}, were {metrics[1]}"] if metrics[0] != metrics[1] else []
+    weights = [x.get("weights", []) for x in (now, before)]
+    is_made = not weights[0] and (not weights[1] or START in before.get("functions", {}))
+    if not is_made and not {*weights[0]} & {*weights[1]}:
+        numbers = [", ".join(x[:1]) or "those of init" for x in weights]
+        words += [f"the weights at the start are {numbers[0]}, were {numbers[1]}"]
     return ", ".join(words) or None
 
 

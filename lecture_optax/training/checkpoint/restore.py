@@ -112,8 +112,8 @@ def _value(
 ) -> tuple[Any, str]:
     """Return the value of one leaf, and what does not match."""
     like = leaf.value
-    if not like.size:  # not saved
-        return like, ""
+    if not like.size:  # not saved; a copy, since it will be donated
+        return jnp.array(like), ""
     if leaf.path not in sources:
         if leaf.name in {f"{state}.count" for state in RATES}:
             value = place_like(np.asarray(updates, like.dtype), like)

@@ -6,14 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
+from ..._average import averages_in
 from ..._core.extras import warn
-from ..loop.loop import run_loop
+from ..loop.batch_statistics import batch_statistics_for
+from ..loop.evaluation import averaged_params
+from ..loop.loop import name_of, run_loop
 from ..loop.run import Callback, Event, Hook, Run
 from .folder import CheckpointFolder, check_format, first_line
-from .identity import check_identity, identity_of
+from .identity import check_identity, identity_of, resumed_identity, weights_of
+from .optimizer_change import (
+    change_in_words,
+    ended_schedule,
+    new_injected,
+    next_step,
+    optimizer_notes,
+    rate_in_words,
+)
+from .restore import Misfits, table
 from .signals import Interruptions
-from .snapshot import restore_run, snapshot
+from .snapshot import check_saved, restore_run, snapshot
 
 FIRST = 1.0
 """The seconds from the first chunk (which compiles) to the first save."""
@@ -77,9 +90,12 @@ def run_with_checkpoints(
             every = [*hooks, lambda event: interruptions.obey()]
             return run_loop(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
     folder = CheckpointFolder(checkpoint)
-    saver = RunSaver(run, source, folder, identity_of(run, source, seed, given))
+    identity = identity_of(run, source, seed, given)
+    optimizer = optimizer_notes(run.program.optimizer, run.carry)
+    saver = RunSaver(run, source, folder, identity, optimizer)
     try:
-        if saver.resume(strict):
+        folder.claim()
+        if saver.resume(strict, callbacks):
             return run
         folder.make()
         with saver.interruptions:
@@ -94,25 +110,114 @@ def run_with_checkpoints(
 class RunSaver:
     """The checkpoints of one run. A disk that fails costs a warning, not the run."""
 
-    def __init__(self, run: Run, source: Any, folder: CheckpointFolder, identity: dict[str, Any]):
-        self.run, self.source, self.folder, self.identity = run, source, folder, identity
+    def __init__(
+        self,
+        run: Run,
+        source: Any,
+        folder: CheckpointFolder,
+        identity: dict[str, Any],
+        optimizer: dict[str, Any],
+    ):
+        self.run, self.source, self.folder = run, source, folder
+        self.identity, self.optimizer = identity, optimizer
         self.interruptions = Interruptions()
         self._timer = SaveTimer(folder.path)
         self._saved_at: int | None = None
         self._copying = 0.0
 
-    def resume(self, strict: bool) -> bool:
-        """Restore the newest checkpoint, and return whether the run is finished."""
-        newest = self.folder.newest()
+    def resume(self, strict: bool, callbacks: Sequence[Callback] = ()) -> bool:
+        """Restore the newest checkpoint, and return whether the run is finished.
+
+        **Warns** of an optimizer that has changed, with a table of what does not match by name.
+
+        **Raises** `ValueError` for another run, or what does not match if `strict`.
+        """
+        newest = self.folder.newest(check_saved)
         if newest is None:
             return False
-        step, saved = newest
-        check_format(self.folder.path, saved.notes)
-        where = str(self.folder.path)
-        check_identity(where, self.identity, saved.notes["identity"])
-        restore_run(self.run, self.source, saved, strict, where)
-        self._saved_at = step
-        return saved.notes["finished"]
+        self._saved_at, saved = newest
+        run, notes = self.run, saved.notes
+        check_format(self.folder.path, notes)
+        given = self.identity["weights"]
+        self.identity = resumed_identity(self._where, self.identity, notes, run.evaluations)
+        is_longer = run.steps > notes["identity"]["steps"]
+        renewed = new_injected(self.optimizer, notes["optimizer"])
+        misfits = restore_run(run, self.source, saved, renewed)
+        if given and given[0] not in notes["identity"]["weights"]:
+            self._check_own_weights(given[0], notes["identity"])
+        if strict and misfits:
+            header = f"the checkpoint in {self._where!r} does not match, and strict=True:"
+            raise ValueError(
+                f"{table(header, misfits)}\nResume with the optimizer that was saved, or pass "
+                "strict=False to restore what matches."
+            )
+        if notes["finished"] and not is_longer:
+            self._tell_finished(notes, callbacks)
+            return True
+        run.stopped = None
+        if notes["source"] is not None:
+            self.source.set_state(notes["source"])
+        self._tell(notes, misfits, is_longer)
+        return False
+
+    @property
+    def _where(self) -> str:
+        return str(self.folder.path)
+
+    def _check_own_weights(self, given: str, before: Mapping[str, Any]) -> None:
+        """Check that a run starts from weights that it has returned itself, as an nnx model does.
+
+        **Raises** `ValueError` for other weights.
+        """
+        run, statistics_for = self.run, batch_statistics_for(self.run, self.source)
+        own = [(run.carry.params, run.carry.model_state)]
+        own += [(run.best.params, run.best.model_state)] if run.best else []
+        if averages_in(run.carry.opt_state):
+            params = averaged_params(run.carry)
+            own.append((params, statistics_for(params)))
+        if all(weights_of(run.program.problem, *x) != given for x in own):
+            check_identity(self._where, {**self.identity, "weights": [given]}, before)
+
+    def _tell(self, notes: Mapping[str, Any], misfits: Misfits, is_longer: bool) -> None:
+        """Warn of an optimizer that has changed, and of one that does not move.
+
+        **Raises** `ValueError` if the learning rate has come to 0.
+        """
+        run, optimizer = self.run, self.run.program.optimizer
+        if is_longer and (schedule := ended_schedule(optimizer, run.step)):
+            raise ValueError(
+                f"steps={run.steps} continues the run in checkpoint={self._where!r} after step "
+                f"{run.step}, where the learning rate {schedule!r} has come to 0: nothing would "
+                f"change. Give a schedule of {run.steps} steps, or a constant learning rate."
+            )
+        words = change_in_words(self.optimizer, notes["optimizer"])
+        if not words and not is_longer:
+            return
+        rate, is_still = next_step(optimizer, run.carry)
+        if words:
+            before = float([np.nan, *run.history.per_step.get("learning_rate", ())][-1])
+            lines = f"checkpoint={self._where!r}: {words}. {rate_in_words(rate, before, run.step)}"
+            rest = "Everything else was restored."
+            warn(f"{lines} {table(rest[:-1] + ':', misfits) if misfits else rest}")
+        if is_still:
+            warn(
+                f"checkpoint={self._where!r}: the update after step {run.step} is 0. Has the "
+                "schedule of the learning rate ended? Give one of more steps."
+            )
+
+    def _tell_finished(self, notes: Mapping[str, Any], callbacks: Sequence[Callback]) -> None:
+        """Warn of what was given and is not used, as the run is finished."""
+        words = change_in_words(self.optimizer, notes["optimizer"])
+        stopped = notes["stopped"]
+        if not words and stopped and stopped not in map(name_of, callbacks):
+            words = (
+                f"the callback {stopped} ended it at step {self.run.step:,} of {self.run.steps:,}"
+            )
+        if words:
+            warn(
+                f"the run in checkpoint={self._where!r} is finished: its result is returned, but "
+                f"{words}. To continue it, give more steps; to start again, another folder."
+            )
 
     def hook(self, event: Event) -> None:
         """Save where it is time: called after every chunk."""
@@ -144,7 +249,7 @@ class RunSaver:
 
     def _begin(self) -> None:
         began = time.perf_counter()
-        saved = snapshot(self.run, self.source, self.identity)
+        saved = snapshot(self.run, self.source, self.identity, self.optimizer)
         self.folder.write(self.run.step, saved.arrays, saved.notes)
         self._saved_at = self.run.step
         self._copying = time.perf_counter() - began

@@ -10,22 +10,41 @@
 """
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from ..._core.describe import describe
-from ..._core.extras import warn
+from ..._core.validate import in_words
 from ..compiled.step import Carry
 from ..loop.evaluation import Best
 from ..loop.run import History, Run
 from .folder import FORMAT, Saved
-from .restore import Leaf, Misfits, as_saved, leaves_of, restored, state_leaves_of, table
+from .identity import PARTS, is_identity
+from .notes import (
+    Form,
+    check_notes,
+    dict_of,
+    is_anything,
+    is_count,
+    is_flag,
+    is_number,
+    is_text,
+    list_of,
+    optional,
+    record_of,
+)
+from .restore import Leaf, Misfits, as_saved, leaves_of, restored, state_leaves_of
 
 
-def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
-    """Copy what must be saved to the host: the next chunk donates the arrays."""
+def snapshot(
+    run: Run, source: Any, identity: Mapping[str, Any], optimizer: Mapping[str, Any]
+) -> Saved:
+    """Copy what must be saved to the host: the next chunk donates the arrays.
+
+    `identity` and `optimizer` are notes of `identity.py` and `optimizer_change.py`.
+    """
     leaves = carry_leaves(run.carry)
     best: Any = None
     if run.best is not None:
@@ -34,7 +53,7 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
     notes = {
         "format": FORMAT,
         "identity": identity,
-        "optimizer": optimizer_of(run),
+        "optimizer": optimizer,
         "names": {leaf.path: leaf.name for leaf in leaves if leaf.value.size},
         "best": best,
         "evaluations": run.history.evaluations,
@@ -50,22 +69,55 @@ def snapshot(run: Run, source: Any, identity: dict[str, Any]) -> Saved:
     return Saved(written, json.loads(json.dumps(notes)))  # a copy, as the history grows
 
 
-def restore_run(run: Run, source: Any, saved: Saved, strict: bool, where: str) -> None:
-    """Put a new run to the place of the saved one.
+def check_saved(step: int, saved: Saved) -> None:
+    """Check that a checkpoint is one that `snapshot` has made.
 
-    **Warns** with a table of what does not match by name.
-
-    **Raises** `ValueError` with the table, if `strict`.
+    **Raises** `ValueError` for anything else.
     """
     arrays, notes = saved
-    found = restored(arrays, notes["names"], carry_leaves(run.carry), notes["step"])
-    carry = _unflatten(run.carry, found.values)
-    best, misfits = _best(carry, saved, run.valid is not None)
-    _report(run, notes, found.misfits + misfits, strict, where)
-    run.carry, run.best, run.stopped = carry, best, notes["stopped"]
-    run.history = _history(saved)
-    if notes["source"] is not None and not notes["finished"]:
-        source.set_state(notes["source"])
+    check_notes(notes, FORMS)
+    identity, best, lines = notes["identity"], notes["best"], notes["evaluations"]
+    columns = [arrays.get(f"history.{name}", ()) for name in notes["columns"]]
+    right = {
+        "identity": identity.keys() >= {*PARTS} and is_count(identity.get("steps")),
+        "names": arrays.keys() >= notes["names"].keys(),
+        "columns": {len(x) for x in columns} <= {step},
+        "evaluations": all(0 <= line.get("step", -1) <= step for line in lines),
+        "best": best is None or best["step"] <= step,
+        "step": notes["step"] == step,
+    }
+    if wrong := [name for name, is_right in right.items() if not is_right]:
+        raise ValueError(f"{in_words(wrong)} in its notes is not as this library writes it")
+
+
+FORMS: Mapping[str, Form] = {
+    "identity": is_identity,
+    "optimizer": record_of(
+        {"text": is_text, "hash": optional(is_text), "injected": dict_of(is_anything)}
+    ),
+    "names": dict_of(is_text),
+    "best": optional(record_of({"loss": is_number, "step": is_count, "is_average": is_flag})),
+    "evaluations": list_of(dict_of(is_number)),
+    "columns": list_of(is_text),
+    "source": optional(record_of({"taken": is_count, "place": is_anything, "last": is_anything})),
+    "step": is_count,
+    "stopped": optional(is_text),
+    "finished": is_flag,
+}
+"""What the notes hold. An iterator of batches is saved as `IterableSource.get_state` returns it."""
+
+
+def restore_run(run: Run, source: Any, saved: Saved, renewed: Collection[str] = ()) -> Misfits:
+    """Put a new run to the place of the saved one, and return what does not match by name.
+
+    `renewed`: the paths of the numbers of an optimizer's state that are given anew.
+    """
+    arrays, notes = saved
+    names = {path: name for path, name in notes["names"].items() if path not in renewed}
+    found = restored(arrays, names, carry_leaves(run.carry), notes["step"])
+    run.carry, run.stopped = _unflatten(run.carry, found.values), notes["stopped"]
+    run.best, run.history = _best(run.carry, saved), _history(saved)
+    return [line for line in found.misfits if line[0] not in renewed]
 
 
 def carry_leaves(carry: Carry) -> list[Leaf]:
@@ -91,56 +143,16 @@ def _unflatten(carry: Carry, values: list[Any]) -> Carry:
     return Carry(params, model_state, opt_state, carry.key, step)
 
 
-def _best(carry: Carry, saved: Saved, wanted: bool) -> tuple[Best | None, Misfits]:
-    """Return the best parameters so far, unless they are those of another model."""
-    if saved.notes["best"] is None or not wanted:
-        return None, []
+def _best(carry: Carry, saved: Saved) -> Best | None:
+    """Return the best parameters so far."""
+    if saved.notes["best"] is None:
+        return None
     best = Best(carry.params, carry.model_state, **saved.notes["best"])
     names = {path: path for path in saved.arrays if path.startswith("best.")}
     found = restored(saved.arrays, names, best_leaves(best), 0)
-    if any("converted" not in words for _, words in found.misfits):
-        return None, [("best", "of another model: not restored")]
     trees = jax.tree.structure((best.params, best.model_state))
     params, model_state = jax.tree.unflatten(trees, found.values)
-    return best._replace(params=params, model_state=model_state), found.misfits
-
-
-def _report(run: Run, notes: dict[str, Any], misfits: Misfits, strict: bool, where: str) -> None:
-    now, before = optimizer_of(run), notes["optimizer"]
-    changed = [] if now == before else [("the optimizer", f"is {now}"), ("", f"was {before}")]
-    if strict and misfits:
-        header = f"the checkpoint in {where!r} does not match, and strict=True:"
-        raise ValueError(
-            table(header, changed + misfits)
-            + "\nResume with the model and optimizer that were saved, or pass strict=False to "
-            "restore what matches."
-        )
-    if notes["finished"]:
-        _report_finished(where, now, before, misfits)
-    elif misfits:
-        header = f"checkpoint={where!r} matches in part. Everything else was restored:"
-        warn(table(header, changed + misfits))
-
-
-def _report_finished(where: str, now: str, before: str, misfits: Misfits) -> None:
-    """Raise for another model than that of the finished run, and warn of another optimizer."""
-    model = [(path, words) for path, words in misfits if not path.startswith("opt_state")]
-    if model:
-        raise ValueError(
-            table(f"the run in {where!r} is finished, and had another model:", model)
-            + "\nGive another folder to train this model."
-        )
-    if now != before:
-        warn(
-            f"the run in {where!r} is finished: its result is that of {before}, and {now} is not "
-            "used. Give another folder to train with it."
-        )
-
-
-def optimizer_of(run: Run) -> str:
-    """Return the description of the optimizer, on one line."""
-    text = " ".join(str(describe(run.program.optimizer)).split())
-    return text.replace("( ", "(").replace(", )", ")").replace(",)", ")")
+    return best._replace(params=params, model_state=model_state)
 
 
 def _on_host(leaves: list[Leaf]) -> dict[str, np.ndarray]:

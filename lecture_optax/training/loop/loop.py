@@ -164,10 +164,11 @@ def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, f
 def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:
     record = {**run.history.evaluations[-1], "steps": run.steps, "history": run.history}
     answers = [(callback(record), callback) for callback in callbacks]
-    return next((_name(callback) for answer, callback in answers if answer is True), None)
+    return next((name_of(callback) for answer, callback in answers if answer is True), None)
 
 
-def _name(callback: Callback) -> str:
+def name_of(callback: Callback) -> str:
+    """Return the name of a callback, as in `Run.stopped`."""
     return getattr(callback, "__qualname__", type(callback).__name__).split(".")[0]
 
 

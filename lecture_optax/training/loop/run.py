@@ -44,11 +44,7 @@ class History:
     @property
     def per_step(self) -> dict[str, np.ndarray]:
         if len(self.blocks) > 1:  # joined once, not at every access
-            names = self.blocks[0]
-            joined = {
-                name: np.concatenate([block[name] for block in self.blocks]) for name in names
-            }
-            self.blocks[:] = [joined]
+            self.blocks[:] = [_joined(self.blocks)]
         return dict(self.blocks[0]) if self.blocks else {}
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -87,6 +83,19 @@ class History:
             excess = -rest
         self.evaluations[:] = [line for line in self.evaluations if line["step"] <= step]
         self.ratios[:] = [pair for pair in self.ratios if pair[0] <= step]
+
+
+def _joined(blocks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the columns of all blocks; NaN where one has no such column.
+
+    An optimizer of which the learning rate is known may follow one of which it is not.
+    """
+    names = dict.fromkeys(name for block in blocks for name in block)
+    missing = [np.full_like(block["loss"], np.nan) for block in blocks]
+    return {
+        name: np.concatenate([x.get(name, nan) for x, nan in zip(blocks, missing, strict=True)])
+        for name in names
+    }
 
 
 def columns_of(evaluations: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:

@@ -48,6 +48,9 @@ def _facts(result: Any) -> Iterator[tuple[str, str]]:
 
 
 def _rates(rates: np.ndarray) -> str:
+    known = rates[~np.isnan(rates)]  # another optimizer of the same run may not record it
+    if len(known) < len(rates):
+        return f"{_rates(known)}, known for {len(known):,} of {len(rates):,} steps"
     begin, top, end = rates[0], rates.max(), rates[-1]
     if rates.min() == top:
         return f"{top:.3g}"

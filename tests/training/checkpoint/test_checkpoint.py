@@ -17,6 +17,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Program, Run, _trees as identity
 from lecture_optax.training.checkpoint import saver as saves
 from lecture_optax.training.checkpoint.folder import CheckpointFolder, Saved
+from lecture_optax.training.checkpoint.restore import table
 from lecture_optax.training.checkpoint.snapshot import restore_run, snapshot
 from lecture_optax.training.loop import loop
 
@@ -226,14 +227,16 @@ class TestGoingOn:
             return record["step"] >= 20
 
         first = fit(tmp_path, callbacks=[enough])
-        chex.assert_trees_all_equal(learned(fit(tmp_path)), learned(first))
+        again = fit(tmp_path, callbacks=[enough])
+        chex.assert_trees_all_equal(learned(again), learned(first))
         assert first.steps == 20
+        with pytest.warns(UserWarning, match="TestGoingOn ended it at step 20 of 40.*more steps"):
+            assert fit(tmp_path).steps == 20
 
     @pytest.mark.parametrize(
         ("change", "words"),
         [
             ({"seed": 1}, "seed is 1, was 0"),
-            ({"steps": 50}, "steps is 50, was 40"),
             ({"batch_size": 8}, "batch_size is 8, was 16"),
             ({"sample_weight": np.ones(96, np.float32)}, "sample_weight is float32"),
             ({"train": (X[:64], Y[:64])}, r"data\[0\] is float32\[64,3\] .* was float32\[96,3\]"),
@@ -255,11 +258,21 @@ class TestGoingOn:
         folder.make()
         folder.write(20, {"params['w']": np.ones(3, np.float32)}, notes)
         folder.wait()
-        before = bytes_in(tmp_path)
+        folder.close()
+        self.refused_as_another_version(tmp_path)
+
+    def test_the_folder_of_version_0_1_is_refused_and_untouched(self, tmp_path):
+        (tmp_path / "20").mkdir()
+        (tmp_path / "20" / "_CHECKPOINT_METADATA").write_text("{}")
+        (tmp_path / "20" / "checksums.json").write_text("{}")
+        self.refused_as_another_version(tmp_path)
+
+    def refused_as_another_version(self, folder):
+        before = bytes_in(folder)
         with pytest.raises(ValueError, match=r"written by another version .* another folder") as e:
-            fit(tmp_path)
+            fit(folder)
         assert "\n" not in str(e.value)
-        assert bytes_in(tmp_path) == before
+        assert bytes_in(folder) == before
 
     def test_of_large_data_some_rows_are_compared(self, monkeypatch):
         read = []
@@ -297,23 +310,19 @@ def run_of(tx):
 
 
 class TestByName:
-    def moved(self, before, after, strict=False):
-        """A run, saved at step 10 with numbers that can be told apart, as another takes it up."""
+    def moved(self, before, after):
+        """A run, saved at step 10 with numbers that can be told apart, as another resumes it."""
         run = run_of(before)
         leaves, structure = jax.tree.flatten(run.carry.opt_state)
         numbers = [jnp.full_like(x, 100 + i) for i, x in enumerate(leaves)]
         state = structure.unflatten(numbers)
         run.carry = run.carry._replace(opt_state=state, step=jnp.array(10, jnp.int32))
-        saved, other = snapshot(run, None, {}), run_of(after)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            restore_run(other, None, saved, strict, "here")
-        return saved.arrays, other.carry.opt_state, "\n".join(str(x.message) for x in caught)
+        saved, other = snapshot(run, None, {}, {}), run_of(after)
+        misfits = restore_run(other, None, saved)
+        return saved.arrays, other.carry.opt_state, table("", misfits) if misfits else ""
 
     def test_a_number_becomes_a_schedule_without_a_word(self):
-        saved, state, told = self.moved(
-            TX, lo.sgd(lo.schedules.linear(0.01, 40), momentum=0.9), strict=True
-        )
+        saved, state, told = self.moved(TX, lo.sgd(lo.schedules.linear(0.01, 40), momentum=0.9))
         assert told == ""
         assert lo.current(state).count == saved["opt_state[1].count"]
         chex.assert_trees_all_equal(state[0].trace["w"], saved["opt_state[0].trace['w']"])
@@ -340,7 +349,7 @@ class TestByName:
         ids=["clip", "order", "decay"],
     )
     def test_a_clip_in_front_another_order_and_decay_lose_nothing(self, one, other):
-        saved, state, told = self.moved(one, other, strict=True)
+        saved, state, told = self.moved(one, other)
         kept = sorted((np.asarray(x) for x in jax.tree.leaves(state)), key=_order)
         wanted = sorted((x for p, x in saved.items() if p.startswith("opt_state")), key=_order)
         chex.assert_trees_all_equal(kept, wanted)
@@ -348,8 +357,6 @@ class TestByName:
 
     def test_another_optimizer_starts_anew_and_the_table_says_so(self):
         _, state, told = self.moved(TX, lo.adam(0.01))
-        assert "matches in part. Everything else was restored" in told
-        assert "was chain(trace(0.9), scale_by_learning_rate(0.01))" in told
         assert "(2 leaves) not in the checkpoint: starts again" in told
         assert "opt_state[0].trace" in told
         assert "only in the checkpoint: not restored" in told
@@ -381,7 +388,7 @@ def empty_a_file(step):
 
 
 def lose_the_notes(step):
-    (step / "_CHECKPOINT_METADATA").unlink()
+    (step / "saved" / "_CHECKPOINT_METADATA").unlink()
 
 
 def lose_everything(step):
@@ -422,7 +429,7 @@ class TestDamage:
     def test_what_was_half_written_is_passed_over_and_swept_away(self, tmp_path, whole):
         interrupt(tmp_path)
         (step,) = steps_in(tmp_path)
-        half = tmp_path / "39.orbax-checkpoint-tmp"
+        half = tmp_path / "39.part"
         shutil.copytree(tmp_path / str(step), half)
         empty_a_file(half)
         chex.assert_trees_all_equal(learned(fit(tmp_path)), whole)
@@ -473,8 +480,8 @@ class TestTimes:
         """By a simulated clock: an event every quarter of a second, and a save takes 0.1 s."""
         now, begun = [0.0], []
         monkeypatch.setattr(saves.time, "perf_counter", lambda: now[0])
-        run = saves.RunSaver(FakeRun(), None, FakeFolder(begun, now), {})
-        monkeypatch.setattr(saves, "snapshot", lambda run, source, identity: Saved({}, {}))
+        run = saves.RunSaver(FakeRun(), None, FakeFolder(begun, now), {}, {})
+        monkeypatch.setattr(saves, "snapshot", lambda *x: Saved({}, {}))
         for step in range(1, 100):
             run.run.step, now[0] = step, now[0] + 0.25
             run.hook(saves.Event(run.run, step, {"loss": np.zeros(1)}, None))
