@@ -124,10 +124,16 @@ def fit(
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for
       TensorBoard.
-    - `checkpoint`: a checkpoint directory. If it contains a checkpoint of this run, training
-      resumes with bit-identical results; a finished run returns its result.
-    - `strict`: raise if the checkpoint does not match exactly. By default, arrays that match by
-      name and shape are restored, after a change of the optimizer say; a table lists the others.
+    - `checkpoint`: a new or empty folder, or that of this run. If it holds a checkpoint, training
+      resumes with bit-identical results; a finished run returns its result, and with more `steps`
+      it continues. The run is its data, its functions (model, `apply`, `loss`, `metrics`,
+      initializers), `seed`, `batch_size`, `accumulate`, `dtype`, `params`, `sample_weight`,
+      `average`, `keep` and `evaluations`: another one is refused. Functions are compared as JAX
+      traces them, so names and comments do not matter. The optimizer, `hyperparams`, `callbacks`,
+      `hooks`, `mesh`, `progress` and `log` may change; a warning tells the current learning rate of
+      another optimizer.
+    - `strict`: raise if the state of another optimizer does not match exactly. By default, arrays
+      that match by name and shape are restored; a table lists the others.
 
     **Raises** `ValueError` or `TypeError` for arguments that do not fit, and `NonFiniteError` if
     the loss becomes NaN or infinite. SIGTERM raises `SystemExit(143)` and Ctrl-C

@@ -471,7 +471,7 @@ class TestDisk:
 
     def test_without_orbax_the_extra_is_named(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
-        with pytest.raises(ImportError, match=r"lecture_optax\[train\]"):
+        with pytest.raises(ImportError, match=r"pip install .*\[train\]"):
             fit(tmp_path)
 
 

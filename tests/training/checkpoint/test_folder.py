@@ -35,6 +35,10 @@ class TestOthers:
         assert all(repr(name.partition("/")[0]) in str(told.value) for name in names)
         assert bytes_in(tmp_path) == before
 
+    def test_an_empty_path_is_not_the_working_directory(self):
+        with pytest.raises(ValueError, match="checkpoint must be a path, got ''"):
+            fit("")
+
     def test_what_comes_later_is_never_renamed_or_removed(self, tmp_path):
         interrupt(tmp_path, 10)
         names = ["3/photo.jpg", "2024/photo.jpg", "log.jsonl", "5.part/a", "40.damaged-1/a"]
