@@ -14,6 +14,10 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 
 
+ENDS = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, -signal.SIGINT)
+"""Exit codes of a process that was sent a signal: SIGTERM before there was a handler, or after."""
+
+
 class Course(NamedTuple):
     """The exit codes of the processes, and the steps at which they began to train."""
 
@@ -27,14 +31,19 @@ def child(kind, steps, folder, *flags, module="tests.stress.train_process"):
     command = [sys.executable, "-m", module, kind, steps, folder, out, *flags]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(Path(folder).parent / "compiled")}
     always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    process = subprocess.Popen(
-        [str(x) for x in command],
-        cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **cache, **always},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # a background job of a shell ignores SIGINT, and its children would too
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(
+            [str(x) for x in command],
+            cwd=ROOT,
+            env={**os.environ, "JAX_PLATFORMS": "cpu", **cache, **always},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     return process, out
 
 
@@ -62,7 +71,7 @@ def killed(kind, steps, folder, numbers, seed=0, seconds=1.0, **options):
         else:
             time.sleep(chance.uniform(0, 5.0))
         process.send_signal(number)  # without effect on a process that has ended
-        codes.append(_end(process, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM))
+        codes.append(_end(process, *ENDS))
         if codes[-1] == 0:
             break
     return Course(codes, begun)

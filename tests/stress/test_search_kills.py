@@ -16,7 +16,7 @@ from .harness import finished, killed, same_bits
 
 pytestmark = pytest.mark.slow
 
-STEPS, KILLS = 12_000, 20
+STEPS, KILLS, SIGNALS = 12_000, 20, 20
 MODULE = {"module": "tests.stress.search_process"}
 
 
@@ -30,6 +30,22 @@ def test_a_killed_search_finds_the_same_bits(kind, tmp_path):
         course = killed(kind, STEPS, place, numbers, searches, seconds=2.0, **MODULE)
         assert same_bits(finished(kind, STEPS, place, **MODULE), truth)
         assert once <= computed(place)
+        sent, searches = sent + sum(code != 0 for code in course.codes), searches + 1
+
+
+def test_a_search_that_is_asked_to_stop_loses_nothing(tmp_path):
+    """By SIGTERM and Ctrl-C in turn, at any moment, also in the first compilation and the end."""
+    truth = finished("plain", STEPS, tmp_path / "undisturbed", **MODULE)
+    once = computed(tmp_path / "undisturbed")
+    sent, searches = 0, 0
+    while sent < SIGNALS:
+        place = tmp_path / f"search-{searches}"
+        numbers = [signal.SIGTERM, signal.SIGINT] * ((SIGNALS - sent + 1) // 2)
+        course = killed("plain", STEPS, place, numbers, searches, seconds=4.0, **MODULE)
+        trained = [code for i, code in enumerate(course.codes) if i % 5 != 4]
+        assert {*trained} <= {0, 143, -signal.SIGINT}
+        assert same_bits(finished("plain", STEPS, place, **MODULE), truth)
+        assert computed(place) == once
         sent, searches = sent + sum(code != 0 for code in course.codes), searches + 1
 
 
