@@ -22,6 +22,7 @@ from .training.checks.arguments import (
     check_mesh,
     check_optimizer_arguments,
 )
+from .training.compiled.settings import run_settings
 from .training.loop.batch_statistics import batch_statistics_for
 from .training.loop.evaluation import evaluation_steps, evaluations_in_words
 from .training.loop.run import Callback, Hook, Run
@@ -39,6 +40,7 @@ from .training.result import Result, result_of
     'lo.fit(model, (x, y), loss="mse", valid=(x_valid, y_valid), tx=lo.adam(1e-3), steps=1000)',
     SYNONYMS,
 )
+@run_settings()
 def fit(
     model: Any,
     data: Any = None,
@@ -119,7 +121,8 @@ def fit(
     - `callbacks`: functions of a record, called after every evaluation; one that returns True ends
       the run.
     - `hooks`: functions of a `training.Event`, called after every chunk of steps.
-    - `mesh`: the devices that share every batch; by default those on which the data are.
+    - `mesh`: the devices that share every batch; by default those of `jax.set_mesh`, or those on
+      which the data are.
     - `progress`: None shows progress on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for

@@ -17,6 +17,7 @@ from ..training.adapters import nnx
 from ..training.checkpoint.folder import path_of
 from ..training.checkpoint.signals import Interruptions
 from ..training.checks.arguments import SEARCH_SYNONYMS
+from ..training.compiled.settings import for_the_caller, run_settings
 from ..training.loop.batch_statistics import recompute_batch_statistics
 from ..training.loop.run import History
 from ..training.loop.sources import ArraySource
@@ -42,6 +43,7 @@ from .session import Session, saver_of
 
 
 @explain_calls('lo.recipe.run(model, (x, y), "mse", steps=1000, budget=3)', SEARCH_SYNONYMS)
+@run_settings()
 def run(
     problem: Any,
     data: Any = None,
@@ -174,10 +176,11 @@ def _result(
     if arm.decay is not None:
         start, end = arm.decay
         rate = wsd(rate, decay_start=start, decay_steps=end - start)
+    first = population.start
     return Result(
         export=problem.export,
-        params=population.on_device(weights.params),
-        model_state=population.on_device(weights.model_state),
+        params=for_the_caller(population.on_device(weights.params, first.params)),
+        model_state=for_the_caller(population.on_device(weights.model_state, first.model_state)),
         optimizer=standalone_optimizer(optimizer, wrap, rate),
         code=code,
         cost=population.spent / population.steps,

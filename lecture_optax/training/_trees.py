@@ -97,4 +97,8 @@ def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
 
 def copied(tree: Any) -> Any:
     """Return copies of the arrays: the loop donates those that it is given."""
-    return jax.device_put(tree, may_alias=False)
+
+    def leaf(x, copy):  # `device_put` does not copy random keys that lie on several devices
+        return jnp.copy(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else copy
+
+    return jax.tree.map(leaf, tree, jax.device_put(tree, may_alias=False))

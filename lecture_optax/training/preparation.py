@@ -121,7 +121,7 @@ def prepare(
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
-    train, valid, sample_weight = place(data, program.mesh)
+    train, valid, sample_weight = place(data, program.home)
     is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
     source = stream or ArraySource(train, sample_weight, is_slow)
     return Prepared(problem, program, carry, source, valid, total, optimizer_source)

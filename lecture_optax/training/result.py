@@ -10,6 +10,8 @@ import numpy as np
 from .._core.dtypes import dtype_of
 from .._core.extras import warn
 from ._trees import by_path
+from .compiled.settings import for_the_caller, own_placement
+from .compiled.sharding import home_of, place, with_automatic_axes
 from .conversion.arrays import as_arrays
 from .conversion.columns import check_columns, columns_of
 from .loop.evaluation import averaged_params, evaluated_weights
@@ -37,6 +39,7 @@ class Trained:
     model_state: Any
     predictor: Callable[..., Any] | None
 
+    @own_placement()
     def predict(self, x: Any) -> Any:
         """Return the model's output for examples `x`, or for one example, in evaluation mode.
 
@@ -47,7 +50,7 @@ class Trained:
                 "predict needs a predict function: pass predict=, a function of (params, x), to "
                 "Problem.from_functions."
             )
-        return self.predictor(self.params, self.model_state, x)
+        return for_the_caller(self.predictor(self.params, self.model_state, x))
 
 
 class Predictor:
@@ -59,7 +62,7 @@ class Predictor:
     def __init__(self, problem: Problem):
         is_of_a_model, predict = problem.per_example is not None, problem.functions.predict
         assert predict is not None
-        self.function = jax.jit(predict)
+        self.function = predict
         self.like = jax.tree.map(_one_row, problem.train[0]) if is_of_a_model else None
         self.columns = problem.columns if is_of_a_model else {}
 
@@ -68,7 +71,7 @@ class Predictor:
         x = as_arrays(x, "x")
         like = self.like
         if like is None:
-            return self.function(params, model_state, x)
+            return self._predicted(params, model_state, x)
         if jax.tree.structure(x) != jax.tree.structure(like):
             raise TypeError(
                 f"x must be like the training data, {_shapes(like)}, got {_shapes(x)}. "
@@ -77,7 +80,7 @@ class Predictor:
         is_one = _axes(x) == [axes - 1 for axes in _axes(like)]
         rows = jax.tree.map(lambda x: np.asarray(x)[None], x) if is_one else x
         try:
-            found = self.function(params, model_state, rows)
+            found = self._predicted(params, model_state, rows)
         except Exception as error:  # whatever the model says
             if jax.tree.map(_one_row, rows) == like:
                 raise
@@ -86,6 +89,12 @@ class Predictor:
                 f"model does not take it ({type(error).__name__})."
             ) from error
         return jax.tree.map(lambda p: p[0], found) if is_one else found
+
+    def _predicted(self, params: Any, model_state: Any, x: Any) -> Any:
+        """Predict where the parameters are."""
+        params, model_state = with_automatic_axes((params, model_state))
+        x = place(x, home_of({"params": params, "the model's state": model_state}))
+        return jax.jit(self.function)(params, model_state, x)
 
 
 def _one_row(x: Any) -> jax.ShapeDtypeStruct:
@@ -199,12 +208,13 @@ def result_of(
     if leaf := StateWatch(run.carry.model_state).fault(model_state):
         words = f"{STATE} {leaf} is not finite for the parameters of {kept}. Try keep='last'."
         raise NonFiniteError(words, run, run.step, STATE)
+    params, model_state = for_the_caller((params, model_state))
     return Result(
         model=problem.export(params, model_state),
         params=params,
         model_state=model_state,
         optimizer=run.program.optimizer,
-        opt_state=run.carry.opt_state,
+        opt_state=for_the_caller(run.carry.opt_state),
         history=run.history,
         optimizer_source=optimizer_source,
         cost=cost,

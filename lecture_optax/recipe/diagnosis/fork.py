@@ -14,6 +14,7 @@ from ..._core.types import Transformation
 from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.compiled.program import Program
+from ...training.compiled.settings import run_settings
 from ...training.compiled.step import Carry, rate_of
 from ...training.curves.learning_curve import FailedStep, LearningCurve
 from ...training.loop.advance import advance_until
@@ -38,9 +39,10 @@ def run_branch(
         failed = FailedStep(steps, STATE, leaf)
     if failure is not None:
         failed = _failed_step(program, source, start, failure.step - begin, failure.quantity)
+    rate = rate_of(start.opt_state)
     return LearningCurve(
         losses=records["loss"].astype(np.float64),
-        rate=factor * float(rate_of(start.opt_state)),
+        rate=np.nan if rate is None else factor * float(rate),
         gradients=records["grad_norm"].astype(np.float64),
         failed=failed,
     )
@@ -114,6 +116,7 @@ class Fork(NamedTuple):
         return "\n".join(lines)
 
 
+@run_settings()
 def fork(
     problem: Any,
     state: Any,

@@ -7,6 +7,7 @@ import jax
 from ...training._trees import check_same_tree, strong_copies
 from ...training.adapters.model import Adapter
 from ...training.compiled.program import Program
+from ...training.compiled.sharding import place
 from ...training.compiled.step import Carry
 from ...training.loop.nonfinite import NonFiniteError
 from ...training.loop.run import Run
@@ -48,7 +49,7 @@ def as_carry(program: Program, state: Any, fresh: Carry) -> Carry:
         "{'params': ..., 'batch_stats': ...} for linen's BatchNorm.",
         structure=True,
     )
-    carry = strong_copies(given)
+    carry = place(strong_copies(given), program.home)
     check_same_tree(
         jax.eval_shape(program.compiled.start, carry.params, program.hyperparams),
         carry.opt_state,

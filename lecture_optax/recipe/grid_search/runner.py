@@ -27,6 +27,7 @@ from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.checkpoint.identity import arrays_of, identity_of_program
 from ...training.compiled.program import CHUNK, Program
+from ...training.compiled.settings import current_settings, run_settings
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
@@ -78,8 +79,12 @@ class Runs:
         yield self.row(keys[0])
         on_cpu = jax.default_backend() == "cpu"  # where a small model uses one core
         pool = ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1)
+        within = run_settings()
         try:
-            rows: list[Future[Row]] = [pool.submit(self.row, key) for key in keys[1:]]
+            if pool.submit(within(current_settings)).result() != current_settings():
+                yield from map(self.row, keys[1:])  # a context manager set those of this thread
+                return
+            rows: list[Future[Row]] = [pool.submit(within(self.row), key) for key in keys[1:]]
             for row in as_completed(rows):
                 yield row.result()
         finally:

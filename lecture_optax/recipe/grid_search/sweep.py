@@ -9,6 +9,7 @@ from ..._core import validate
 from ..._core.extras import warn
 from ..._core.keywords import explain_calls
 from ...training.checks.arguments import SEARCH_SYNONYMS
+from ...training.compiled.settings import run_settings
 from ...training.loop.evaluation import evaluation_steps
 from ...training.preparation import prepare
 from ...training.problem import as_problem
@@ -24,6 +25,7 @@ from .runner import Runs
 @explain_calls(
     'lo.recipe.sweep(model, (x, y), "mse", rates=[1e-3, 1e-2], steps=1000)', SEARCH_SYNONYMS
 )
+@run_settings()
 def sweep(
     problem: Any,
     data: Any = None,

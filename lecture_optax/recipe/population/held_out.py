@@ -15,6 +15,7 @@ from ..._core import validate
 from ...training._cached import cached
 from ...training._trees import n_rows, take_rows
 from ...training.checks.arguments import check_seed
+from ...training.compiled.sharding import place_like
 from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
@@ -83,7 +84,7 @@ class HeldOut:
     ):
         self.examples, self.plan, self.rows_evaluated = examples, plan, 0
         order = np.random.default_rng(0).permutation(n_rows(data))
-        self.all = jax.tree.map(jax.numpy.asarray, data)
+        self.all = data
         self.late = self.all if plan.late == n_rows(data) else pick_rows(data, order[: plan.late])
         self.early = self.late if plan.early == plan.late else pick_rows(data, order[: plan.early])
         self._sets = {"early": self.early, "late": self.late, "all": self.all}
@@ -166,8 +167,9 @@ def _whole_and_each(examples: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pick_rows(data: Any, chosen: np.ndarray) -> Any:
-    """Return chosen rows of data as JAX's arrays."""
-    return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[chosen]), data)
+    """Return chosen rows of data as JAX's arrays, on the same devices."""
+    rows = jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)[chosen]), data)
+    return place_like(rows, data)
 
 
 def holdout_split(problem: Problem, seed: int = 0) -> Problem:
@@ -185,9 +187,8 @@ def holdout_split(problem: Problem, seed: int = 0) -> Problem:
     arrays = jax.tree.map(np.asarray, problem.train)
     train = np.sort(order[count:] if count < rows else order)
     valid = np.sort(order[:count])
-    return dataclasses.replace(
-        problem, train=take_rows(arrays, train), valid=take_rows(arrays, valid)
-    )
+    parts = (place_like(take_rows(arrays, rows), problem.train) for rows in (train, valid))
+    return dataclasses.replace(problem, **dict(zip(("train", "valid"), parts, strict=True)))
 
 
 def _checked_rows(data: Any) -> int:

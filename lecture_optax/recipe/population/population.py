@@ -18,6 +18,7 @@ import numpy as np
 
 from ...training._trees import as_data, copied
 from ...training.compiled.program import Program
+from ...training.compiled.sharding import place_like
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.loop import next_length
@@ -99,8 +100,9 @@ class Population:
         """Return a copy, on the host where arms are offloaded."""
         return to_host(tree) if self.offload else copied(tree)
 
-    def on_device(self, tree: Any) -> Any:
-        return to_device(tree, self.start.params) if self.offload else tree
+    def on_device(self, tree: Any, like: Any) -> Any:
+        """Return a tree on the device, where the arrays of a tree like it are."""
+        return to_device(tree, like) if self.offload and tree is not None else tree
 
     def restarted(self, arm: Arm) -> Arm:
         """Return an arm that runs as `arm` from the start: its decay starts after the last step."""
@@ -168,7 +170,7 @@ class Population:
         if self.offload and last != arm:
             if last is not None:
                 self.members[last].carry = to_host(self.members[last].carry)
-            self.members[arm].carry = self.on_device(self.members[arm].carry)
+            self.members[arm].carry = self.on_device(self.members[arm].carry, self.start)
 
     def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
         curve = member.curve
@@ -218,10 +220,10 @@ def to_host(tree: Any) -> Any:
 
 
 def to_device(tree: Any, like: Any) -> Any:
-    """Return large arrays as JAX's, on the device of `like` if one was chosen for it."""
-    first = jax.tree.leaves(like)[0]
-    place = first.sharding if getattr(first, "committed", False) else None
-    return jax.tree.map(lambda x: jax.device_put(x, place) if _is_large(x) else x, tree)
+    """Return large arrays as JAX's, on the devices of those of `like` that were chosen for them."""
+    return jax.tree.map(
+        lambda x, y: jnp.asarray(place_like(x, y)) if _is_large(x) else x, tree, like
+    )
 
 
 def _is_large(x: Any) -> bool:

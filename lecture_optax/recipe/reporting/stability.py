@@ -1,6 +1,7 @@
 """The stability of the selected learning rate: the sharpness at the end of its arm."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from ...schedules import wsd
 from ...theory.gauge import Gauge, curvature_gauge
 from ...training._trees import n_rows
+from ...training.compiled.settings import run_settings
+from ...training.compiled.step import Carry
 from ...training.problem import Problem
 from ..population.arms import Arm, OptimizerFactory, without_average
 from ..population.held_out import pick_rows
@@ -43,30 +46,42 @@ def measure_stability(
     constant = next(x for x in before_decay if x in population.members)
     member, step = population.members[constant], population.step(constant)
     if member.carry is None or not member.is_finite:
-        return lambda: StabilityReport(
-            None, step, arm.rate, "Its weights were not finite at the end."
-        )
+        why_not = "Its weights were not finite at the end."
+        return partial(StabilityReport, None, step, arm.rate, why_not)
     name, optimizer = list(optimizers.items())[arm.optimizer]
-    own = member.carry._replace(opt_state=member.carry.opt_state[0][name])
-    like, offload = population.start.params, population.offload  # keeps no other arm alive
+    own, like = (  # keeps no other arm alive
+        carry._replace(opt_state=carry.opt_state[0][name])
+        for carry in (member.carry, population.start)
+    )
+    there = like if population.offload else None
+    return partial(_measured, own, there, problem, optimizer, wrap, step, arm.rate)
 
-    def measure() -> StabilityReport:
-        rate = wsd(arm.rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
-        try:
-            here = to_device(own, like) if offload else own
-            drawn = np.random.default_rng(0).permutation(n_rows(problem.train))[:ROWS]
-            batch = pick_rows(problem.train, drawn)
 
-            def loss(params, batch):  # with one key, as a curvature belongs to one function
-                return problem.loss(params, here.model_state, batch, here.key)[0]
+@run_settings()
+def _measured(
+    own: Carry,
+    like: Carry | None,
+    problem: Problem,
+    optimizer: OptimizerFactory,
+    wrap: Any,
+    step: int,
+    learning_rate: float,
+) -> StabilityReport:
+    """Measure the stability at `own`, which is moved to where `like` is."""
+    rate = wsd(learning_rate, decay_start=NEVER, decay_steps=1)  # the state's own schedule
+    try:
+        here = own if like is None else to_device(own, like)
+        drawn = np.random.default_rng(0).permutation(n_rows(problem.train))[:ROWS]
+        batch = pick_rows(problem.train, drawn)
 
-            tx = without_average(optimizer, wrap, rate)
-            gauge = curvature_gauge(loss, here.params, tx, here.opt_state, batch)
-        except Exception as error:  # of a user's loss or optimizer: the report does without
-            return StabilityReport(None, step, arm.rate, " ".join(str(error).split()))
-        return StabilityReport(gauge, step, arm.rate)
+        def loss(params, batch):  # with one key, as a curvature belongs to one function
+            return problem.loss(params, here.model_state, batch, here.key)[0]
 
-    return measure
+        tx = without_average(optimizer, wrap, rate)
+        gauge = curvature_gauge(loss, here.params, tx, here.opt_state, batch)
+    except Exception as error:  # of a user's loss or optimizer: the report does without
+        return StabilityReport(None, step, learning_rate, " ".join(str(error).split()))
+    return StabilityReport(gauge, step, learning_rate)
 
 
 def sentence(report: StabilityReport, optimizer: str) -> str:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.extend.core import ClosedJaxpr, Jaxpr
-from jax.sharding import Mesh
+from jax.sharding import Mesh, Sharding
 
 from ..._core import validate
 from ..._core.describe import describe
@@ -21,7 +21,8 @@ from ..checks.arguments import check_mesh, check_seed
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
 from .row_order import batch_rows
-from .sharding import automatic, mesh_of, place, shard_batch, with_automatic_axes
+from .settings import own_placement
+from .sharding import automatic, home_of, mesh_in, place, shard_batch, with_automatic_axes
 from .step import Carry, Record, keys_of, step_of
 
 CHUNK = 1024
@@ -31,6 +32,9 @@ INIT_ROWS = 64
 """The examples that the model's `init` sees, for their shapes."""
 
 COLUMNS = ("loss", "grad_norm", "update_norm", "update_ratio", "learning_rate", "finite")
+
+NO_LEARNING_RATE = -1.0
+"""What a table has for an optimizer without a learning rate; `jax_debug_nans` forbids NaN."""
 
 
 class Compiled(NamedTuple):
@@ -123,9 +127,10 @@ class Program:
     accumulate: int
     hyperparams: Any = field(default_factory=dict)
     optimizer: Any = None
-    mesh: Mesh | None = None
+    home: Sharding | None = None
 
     @staticmethod
+    @own_placement()
     def of(
         problem: Problem,
         tx: Any,
@@ -143,8 +148,8 @@ class Program:
           `tx(**hyperparams)`. The numbers are then data, and one program serves all of them.
         - `batch_size`: the examples in a batch, by default min(64, all).
         - `accumulate`: the number of batches that make one update, with the gradient of all.
-        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those that
-          hold the data or the given parameters.
+        - `mesh`: the devices that share a batch, along all axes of the mesh. By default those of
+          `jax.set_mesh`, or those that hold the data or the given parameters.
 
         **Raises** `ValueError` where the devices of `mesh` do not divide a batch equally, and
         `TypeError` for a problem on an iterable.
@@ -171,14 +176,22 @@ class Program:
         validate.steps(of="batches", accumulate=accumulate)
         check_mesh(mesh)
         train, start = with_automatic_axes((problem.train, problem.start))
-        own, problem = mesh_of((train, start)), replace(problem, train=train, start=start)
-        mesh = None if mesh is None else automatic(mesh)
-        shares = _shares(mesh, own, size * accumulate)
+        problem = replace(problem, train=train, start=start)
+        given = {"data": train, "params": start[0], "the model's state": start[1]}
+        home = home_of(given, mesh)
+        shares = _shares(
+            None if mesh is None else automatic(mesh), mesh_in(home), size * accumulate
+        )
         compiled = compile_of(problem.functions, build, size, accumulate, shares)
         numbers = jax.tree.map(strong, dict(hyperparams or {}))
-        where = own if mesh is None else mesh
-        return Program(problem, compiled, size, accumulate, numbers, optimizer, where)
+        return Program(problem, compiled, size, accumulate, numbers, optimizer, home)
 
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices that hold the arrays, if they are several."""
+        return mesh_in(self.home)
+
+    @own_placement()
     def init(self, seed: int = 0) -> Carry:
         """Return the first carry. The model's `init` is called with `jax.random.key(seed)`."""
         check_seed(seed=seed)
@@ -190,10 +203,10 @@ class Program:
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
-        params, model_state = place(copies, self.mesh)
+        params, model_state = place(copies, self.home)
         opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
-        return place(carry, self.mesh)
+        return place(carry, self.home)
 
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
         """Take one step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`.
@@ -283,15 +296,17 @@ def empty_table() -> jax.Array:
 
 
 def table_of(table: np.ndarray, steps: int) -> dict[str, np.ndarray]:
-    """Return the columns of the first `steps` records, without a learning rate that is all NaN."""
+    """Return the columns of the first `steps` records, without a learning rate if there is none."""
     columns = {name: table[:steps, i] for i, name in enumerate(COLUMNS)}
-    if np.isnan(columns["learning_rate"]).all():
+    if (columns["learning_rate"] == NO_LEARNING_RATE).all():
         del columns["learning_rate"]
     return columns
 
 
 def _row(record: Record) -> jax.Array:
-    return jnp.stack([jnp.asarray(getattr(record, name), default_float()) for name in COLUMNS])
+    rate = NO_LEARNING_RATE if record.learning_rate is None else record.learning_rate
+    known = record._replace(learning_rate=rate)
+    return jnp.stack([jnp.asarray(getattr(known, name), default_float()) for name in COLUMNS])
 
 
 @cached

@@ -1,16 +1,19 @@
-"""Sharding of data and carry over several devices.
+"""Where the arrays of a run lie: on one device, or on all devices of a mesh.
 
 On a mesh the compiler chooses the layout of all intermediate arrays. Arrays and meshes with
 explicit axes, which `jax.make_mesh` returns, are treated as automatic ones: a model that was not
 written for explicit axes would have to state the layout of every gather and product.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
+
+from .._trees import by_path
 
 
 def automatic(mesh: Mesh) -> Mesh:
@@ -19,31 +22,103 @@ def automatic(mesh: Mesh) -> Mesh:
     return Mesh(mesh.devices, mesh.axis_names) if is_explicit else mesh
 
 
-def mesh_of(tree: Any) -> Mesh | None:
-    """Return the mesh that holds arrays of a tree, or None."""
-    found = (automatic(x.sharding.mesh) for x in jax.tree.leaves(tree) if _is_sharded(x))
-    return next(found, None)
-
-
 def with_automatic_axes(tree: Any) -> Any:
     """Return the tree with its arrays where they are, none of them with an explicit axis."""
 
     def leaf(x):
-        if not _is_sharded(x) or AxisType.Explicit not in x.sharding.mesh.axis_types:
+        if not (_is_on_a_mesh(x) and AxisType.Explicit in x.sharding.mesh.axis_types):
             return x
-        own = automatic(x.sharding.mesh)
-        return jax.device_put(x, NamedSharding(own, x.sharding.spec))
+        return jax.device_put(x, NamedSharding(automatic(x.sharding.mesh), x.sharding.spec))
 
     return jax.tree.map(leaf, tree)
 
 
-def place(tree: Any, mesh: Mesh | None) -> Any:
-    """Put arrays on the device, or on each device of a mesh; sharded ones stay as they are."""
+def with_axes_of(mesh: Mesh, tree: Any) -> Any:
+    """Return the tree with its arrays where they are, on the axes of `mesh` if they are its own."""
+
+    def leaf(x):
+        if not (_is_on_a_mesh(x) and x.sharding.mesh == automatic(mesh)):
+            return x
+        return jax.device_put(x, NamedSharding(mesh, x.sharding.spec))
+
+    return jax.tree.map(leaf, tree)
+
+
+def home_of(trees: Mapping[str, Any], mesh: Mesh | None = None) -> Sharding | None:
+    """Return where the arrays of a run belong, or None where that is left to JAX.
+
+    That is on `mesh`; or else on the mesh of `jax.set_mesh`; or else where the arrays of `trees`
+    are that were put on a mesh or a device.
+
+    **Raises** `ValueError` if some of them are on other devices than the others, or `mesh` has
+    other devices than `jax.set_mesh`.
+    """
+    context = jax.sharding.get_mesh()
+    if mesh is not None and not context.empty and _devices(mesh) != _devices(context):
+        raise ValueError(
+            f"mesh has the devices {_words(_devices(mesh))} and jax.set_mesh the devices "
+            f"{_words(_devices(context))}, and within it JAX computes on these alone: leave out "
+            "mesh, or set the same one."
+        )
+    if mesh is None and not context.empty:
+        mesh = context
+    if mesh is not None:
+        return NamedSharding(automatic(mesh), PartitionSpec())
+    leaves = {path: x for name, tree in trees.items() for path, x in by_path(tree, name).items()}
+    put = {path: x for path, x in leaves.items() if _is_put(x)}
+    if not put:
+        return None
+    first = max(put, key=lambda path: len(put[path].sharding.device_set))
+    for path, x in put.items():
+        if not x.sharding.device_set <= put[first].sharding.device_set:
+            ours, theirs = (_words(put[name].sharding.device_set) for name in (path, first))
+            raise ValueError(
+                f"all arrays of a run must be on the same devices, got {path} on {ours} and {first}"
+                f" on {theirs}: move one of them by jax.device_put."
+            )
+    if not _is_on_a_mesh(put[first]):
+        return put[first].sharding
+    return NamedSharding(automatic(put[first].sharding.mesh), PartitionSpec())
+
+
+def place(tree: Any, home: Sharding | None) -> Any:
+    """Put arrays where they belong; those that are sharded over the same devices stay so."""
     tree = with_automatic_axes(tree)
-    if mesh is None:
+    if home is None:
         return jax.tree.map(jnp.asarray, tree)
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    return jax.tree.map(lambda x: x if _is_sharded(x) else jax.device_put(x, everywhere), tree)
+
+    def leaf(x):
+        stays = _is_on_a_mesh(x) and x.sharding.mesh.size > 1 and _order(x.sharding) == _order(home)
+        return x if stays else jax.device_put(x, home)
+
+    return jax.tree.map(leaf, tree)
+
+
+def place_like(rows: Any, like: Any) -> Any:
+    """Put other rows of an array where it is: in parts as equal, or on each of its devices."""
+
+    def leaf(x, other):
+        if not _is_put(other):
+            return x
+        try:
+            return jax.device_put(x, other.sharding)
+        except ValueError:  # the devices do not divide the rows
+            return jax.device_put(x, NamedSharding(other.sharding.mesh, PartitionSpec()))
+
+    return jax.tree.map(leaf, rows, like)
+
+
+def mesh_in(home: Sharding | None) -> Mesh | None:
+    """Return the mesh that arrays belong on, or None where that is one device."""
+    return home.mesh if isinstance(home, NamedSharding) else None
+
+
+def place_batch(batch: Any, home: Sharding | None, rows: int) -> Any:
+    """Put a batch where it belongs; on a mesh in equal parts, if its devices divide the rows."""
+    mesh = mesh_in(home)
+    if mesh is not None and rows % mesh.size == 0:
+        home = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+    return jax.device_put(batch, home)
 
 
 def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
@@ -54,7 +129,22 @@ def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     return jax.lax.with_sharding_constraint(batch, sharding)
 
 
-def _is_sharded(x: Any) -> bool:
-    if not isinstance(x, jax.Array) or isinstance(x, Tracer):
-        return False
-    return isinstance(x.sharding, NamedSharding) and x.sharding.mesh.size > 1
+def _is_put(x: Any) -> bool:
+    """Whether somebody chose the devices of an array."""
+    return isinstance(x, jax.Array) and not isinstance(x, Tracer) and x.committed
+
+
+def _is_on_a_mesh(x: Any) -> bool:
+    return _is_put(x) and isinstance(x.sharding, NamedSharding)
+
+
+def _order(sharding: Any) -> tuple[Any, ...]:
+    return tuple(getattr(sharding, "mesh", None).devices.flat) if mesh_in(sharding) else ()
+
+
+def _devices(mesh: Mesh) -> set[Any]:
+    return set(mesh.devices.flat)
+
+
+def _words(devices: Any) -> str:
+    return ", ".join(str(device) for device in sorted(devices, key=lambda device: device.id))

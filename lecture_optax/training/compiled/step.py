@@ -30,7 +30,7 @@ class Record(NamedTuple):
     - `loss`: of its batch, before the update.
     - `grad_norm`, `update_norm`: |g| and |Δθ|.
     - `update_ratio`: |Δθ| / |θ|, of all parameters together; `leaf_ratios` leaf by leaf.
-    - `learning_rate`: the first learning rate in the optimizer's state; NaN without one.
+    - `learning_rate`: the first learning rate in the optimizer's state; None without one.
     - `finite`: whether loss, |g| and |Δθ| are finite, and θ + Δθ in float16. The step is taken in
       any case: selecting new or old parameters leaf by leaf costs as much as the optimizer.
     """
@@ -39,7 +39,7 @@ class Record(NamedTuple):
     grad_norm: jax.Array
     update_norm: jax.Array
     update_ratio: jax.Array
-    learning_rate: jax.Array
+    learning_rate: jax.Array | None
     finite: jax.Array
     leaf_ratios: jax.Array
 
@@ -135,13 +135,13 @@ def _record(value, gradient, updates, params, opt_state) -> Record:
     )
 
 
-def rate_of(opt_state: Any) -> jax.Array:
-    """Return the first learning rate in the state, or NaN."""
+def rate_of(opt_state: Any) -> jax.Array | None:
+    """Return the first learning rate in the state, or None."""
     try:
         rates = list(current(opt_state).learning_rates.values())
     except ValueError:  # nothing in it counts
         rates = []
-    return jnp.asarray(rates[0] if rates else jnp.nan, default_float())
+    return jnp.asarray(rates[0], default_float()) if rates else None
 
 
 def squares(tree: Any) -> list[jax.Array]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Sharding
 
 from .._trees import by_path, checksum, kind_of, n_rows
 from ..checks.arguments import ANEW
 from ..compiled.program import Program, empty_table
+from ..compiled.sharding import place_batch
 from ..compiled.step import Carry
 from ..conversion.arrays import as_arrays
 
@@ -80,10 +81,10 @@ class IterableSource:
         """Take `steps` steps, or fewer where no batch comes: then the next call raises."""
         given, numbers = program.compiled.given, program.hyperparams
         table, finite, ratios, before = empty_table(), True, None, None
-        batch = self._take(program.mesh)
+        batch = self._take(program.home)
         for i in range(steps):
             carry, table, finite, ratios = given(carry, table, np.int32(i), batch, None, numbers)
-            batch = self._take_ahead(program.mesh) if i + 1 < steps else None
+            batch = self._take_ahead(program.home) if i + 1 < steps else None
             if batch is None:
                 break
             if before is not None:  # a fast reader would fill the device with batches
@@ -128,22 +129,20 @@ class IterableSource:
                 "example, or use a Grain dataset."
             )
 
-    def _take_ahead(self, mesh: Mesh | None) -> Any:
+    def _take_ahead(self, home: Sharding | None) -> Any:
         """Return the next batch; or None, and raise its error after the steps before it."""
         try:
-            return self._take(mesh)
+            return self._take(home)
         except Exception as error:  # a reader may raise anything
             self._error = error
             return None
 
-    def _take(self, mesh: Mesh | None) -> Any:
+    def _take(self, home: Sharding | None) -> Any:
         """Return the batch of the next update, on the device or in parts on those of a mesh."""
         if self._error is not None:
             raise self._error
         batch = self._next_update()
-        if mesh is None:
-            return jax.device_put(batch)
-        return jax.device_put(batch, NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
+        return place_batch(batch, home, n_rows(batch))
 
     def _next_update(self) -> Any:
         self._last = self._fetch() if self._waiting is None else self._waiting

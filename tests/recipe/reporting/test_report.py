@@ -156,7 +156,7 @@ def test_the_stability_of_an_arm_that_diverges_after_its_best_evaluation_is_not_
 
 
 def test_a_later_measurement_keeps_the_winners_state_and_no_other_arm(result):
-    kept = [cell.cell_contents for cell in result.measure.__closure__]
+    kept = list(result.measure.args)
     assert not any(isinstance(x, Population) for x in kept)
 
 

@@ -234,7 +234,7 @@ class TestOrder:
                 yield batch
 
         compiled = types.SimpleNamespace(given=given)
-        program = types.SimpleNamespace(compiled=compiled, hyperparams={}, mesh=None)
+        program = types.SimpleNamespace(compiled=compiled, hyperparams={}, home=None)
         stream = IterableSource(fetched())
         _advance(stream, program, 4)
         assert events == [
