@@ -20,6 +20,7 @@ from .training.checks.arguments import (
     check_functions,
     check_keep,
     check_mesh,
+    check_metrics,
     check_optimizer_arguments,
 )
 from .training.compiled.settings import run_settings
@@ -103,7 +104,9 @@ def fit(
       at the cost of so many training runs, >= 0.5: see `lo.recipe.run`.
     - `params`: the initial parameters.
     - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
-    - `metrics`: names ("accuracy", or a loss), or `{"name": function}`, for the validation set.
+    - `metrics`: names ("accuracy", or a loss) and functions, or `{"name": function}`, for the
+      validation set. Functions of sklearn.metrics receive all predictions at once, as classes or as
+      probabilities; see `Problem.from_linen` for your own.
     - `sample_weight`: one number >= 0 per example of `data`.
     - `evaluations`: how many times the validation set is evaluated, evenly spaced, or a list of the
       steps after which it is.
@@ -171,6 +174,7 @@ def fit(
         dtype=dtype,
     )
     check_keep(keep, problem.valid)
+    check_metrics(metrics, problem.valid, budget)
     stream = None
     if is_stream(problem.train):
         given = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
@@ -216,6 +220,7 @@ def fit(
         sample_weight=sample_weight,
         mesh=mesh,
         stream=stream,
+        measures=True,
     )
     run = Run(
         prepared.program,

@@ -18,8 +18,8 @@ PerExample = Callable[..., Any]
 Loss = TypeAliasType("Loss", str | PerExample)
 """The name of a loss, or a function."""
 
-Metrics = TypeAliasType("Metrics", Sequence[str] | Mapping[str, PerExample])
-"""Names of metrics, or functions by name."""
+Metrics = TypeAliasType("Metrics", Sequence[str | PerExample] | Mapping[str, PerExample])
+"""Names of metrics and functions, or functions by name."""
 
 
 def cross_entropy(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -73,6 +73,7 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     elif prediction.shape == target.shape:
         right = (prediction > 0) == (target > 0)
     else:
+        _same_shape("accuracy", prediction.shape[:-1], target, "one class per example")
         right = jnp.argmax(prediction, -1) == target
     return as_array(right, jnp.float32)
 
@@ -82,24 +83,20 @@ LOSSES: Mapping[str, PerExample] = {
 }
 METRICS: Mapping[str, PerExample] = {**LOSSES, "accuracy": accuracy}
 
+OF_CLASSES = (cross_entropy, optax.softmax_cross_entropy_with_integer_labels)
+OF_DISTRIBUTIONS = (cross_entropy, optax.softmax_cross_entropy)
+OF_PROBABILITIES = (binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
+"""The losses of classes, of distributions over them, and of probabilities."""
+
 
 def loss_named(loss: Any) -> PerExample:
     """Return the per-example loss of a name, or a function as it is."""
     return loss if callable(loss) else _named("loss", loss, LOSSES)
 
 
-def metrics_named(metrics: Any, loss: Any) -> tuple[tuple[str, PerExample], ...]:
-    """Return (name, function) pairs; by default the accuracy where the loss is of classes."""
-    if metrics is None:
-        metrics = ("accuracy",) if loss in ("cross_entropy", "binary_cross_entropy") else ()
-    if isinstance(metrics, Mapping):
-        return tuple(metrics.items())
-    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
-        raise TypeError(
-            f"metrics must be a list of names or a dict of functions, got {metrics!r}. "
-            'One metric is ["accuracy"], your own is {"name": function}.'
-        )
-    return tuple((name, _named("metrics", name, METRICS)) for name in metrics)
+def metric_named(argument: str, metric: Any) -> PerExample:
+    """Return the metric of a name, or a function as it is."""
+    return metric if callable(metric) else _named(argument, metric, METRICS)
 
 
 def _named(argument: str, name: Any, table: Mapping[str, PerExample]) -> PerExample:

@@ -4,6 +4,7 @@
 them refuse the same mistakes in the same words.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from .checks.arguments import check_seed
 from .checks.data import batch_message, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
+from .checks.metrics import with_metrics
 from .checks.optimizer import (
     check_complex_parameters,
     check_search,
@@ -33,6 +35,7 @@ from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
 from .conversion.arrays import as_arrays
+from .loop.evaluation import evaluate_whole
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
@@ -74,6 +77,7 @@ def prepare(
     mesh: Mesh | None = None,
     stream: IterableSource | None = None,
     split: Callable[[Problem], Problem] = lambda problem: problem,
+    measures: bool = False,
     arms: Mapping[str, optax.GradientTransformation] | None = None,
 ) -> Prepared:
     """Check a problem and an optimizer, and put both on the device.
@@ -82,6 +86,7 @@ def prepare(
 
     - `stream`: the iterable whose first batch is the problem's training data.
     - `split`: holds out validation data, after the data have been checked.
+    - `measures`: whether the metrics of the problem are evaluated; a search reads the loss alone.
     - `arms`: for a search, the optimizers of which `tx` selects one, by name.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together.
@@ -122,6 +127,13 @@ def prepare(
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
     train, valid, sample_weight = place(data, program.home)
+    if measures and valid is not None and problem.metrics:
+        problem = with_metrics(problem, carry.params, carry.model_state)
+        own = replace(program.problem, functions=problem.functions, metrics=problem.metrics)
+        program = replace(program, problem=own)
+        with warnings.catch_warnings():  # of classes that are not predicted yet, say
+            warnings.simplefilter("ignore")
+            evaluate_whole(problem, carry.params, carry.model_state, valid)  # refused before a run
     is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
     source = stream or ArraySource(train, sample_weight, is_slow)
     return Prepared(problem, program, carry, source, valid, total, optimizer_source)

@@ -21,7 +21,12 @@ from .adapters.model import Adapter, Functions, ModelAdapter, computing_in, func
 from .conversion.arrays import as_arrays
 from .conversion.batches import joined, pair_as_arrays
 from .conversion.columns import Columns, check_columns, columns_of, order_message
-from .losses import Loss, Metrics, loss_named, metrics_named
+from .losses import Loss, Metrics, loss_named
+from .metrics import in_order, is_built_in, named_metrics
+
+
+def _no_examples(metrics: Any) -> Any:
+    raise TypeError("metrics need a Problem that was built by from_linen, from_nnx, ...")
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Problem:
     - `per_example`: the loss of (prediction, target), where there is a model.
     - `dtype`: the dtype in which the model computes, or None for that of its parameters and data.
     - `columns`: the labels of the columns, where the data are tables.
+    - `metrics`: the metrics that are functions of yours, as (name, function) pairs. `examples_with`
+      returns `functions.examples` with some of them, for those that return one number per example.
     """
 
     functions: Functions
@@ -52,6 +59,8 @@ class Problem:
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
     dtype: Any = None
     columns: Columns = field(repr=False, default_factory=dict)
+    metrics: tuple[tuple[str, Callable[..., Any]], ...] = field(repr=False, default=())
+    examples_with: Callable[..., Any] = field(repr=False, default=_no_examples)
 
     def __post_init__(self):
         """Make arrays of the data: tables, tensors, lists of numbers, a loader as `valid`."""
@@ -97,7 +106,11 @@ class Problem:
         - `apply`: called as `apply(variables, x, train=, rngs=, mutable=)` in place of the module.
           By default the keywords `train`, `training`, `is_training`, `deterministic` and
           `use_running_average` of its `__call__` are set.
-        - `metrics`: names of `losses.METRICS`, or `{"name": function}`, for the validation set.
+        - `metrics`: names of `losses.METRICS` and functions, or `{"name": function}`, for the
+          validation set. A function of (prediction, target) that returns one number per example is
+          averaged; any other is called once with all predictions, and returns a number or a dict of
+          numbers. Functions of (y_true, y_pred) or (y_true, y_score), as those of sklearn.metrics,
+          receive NumPy arrays of classes or of probabilities; for regression, the predictions.
         - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x
           are cast to it. The trained parameters, their gradients, the optimizer, the model state, y
           and the loss keep their own dtype.
@@ -174,7 +187,8 @@ class Problem:
           `deterministic`, ...); if it names `model_state`, it returns `(loss, model_state)`, `init`
           returns `(params, model_state)`, and `predict` takes `(params, model_state, x)`.
         - `predict`: `(params, x) -> prediction`.
-        - `metrics`: `{"name": (params, batch) -> numbers}`, one per example or their mean.
+        - `metrics`: `{"name": (params, batch) -> numbers}`: one per example, or one number, which
+          is computed of the whole validation set at once.
 
         ```python
         >>> import jax.numpy as jnp
@@ -190,8 +204,14 @@ class Problem:
 
         ```
         """
-        pure = plain.functions_of(init, loss, predict, tuple((metrics or {}).items()))
-        return Problem(pure, train, valid, (params, None))
+        own = named_metrics({} if metrics is None else metrics, None)
+
+        def examples_with(metrics):
+            return plain.functions_of(init, loss, predict, metrics).examples
+
+        pure = plain.functions_of(init, loss, predict, ())
+        start = (params, None)
+        return Problem(pure, train, valid, start, metrics=own, examples_with=examples_with)
 
 
 def _from_model(
@@ -205,13 +225,30 @@ def _from_model(
     metrics: Any = None,
     dtype: Any = None,
 ) -> Problem:
-    per_example, judged = loss_named(loss), metrics_named(metrics, loss)
+    per_example, judged = in_order(loss_named(loss)), named_metrics(metrics, loss)
+    built_in = tuple(pair for pair in judged if is_built_in(pair[1]))
+    own = tuple(pair for pair in judged if not is_built_in(pair[1]))
     parts = adapter.split(model, params)
     forward = computing_in(adapter.forward(parts.skeleton, apply), dtype)
-    pure = functions_of(parts.init, forward, per_example, judged)
+
+    def examples_with(metrics):
+        return functions_of(parts.init, forward, per_example, built_in + metrics).examples
+
+    pure = functions_of(parts.init, forward, per_example, built_in)
     start, export = (parts.params, parts.model_state), adapter.export(model, parts.skeleton)
     computes_in = None if dtype is None else jnp.dtype(dtype)
-    return Problem(pure, train, valid, start, export, adapter, per_example, computes_in)
+    return Problem(
+        pure,
+        train,
+        valid,
+        start,
+        export,
+        adapter,
+        per_example,
+        computes_in,
+        metrics=own,
+        examples_with=examples_with,
+    )
 
 
 def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:

@@ -172,6 +172,7 @@ def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[st
         some = _rows_of(valid, min(BATCH_ROWS, n_rows(valid)))
         evaluation = hashes_of(functions.examples, *state, some)
         found |= {METRIC + path[2:-2]: x for path, x in evaluation.items()}
+        found |= {METRIC + name: _name(function) for name, function in problem.metrics}
     if functions.init is not None and any(part is None for part in problem.start):
         found[START] = _hash_of_init(problem, functions.init, carry)
     return found

@@ -50,6 +50,20 @@ def check_keep(keep: Any, valid: Any) -> None:
         )
 
 
+def check_metrics(metrics: Any, valid: Any, budget: Any) -> None:
+    """Warn of metrics that nothing evaluates."""
+    if metrics is not None and budget is not None:
+        warn(
+            f"metrics={metrics!r} are not evaluated with budget={budget!r}: a search compares "
+            "losses alone. Evaluate the result, or train with tx."
+        )
+    elif metrics is not None and valid is None:
+        warn(
+            f"metrics={metrics!r} are not evaluated with valid=None: give the validation set, "
+            "valid=(x, y), or leave metrics out."
+        )
+
+
 def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any) -> None:
     """Refuse arguments that an iterable of batches decides by itself.
 

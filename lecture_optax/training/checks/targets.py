@@ -6,17 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ..._core.dtypes import dtype_of
 from .. import losses
 from ..conversion.arrays import if_cast_nan
 from ..problem import Problem
 from .data import on_host
-
-_OF_CLASSES = (losses.cross_entropy, optax.softmax_cross_entropy_with_integer_labels)
-_OF_DISTRIBUTIONS = (losses.cross_entropy, optax.softmax_cross_entropy)
-_OF_PROBABILITIES = (losses.binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
 
 
 def check_one_target(problem: Problem) -> None:
@@ -53,8 +48,7 @@ def check_targets(
         if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
             _check(name, loss, prediction, data[1])
     if problem.valid is not None:
-        found = jax.eval_shape(problem.functions.examples, params, model_state, (x, y))
-        _check_metrics({name: found[name] for name in found if name != "loss"}, rows)
+        jax.eval_shape(problem.functions.examples, params, model_state, (x, y))  # the metrics
 
     def check_batch(batch):
         if isinstance(batch[1], np.ndarray) and _is_one_array(prediction):
@@ -66,17 +60,17 @@ def check_targets(
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
     dtype, like_logits = dtype_of(y), y.shape[1:] == prediction.shape[1:]
     if jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_:
-        if loss in _OF_CLASSES:
+        if loss in losses.OF_CLASSES:
             _check_classes(name, y, prediction)
-    elif loss in _OF_DISTRIBUTIONS and like_logits:
+    elif loss in losses.OF_DISTRIBUTIONS and like_logits:
         _check_distributions(name, y)
-    elif loss in _OF_CLASSES:
+    elif loss in losses.OF_CLASSES:
         raise TypeError(
             f"{name} must be integers, one class of {prediction.shape[-1]} per example, got "
             f"{dtype} of shape {tuple(y.shape)}: pass y.astype('int32'), or a distribution of "
             f"shape {(y.shape[0], *prediction.shape[1:])}."
         )
-    if loss in _OF_PROBABILITIES:
+    if loss in losses.OF_PROBABILITIES:
         _refuse_outside(
             name,
             y,
@@ -135,19 +129,6 @@ def _refuse_outside(name: str, y: Any, bounds: tuple[int, int], allowed: str, ad
         f"{name} must be {allowed}, got {values[place]} in row {place[0]} ({int(bad.sum())} of "
         f"{values.size:,} are outside). {if_cast_nan(values[place]) or advice}"
     )
-
-
-def _check_metrics(found: dict[str, Any], rows: int) -> None:
-    for name, values in found.items():
-        if not _is_one_array(values) or (values.ndim and values.shape[0] != rows):
-            raise ValueError(
-                f"metrics[{name!r}] must return one number per example, or their mean, got "
-                f"{_shape_of(values)} for {rows} examples: keep the examples along the first axis."
-            )
-
-
-def _shape_of(x: Any) -> Any:
-    return getattr(x, "shape", type(x).__name__)
 
 
 def _kind_of_tree(x: Any) -> str:

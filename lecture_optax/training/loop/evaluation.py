@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,8 @@ from ..._energy import energy
 from .._cached import cached
 from .._trees import checksum, n_rows
 from ..compiled.step import Carry
+from ..metrics import host_arguments, host_metric, in_order, value_of
+from ..problem import Problem
 
 BATCH_ROWS = 1024
 """The examples in one batch of an evaluation."""
@@ -85,8 +88,55 @@ def evaluate(
     return {name: float(total / weight) for name, (total, weight) in totals.items()}
 
 
+def evaluate_whole(
+    problem: Problem,
+    params: Any,
+    model_state: Any,
+    data: Any,
+    poll: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Return those metrics that need all of `data` at once; `checks.metrics` says which do.
+
+    **Raises** `TypeError` or `ValueError` that names a metric which fails.
+    """
+    if not problem.metrics:
+        return {}
+    rows, found = n_rows(data), {}
+    if problem.per_example is None:
+        for name, function in problem.metrics:
+            found |= value_of(name, function, lambda: (params, data), rows)
+        return found
+    predictions, part_of = [], _predictions(problem.functions.predict)
+    for first in range(0, rows, BATCH_ROWS):
+        part = part_of(params, model_state, data[0], first, min(BATCH_ROWS, rows - first))
+        predictions.append(jax.device_get(part))
+        poll()
+    prediction = jax.tree.map(lambda *parts: np.concatenate(parts), *predictions)
+    target = jax.device_get(data[1])
+    for name, function in problem.metrics:
+        host = host_metric(function)
+        if host is None:
+            given = jax.tree.map(jnp.asarray, (prediction, target))
+            found |= value_of(name, in_order(function), lambda given=given: given, rows)
+        else:
+            own = partial(host_arguments, problem.per_example, host.takes, prediction, target)
+            found |= value_of(name, host.function, own, -1)
+    return found
+
+
+@cached
+def _predictions(predict: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the predictions, in at least float32, for rows from `first` on."""
+
+    def predictions(params, model_state, x, first, rows):
+        part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, rows), x)
+        return widen(predict(params, model_state, part))
+
+    return jax.jit(predictions, static_argnums=4)
+
+
 def evaluate_run(
-    examples: Callable[..., Any],
+    problem: Problem,
     carry: Carry,
     data: Any,
     statistics_for: Callable[[Any], Any],
@@ -99,16 +149,20 @@ def evaluate_run(
     `statistics_for`: returns the model state that belongs to other parameters than the last.
     """
     params, model_state = evaluated_weights(carry, statistics_for)
-    raw = evaluate(examples, params, model_state, data, poll)
+    raw = _evaluate_all(problem, params, model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(params, model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
         params = averaged_params(carry)
         model_state = statistics_for(params)
-        smooth = evaluate(examples, params, model_state, data, poll)
+        smooth = _evaluate_all(problem, params, model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
         candidates.append((params, model_state, smooth["loss"], True))
     return line, candidates
+
+
+def _evaluate_all(problem: Problem, *given: Any) -> dict[str, float]:
+    return evaluate(problem.functions.examples, *given) | evaluate_whole(problem, *given)
 
 
 _averaged = jax.jit(averaged)

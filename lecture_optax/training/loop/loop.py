@@ -152,9 +152,10 @@ def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, f
     if len(losses):
         line["train_loss"] = float(np.mean(losses, dtype=np.float64))
     if run.valid is not None:
-        examples = run.program.problem.functions.examples
         statistics_for = batch_statistics_for(run, source, poll)
-        found, candidates = evaluate_run(examples, run.carry, run.valid, statistics_for, poll)
+        found, candidates = evaluate_run(
+            run.program.problem, run.carry, run.valid, statistics_for, poll
+        )
         line |= found
         run.best = update_best(run.best, candidates, run.step)
     run.history.evaluations.append(line)
