@@ -161,7 +161,7 @@ def _number(name: str, value: Any, rows: int) -> float:
     is_real = array.dtype.kind in "biuf" or jnp.issubdtype(array.dtype, jnp.floating)
     if not is_real or (array.ndim and array.shape[0] != rows):
         what = f"shape {array.shape}" if is_real else repr(value)[:80]
-        raise TypeError(
+        raise (ValueError if is_real else TypeError)(
             f"metrics[{name!r}] must return one number, a dict of numbers, or one number per "
             f"example, got {what}. (Those of scikit-learn return one number of all classes with "
             "average='macro'.)"
