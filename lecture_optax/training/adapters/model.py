@@ -138,7 +138,8 @@ def computing_in(forward: Forward, dtype: Any) -> Forward:
     where JAX has them switched off.
 
     Source: Micikevicius et al. (2018), "Mixed precision training", without a scale of the loss:
-    bfloat16 has the range of float32 and needs none.
+    bfloat16 has the range of float32 and needs none. `checks.likely_mistakes` warns where float16
+    loses small gradients.
     """
     return forward if dtype is None else _narrowed(forward, _floating(dtype))
 

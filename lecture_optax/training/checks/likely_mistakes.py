@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.dtypes import dtype_of
 from .._cached import cached
 from .._trees import n_rows, take_rows
 from ..problem import Problem
@@ -17,7 +18,7 @@ from .optimizer import climb_message, ended_first_message, horizon_messages
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
     """Return warnings about numbers that become equal in float32, an optimizer that climbs or would
     skip what is not finite, a schedule of another length than the run, validation examples that are
-    trained on, and a loss that is a sum or has an entry per pair.
+    trained on, a loss that is a sum or has an entry per pair, and a gradient that float16 loses.
     """
     found = [
         *precision_messages(problem.train, pairs=problem.per_example is not None),
@@ -27,6 +28,7 @@ def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) ->
         overlap_message(problem.train, problem.valid),
         sum_message(problem, carry.params, carry.model_state),
         square_message(problem, carry.params, carry.model_state),
+        underflow_message(problem, carry),
     ]
     return [message for message in found if message]
 
@@ -54,6 +56,50 @@ def sum_message(problem: Problem, params: Any, model_state: Any) -> str | None:
         "is a sum, so its gradient grows with batch_size and the best learning rate depends on it. "
         "Return the mean, or better one number per example, of which the mean is taken."
     )
+
+
+_FIRST, _FACTOR, _SHARE = 64, 2.0**12, 0.1
+"""The examples whose gradient is measured, how much larger it is made, and what may be lost."""
+
+
+def underflow_message(problem: Problem, carry: Any) -> str | None:
+    """Return a warning about a model in float16 whose gradient is 0 where it is small, or None.
+
+    The gradient is computed of the loss and of a large multiple of it. An entry that is 0 of the
+    first alone is below the smallest float16, 6e-8, on its way back through the model.
+    """
+    dtypes = {problem.dtype, *(dtype_of(x) for x in jax.tree.leaves(carry.params))}
+    if jnp.dtype(jnp.float16) not in dtypes:
+        return None
+    batch = jax.tree.map(jnp.asarray, take_rows(problem.train, slice(_FIRST)))
+    count = _lost_and_present(problem.functions.loss)
+    lost, present = map(int, count(carry.params, carry.model_state, batch, carry.key))
+    if lost <= _SHARE * present:
+        return None
+    return (
+        f"{lost / present:.0%} of the entries of the first gradient are 0 because float16 ends at "
+        "6e-8, and in float32 they are not: the optimizer does not see them. Pass "
+        "dtype=jnp.bfloat16, which has the range of float32, or train in float32; or make the "
+        "targets or the loss larger."
+    )
+
+
+@cached
+def _lost_and_present(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """Return how many entries of a gradient are 0 for want of range, and how many are not."""
+
+    def count(params, model_state, batch, key):
+        def gradient(factor):
+            return jax.grad(lambda p: factor * loss(p, model_state, batch, key)[0])(params)
+
+        def pair(plain, scaled):
+            is_present = (scaled != 0) & jnp.isfinite(scaled)
+            return jnp.stack([jnp.sum(is_present & (plain == 0)), jnp.sum(is_present)])
+
+        found = jax.tree.map(pair, gradient(1.0), gradient(_FACTOR))
+        return sum(jax.tree.leaves(found), jnp.zeros(2, int))
+
+    return jax.jit(count)
 
 
 def square_message(problem: Problem, params: Any, model_state: Any) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import chex
 import equinox as eqx
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +17,10 @@ from flax import nnx
 import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem
 from lecture_optax.training.checks.data import check_rows, shared_rows
-from lecture_optax.training.checks.likely_mistakes import sum_message
+from lecture_optax.training.checks.likely_mistakes import sum_message, underflow_message
 from lecture_optax.training.checks.optimizer import climb_message, horizon_messages
 from lecture_optax.training.checks.targets import check_targets
+from lecture_optax.training.compiled.step import Carry
 
 from ..models import PARAMS, PROBLEMS, TRAIN, VALID, X, Y, equinox_module, nnx_model
 
@@ -326,6 +328,31 @@ def test_parameters_that_have_no_gradient_are_refused_by_path():
     )
     with pytest.raises(TypeError, match=r"\['steps'\] \(int32\).*optax.masked"):
         lo.fit(problem, tx=optax.sgd(0.1), steps=1)
+
+
+def underflow(size, **options):
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    problem = Problem.from_linen(Net(), (x, size * np.sin(3 * x)), loss="mse", **options)
+    params, model_state = problem.functions.init(jax.random.key(0), problem.train)
+    params = jax.tree.map(lambda p: size * p, params)
+    return underflow_message(problem, Carry(params, model_state, (), jax.random.key(0), 0))
+
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(nn.tanh(nn.Dense(8)(x)))
+
+
+def test_a_gradient_that_float16_loses_is_warned_of_with_the_way_out():
+    assert re.match(
+        r"\d+% of the entries .* Pass dtype=jnp.bfloat16", underflow(1e-3, dtype="float16")
+    )
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16", jnp.float16])
+def test_other_gradients_are_not(dtype):
+    assert underflow(1.0 if dtype == jnp.float16 else 1e-3, dtype=dtype) is None
 
 
 def plain(loss, **options):
