@@ -90,7 +90,8 @@ def fit(
       (prediction, target) that returns one number per example.
     - `valid`: the validation set, (x, y), or a loader of batches with a length.
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
-      the library's default, which another version may change; `result.optimizer_source` names it.
+      the library's default: Adam at 1e-3, decayed linearly to 0 over the run. Another version may
+      change it; `result.optimizer_source` names it.
       Schedule-free methods are evaluated, and their weights returned, at
       `optax.contrib.schedule_free_eval_params`; a checkpoint keeps those of the training.
     - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
@@ -196,10 +197,13 @@ def fit(
                 'keep="last"': keep in ("last", "average"),
             }
         )
+        from .recipe.result import problem_as_code
         from .recipe.run import fit_by_search
 
+        own = {"loss": loss, "valid": valid, "params": params, "apply": apply, "dtype": dtype}
         return fit_by_search(
             problem,
+            problem_as_code(model, problem, **own, metrics=metrics),
             steps=size_and_steps(problem, steps, epochs, batch_size)[1],
             batch_size=batch_size,
             seed=seed,

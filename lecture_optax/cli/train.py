@@ -46,7 +46,7 @@ class Train(RunOptions):
         tx = self._optimizer(options["steps"])
         result = fit(problem.build(), tx=tx, log=self.log, checkpoint=self.checkpoint, **options)
         if self.picture is not None:
-            result.plot()[0].figure.savefig(self.picture, dpi=120)
+            result.plot(self.picture)
         if self.json:
             print(json_module.dumps({"problem": self.problem, **record_of(result)}))
         else:

@@ -1,15 +1,13 @@
 """The result of a search: the trained model, the reasons, and code that trains it again."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from .._core import validate
 from ..training.problem import Problem
-from ..training.result import Trained
+from ..training.result import Trained, path_of
 from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.explanation import Explanation
@@ -45,6 +43,7 @@ class Result(Trained):
     history: Mapping[Arm, Curve] = field(repr=False)
     selection: Selection = field(repr=False)
     explanation: Explanation = field(repr=False)
+    problem: Problem = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     measure: Callable[[], StabilityReport] | None = field(repr=False, default=None)
 
@@ -70,7 +69,7 @@ class Result(Trained):
         """Return the reasons for optimizer, learning rate and weights, a claim a line."""
         return "\n".join(sentences(self.explanation))
 
-    def report(self, path: str | os.PathLike | None = None) -> str:
+    def report(self, path: Any = None) -> str:
         """Return the reasons and a table of all arms as text; with `path`, also write a page.
 
         The page is one HTML file with pictures that loads nothing from the network. The first
@@ -80,20 +79,20 @@ class Result(Trained):
         """
         from .reporting.page import page_of
 
-        if path is not None:
-            validate.path(path=path)
+        path = None if path is None else path_of(path)
         winner = self.explanation.winner
         last = [sentence(self.stability, winner.optimizer)] if winner and self.stability else []
         if path is not None:
             page = page_of(self.explanation, self.code, last)
-            Path(path).expanduser().write_text(page, encoding="utf-8")
+            path.write_text(page, encoding="utf-8")
         return text_of(self.explanation, last)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, path: Any = None, ax: Any = None) -> Any:
         """Draw the search: losses over learning rates, all arms over steps, and learning rates.
 
         **Arguments**
 
+        - `path`: a file to save the plot to, as "search.png". By default it is not saved.
         - `ax`: one `Axes`, on which the arms are drawn over steps. By default a new figure; it is
           not shown.
 
@@ -104,9 +103,12 @@ class Result(Trained):
         from .reporting import plots as draw
 
         validate.axes(ax=ax)
-        if ax is not None:
-            return draw.draw_race(self.explanation, ax)
-        return draw.draw_search(self.explanation)
+        path = None if path is None else path_of(path)
+        e = self.explanation
+        axes = draw.draw_search(e) if ax is None else draw.draw_race(e, ax)
+        if path is not None:
+            (axes[0] if ax is None else axes).figure.savefig(path, dpi=120)
+        return axes
 
 
 def reproduction_code(
@@ -139,13 +141,30 @@ result = lo.fit(
     evaluations=0,
     keep="{"average" if found.is_average else "last"}",
 )
-"""
+{"" if own else _in_short(found.arm, found.is_average)}"""
 
 
-def problem_as_code(given: Any, problem: Problem, loss: Any, valid: Any) -> str:
-    """Return the problem as code, in the argument names of `recipe.run`."""
+def problem_as_code(given: Any, problem: Problem, **arguments: Any) -> str:
+    """Return the problem as code: words as they are, everything else by the argument's name."""
     if isinstance(given, Problem):
         return "problem"
-    name = repr(loss) if isinstance(loss, str) else "loss"
-    held_out = "" if valid is None else ", valid=valid"
-    return f"lo.training.Problem.from_{problem.adapter.name}(model, data, loss={name}{held_out})"
+    own = {name: x for name, x in arguments.items() if x is not None}
+    named = (f"{name}={repr(x) if isinstance(x, str) else name}" for name, x in own.items())
+    return f"lo.training.Problem.from_{problem.adapter.name}(model, data, {', '.join(named)})"
+
+
+_AS_CALLS = ("lo.adam({})", "lo.sgd({}, momentum=0.9, nesterov=True)")
+"""The optimizers of the lecture as you type them, in the order of `OPTIMIZERS`."""
+
+
+def _in_short(arm: Arm, is_average: bool) -> str:
+    """Return what trains with the same optimizer as you would type it, as a comment."""
+    rate = f"{arm.rate:.4g}"
+    if arm.decay is not None:
+        start, end = arm.decay
+        rate = f"lo.schedules.wsd({rate}, decay_start={start}, decay_steps={end - start})"
+    average = ", average=True" if is_average else ""
+    return (
+        "# The same optimizer as you would type it, in place of tx and hyperparams (it rounds "
+        f"differently):\n# tx={_AS_CALLS[arm.optimizer].format(rate)}{average}\n"
+    )

@@ -113,6 +113,36 @@ def run(
     ```
     """
     given = as_problem(nnx.detached(problem), data, loss=loss, valid=valid)
+    return _run(
+        given,
+        problem_as_code(problem, given, loss=loss, valid=valid),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        budget=budget,
+        optimizers=optimizers,
+        wrap=wrap,
+        checkpoint=checkpoint,
+        on_interrupt=on_interrupt,
+        progress=progress,
+    )
+
+
+def _run(
+    given: Problem,
+    call: str,
+    *,
+    steps: int,
+    batch_size: int | None,
+    seed: int,
+    budget: float,
+    checkpoint: str | os.PathLike[str] | None,
+    progress: Any,
+    optimizers: Mapping[str, OptimizerFactory] | None = None,
+    wrap: Any = None,
+    on_interrupt: str = "raise",
+) -> Result:
+    """Search, as `run` says; `call` is the problem as code."""
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
@@ -138,7 +168,6 @@ def run(
         selection = select_weights(race, partial(_with_batch_statistics, race.population))
         session.obey()  # to a signal that arrived in the last measurement, or since
     why = explanation_of(race, selection, list(tried), held_out_from_train, ended)
-    call = problem_as_code(problem, given, loss, valid)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
     size = prepared.program.batch_size
     code = reproduction_code(selection, call, steps, size, seed, held_out_from_train, own)
@@ -189,6 +218,7 @@ def _result(
         selection=selection,
         explanation=why,
         predictor=problem.functions.predict and Predictor(problem),
+        problem=problem,
         measure=measure_stability(population, problem, optimizers, wrap, arm) if found else None,
     )
 
@@ -202,13 +232,13 @@ def _with_batch_statistics(population: Population, found: Candidate) -> Candidat
     return found if state is found.model_state else found._replace(model_state=state)
 
 
-def fit_by_search(problem: Problem, *, steps: int, **options: Any) -> FitResult:
-    """Run a search and return it as the result of a fit.
+def fit_by_search(problem: Problem, call: str, *, steps: int, **options: Any) -> FitResult:
+    """Run a search and return it as the result of a fit; `call` is the problem as code.
 
     The history holds the evaluations of the winner. `opt_state` is None, because the returned
     weights may be those of an earlier step.
     """
-    result = run(problem, steps=steps, **options)
+    result = _run(nnx.detached(problem), call, steps=steps, **options)
     found = result.selection.candidate
     return FitResult(
         model=result.model,
@@ -221,6 +251,7 @@ def fit_by_search(problem: Problem, *, steps: int, **options: Any) -> FitResult:
         cost=result.cost,
         steps=found.step if found else 0,
         kept=Kept(found.step, found.is_average) if found else Kept(0),
+        problem=result.problem,
         predictor=result.predictor,
         search=result,
     )

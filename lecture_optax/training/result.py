@@ -1,7 +1,9 @@
 """The result of a run: the trained model and its history."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -9,17 +11,32 @@ import numpy as np
 
 from .._core.dtypes import dtype_of
 from .._core.extras import warn
-from ._trees import by_path
+from ._trees import by_path, n_rows
+from .checks.data import check_rows
+from .checks.targets import check_targets
 from .compiled.settings import for_the_caller, own_placement
 from .compiled.sharding import home_of, place, with_automatic_axes
 from .conversion.arrays import as_arrays
 from .conversion.columns import check_columns, columns_of
-from .loop.evaluation import averaged_params, evaluated_weights
+from .loop.evaluation import averaged_params, evaluate_all, evaluated_weights
 from .loop.nonfinite import STATE, NonFiniteError, StateWatch
 from .loop.run import History, Run
 from .problem import Problem
+from .reporting.page import page_of
 from .reporting.plots import plot
 from .reporting.summary import report
+
+
+def path_of(path: Any) -> Path:
+    """Return where to write a file, which must be in a folder that exists."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"path must be a path of a file to write, got {path!r}. To draw on axes, pass them as ax=."
+        )
+    found = Path(path).expanduser()
+    if not found.name or not found.absolute().parent.is_dir() or found.is_dir():
+        raise ValueError(f"path must be a file in a folder that exists, got {str(path)!r}.")
+    return found
 
 
 class Kept(NamedTuple):
@@ -32,12 +49,63 @@ class Kept(NamedTuple):
         return f"step {self.step}{', averaged' if self.is_average else ''}"
 
 
+class NoSearch:
+    """What `Result.search` is without a budget: false, and each attribute says how to search."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "no search"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"result.search has no {name!r}, as this run was no search: pass budget=3 to lo.fit, "
+            "without tx, to search for the optimizer and the learning rate."
+        )
+
+
 class Trained:
     """What the results of a run and of a search share: the trained model predicts."""
 
     params: Any
     model_state: Any
     predictor: Callable[..., Any] | None
+    problem: Problem
+    run: Run | None = None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables of a linen module: `module.apply(result.variables, x)`."""
+        kind = self.problem.adapter.name
+        if kind != "linen":
+            raise AttributeError(
+                f"variables are those of a linen module, and this is a model of {kind}: call "
+                "result.model, or result.predict(x)."
+            )
+        return {"params": self.params, **self.model_state}
+
+    @own_placement()
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """Return the loss and the metrics on other data, such as a test set.
+
+        **Arguments**
+
+        - `data`: like the training data: (x, y).
+
+        **Raises** `TypeError` or `ValueError` for data that are not like them.
+        """
+        if data is None:
+            raise TypeError("data must be like the training data, (x, y), got None.")
+        try:
+            problem = replace(self.problem, valid=data)
+            check_rows(problem.train, problem.valid, None, pairs=problem.per_example is not None)
+            check_targets(problem, self.params, self.model_state, n_rows(problem.valid))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"data, here called valid: {error}") from None
+        params, model_state = with_automatic_axes((self.params, self.model_state))
+        home = home_of({"params": params, "the model's state": model_state})
+        return evaluate_all(problem, params, model_state, place(problem.valid, home))
 
     @own_placement()
     def predict(self, x: Any) -> Any:
@@ -126,7 +194,9 @@ class Result(Trained):
     - `stopped`: the callback that ended the run, or None.
     - `steps`: the number of steps; `kept`: the step of the returned parameters, and whether they
       are an average.
-    - `search`: the `recipe.Result` of a search (`explain()`, `report()`), or None.
+    - `search`: the `recipe.Result` of a search (`explain()`, `report()`), or a `NoSearch`, which is
+      false.
+    - `problem`: what was trained, with its data and its loss.
     - `run`: the state of the run, for `recipe.fork`; None for a search.
     """
 
@@ -140,13 +210,20 @@ class Result(Trained):
     cost: float
     steps: int
     kept: Kept
+    problem: Problem = field(repr=False)
     stopped: str | None = None
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
-    search: Any = field(repr=False, default=None)
+    search: Any = field(repr=False, default=NoSearch())
     run: Run | None = field(repr=False, default=None)
 
-    def report(self) -> str:
-        """Return a summary as plain text: print it.
+    @own_placement()
+    def report(self, path: Any = None) -> str:
+        """Return a summary as plain text: print it. With `path`, also write an HTML page.
+
+        The page is one file with the plot, and loads nothing from the network. That of a search is
+        the page of `search.report(path)`.
+
+        **Raises** `ImportError` with `path` and without Matplotlib, naming the extra.
 
         ```python
         >>> import flax.linen as nn, jax.numpy as jnp, lecture_optax as lo
@@ -159,19 +236,31 @@ class Result(Trained):
 
         ```
         """
-        return report(self)
+        text = report(self)
+        if path is not None:
+            path = path_of(path)
+            if self.search:
+                self.search.report(path)
+            else:
+                path.write_text(page_of(text, self.history), encoding="utf-8")
+        return text
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, path: Any = None, ax: Any = None) -> Any:
         """Draw losses, learning rate and update/weight ratios, and return the axes.
 
         **Arguments**
 
-        - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure with
-          three axes, which is not shown.
+        - `path`: a file to save the plot to, as "run.png". By default it is not saved.
+        - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure, which
+          is not shown. That of a search has the losses alone.
 
         **Raises** `ImportError` without Matplotlib, naming the extra.
         """
-        return plot(self.history, ax)
+        path = None if path is None else path_of(path)
+        axes = plot(self.history, ax)
+        if path is not None:
+            np.ravel(axes)[0].figure.savefig(path, dpi=120)
+        return axes
 
 
 def result_of(
@@ -222,5 +311,6 @@ def result_of(
         kept=kept,
         stopped=run.stopped,
         predictor=problem.functions.predict and Predictor(problem),
+        problem=problem,
         run=run,
     )

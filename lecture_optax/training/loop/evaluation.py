@@ -149,19 +149,20 @@ def evaluate_run(
     `statistics_for`: returns the model state that belongs to other parameters than the last.
     """
     params, model_state = evaluated_weights(carry, statistics_for)
-    raw = _evaluate_all(problem, params, model_state, data, poll)
+    raw = evaluate_all(problem, params, model_state, data, poll)
     line = {f"valid_{name}": value for name, value in raw.items()}
     candidates = [(params, model_state, raw["loss"], False)]
     if averages_in(carry.opt_state):
         params = averaged_params(carry)
         model_state = statistics_for(params)
-        smooth = _evaluate_all(problem, params, model_state, data, poll)
+        smooth = evaluate_all(problem, params, model_state, data, poll)
         line |= {f"averaged_{name}": value for name, value in smooth.items()}
         candidates.append((params, model_state, smooth["loss"], True))
     return line, candidates
 
 
-def _evaluate_all(problem: Problem, *given: Any) -> dict[str, float]:
+def evaluate_all(problem: Problem, *given: Any) -> dict[str, float]:
+    """Return the mean loss and all metrics: `given` is (params, model_state, data)."""
     return evaluate(problem.functions.examples, *given) | evaluate_whole(problem, *given)
 
 

@@ -24,7 +24,7 @@ from ..compiled.step import Carry
 from .evaluation import Best
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The records of a run, by name; `history["loss"]` is one array.
 
@@ -40,6 +40,13 @@ class History:
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list, repr=False)
     evaluations: list[dict[str, float]] = field(default_factory=list, repr=False)
     ratios: list[tuple[int, np.ndarray]] = field(default_factory=list, repr=False)
+
+    def __repr__(self) -> str:
+        names = ", ".join(columns_of(self.evaluations)) or "nothing"
+        return (
+            f"History of {len(self):,} steps ({', '.join(self.per_step) or 'nothing'}) and "
+            f"{len(self.evaluations)} evaluations ({names}): history['loss'] is one of these arrays"
+        )
 
     @property
     def per_step(self) -> dict[str, np.ndarray]:

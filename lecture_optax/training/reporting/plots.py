@@ -22,20 +22,23 @@ POINTS = 200
 """The most points of a line: each is a mean of neighbouring steps."""
 
 
-def plot(history: History, ax: Any = None) -> Any:
-    """Draw losses, learning rate and update/weight ratios of a run: see `Result.plot`."""
+def plot(history: History, ax: Any = None, figure: Any = None) -> Any:
+    """Draw losses, learning rate and update/weight ratios of a run: see `Result.plot`.
+
+    `figure`: an empty figure to draw on. The losses alone are drawn where no steps are recorded, as
+    of a search.
+    """
     if ax is not None and not isinstance(ax, np.ndarray | Sequence):
         validate.axes(ax=ax)
         ax.set_xlabel("step")
         return draw_losses(history, ax)
     if ax is not None and np.size(ax) != 3:
         raise ValueError(f"ax must be one axes, or three, got {np.size(ax)} of them.")
-    above, middle, below = axes = _new_axes() if ax is None else np.ravel(ax)
+    axes = _new_axes(figure, 3 if len(history) else 1) if ax is None else np.ravel(ax)
     validate.axes(**{f"ax[{i}]": each for i, each in enumerate(axes)})
-    draw_losses(history, above)
-    draw_rate(history, middle)
-    draw_ratios(history, below)
-    below.set_xlabel("step")
+    for draw, each in zip((draw_losses, draw_rate, draw_ratios), axes, strict=False):
+        draw(history, each)
+    axes[-1].set_xlabel("step")
     return axes
 
 
@@ -45,7 +48,9 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
     steps, losses = means(history.per_step.get("loss", np.zeros(0)))
     evaluations = columns_of(history.evaluations)
     line: dict[str, Any] = {"color": color, "ls": dash, "lw": 1.2}
-    if label and "valid_loss" in evaluations:  # several runs: one label each, on validation data
+    if not len(losses):
+        pass
+    elif label and "valid_loss" in evaluations:  # several runs: one label each, on validation data
         ax.plot(steps, losses, **line, alpha=0.4)
     else:
         ax.plot(steps, losses, **line, label=label or "training")
@@ -61,7 +66,8 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
         ax.set_yscale("log")
     ax.set(ylabel="loss")
     ax.margins(x=0.01)
-    ax.legend(frameon=False)
+    if shown:
+        ax.legend(frameon=False)
     return ax
 
 
@@ -111,7 +117,9 @@ def _positive(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
 
 
-def _new_axes() -> Any:
-    pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
-    options: Any = {"sharex": True, "figsize": (7, 7), "layout": "constrained"}
-    return pyplot.subplots(3, 1, height_ratios=[3, 1, 1.4], **options)[1]
+def _new_axes(figure: Any, count: int) -> Any:
+    if figure is None:
+        pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
+        figure = pyplot.figure(figsize=(7, 7 if count > 1 else 4), layout="constrained")
+    heights = [3, 1, 1.4][:count]
+    return figure.subplots(count, 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]

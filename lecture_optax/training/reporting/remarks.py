@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.scale import scale_remarks
 from ..curves.learning_curve import HELD_OUT, LearningCurve, evaluations_of, learning_curve_of
 from ..curves.symptoms import GAP, RETURN, Symptom, ValidationLoss, symptom_of
 from ..loop.batch_statistics import recompute_batch_statistics
-from ..loop.evaluation import evaluate
+from ..loop.evaluation import evaluate, evaluated_weights
 from ..loop.run import columns_of
 
 ADVICE = "Try a tenth of the learning rate, or a warmup."
@@ -24,8 +25,10 @@ def remarks(result: Any) -> list[str]:
         curve = LearningCurve(np.zeros(0), evaluations=evaluations_of(history))
     symptom = symptom_of(curve)
     found = [f"Stopped at step {result.steps:,} by {result.stopped}."] if result.stopped else []
-    found += [*(_of_training(result, symptom) if len(history) else ())]
-    found += [*_of_validation(result, symptom)]
+    if result.problem.per_example is not None:
+        found += scale_remarks(result.problem.train)
+    found += _of_training(result, symptom) if len(history) else ()
+    found += _of_validation(result, symptom)
     validation_rises = symptom.validation is not None and symptom.validation.has_risen
     drop = _last_drop(history.per_step.get("loss", np.zeros(0)).astype(np.float64))
     if drop > 0.1 and not (result.stopped or has_diverged(symptom) or validation_rises):
@@ -78,7 +81,8 @@ def _no_progress(s: Symptom, highest: float) -> str:
             "learning rate."
         )
     else:
-        advice = ADVICE if s.level > s.start else "`recipe.fork` tries other learning rates."
+        is_higher = s.cause == "too large" or s.level > GAP * abs(s.start)
+        advice = ADVICE if is_higher else "`recipe.fork` tries other learning rates."
     return (
         f"The training loss did not decrease by more than its noise: {s.start:.3g} at first, "
         f"{s.level:.3g} in the last quarter, {highest:.3g} at most. {advice}"
@@ -143,9 +147,10 @@ def _lag(result: Any) -> str:
     train, valid = line.get("train_loss", math.nan), line["valid_loss"]
     if run is None or run.valid is None or result.kept.is_average or not valid > GAP * train > 0:
         return ""
-    problem, params, state = run.program.problem, run.carry.params, run.carry.model_state
+    problem = run.program.problem
+    params, _ = evaluated_weights(run.carry, lambda params: None)
     found = recompute_batch_statistics(run.program, run.carry, params, problem.train)
-    if found is state:
+    if found is run.carry.model_state:
         return ""
     loss = evaluate(problem.functions.examples, params, found, run.valid)["loss"]
     if not loss < (valid + train) / 2:

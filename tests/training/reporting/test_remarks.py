@@ -39,7 +39,8 @@ def with_losses(losses, valid_losses=(), gradient=1.0, update=1.0, kept=None):
     ]
     history = History([records], lines)
     last = {"steps": steps, "stopped": None, "run": None, "kept": Kept(kept or steps)}
-    return SimpleNamespace(history=history, model_state={}, **last)
+    problem = SimpleNamespace(per_example=None)
+    return SimpleNamespace(history=history, model_state={}, problem=problem, **last)
 
 
 U = np.abs(np.linspace(-1, 1, 20))  # validation losses that decrease and rise
