@@ -31,7 +31,7 @@ def path_of(path: Any) -> Path:
     """Return where to write a file, which must be in a folder that exists."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(
-            f"path must be a path of a file to write, got {path!r}. To draw on axes, pass them as ax=."
+            f"path must be a path of a file, got {path!r}. To draw on axes, pass them as ax=."
         )
     found = Path(path).expanduser()
     if not found.name or not found.absolute().parent.is_dir() or found.is_dir():
