@@ -38,7 +38,7 @@ def test_another_set_is_evaluated_as_the_validation_set(result):
         (None, r"data must be like the training data, \(x, y\), got None"),
         (VALID[0], r"data, here called valid: valid must be \(x, y\)"),
         ((VALID[0], VALID[1] + 9), "valid's y must be a class"),
-        ((VALID[0][:, :1], VALID[1]), "valid's x must be like x"),
+        ((VALID[0][:, :1], VALID[1]), "valid's x and x must be alike"),
         ((VALID[0], VALID[1][:3]), "the same number of examples"),
     ],
 )
