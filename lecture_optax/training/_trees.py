@@ -1,7 +1,7 @@
 """Trees of arrays: their kinds, checksums and row counts, and copies that may be donated."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MappingView
 from typing import Any
 
 import jax
@@ -64,7 +64,7 @@ def checksum(x: Any) -> int:
 
 def is_stream(data: Any) -> bool:
     """Return whether data are an iterable of batches, and not a tree of arrays."""
-    if isinstance(data, Iterator):
+    if isinstance(data, Iterator | MappingView):
         return True
     is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str | bytes | Mapping)
     return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
@@ -78,6 +78,12 @@ def strong(x: Any) -> Any:
 def strong_copies(params: Any) -> Any:
     """Return new arrays with strong types: a step returns such, and would compile again."""
     return jax.tree.map(lambda x: jnp.array(x, dtype_of(x)), params)
+
+
+def are_batches(data: Any) -> bool:
+    """Return whether a tree has arrays, all of them with an axis of examples."""
+    leaves = jax.tree.leaves(data)
+    return bool(leaves) and all(map(np.ndim, leaves))
 
 
 def n_rows(data: Any) -> int:

@@ -139,7 +139,11 @@ class Predictor:
         x = as_arrays(x, "x")
         like = self.like
         if like is None:
-            return self._predicted(params, model_state, x)
+            try:
+                return self._predicted(params, model_state, x)
+            except (TypeError, ValueError) as error:
+                words = f"predict does not take x, {_shapes(x)}: {' '.join(str(error).split())}"
+                raise type(error)(words) from error
         if jax.tree.structure(x) != jax.tree.structure(like):
             raise TypeError(
                 f"x must be like the training data, {_shapes(like)}, got {_shapes(x)}. "

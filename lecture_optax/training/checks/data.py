@@ -47,6 +47,8 @@ def on_host(array: Any) -> np.ndarray | None:
     """Return an array on the host, in the dtype that it will have; None if it lies elsewhere."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         return None
+    if isinstance(array, np.ndarray) and array.dtype in (np.float32, np.int32):
+        return array
     with np.errstate(over="ignore"):  # to infinity
         return np.asarray(array).astype(dtype_of(array), copy=False)
 
@@ -89,8 +91,9 @@ def _refuse_what_has_no_rows(arrays: Named) -> None:
                 f"{array}: pass the arrays of all examples. One example is numpy.asarray([x]), "
                 "numpy.asarray([y])."
             )
-        if shape[0] == 0:
-            raise ValueError(f"{name} has no examples, its shape is {shape}.")
+        if shape[0] == 0 or shape == (shape[0], 0):
+            what = "examples" if shape[0] == 0 else "columns"
+            raise ValueError(f"{name} has no {what}, its shape is {shape}.")
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} has {rows}" for name, rows in [*lengths.items()][:MOST])
@@ -119,7 +122,7 @@ def batch_message(batch: Any, *, pairs: bool) -> str | None:
 
 def _nonfinite_message(name: str, array: Any) -> str | None:
     """Return how much is NaN or infinite; a finite sum shows in one pass that nothing is."""
-    x = on_host(array) if jnp.issubdtype(dtype_of(array), jnp.inexact) else None
+    x = on_host(array) if jnp.issubdtype(array.dtype, jnp.inexact) else None
     if x is None:
         return None
     with np.errstate(all="ignore"):
@@ -138,7 +141,7 @@ def _nonfinite_message(name: str, array: Any) -> str | None:
 
 def _check_weights(sample_weight: Any, rows: int) -> None:
     shape = getattr(sample_weight, "shape", None)
-    if shape is None:
+    if shape is None or jnp.iscomplexobj(sample_weight):
         raise TypeError(
             f"sample_weight must be an array with one number >= 0 per example of data, got "
             f"{in_short(sample_weight)}."

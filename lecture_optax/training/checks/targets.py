@@ -58,6 +58,13 @@ def check_targets(
 
 
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
+    of_real = (*_OF_CLASSES, *_OF_DISTRIBUTIONS, *_OF_PROBABILITIES)
+    if loss in of_real and (jnp.iscomplexobj(prediction) or jnp.iscomplexobj(y)):
+        raise TypeError(
+            f"loss={loss.__name__!r} needs real predictions and targets, got {prediction.dtype} "
+            f"from the model and {dtype_of(y)} for {name}: let the model return jnp.abs of its "
+            "output, or its real part, and give it a real x if that is meant."
+        )
     dtype, like_logits = dtype_of(y), y.shape[1:] == prediction.shape[1:]
     if jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_:
         if loss in losses.OF_CLASSES:

@@ -6,7 +6,7 @@ An object is recognised by its methods. Arrays of numbers stay as they are, wher
 import math
 import numbers
 from array import array
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, MappingView, Sequence, Set
 from typing import Any
 
 import jax
@@ -26,7 +26,15 @@ def as_arrays(tree: Any, name: str) -> Any:
     def leaf(path, x):
         return _as_array(name + jax.tree_util.keystr(path), x)
 
+    if all(map(_is_plain, jax.tree.leaves(tree, is_leaf=_is_one_array))):
+        return tree  # every batch of an iterable comes here
     return jax.tree_util.tree_map_with_path(leaf, tree, is_leaf=_is_one_array)
+
+
+def _is_plain(x: Any) -> bool:
+    """Return whether a leaf is an array of NumPy whose dtype JAX keeps."""
+    is_array = type(x) is np.ndarray and x.dtype.isnative
+    return is_array and x.dtype.kind in "biuf" and x.dtype.itemsize <= 4
 
 
 def in_short(value: Any) -> str:
@@ -49,7 +57,7 @@ def _is_one_array(node: Any) -> bool:
     """Return whether a node of a tree is one leaf: a list of numbers, JAX's sparse matrices, and
     iterators, of which JAX warns where they are not said to be leaves."""
     if type(node) not in (list, tuple):
-        return hasattr(node, "todense") or isinstance(node, Iterator)
+        return hasattr(node, "todense") or isinstance(node, Iterator | MappingView)
     leaves = jax.tree.leaves(node)
     return bool(leaves) and all(map(_is_entry, leaves))
 
@@ -60,6 +68,7 @@ def _is_entry(x: Any) -> bool:
 
 def _as_array(name: str, x: Any) -> Any:
     if isinstance(x, jax.Array | jax.ShapeDtypeStruct):
+        _refuse_what_is_no_number(name, x)
         return x
     if isinstance(x, numbers.Number | np.generic):
         x = np.asarray(x)
@@ -70,7 +79,7 @@ def _as_array(name: str, x: Any) -> Any:
 
 def _numbers_of(name: str, x: Any) -> Any:
     """Return a leaf as an array with a dtype of JAX."""
-    if isinstance(x, Set | Iterator):
+    if isinstance(x, Set | Iterator | MappingView):
         raise TypeError(
             f"{name} must be an array with the examples along its first axis, got a "
             f"{type(x).__name__}: pass numpy.array(list(...)) of it, in the order of the examples."
@@ -188,12 +197,16 @@ def _of_numpy(name: str, x: np.ndarray) -> np.ndarray:
             f"{', '.join(x.dtype.names)}: pass numpy.lib.recfunctions.structured_to_unstructured "
             "of it."
         )
+    _refuse_what_is_no_number(name, x)
+    return x
+
+
+def _refuse_what_is_no_number(name: str, x: Any) -> None:
     if not _is_numeric(x):
         raise TypeError(
             f"{name} must be an array of numbers, got {x.dtype}: turn words and categories "
             "into numbers first."
         )
-    return x
 
 
 def _is_numeric(x: Any) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._trees import by_path, is_stream
-from .arrays import as_arrays
+from .._trees import are_batches, by_path, is_stream
+from .arrays import as_arrays, in_short
 
 
 class ListOfBatches:
@@ -66,8 +66,11 @@ def joined(data: Any, name: str) -> Any:
             "which may never end: join its batches by numpy.concatenate."
         ) from None
     batches = [as_arrays(batch, f"{name}'s batch {i}") for i, batch in enumerate(data)]
-    if not batches:
-        raise ValueError(f"{name} must give batches, and gave none.")
+    if not batches or not all(map(are_batches, batches)):
+        raise ValueError(
+            f"{name} must give batches, trees of arrays with the examples along the first axis, "
+            f"and gave {'none' if not batches else in_short(batches[0])}."
+        )
     try:
         return jax.tree.map(lambda *parts: np.concatenate(parts), *map(_tuple_of, batches))
     except (TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """The labels of tables: columns of one order in all data, rows of one order in x and y."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MappingView
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ def columns_of(data: Any) -> Columns:
 
 def _leaves(data: Any) -> dict[str, Any]:
     def is_leaf(x):  # JAX warns of iterators that are not said to be leaves
-        return isinstance(x, Iterator)
+        return isinstance(x, Iterator | MappingView)
 
     data = tuple(data) if is_pair(data) else data
     leaves = jax.tree_util.tree_leaves_with_path(data, is_leaf=is_leaf)

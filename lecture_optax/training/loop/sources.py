@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Sharding
 
-from .._trees import by_path, checksum, kind_of, n_rows
+from .._trees import are_batches, by_path, checksum, kind_of, n_rows
 from ..checks.arguments import ANEW
 from ..compiled.program import Program, empty_table
 from ..compiled.sharding import place_batch
@@ -173,7 +173,7 @@ class IterableSource:
         except (TypeError, ValueError) as error:
             raise self._refused(error) from error
         batch = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), batch)
-        if not all(np.ndim(x) for x in jax.tree.leaves(batch)):
+        if not are_batches(batch):
             raise ValueError(
                 "data must give batches, trees of arrays with the examples along the first axis, "
                 "and gave one example: group them (PyTorch: batch_size=, Grain: .batch(...))."

@@ -180,6 +180,8 @@ REFUSED = {
     "fields": (FIELDS, "fields a, b: pass numpy.lib.recfunctions.structured_to_unstructured"),
     "a set": ({1, 2}, r"x must be .* got a set: pass numpy.array\(list\(...\)\)"),
     "a generator": ((i for i in range(3)), "x must be .* got a generator: pass numpy.array"),
+    "keys": (jax.random.key(0)[None], "x must be an array of numbers, got key<fry>"),
+    "a view of a dict": ({"a": 1}.values(), "x must be .* got a dict_values: pass numpy.array"),
     "an object": (object(), "x must be an array with the examples along its first axis, got the"),
     "unreadable": (Unreadable(), r"got a Unreadable that NumPy cannot read \(the values lie else"),
     "an odd tensor": (Tensor(X.astype(np.float16)), "got a Tensor that NumPy .*BFloat16"),

@@ -134,6 +134,11 @@ DATA = {
     ),
     "an endless valid": (fit, TRAIN, {"valid": iter([VALID])}, "valid must be .* never end"),
     "an empty valid": (fit, TRAIN, {"valid": Loader((x[:0], y[:0]), 9)}, "valid must give batches"),
+    "examples in valid": (fit, TRAIN, {"valid": range(3)}, "valid must give batches, .* gave the"),
+    "nothing in batches": (fit, iter([None] * 3), {}, "data must give batches"),
+    "no columns": (fit, (x[:, :0], y), {}, r"x has no columns, its shape is \(72, 0\)"),
+    "complex weights": (fit, TRAIN, {"sample_weight": y + 1j}, "sample_weight must be an array"),
+    "views of a dict": (fit, {"x": x, "y": y}.values(), {}, r"data must be \(x, y\)"),
     "words in valid": (fit, TRAIN, {"valid": (VALID[0], ["a"] * 28)}, "valid's y must be an array"),
     "words as weights": (fit, TRAIN, {"sample_weight": ["a"] * 72}, "sample_weight must be an arr"),
     "other columns": (
@@ -149,6 +154,11 @@ DATA = {
 def test_data_of_another_form_are_refused_with_the_way_out(mistake):
     entry, data, options, says = DATA[mistake]
     assert re.search(says, refusal(entry, data, **options))
+
+
+def test_a_loss_of_real_numbers_refuses_complex_ones(standard_promotion):
+    says = refusal(fit, (x + 1j, y))
+    assert "loss='cross_entropy' needs real predictions and targets, got complex64 from" in says
 
 
 MILLISECONDS = np.full((72, 4), 1577836800000)
