@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from .._core.dtypes import dtype_of
 from .._core.extras import warn
@@ -150,7 +151,7 @@ class Predictor:
                 "numpy.stack makes one array of a list of examples."
             )
         is_one = _axes(x) == [axes - 1 for axes in _axes(like)]
-        rows = jax.tree.map(lambda x: np.asarray(x)[None], x) if is_one else x
+        rows = jax.tree.map(lambda x: x[None], x) if is_one else x
         try:
             found = self._predicted(params, model_state, rows)
         except Exception as error:  # whatever the model says
@@ -163,9 +164,10 @@ class Predictor:
         return jax.tree.map(lambda p: p[0], found) if is_one else found
 
     def _predicted(self, params: Any, model_state: Any, x: Any) -> Any:
-        """Predict where the parameters are."""
-        params, model_state = with_automatic_axes((params, model_state))
-        x = place(x, home_of({"params": params, "the model's state": model_state}))
+        """Predict where the parameters are; a transformation of JAX places x itself."""
+        if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(x)):
+            params, model_state = with_automatic_axes((params, model_state))
+            x = place(x, home_of({"params": params, "the model's state": model_state}))
         return jax.jit(self.function)(params, model_state, x)
 
 

@@ -26,6 +26,8 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
     """
     if pairs:
         _refuse_what_is_no_pair("data", train)
+        if train[0] is not None and not jax.tree.leaves(train[0]):
+            raise ValueError(f"x must be an array, or a tree of them, got {in_short(train[0])}.")
     arrays = _named("", train, pairs=pairs)
     _refuse_what_has_no_rows(arrays)
     for name, array in arrays.items():

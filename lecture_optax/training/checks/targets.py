@@ -58,7 +58,7 @@ def check_targets(
 
 
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
-    of_real = (*_OF_CLASSES, *_OF_DISTRIBUTIONS, *_OF_PROBABILITIES)
+    of_real = (*losses.OF_CLASSES, *losses.OF_DISTRIBUTIONS, *losses.OF_PROBABILITIES)
     if loss in of_real and (jnp.iscomplexobj(prediction) or jnp.iscomplexobj(y)):
         raise TypeError(
             f"loss={loss.__name__!r} needs real predictions and targets, got {prediction.dtype} "

@@ -40,10 +40,13 @@ def own_placement() -> Iterator[None]:
             "a run must move its data to the device, which jax.transfer_guard('disallow_explicit')"
             " forbids: allow it around the call, by jax.transfer_guard('disallow')."
         )
-    mesh = jax.sharding.get_mesh()
+    try:
+        mesh = jax.sharding.get_mesh()
+    except ValueError:  # within a transformation of JAX, such as jit, which places the arrays
+        mesh = None
     with ExitStack() as stack:
         stack.enter_context(jax.transfer_guard("allow"))
-        if AxisType.Explicit in mesh.axis_types:
+        if mesh is not None and AxisType.Explicit in mesh.axis_types:
             stack.callback(_EXPLICIT.reset, _EXPLICIT.set(mesh))
             stack.enter_context(jax.set_mesh(automatic(mesh)))
         yield

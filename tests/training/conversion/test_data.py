@@ -136,6 +136,7 @@ DATA = {
     "an empty valid": (fit, TRAIN, {"valid": Loader((x[:0], y[:0]), 9)}, "valid must give batches"),
     "examples in valid": (fit, TRAIN, {"valid": range(3)}, "valid must give batches, .* gave the"),
     "nothing in batches": (fit, iter([None] * 3), {}, "data must give batches"),
+    "an empty list": (fit, ([], y), {}, "x must be an array, or a tree of them, got the list"),
     "no columns": (fit, (x[:, :0], y), {}, r"x has no columns, its shape is \(72, 0\)"),
     "complex weights": (fit, TRAIN, {"sample_weight": y + 1j}, "sample_weight must be an array"),
     "views of a dict": (fit, {"x": x, "y": y}.values(), {}, r"data must be \(x, y\)"),
@@ -273,8 +274,9 @@ class TestPredict:
             np.testing.assert_allclose(found, result.predict(VALID[0])[3], rtol=1e-5)
 
     def test_within_a_transformation_arrays_are_left_alone(self, usual):
-        found = jax.jit(usual.predict)(VALID[0])
-        np.testing.assert_allclose(found, usual.predict(VALID[0]), rtol=1e-5)
+        expected = usual.predict(VALID[0])
+        for transformed in (jax.jit(usual.predict), jax.vmap(usual.predict)):
+            np.testing.assert_allclose(transformed(VALID[0]), expected, rtol=1e-5)
 
     @pytest.mark.parametrize(
         ("given", "says"),
