@@ -78,6 +78,12 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     return as_array(right, jnp.float32)
 
 
+def class_accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Return 1 where the largest logit is that of the class or of the likeliest one, else 0."""
+    is_distribution = target.shape == prediction.shape
+    return accuracy(prediction, jnp.argmax(target, -1) if is_distribution else target)
+
+
 LOSSES: Mapping[str, PerExample] = {
     f.__name__: f for f in (cross_entropy, mse, mae, huber, binary_cross_entropy)
 }

@@ -107,7 +107,10 @@ def named_metrics(metrics: Any, loss: Any) -> tuple[tuple[str, Callable[..., Any
             raise TypeError(f"metrics must have names that are strings, got {name!r}.")
         if name == "loss" or names.count(name) > 1:
             raise ValueError(f"metrics must have different names, and none is 'loss', got {names}.")
-    return tuple((name, losses.metric_named(f"metrics[{name!r}]", f)) for name, f in pairs)
+    found = ((name, losses.metric_named(f"metrics[{name!r}]", f)) for name, f in pairs)
+    is_of_classes = loss in ("cross_entropy", *losses.OF_CLASSES, *losses.OF_DISTRIBUTIONS)
+    accuracy = losses.class_accuracy if is_of_classes else losses.accuracy
+    return tuple((name, accuracy if f is losses.accuracy else f) for name, f in found)
 
 
 def _name_of(metric: Any) -> Any:
@@ -207,4 +210,4 @@ def _of_logits(takes: str, logits: np.ndarray) -> np.ndarray:
 
 def is_built_in(function: Any) -> bool:
     """Whether a metric is one of this library, which returns one number per example."""
-    return any(function is x for x in losses.METRICS.values())
+    return any(function is x for x in (*losses.METRICS.values(), losses.class_accuracy))

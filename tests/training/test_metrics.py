@@ -14,7 +14,13 @@ import lecture_optax as lo
 from lecture_optax.training import Problem
 from lecture_optax.training.checks.metrics import with_metrics
 from lecture_optax.training.losses import binary_cross_entropy, cross_entropy, loss_named, mse
-from lecture_optax.training.metrics import host_arguments, host_metric, in_order, value_of
+from lecture_optax.training.metrics import (
+    host_arguments,
+    host_metric,
+    in_order,
+    named_metrics,
+    value_of,
+)
 
 from .models import PARAMS, TRAIN, VALID, LinenNet, linen_problem, plain_loss
 
@@ -216,6 +222,14 @@ def test_fit_evaluates_them_on_all_examples_at_once():
     assert line["valid_f1_score"] == sk.f1_score(y, classes) > 0
     np.testing.assert_allclose(line["valid_share"], np.mean(classes == y), rtol=1e-6)
     np.testing.assert_allclose(line["valid_accuracy"], np.mean(classes == y), rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [CLASSES, np.eye(3, dtype=np.float32)[CLASSES]])
+def test_the_accuracy_of_classes_is_that_of_the_likeliest_one(target):
+    ((name, accuracy),) = named_metrics(None, "cross_entropy")
+    assert name == "accuracy"
+    right = jnp.mean(accuracy(jnp.asarray(LOGITS), jnp.asarray(target)))
+    np.testing.assert_allclose(right, np.mean(LOGITS.argmax(1) == CLASSES), rtol=1e-6)
 
 
 @pytest.mark.parametrize("beside", [{"valid": None}, {"budget": 1.0, "valid": VALID}])

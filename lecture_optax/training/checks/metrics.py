@@ -54,6 +54,7 @@ def _is_mean_over_examples(
     if host_metric(function) is not None:
         return False
     ordered, predict = in_order(function), problem.functions.predict
+    assert predict is not None  # a model has one
     x, y = problem.train
 
     def shapes_of(rows):

@@ -106,6 +106,7 @@ def evaluate_whole(
         for name, function in problem.metrics:
             found |= value_of(name, function, lambda: (params, data), rows)
         return found
+    assert problem.functions.predict is not None  # a model has one
     predictions, part_of = [], _predictions(problem.functions.predict)
     for first in range(0, rows, BATCH_ROWS):
         part = part_of(params, model_state, data[0], first, min(BATCH_ROWS, rows - first))
