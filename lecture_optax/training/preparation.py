@@ -23,6 +23,8 @@ from .checks.data import batch_message, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
 from .checks.metrics import with_metrics
+from .checks.model import check_model
+from .checks.modes import mode_messages
 from .checks.optimizer import (
     check_complex_parameters,
     check_search,
@@ -111,6 +113,7 @@ def prepare(
         hyperparams=hyperparams,
         mesh=mesh,
     )
+    start = check_model(given, size)
     carry = program.init(seed)
     check_target_of = check_targets(given, carry.params, carry.model_state, size)
     check_loss(given, carry.params, carry.model_state, size)
@@ -124,6 +127,8 @@ def prepare(
         is_pair = given.per_example is not None
         stream.check, stream.doubt = check_target_of, partial(batch_message, pairs=is_pair)
     for message in likely_mistakes(given, program.optimizer, carry, total):
+        warn(message)
+    for message in mode_messages(given, start, carry.model_state):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
     train, valid, sample_weight = place(data, program.home)

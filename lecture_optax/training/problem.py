@@ -6,6 +6,7 @@ Whatever the model is made with, the loop sees this function and a tree of numbe
 say how to get there, and hold no loop.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,15 @@ from .._core.types import DTypeLike
 from .._core.validate import in_words
 from ._trees import is_stream
 from .adapters import MODEL_ADAPTERS, equinox, functions as plain, linen, nnx
-from .adapters.model import Adapter, Functions, ModelAdapter, computing_in, functions_of
+from .adapters.model import (
+    Adapter,
+    Functions,
+    ModelAdapter,
+    Watched,
+    computing_in,
+    functions_of,
+    refuse_what_cannot_be_called,
+)
 from .conversion.arrays import as_arrays
 from .conversion.batches import joined, pair_as_arrays
 from .conversion.columns import Columns, check_columns, columns_of, order_message
@@ -44,6 +53,7 @@ class Problem:
     - `export`: `(params, model_state) -> model`, of the kind that was given.
     - `adapter`: how this kind of model is read.
     - `per_example`: the loss of (prediction, target), where there is a model.
+    - `watched`: returns the forward pass that notes what its layers do, where there is a model.
     - `dtype`: the dtype in which the model computes, or None for that of its parameters and data.
     - `columns`: the labels of the columns, where the data are tables.
     - `metrics`: the metrics that are functions of yours, as (name, function) pairs. `examples_with`
@@ -58,6 +68,7 @@ class Problem:
     adapter: Adapter = plain.ADAPTER
     per_example: Callable[..., Any] | None = field(repr=False, default=None)
     dtype: Any = None
+    watched: Callable[[], Watched] | None = field(repr=False, default=None)
     columns: Columns = field(repr=False, default_factory=dict)
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = field(repr=False, default=())
     examples_with: Callable[..., Any] = field(repr=False, default=_no_examples)
@@ -102,10 +113,12 @@ class Problem:
         - `train`, `valid`: (x, y), two trees of arrays with the examples along the first axis.
         - `loss`: a name of `losses.LOSSES`, or a function of (prediction, target) that returns one
           number per example.
-        - `params`: parameters to start from, alone or with all that `module.init` returned.
+        - `params`: parameters to start from, alone or with all that `module.init` returned. They
+          replace those of a bound module, such as `result.model`, which starts from its own.
         - `apply`: called as `apply(variables, x, train=, rngs=, mutable=)` in place of the module.
-          By default the keywords `train`, `training`, `is_training`, `deterministic` and
-          `use_running_average` of its `__call__` are set.
+          By default the keywords of its `__call__` that name the mode are set: `train`, `training`,
+          `deterministic`, `use_running_average`, `inference`, `eval` and `test`, also as `is_train`
+          or `train_mode`.
         - `metrics`: names of `losses.METRICS` and functions, or `{"name": function}`, for the
           validation set. A function of (prediction, target) that returns one number per example is
           averaged; any other is called once with all predictions, and returns a number or a dict of
@@ -115,7 +128,9 @@ class Problem:
           are cast to it. The trained parameters, their gradients, the optimizer, the model state, y
           and the loss keep their own dtype.
         """
-        return _from_model(linen.ADAPTER, module, train, loss, valid, params, apply, metrics, dtype)
+        return _from_model(
+            linen.ADAPTER, module, train, loss, valid, params, apply, metrics, dtype, "module"
+        )
 
     @staticmethod
     def from_nnx(
@@ -224,11 +239,13 @@ def _from_model(
     apply: Callable[..., Any] | None = None,
     metrics: Any = None,
     dtype: Any = None,
+    name: str = "model",
 ) -> Problem:
     per_example, judged = in_order(loss_named(loss)), named_metrics(metrics, loss)
     built_in = tuple(pair for pair in judged if is_built_in(pair[1]))
     own = tuple(pair for pair in judged if not is_built_in(pair[1]))
-    parts = adapter.split(model, params)
+    refuse_what_cannot_be_called(adapter, model, name, apply)
+    parts = adapter.split(model, params, apply)
     forward = computing_in(adapter.forward(parts.skeleton, apply), dtype)
 
     def examples_with(metrics):
@@ -237,6 +254,7 @@ def _from_model(
     pure = functions_of(parts.init, forward, per_example, built_in)
     start, export = (parts.params, parts.model_state), adapter.export(model, parts.skeleton)
     computes_in = None if dtype is None else jnp.dtype(dtype)
+    watched = functools.partial(adapter.watched, model, parts.skeleton, apply)
     return Problem(
         pure,
         train,
@@ -248,6 +266,7 @@ def _from_model(
         computes_in,
         metrics=own,
         examples_with=examples_with,
+        watched=watched,
     )
 
 

@@ -1,6 +1,6 @@
 """An Equinox module as pure functions."""
 
-import inspect
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,7 +8,17 @@ import jax
 
 from .._cached import cached
 from .._trees import check_same_tree, n_rows
-from .model import Forward, ModelAdapter, Split, is_instance, modes
+from .model import (
+    Forward,
+    ModelAdapter,
+    Split,
+    Watched,
+    call_parameters,
+    flags_of,
+    is_instance,
+    mode_names,
+    modes,
+)
 
 
 class Skeleton(NamedTuple):
@@ -29,7 +39,7 @@ def matches(model: Any) -> bool:
     return is_state and is_instance(module, "equinox", "Module")
 
 
-def split(model: Any, params: Any = None) -> Split:
+def split(model: Any, params: Any = None, apply: Callable[..., Any] | None = None) -> Split:
     """The trainable arrays; `(other arrays, state)`; and a skeleton without either."""
     import equinox as eqx
 
@@ -47,20 +57,52 @@ def split(model: Any, params: Any = None) -> Split:
 
 @cached
 def forward(skeleton: Skeleton, apply: Callable[..., Any] | None) -> Forward:
+    return _forward_of(skeleton, apply, lambda module: module)
+
+
+def _forward_of(
+    skeleton: Skeleton, apply: Callable[..., Any] | None, watch: Callable[[Any], Any]
+) -> Callable[..., Any]:
     import equinox as eqx
 
-    call = apply or _vmapped(skeleton.module(), skeleton.has_state)
+    own = None if apply else _vmapped(skeleton.module(), skeleton.has_state)
 
-    def forward(params, model_state, x, key, train):
+    def forward(params, model_state, x, key, train, others=None):
         arrays, state = model_state
         module = eqx.combine(params, arrays, skeleton.module())
-        module = eqx.nn.inference_mode(module, value=not train)
+        module = watch(eqx.nn.inference_mode(module, value=not train))
+        call = apply or functools.partial(own, others=others or {})
         if not skeleton.has_state:
             return call(module, x, key=key, train=train), model_state
         prediction, state = call(module, x, state, key=key, train=train)
         return prediction, (arrays, state) if train else model_state
 
     return forward
+
+
+def watched(model: Any, skeleton: Skeleton, apply: Callable[..., Any] | None) -> Watched:
+    """Dropout notes whether it returns its input; with BatchNorm, the whole state is statistics."""
+    import equinox as eqx
+
+    notes: list[bool] = []
+
+    class Noted(eqx.nn.Dropout):
+        def __call__(self, x, **keywords):
+            found = super().__call__(x, **keywords)
+            if not isinstance(self.p, int | float) or self.p:
+                notes.append(found is not x)
+            return found
+
+    def noted(part):
+        return Noted(part.p, part.inference) if type(part) is eqx.nn.Dropout else part
+
+    def watch(module):
+        return jax.tree.map(noted, module, is_leaf=lambda x: type(x) is eqx.nn.Dropout)
+
+    module = skeleton.module()
+    statistics = ("[1]",) if skeleton.has_state and _norms(module) else ()
+    flags = {} if apply else flags_of(module)
+    return Watched(_forward_of(skeleton, apply, watch), notes, statistics, flags)
 
 
 def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
@@ -84,15 +126,15 @@ def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, An
 
 def _vmapped(module: Any, has_state: bool) -> Callable[..., Any]:
     """The module mapped over a batch, with the other arguments that its `__call__` names."""
-    names = inspect.signature(type(module).__call__).parameters
-    axis_name = _axis_name(module)
+    named = call_parameters(module)
+    switches, axis_name = mode_names(named), _axis_name(module)
 
-    def call(module, x, *state, key, train):
+    def call(module, x, *state, key, train, others):
         keys = jax.random.split(key, n_rows(x))
 
         def one(x, key, *state):
-            keywords = {"key": key} if "key" in names else {}
-            return module(x, *state, **keywords, **modes(names, train))
+            keywords = {"key": key} if "key" in named else {}
+            return module(x, *state, **keywords, **{**modes(switches, train), **others})
 
         outputs = (0, None) if has_state else 0
         each = (0, 0, *(None for _ in state))
@@ -103,13 +145,28 @@ def _vmapped(module: Any, has_state: bool) -> Callable[..., Any]:
 
 def _axis_name(module: Any) -> Any:
     """The name over which the module's BatchNorm layers take their mean."""
+    names = [norm.axis_name for norm in _norms(module)]
+    return names[0] if names else "batch"
+
+
+def _norms(module: Any) -> list[Any]:
     import equinox as eqx
 
     def is_norm(x):
         return isinstance(x, eqx.nn.BatchNorm)
 
-    names = [x.axis_name for x in jax.tree.leaves(module, is_leaf=is_norm) if is_norm(x)]
-    return names[0] if names else "batch"
+    return [x for x in jax.tree.leaves(module, is_leaf=is_norm) if is_norm(x)]
 
 
-ADAPTER = ModelAdapter("equinox", parts_of_state, matches, split, forward, export)
+ADAPTER = ModelAdapter(
+    "equinox",
+    parts_of_state,
+    matches,
+    split,
+    forward,
+    export,
+    watched,
+    kind="an Equinox module, or the pair (module, state) of eqx.nn.make_with_state",
+    own=("key", "state"),
+    way_out="lambda module, x, key, train: jax.vmap(lambda x: module(x, ...))(x)",
+)

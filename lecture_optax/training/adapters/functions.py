@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..._core.dtypes import widen
 from ..._energy import energy
 from .._cached import cached
-from .model import Adapter, Functions, modes, state_parts
+from .model import Adapter, Functions, like_before, mode_names, modes, state_parts
 
 
 @cached
@@ -26,14 +26,17 @@ def functions_of(
     mean: its shape says which.
     """
     names = inspect.signature(loss).parameters
-    has_state = "model_state" in names
+    has_state, switches = "model_state" in names, mode_names(names)
 
     def call(params, model_state, batch, key, train):
-        keywords: dict[str, Any] = modes(names, train)
+        keywords: dict[str, Any] = modes(switches, train)
         keywords |= {"model_state": model_state} if has_state else {}
         keywords |= {"key": key} if "key" in names else {}
-        value = loss(params, batch, **keywords)
-        return value if has_state else (value, model_state)
+        found = loss(params, batch, **keywords)
+        if not has_state:
+            return found, model_state
+        value, new_state = found
+        return value, like_before(new_state, model_state)
 
     def mean_loss(params, model_state, batch, key, sample_weight=None):
         value, model_state = call(params, model_state, batch, key, True)

@@ -1,7 +1,9 @@
 """The protocol of an adapter, and the pure functions made of a forward pass."""
 
+import inspect
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,8 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from ..._core.dtypes import as_array, dtype_of, widen
+from ..._core.validate import in_words
 from ..._energy import energy
 from .._cached import cached
+from .._trees import by_path
 
 Forward = Callable[..., Any]
 """`(params, model_state, x, key, train) -> (prediction, model_state)`, pure."""
@@ -28,6 +32,22 @@ class Split(NamedTuple):
     params: Any
     model_state: Any
     init: Callable[..., Any] | None = None
+
+
+class Watched(NamedTuple):
+    """A forward pass that notes what its layers do, for the checks before a run.
+
+    - `forward`: a `Forward` with a sixth argument, keywords for the model beside the mode, or None
+      for `apply`. Tracing it notes, for every dropout layer with a rate above 0, whether it acts.
+    - `notes`: those notes; cleared by the one who traces.
+    - `statistics`: the prefixes of the paths of batch statistics in the model state.
+    - `flags`: keywords of the model's `__call__` that are True or False by default, and not set.
+    """
+
+    forward: Callable[..., Any]
+    notes: list[bool]
+    statistics: tuple[str, ...]
+    flags: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
@@ -48,15 +68,23 @@ class ModelAdapter(Adapter):
     """The adapter for the models of one library.
 
     - `matches`: `model -> bool`.
-    - `split`: `(model, params) -> Split`; `params` replace the model's own unless they are None.
+    - `split`: `(model, params, apply) -> Split`; `params` replace the model's own unless they are
+      None.
     - `forward`: `(skeleton, apply) -> Forward`; the same function for the same arguments.
     - `export`: `(model, skeleton) -> ((params, model_state) -> model)`.
+    - `watched`: `(model, skeleton, apply) -> Watched`.
+    - `kind`: what a model is called; `own`: the arguments of `__call__` that are passed, beside x
+      and the mode; `way_out`: how `apply` calls such a model.
     """
 
     matches: Callable[[Any], bool]
-    split: Callable[[Any, Any], Split]
+    split: Callable[[Any, Any, Any], Split]
     forward: Callable[[Any, Callable[..., Any] | None], Forward]
     export: Callable[[Any, Any], Callable[[Any, Any], Any]]
+    watched: Callable[[Any, Any, Any], Watched]
+    kind: str
+    own: tuple[str, ...]
+    way_out: str
 
 
 def is_instance(model: Any, module: str, name: str) -> bool:
@@ -103,7 +131,7 @@ def functions_of(
         def per_example(params, batch):
             x, y = batch
             prediction, new_state = forward(params, model_state, x, key, True)
-            states.append(new_state)
+            states.append(like_before(new_state, model_state))
             return loss(widen(prediction), y)
 
         states: list[Any] = []
@@ -121,11 +149,124 @@ def functions_of(
     return Functions(init, mean_loss, examples, predict)
 
 
-def modes(names: Any, train: bool) -> dict[str, bool]:
-    """Return those keywords of a call, out of its `names`, that say whether it trains."""
-    values = dict.fromkeys(("train", "training", "is_training"), train)
-    values |= dict.fromkeys(("deterministic", "use_running_average"), not train)
-    return {name: value for name, value in values.items() if name in names}
+_TRAINS = re.compile(r"((is|in)_?)?(train|training)(_?(mode|time|phase|flag))?")
+_EVALUATES = re.compile(
+    r"((is|in)_?)?(deterministic|use_running_average|inference|eval|evaluate|evaluating|evaluation|"
+    r"test|testing)(_?(mode|time|phase|flag))?"
+)
+
+
+def mode_names(parameters: Mapping[str, inspect.Parameter]) -> tuple[str, ...]:
+    """Return those arguments of a call that say whether it trains, by their names and defaults."""
+    return tuple(name for name, p in parameters.items() if _is_mode(name) and _is_switch(p))
+
+
+def modes(names: Iterable[str], train: bool) -> dict[str, bool]:
+    """Return the values of keywords that say whether a call trains."""
+    return {name: train == bool(_TRAINS.fullmatch(name.lower())) for name in names}
+
+
+def _is_mode(name: str) -> bool:
+    return bool(_TRAINS.fullmatch(name.lower()) or _EVALUATES.fullmatch(name.lower()))
+
+
+def _is_switch(parameter: inspect.Parameter) -> bool:
+    """Whether an argument takes True and False, as far as its default and annotation say."""
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return False
+    is_plain = parameter.annotation in (parameter.empty, Any)
+    annotation = "bool" if is_plain else f"{parameter.annotation}"
+    default = parameter.default
+    return isinstance(default, bool) or (
+        default in (parameter.empty, None) and "bool" in annotation
+    )
+
+
+def call_parameters(model: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a model's `__call__` after `self` and x."""
+    if not _has_call(model):
+        return {}
+    return dict(list(inspect.signature(type(model).__call__).parameters.items())[2:])
+
+
+def _has_call(model: Any) -> bool:
+    return any("__call__" in vars(kind) for kind in type(model).__mro__)
+
+
+def needs_more(model: Any, own: tuple[str, ...]) -> list[str]:
+    """Return what a call of the model needs beside x, the mode and `own`: a name, or x itself."""
+    if not _has_call(model):
+        return ["x"]
+    named = call_parameters(model)
+    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    known = {*mode_names(named), *own}
+    return [
+        name
+        for name, p in named.items()
+        if name not in known and p.default is p.empty and p.kind not in variadic
+    ]
+
+
+def flags_of(model: Any) -> dict[str, bool]:
+    """Return the arguments of a model's call that are True or False, and that no mode sets."""
+    named = call_parameters(model)
+    unset = {name: p.default for name, p in named.items() if name not in mode_names(named)}
+    return {name: value for name, value in unset.items() if isinstance(value, bool)}
+
+
+def refuse_what_cannot_be_called(adapter: ModelAdapter, model: Any, name: str, apply: Any) -> None:
+    """Refuse what is no model, and a model whose `__call__` needs what nobody passes."""
+    if isinstance(model, type) or not adapter.matches(model):
+        got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)[:200]
+        raise TypeError(f"{name} must be {adapter.kind}, got {got}.")
+    if apply is not None:
+        return
+    module = model[0] if isinstance(model, tuple) else model
+    kind = type(module).__name__
+    if not _has_call(module):
+        raise TypeError(
+            f"{name} must have a method __call__(self, x), which {kind} has not: write one, or "
+            f"pass apply={adapter.way_out}."
+        )
+    is_alone = adapter.name == "equinox" and not isinstance(model, tuple)
+    if is_alone and "state" in call_parameters(module):
+        raise TypeError(
+            f"{name} must be the pair (module, state) of eqx.nn.make_with_state, as {kind} takes a "
+            "state, got the module alone. After a run, the pair is "
+            "(result.model, result.model_state[1])."
+        )
+    missing = needs_more(module, adapter.own)
+    if missing:
+        raise TypeError(
+            f"{name} is called with x alone, and with the mode if it is a keyword such as train, "
+            f"but {kind}.__call__ needs {in_words(missing)} too: give it a default, or pass "
+            f"apply={adapter.way_out}. Several inputs are one tree: data = ((x1, x2), y)."
+        )
+
+
+def like_before(new: Any, old: Any) -> Any:
+    """Return a new model state in the structure and the dtypes of the old one.
+
+    A step must return what it takes. What a model only reports, by `sow`, has no place in the old
+    state, or more entries in the new one, and is dropped.
+
+    **Raises** `ValueError` if an array has another shape.
+    """
+    if jax.tree.structure(new) != jax.tree.structure(old):
+        found = by_path(new)
+        kept = [found.get(path, x) for path, x in by_path(old).items()]
+        new = jax.tree.unflatten(jax.tree.structure(old), kept)
+    return jax.tree_util.tree_map_with_path(_like_before, new, old)
+
+
+def _like_before(path: Any, new: Any, old: Any) -> Any:
+    if jnp.shape(new) != jnp.shape(old):
+        raise ValueError(
+            f"the model state must keep its shapes, got {jnp.shape(new)} for {jnp.shape(old)} at "
+            f"{jax.tree_util.keystr(path)}: a state with an entry per example cannot be kept, as "
+            "batches have other examples."
+        )
+    return as_array(new, dtype_of(old)) if dtype_of(new) != dtype_of(old) else new
 
 
 def computing_in(forward: Forward, dtype: Any) -> Forward:

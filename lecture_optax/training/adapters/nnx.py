@@ -1,6 +1,5 @@
 """A Flax nnx model as pure functions. Only `export` writes to the model."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,8 +7,18 @@ import jax
 import jax.numpy as jnp
 
 from .._cached import cached
-from .._trees import check_same_tree
-from .model import Forward, ModelAdapter, Split, is_instance, modes
+from .._trees import by_path, check_same_tree
+from .model import (
+    Forward,
+    ModelAdapter,
+    Split,
+    Watched,
+    call_parameters,
+    flags_of,
+    is_instance,
+    mode_names,
+    modes,
+)
 
 
 class Skeleton(NamedTuple):
@@ -18,7 +27,8 @@ class Skeleton(NamedTuple):
     training: Any
     evaluating: Any
     streams: tuple[Any, tuple[Any, ...]]
-    call_names: tuple[str, ...]
+    modes: tuple[str, ...]
+    takes_rngs: bool
 
 
 def matches(model: Any) -> bool:
@@ -35,7 +45,7 @@ def detached(model: Any) -> Any:
     return nnx.clone(model)
 
 
-def split(model: Any, params: Any) -> Split:
+def split(model: Any, params: Any, apply: Callable[..., Any] | None = None) -> Split:
     """Take a copy of the model apart: the mode of the model itself stays as it is."""
     from flax import nnx
 
@@ -46,8 +56,9 @@ def split(model: Any, params: Any) -> Split:
     copy.eval()
     leaves, structure = jax.tree.flatten(nnx.as_pure(streams))
     shapes = tuple((x.shape, x.dtype) for x in leaves)
-    names = tuple(inspect.signature(type(model).__call__).parameters)
-    skeleton = Skeleton(training, nnx.graphdef(copy), (structure, shapes), names)
+    named = call_parameters(model)
+    random = structure, shapes
+    skeleton = Skeleton(training, nnx.graphdef(copy), random, mode_names(named), "rngs" in named)
     start = own = nnx.as_pure(own)
     if params is not None:
         start = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
@@ -57,27 +68,55 @@ def split(model: Any, params: Any) -> Split:
 
 @cached
 def forward(skeleton: Skeleton, apply: Callable[..., Any] | None) -> Forward:
+    return _forward_of(skeleton, apply, lambda model: None)
+
+
+def _forward_of(
+    skeleton: Skeleton, apply: Callable[..., Any] | None, watch: Callable[[Any], None]
+) -> Callable[..., Any]:
     from flax import nnx
 
-    training, evaluating, streams, call_names = skeleton
-
-    def call(model, x, key, train):
+    def call(model, x, key, train, others):
         if apply is not None:
             return apply(model, x, train=train)
-        own = jax.random.fold_in(key, len(streams[1]))
-        rngs = {"rngs": nnx.Rngs(own)} if "rngs" in call_names else {}
-        return model(x, **modes(call_names, train), **rngs)
+        own = jax.random.fold_in(key, len(skeleton.streams[1]))
+        rngs = {"rngs": nnx.Rngs(own)} if skeleton.takes_rngs else {}
+        return model(x, **{**modes(skeleton.modes, train), **others}, **rngs)
 
-    def forward(params, model_state, x, key, train):
-        graph = training if train else evaluating
-        model = nnx.merge(graph, params, model_state, _fresh_streams(streams, key))
-        prediction = call(model, x, key, train)
+    def forward(params, model_state, x, key, train, others=None):
+        graph = skeleton.training if train else skeleton.evaluating
+        model = nnx.merge(graph, params, model_state, _fresh_streams(skeleton.streams, key))
+        watch(model)
+        prediction = call(model, x, key, train, others or {})
         if not train:
             return prediction, model_state
         nnx.pop(model, nnx.Intermediate)
         return prediction, nnx.as_pure(nnx.split(model, nnx.Param, nnx.RngState, ...)[3])
 
     return forward
+
+
+def watched(model: Any, skeleton: Skeleton, apply: Callable[..., Any] | None) -> Watched:
+    """Dropout notes whether it returns its input; statistics are those of type `BatchStat`."""
+    from flax import nnx
+
+    notes: list[bool] = []
+
+    class Noted(nnx.Dropout):
+        def __call__(self, inputs, **keywords):
+            found = super().__call__(inputs, **keywords)
+            if self.rate:
+                notes.append(found is not inputs)
+            return found
+
+    def watch(model):
+        for _, part in nnx.iter_graph(model):
+            if type(part) is nnx.Dropout:
+                object.__setattr__(part, "__class__", Noted)
+
+    statistics = tuple(by_path(nnx.as_pure(nnx.state(model, nnx.BatchStat))))
+    flags = {} if apply else flags_of(model)
+    return Watched(_forward_of(skeleton, apply, watch), notes, statistics, flags)
 
 
 def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
@@ -114,4 +153,15 @@ def _fresh_streams(streams: tuple[Any, tuple[Any, ...]], key: jax.Array) -> Any:
     return structure.unflatten([stream(i, *shape) for i, shape in enumerate(shapes)])
 
 
-ADAPTER = ModelAdapter("nnx", parts_of_state, matches, split, forward, export)
+ADAPTER = ModelAdapter(
+    "nnx",
+    parts_of_state,
+    matches,
+    split,
+    forward,
+    export,
+    watched,
+    kind="a Flax nnx model",
+    own=("rngs",),
+    way_out="lambda model, x, train: model(x, ...)",
+)

@@ -89,6 +89,12 @@ def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:
 
 def _check_classes(name: str, y: Any, prediction: Any) -> None:
     classes = prediction.shape[-1] if prediction.ndim > 1 else 1
+    if y.ndim == 1 and prediction.ndim > 2:
+        raise ValueError(
+            f"x must give one prediction per example, as {name} has one class per example, got "
+            f"predictions of shape {tuple(prediction.shape)}: the last layer takes the last axis "
+            "of x alone. Pass x.reshape(len(x), -1), or flatten or average in the model."
+        )
     if y.shape[1:] == (*prediction.shape[1:-1], 1) and classes > 1:
         raise TypeError(
             f"{name} must be one class per example, integers of shape {y.shape[:-1]}, got the shape"
