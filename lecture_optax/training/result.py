@@ -193,6 +193,8 @@ class Result(Trained):
     - `model`: the linen module bound to its variables, the nnx model itself, updated; the new
       Equinox module; for plain functions the parameters.
     - `params`: the trainable arrays (linen's `params`, nnx's `nnx.Param`); `model_state`: the rest.
+      Of a schedule-free method they are the weights for evaluation; `run.carry.params` are those at
+      which it takes its gradients.
     - `optimizer`: the transformation, for your own loop; `opt_state`: its last state.
     - `history`: every step, every evaluation (`History`).
     - `optimizer_source`: how the optimizer was selected, in words; `cost`: gradient evaluations
