@@ -11,7 +11,7 @@ import numpy as np
 from ..._average import averages_in
 from ..._core.extras import warn
 from ..loop.batch_statistics import batch_statistics_for
-from ..loop.evaluation import averaged_params
+from ..loop.evaluation import averaged_params, evaluated_weights
 from ..loop.loop import name_of, run_loop
 from ..loop.run import Callback, Event, Hook, Run
 from .folder import CheckpointFolder, check_format, first_line
@@ -170,7 +170,7 @@ class RunSaver:
         **Raises** `ValueError` for other weights.
         """
         run, statistics_for = self.run, batch_statistics_for(self.run, self.source)
-        own = [(run.carry.params, run.carry.model_state)]
+        own = [evaluated_weights(run.carry, statistics_for)]
         own += [(run.best.params, run.best.model_state)] if run.best else []
         if averages_in(run.carry.opt_state):
             params = averaged_params(run.carry)
