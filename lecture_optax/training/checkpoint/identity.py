@@ -5,6 +5,7 @@ programs (`program_hash.py`). Another version of JAX, or of the library of the m
 same function in another way: the hashes cannot be compared then, and a warning says so.
 """
 
+import platform
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +24,10 @@ from ..compiled.step import Carry
 from ..loop.evaluation import BATCH_ROWS
 from ..loop.run import Run
 from ..losses import LOSSES
+from ..metrics import host_metric, in_order
 from ..problem import Problem
 from .notes import dict_of, is_anything, is_text, list_of
-from .program_hash import hash_of, hashes_of
+from .program_hash import hash_of, hash_of_code, hashes_of
 from .restore import as_saved
 
 PARTS = ("functions", "described", "versions", "weights")
@@ -39,7 +41,7 @@ PARTS = ("functions", "described", "versions", "weights")
 """
 
 LIBRARIES = ("jax", "flax", "equinox", "optax")
-"""The libraries whose versions decide how a function is traced."""
+"""The libraries whose versions decide how a function is traced. Python compiles what is not."""
 
 LOSS, MODEL, METRIC, START = "loss", "the model", "the metric ", "the initial parameters"
 OPTIMIZER = "the optimizer"
@@ -172,7 +174,9 @@ def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[st
         some = _rows_of(valid, min(BATCH_ROWS, n_rows(valid)))
         evaluation = hashes_of(functions.examples, *state, some)
         found |= {METRIC + path[2:-2]: x for path, x in evaluation.items()}
-        found |= {METRIC + name: _name(function) for name, function in problem.metrics}
+        found |= {
+            METRIC + name: _hash_of_metric(problem, f, state, valid) for name, f in problem.metrics
+        }
     if functions.init is not None and any(part is None for part in problem.start):
         found[START] = _hash_of_init(problem, functions.init, carry)
     return found
@@ -278,6 +282,20 @@ def numbers_of(tree: Any) -> str:
     return f"{size:,} in {len(leaves)} arrays #{zlib.crc32(str(lines).encode()):08x}"
 
 
+def _hash_of_metric(problem: Problem, function: Any, state: Any, valid: Any) -> str:
+    """Return the hash of a metric of all examples at once."""
+    if host_metric(function) is not None:
+        return hash_of_code(function)
+    params, model_state = state
+    try:
+        if problem.per_example is None:
+            return hash_of(function, params, valid)
+        prediction = jax.eval_shape(problem.functions.predict, params, model_state, valid[0])
+        return hash_of(lambda p, y: in_order(function)(widen(p), y), prediction, valid[1])
+    except Exception:  # a function on the host may raise anything
+        return hash_of_code(function)
+
+
 def _hash_of_init(problem: Problem, init: Callable[..., Any], carry: Carry) -> str:
     """Return the hash of those results of `init` that are used.
 
@@ -321,4 +339,5 @@ def _name(function: Any) -> str:
 
 def _versions() -> dict[str, str]:
     imported = (sys.modules.get(name) for name in LIBRARIES)
-    return {x.__name__: x.__version__ for x in imported if x is not None}
+    versions = {x.__name__: x.__version__ for x in imported if x is not None}
+    return {"python": platform.python_version().rpartition(".")[0], **versions}

@@ -62,7 +62,8 @@ def next_step(optimizer: Any, carry: Carry) -> tuple[float, bool]:
         return np.nan, False
     moves = [bool(jnp.any(x != 0)) for x in jax.tree.leaves(updates)]
     is_waiting = any("mini_step" in path for path in by_path(carry.opt_state))
-    return float(rate_of(state)), not any(moves) and not is_waiting
+    rate = rate_of(state)
+    return np.nan if rate is None else float(rate), not any(moves) and not is_waiting
 
 
 def rate_in_words(now: float, before: float, step: int) -> str:

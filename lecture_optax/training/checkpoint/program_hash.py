@@ -9,7 +9,9 @@ Another version of JAX may trace the same function to other operations.
 """
 
 import enum
+import functools
 import hashlib
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +57,40 @@ def hash_of(function: Callable[..., Any], *arguments: Any) -> str:
     return _digest(*hashes_of(function, *arguments).items())
 
 
+def hash_of_code(function: Any) -> str:
+    """Return the hash of a function that JAX cannot trace: of its bytecode and of what it encloses.
+
+    Names of the function and of its variables do not occur. What it calls occurs by name.
+    """
+    return _digest(*_code(function, ()))
+
+
+def _code(value: Any, seen: tuple[Any, ...]) -> list[Any]:
+    if any(value is x for x in seen):
+        return ["again"]
+    seen = (*seen, value)
+    match value:
+        case types.CodeType():
+            inner = [word for x in value.co_consts for word in _code(x, seen)]
+            return [value.co_code.hex(), *value.co_names, *inner]
+        case types.FunctionType():
+            cells = [x.cell_contents for x in value.__closure__ or ()]
+            parts = [value.__code__, value.__defaults__, value.__kwdefaults__, *cells]
+            words = [word for x in parts for word in _code(x, seen)]
+            return ["None" if word == repr(value.__doc__) else word for word in words]
+        case functools.partial():
+            return _code((value.func, value.args, value.keywords), seen)
+        case tuple() | list():
+            return [word for x in value for word in _code(x, seen)]
+        case dict():
+            return _code(sorted(value.items(), key=str), seen)
+        case np.ndarray() | jax.Array():
+            return [_constant(value)]
+        case None | int() | float() | complex() | str() | bytes() | np.generic():
+            return [repr(value)]
+    return [getattr(value, "__qualname__", type(value).__qualname__)]
+
+
 class _Hashes:
     """The hashes of programs. A program that occurs several times is read once."""
 
@@ -82,6 +118,9 @@ class _Hashes:
         if name in CALLS:
             return self.of(_closed(parameters.get("jaxpr", parameters.get("call_jaxpr"))), operands)
         own = {key: x for key, x in parameters.items() if key not in WITHOUT_EFFECT}
+        if "callback" in own:  # a function on the host
+            callback = own["callback"]
+            own["callback"] = hash_of_code(getattr(callback, "callback_func", callback))
         whole = _digest(name, self._words(own), *operands)
         return [_digest(whole, i) for i in range(len(equation.outvars))]
 

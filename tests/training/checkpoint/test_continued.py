@@ -122,7 +122,8 @@ def saved_at_10(tx):
     blocks = []
     for _ in range(10):
         run.carry, record = step(run.carry, (X[:16], Y[:16]))
-        blocks.append({"loss": record.loss[None], "learning_rate": record.learning_rate[None]})
+        columns = {"loss": record.loss, "learning_rate": record.learning_rate}
+        blocks.append({name: x[None] for name, x in columns.items() if x is not None})
     run.history.blocks[:] = [{name: np.asarray(x) for name, x in block.items()} for block in blocks]
     return snapshot(run, None, notes_of(run), optimizer)
 

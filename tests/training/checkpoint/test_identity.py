@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -52,6 +53,21 @@ def same_loss(prediction, target):
 
 def sure(prediction, target):
     return jnp.max(jax.nn.softmax(prediction), -1)
+
+
+def f1(y_true, y_pred):
+    return 2 * np.mean(y_true * y_pred) / max(np.mean(y_true + y_pred), 1e-9)
+
+
+def recall(y_true, y_pred):
+    return np.mean(y_true * y_pred) / max(np.mean(y_true), 1e-9)
+
+
+def test_a_metric_on_the_host_is_another_one_with_other_code(tmp_path):
+    fit(tmp_path, metrics={"score": f1})
+    with pytest.raises(ValueError, match="the metric score is another function than it was"):
+        fit(tmp_path, metrics={"score": recall})
+    assert fit(tmp_path, metrics={"score": f1}).steps == 4
 
 
 def doubled_input(variables, x, *, train, rngs, mutable):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lecture_optax.training.checkpoint.program_hash import hash_of
+from lecture_optax.training.checkpoint.program_hash import hash_of, hash_of_code
 
 X, W = jnp.ones((8, 3)), jnp.ones((3, 4))
 
@@ -93,3 +93,42 @@ def test_the_same_function_has_the_same_hash(name):
 def test_another_function_has_another_hash(name):
     one, other = OTHER[name]
     assert hash_with_gradient(one) != hash_with_gradient(other)
+
+
+def on_host(constant):
+    def metric(y_true, y_pred):
+        return float(np.mean(y_true == y_pred)) * constant
+
+    return metric
+
+
+def test_functions_on_the_host_are_compared_by_their_code():
+    def other(y_true, y_pred):
+        return float(np.mean(y_true == y_pred)) + 1
+
+    def third(y_true, y_pred):
+        return float(np.mean(y_true != y_pred)) + 1
+
+    def same(target, prediction):
+        """Other names, and a comment."""
+        # here
+        return float(np.mean(target == prediction)) + 1
+
+    assert hash_of_code(same) == hash_of_code(other)
+    assert hash_of_code(third) != hash_of_code(other)
+    assert hash_of_code(on_host(2.0)) == hash_of_code(on_host(2.0))
+    assert hash_of_code(on_host(2.0)) != hash_of_code(on_host(3.0))
+    assert hash_of_code(other) != hash_of_code(on_host(2.0))
+
+
+def called_back(factor):
+    def f(w, x):
+        shape = jax.ShapeDtypeStruct((8, 4), jnp.float32)
+        return jax.pure_callback(lambda x: x * factor, shape, x @ w).sum()
+
+    return f
+
+
+def test_a_callback_is_part_of_the_function():
+    assert hash_of(called_back(2), W, X) == hash_of(called_back(2), W, X)
+    assert hash_of(called_back(2), W, X) != hash_of(called_back(3), W, X)
