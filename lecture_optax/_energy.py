@@ -65,7 +65,7 @@ def energy(per_example_loss: Callable[..., jax.Array]) -> Callable[..., Any]:
     ```
     """
 
-    validate.function(per_example_loss=per_example_loss)
+    validate.function(takes=2, or_more=True, per_example_loss=per_example_loss)
 
     def normalised(params: Any, batch: Any, *args: Any, **options: Any) -> Any:
         # no keyword-only defaults here: nnx.value_and_grad refuses such a signature

@@ -121,6 +121,13 @@ def _kind(leaf: Any) -> tuple[bool, str]:
         return False, reprlib.repr(leaf)
 
 
+def _is_number(leaf: Any) -> bool:
+    try:
+        return dtype_of(leaf) is not None
+    except Exception:  # whatever JAX says of an object that is no number
+        return False
+
+
 def _refuse_other_shapes(new_state: Any, state: Any) -> None:
     """Refuse a step that would change the shapes of the state."""
     if [*map(jnp.shape, jax.tree.leaves(new_state))] != [*map(jnp.shape, jax.tree.leaves(state))]:
@@ -138,6 +145,10 @@ def _refuse_other_trees(
     init_fn: Callable, updates: Any, state: Any, params: Any, because: Exception
 ) -> None:
     """Refuse what an equation has failed on: the gradient, the parameters or the state."""
+    if strange := [x for x in jax.tree.leaves(state) if not _is_number(x)]:
+        raise OtherTreeError(
+            f"state must be a tree of arrays, as init_fn returns it, got {reprlib.repr(strange[0])}."
+        ) from because
     refuse_leaves_without_gradient(updates, "updates, the gradient")
     refuse_leaves_without_gradient(params)
     ours = _avals(updates)

@@ -113,6 +113,7 @@ def described(
     """
     if factory is None:
         return functools.partial(described, show=show)
+    validate.function(factory=factory)
     signature = inspect.signature(factory)
     name = getattr(factory, "__name__", "transformation")
 

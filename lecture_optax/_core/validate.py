@@ -142,6 +142,13 @@ def text(**arguments: Any) -> None:
             raise TypeError(f"{name} must be a string, got {value!r}.")
 
 
+def several(**arguments: Any) -> None:
+    """Require lists, tuples or arrays of one axis."""
+    for name, value in arguments.items():
+        if not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
+            raise TypeError(f"{name} must be a list, got {value!r}.")
+
+
 def mapping(**arguments: Any) -> None:
     """Require dicts, or other mappings."""
     for name, value in arguments.items():
@@ -149,8 +156,8 @@ def mapping(**arguments: Any) -> None:
             raise TypeError(f"{name} must be a dict, got {value!r}.")
 
 
-def function(*, takes: int | None = None, **arguments: Any) -> None:
-    """Require functions that can be called with so many arguments; None is any number."""
+def function(*, takes: int | None = None, or_more: bool = False, **arguments: Any) -> None:
+    """Require functions that can be called with so many arguments, or more; None is any number."""
     for name, value in arguments.items():
         if not callable(value):
             raise TypeError(f"{name} must be a function, got {value!r}.")
@@ -159,7 +166,8 @@ def function(*, takes: int | None = None, **arguments: Any) -> None:
         if isinstance(value, type):
             raise TypeError(f"{name} must be a function, got the class {value.__name__}.")
         try:
-            inspect.signature(value).bind(*[None] * takes)
+            signature = inspect.signature(value)
+            (signature.bind_partial if or_more else signature.bind)(*[None] * takes)
         except TypeError:
             raise TypeError(
                 f"{name} must be a function of {takes} argument{'s' * (takes != 1)}, got {value!r} "

@@ -37,6 +37,7 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
 
     ```
     """
+    validate.several(schedules=schedules, boundaries=boundaries)
     members = tuple(as_schedule(f"schedules[{i}]", f) for i, f in enumerate(schedules))
     if len(boundaries) != len(members) - 1:
         raise ValueError(

@@ -47,7 +47,14 @@ def step_matrix(tx: Any, n: int, *, read: Callable | None = None) -> np.ndarray:
     path, state = replay(tx, np.eye(n), np.zeros(n), step)
     _refuse_unless_superposed(tx, path, step)
     if read is not None:
-        path[-1] = read(tx, state, path[-1])
+        point = read(tx, state, path[-1])
+        validate.numbers(**{"what read returns": point})
+        if np.shape(point) != path[-1].shape:
+            raise ValueError(
+                f"read must return a point like params, of shape {path[-1].shape}, got shape "
+                f"{np.shape(point)}."
+            )
+        path[-1] = point
     return path
 
 

@@ -124,6 +124,8 @@ def check_seed(**given: Any) -> None:
             is_negative = operator.index(seed) < 0
         except TypeError:
             raise TypeError(f"{name} must be a whole number >= 0, got {seed!r}.") from None
+        if operator.index(seed) >= 2**63:
+            raise ValueError(f"{name} must be a whole number below 2**63, got {seed!r}.")
         if is_negative:
             raise ValueError(f"{name} must be a whole number >= 0, got {seed!r}.")
 
