@@ -66,7 +66,10 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     def checked_update(updates, state, params=None, **extra_args):
         try:
             wide = widen(updates), widen(state), widen(params)
-            new_updates, new_state = update_fn(*wide, **extra_args)
+            found = update_fn(*wide, **extra_args)
+            if not isinstance(found, tuple) or len(found) != 2:
+                raise LeafError(f"update_fn must return (updates, state), got {found!r}.")
+            new_updates, new_state = found
             refuse_missing_gradients(updates, params)
             like = updates if params is None else wider(updates, params)
             _refuse_other_shapes(new_state, state)
@@ -92,7 +95,7 @@ class OtherTreeError(Refusal, ValueError):
 
 
 class LeafError(Refusal, TypeError):
-    """A leaf has no gradient."""
+    """A leaf has no gradient, or there is no tree of leaves."""
 
 
 def refuse_leaves_without_gradient(params: Any, name: str = "params") -> None:
@@ -147,7 +150,8 @@ def _refuse_other_trees(
     """Refuse what an equation has failed on: the gradient, the parameters or the state."""
     if strange := [x for x in jax.tree.leaves(state) if not _is_number(x)]:
         raise OtherTreeError(
-            f"state must be a tree of arrays, as init_fn returns it, got {reprlib.repr(strange[0])}."
+            "state must be a tree of arrays, as init_fn returns it, got "
+            f"{reprlib.repr(strange[0])}."
         ) from because
     refuse_leaves_without_gradient(updates, "updates, the gradient")
     refuse_leaves_without_gradient(params)

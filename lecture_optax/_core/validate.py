@@ -131,7 +131,8 @@ def float_dtype(**arguments: Any) -> None:
             dtype = jnp.dtype(value)
         except Exception:
             raise TypeError(problem) from None
-        if value is None or not jnp.issubdtype(dtype, jnp.inexact):
+        is_array = isinstance(value, np.ndarray | np.generic | jax.Array)  # numpy takes its dtype
+        if value is None or is_array or not jnp.issubdtype(dtype, jnp.inexact):
             raise TypeError(problem)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from .._core import validate
 from .._core.extras import warn
 from .._core.types import DTypeLike
 from .._core.validate import in_words
@@ -219,6 +220,10 @@ class Problem:
 
         ```
         """
+        validate.function(takes=1, init=init)
+        validate.function(takes=2, or_more=True, loss=loss)
+        if predict is not None:
+            validate.function(takes=2, or_more=True, predict=predict)
         own = named_metrics({} if metrics is None else metrics, None)
 
         def examples_with(metrics):

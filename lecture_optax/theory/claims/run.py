@@ -53,8 +53,8 @@ def outcomes_of(only: str | None = None) -> Iterator[Outcome]:
     """Check the statements whose names begin with `only` and yield their outcomes, one by one."""
     table = statements()
     names = [only] if only in table else [n for n in table if n.startswith(only or "")]
-    if only and not names:
-        near = _near(only, list(table))
+    if only == "" or not names:
+        near = _near(only or "", list(table))
         way_out = f"Did you mean {near}?" if near else f"The names are {', '.join(table)}."
         raise ValueError(
             f"only must be the name of a statement or a prefix of names, got {only!r}. {way_out}"

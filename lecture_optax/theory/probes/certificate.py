@@ -7,9 +7,11 @@ import optax
 
 from ..._core import validate
 from ..._core.extras import require
+from ..._core.keywords import checked
 from .superposition import step_matrix
 
 
+@checked
 def worst_case(
     method: Any,
     n: int | None = None,

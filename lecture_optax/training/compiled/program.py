@@ -12,10 +12,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh, Sharding
 
 from ..._core import validate
+from ..._core.block import refuse_leaves_without_gradient
 from ..._core.describe import describe
 from ..._core.dtypes import default_float
 from .._cached import cached
-from .._trees import is_stream, n_rows, strong, strong_copies, take_rows
+from .._trees import check_same_tree, is_stream, n_rows, strong, strong_copies, take_rows
 from ..adapters.model import Functions
 from ..checks.arguments import check_mesh, check_seed
 from ..checks.optimizer import start_optimizer
@@ -200,8 +201,11 @@ class Program:
         if params is None or model_state is None:
             assert init is not None  # a problem without init has a start
             first = init(key, take_rows(self.problem.train, slice(INIT_ROWS)))
+            if params is not None and self.problem.per_example is not None:  # a model's own tree
+                check_same_tree(first[0], params)
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
+        refuse_leaves_without_gradient(params)
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.home)
         opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
