@@ -69,7 +69,12 @@ def energy(per_example_loss: Callable[..., jax.Array]) -> Callable[..., Any]:
 
     def normalised(params: Any, batch: Any, *args: Any, **options: Any) -> Any:
         # no keyword-only defaults here: nnx.value_and_grad refuses such a signature
-        return _mean_over_the_present(per_example_loss(params, batch, *args), **options)
+        try:
+            losses = per_example_loss(params, batch, *args)
+        except TypeError:
+            validate.function(takes=2 + len(args), per_example_loss=per_example_loss)
+            raise
+        return _mean_over_the_present(losses, **options)
 
     return normalised
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax import custom_linear_solve
 from jax.scipy.sparse.linalg import cg
 
@@ -182,7 +183,14 @@ def _loss_of_vector(value_fn: Callable, extra_args: dict[str, Any], params: Any)
     """Return the loss as a function of all entries, with those extra arguments that it names."""
     names = inspect.signature(value_fn).parameters
     named = {name: x for name, x in extra_args.items() if name in names}
-    return lambda vector: value_fn(cast_like(tree_of(vector, params), params), **named)
+
+    def loss(vector):
+        value = value_fn(cast_like(tree_of(vector, params), params), **named)
+        if not isinstance(value, jax.Array | np.ndarray | np.generic | float) or np.ndim(value):
+            raise TypeError(f"value_fn must return a scalar, the loss, got {value!r}.")
+        return value
+
+    return loss
 
 
 def _given(params: Any, value_fn: Any) -> Callable:

@@ -84,7 +84,9 @@ def check(
         raise TypeError(
             f"laws must be a list of names, got {laws!r}: a name is {next(iter(LAWS))!r}."
         )
-    subject, laws = Subject(make, **options), None if laws is None else list(laws)
+    if laws is not None and not (laws := list(laws)):
+        raise ValueError("laws must have at least one name, got none: leave it out to check all.")
+    subject = Subject(make, **options)
     for option, names in (("exceptions", subject.exceptions), ("laws", laws or ())):
         for name in names:
             validate.one_of(*LAWS, **{option: name})
