@@ -246,11 +246,6 @@ def _from_model(
     dtype: Any = None,
     name: str = "model",
 ) -> Problem:
-    if not adapter.matches(model):
-        raise TypeError(
-            f"the model, or module, of Problem.from_{adapter.name} must be one of its library, got "
-            f"{model!r}. lo.fit takes every kind."
-        )
     per_example, judged = in_order(loss_named(loss)), named_metrics(metrics, loss)
     built_in = tuple(pair for pair in judged if is_built_in(pair[1]))
     own = tuple(pair for pair in judged if not is_built_in(pair[1]))

@@ -133,13 +133,14 @@ NAMED: Mapping[str, Callable[[], Any]] = {
     "method": lambda: lo.sgd(0.5),
     "n": lambda: 2,
     "x": lambda: X,
+    "data": lambda: (X, Y),
     "measured": lambda: 1.0,
     "predicted": lambda: 1.0,
 }
 """A valid value of an argument, by its name; arguments with a default are left out otherwise."""
 
 OF = {
-    "lo.fit": {"tx": lambda: ADAM, "loss": None, "params": None},
+    "lo.fit": {"tx": lambda: ADAM, "loss": None, "params": None, "data": None},
     "lo.precondition": {},
     "lo.averaged": {
         "state": lambda: lo.average_iterates().init(PARAMS),
@@ -170,13 +171,20 @@ OF = {
     "lo.training.Program.step": {"carry": carry, "batch": lambda: (X[:4], Y[:4])},
     "lo.training.Program.batch": {"carry": carry},
     "lo.training.Program.export": {"carry": carry},
-    "lo.recipe.run": {"budget": lambda: 1, "steps": lambda: 8, "seed": lambda: 0, "loss": None},
+    "lo.recipe.run": {
+        "budget": lambda: 1,
+        "steps": lambda: 8,
+        "seed": lambda: 0,
+        "loss": None,
+        "data": None,
+    },
     "lo.recipe.sweep": {
         "optimizers": lambda: ["adam"],
         "schedules": lambda: ["constant"],
         "loss": None,
+        "data": None,
     },
-    "lo.recipe.fork": {"state": fitted, "loss": None},
+    "lo.recipe.fork": {"state": fitted, "loss": None, "data": None},
     "lo.theory.curvature_gauge": {
         "loss": lambda: VALUE["value_fn"],
         "tx": lambda: lo.sgd(0.1),
