@@ -129,7 +129,10 @@ def to_common_width(curves: Mapping[float, LearningCurve]) -> dict[float, Learni
 def _from_record(records: Any) -> LearningCurve:
     """Read the columns of a history or a dict."""
     if "loss" not in records:
-        raise ValueError('the record of a run must have the key "loss", with one number per step.')
+        raise ValueError(
+            'the record of a run must have the key "loss", with one number per step. A search has '
+            "one curve for each of its arms: result.search.history."
+        )
     curve = _from_losses(records["loss"])
     rate, gradients = np.nan, None
     if "learning_rate" in records and len(records["learning_rate"]):

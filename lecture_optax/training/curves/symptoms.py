@@ -33,8 +33,8 @@ CLEAR = 3.0
 HIGH = 8.0
 """Standard errors above the start, or above the lowest loss, at which a curve diverges."""
 
-RETURN = 0.1
-"""A curve that has lost .1 of its largest decrease at its end diverges."""
+RETURN = 0.2
+"""A curve that has lost .2 of its largest decrease at its end diverges."""
 
 VALIDATION_RISE = 0.05
 """A validation loss has risen if it is .05 of its lowest value, and of its decrease, above that;"""
@@ -242,12 +242,14 @@ def _is_far_above(start: float, pieces: np.ndarray, least: float) -> bool:
 def _has_returned(read: Symptom, x: np.ndarray, most: float) -> bool:
     """Return whether the end is far above the lowest loss, and not as one swing among others.
 
+    Below the start, the last of sixteen blocks must be as high as the last fiftieth is.
     The largest earlier rise counts from the highest loss on: a peak at the start came back.
     """
     medians = _medians(x)
-    rise, noise = read.end - read.lowest, scatter(x) / np.sqrt(max(5, _opening(x)))
+    end = read.end if read.end > read.start else min(read.end, float(medians[-1]))
+    rise, noise = end - read.lowest, scatter(x) / np.sqrt(max(5, _opening(x)))
     gain = max(most, read.start - read.lowest)
-    least = max(HIGH * noise, CLEAR * scatter(medians), RETURN * gain)
+    least = max(HIGH * noise, HIGH * scatter(medians), RETURN * gain)
     before = medians[: medians.argmin() + 1]
     before = before[before.argmax() :]
     swing = float((before - np.minimum.accumulate(before)).max())

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks.scale import scale_remarks
 from ..curves.learning_curve import HELD_OUT, LearningCurve, evaluations_of, learning_curve_of
-from ..curves.symptoms import GAP, RETURN, Symptom, ValidationLoss, symptom_of
+from ..curves.symptoms import GAP, Symptom, ValidationLoss, symptom_of
 from ..loop.batch_statistics import recompute_batch_statistics
 from ..loop.evaluation import evaluate, evaluated_weights
 from ..loop.run import columns_of
@@ -53,7 +53,7 @@ def _of_training(result: Any, symptom: Symptom) -> Iterator[str]:
             "Every update was 0, so the parameters did not move: look at the learning rate, and at "
             "masks in the optimizer."
         )
-    elif symptom.name == "no progress" and symptom.decrease.value < RETURN * abs(symptom.start):
+    elif symptom.name == "no progress" and symptom.decrease.value < 0.1 * abs(symptom.start):
         yield _no_progress(symptom, float(steps["loss"].max()))
     elif symptom.name == "oscillating":
         yield (
