@@ -287,10 +287,11 @@ def _hash_of_metric(problem: Problem, function: Any, state: Any, valid: Any) -> 
     if host_metric(function) is not None:
         return hash_of_code(function)
     params, model_state = state
+    predict = problem.functions.predict
     try:
-        if problem.per_example is None:
+        if problem.per_example is None or predict is None:
             return hash_of(function, params, valid)
-        prediction = jax.eval_shape(problem.functions.predict, params, model_state, valid[0])
+        prediction = jax.eval_shape(predict, params, model_state, valid[0])
         return hash_of(lambda p, y: in_order(function)(widen(p), y), prediction, valid[1])
     except Exception:  # a function on the host may raise anything
         return hash_of_code(function)

@@ -104,7 +104,9 @@ class _Hashes:
         found |= zip(jaxpr.invars, places, strict=True)
 
         def read(x):
-            return _constant(x.val, x.aval.dtype) if isinstance(x, Literal) else found[x]
+            if isinstance(x, Literal):
+                return _constant(x.val, x.aval.dtype)  # type: ignore[attr-defined]
+            return found[x]
 
         for equation in jaxpr.eqns:
             operands = list(map(read, equation.invars))
