@@ -105,7 +105,7 @@ class Result(Trained):
         validate.axes(ax=ax)
         path = None if path is None else path_of(path)
         e = self.explanation
-        axes = draw.draw_search(e) if ax is None else draw.draw_race(e, ax)
+        axes: Any = draw.draw_search(e) if ax is None else draw.draw_race(e, ax)
         if path is not None:
             (axes[0] if ax is None else axes).figure.savefig(path, dpi=120)
         return axes
