@@ -1,6 +1,7 @@
 """Data of other libraries train the same model to the bit, at every entry point."""
 
 import re
+from functools import partial
 
 import jax
 import numpy as np
@@ -11,8 +12,9 @@ import lecture_optax as lo
 from lecture_optax.training import Problem
 from lecture_optax.training.checks.data import precision_messages
 from lecture_optax.training.conversion.columns import order_message
+from lecture_optax.training.result import Predictor
 
-from ..models import ADAM, PARAMS, TRAIN, VALID, LinenNet, equinox_problem, plain_init, plain_loss
+from ..models import ADAM, PARAMS, PROBLEMS, TRAIN, VALID, LinenNet, plain_init, plain_loss
 
 pytestmark = pytest.mark.usefixtures("untyped")
 x, y = TRAIN
@@ -69,17 +71,6 @@ def test_the_same_numbers_are_the_same_run(data, usual):
     assert same(fit(data).params, usual.params)
 
 
-def test_weights_and_validation_data_are_converted_too():
-    both = [
-        fit(TRAIN, valid=valid, sample_weight=weight).history["valid_loss"]
-        for valid, weight in (
-            (VALID, np.ones(72, np.float32)),
-            ((VALID_FRAME, VALID[1].tolist()), pd.Series(np.ones(72))),
-        )
-    ]
-    np.testing.assert_array_equal(*both)
-
-
 class Loader:
     """As PyTorch's: a list of x and y, and a length; the last batch is smaller."""
 
@@ -93,8 +84,10 @@ class Loader:
         return len(self.batches)
 
 
-@pytest.mark.parametrize("valid", [Loader(VALID, 9), [tuple(b) for b in Loader(VALID, 9)]])
-def test_a_loader_is_a_validation_set(valid):
+@pytest.mark.parametrize(
+    "valid", [Loader(VALID, 9), [tuple(b) for b in Loader(VALID, 9)], (VALID_FRAME, list(VALID[1]))]
+)
+def test_a_loader_or_a_table_is_a_validation_set(valid):
     one, other = (fit(TRAIN, valid=v).history["valid_loss"] for v in (VALID, valid))
     np.testing.assert_array_equal(one, other)
 
@@ -141,6 +134,7 @@ DATA = {
     "complex weights": (fit, TRAIN, {"sample_weight": y + 1j}, "sample_weight must be an array"),
     "views of a dict": (fit, {"x": x, "y": y}.values(), {}, r"data must be \(x, y\)"),
     "words in valid": (fit, TRAIN, {"valid": (VALID[0], ["a"] * 28)}, "valid's y must be an array"),
+    "listed weights": (fit, TRAIN, {"sample_weight": [1.0] * 71 + [-2.0]}, "got -2.0 in row 71"),
     "words as weights": (fit, TRAIN, {"sample_weight": ["a"] * 72}, "sample_weight must be an arr"),
     "other columns": (
         fit,
@@ -265,13 +259,14 @@ class TestPredict:
         for given in (VALID_FRAME, VALID[0].tolist(), VALID[0].astype(">f8")):
             assert same(usual.predict(given), expected)
 
-    @pytest.mark.parametrize("problem", [Problem.from_linen, None])
-    def test_one_example_is_predicted_as_one(self, problem, usual):
-        result = usual if problem else lo.fit(equinox_problem(), tx=ADAM, steps=1)
+    @pytest.mark.parametrize("kind", ["linen", "equinox"])
+    def test_one_example_is_predicted_as_one(self, kind):
+        problem = PROBLEMS[kind]()
+        predict = partial(Predictor(problem), problem.start[0], problem.start[1] or {})
         for one in (VALID[0][3], VALID_FRAME.loc[3], VALID[0][3].tolist()):
-            found = result.predict(one)
+            found = predict(one)
             assert found.shape == (2,)
-            np.testing.assert_allclose(found, result.predict(VALID[0])[3], rtol=1e-5)
+            np.testing.assert_allclose(found, predict(VALID[0])[3], rtol=1e-5)
 
     def test_within_a_transformation_arrays_are_left_alone(self, usual):
         expected = usual.predict(VALID[0])
