@@ -88,7 +88,7 @@ def test_where_batches_cannot_be_read_again_the_run_returns_to_its_backup(monkey
     class IterableSource(NamedTuple):
         rows: ArraySource
         data = sample_weight = None
-        can_replay = False
+        can_replay, cause = False, ""
 
         def advance(self, program, carry, steps):
             return self.rows.advance(program, carry, steps)
