@@ -6,7 +6,7 @@ import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec
 
 import jax
@@ -44,6 +44,9 @@ class Description:
     members: tuple["Description", ...] = ()
     call: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     form: "Description | None" = field(default=None, repr=False)
+    made: tuple[Callable[..., Any], tuple, dict[str, Any]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __str__(self) -> str:
         if self.form is not None:
@@ -69,6 +72,14 @@ class DescribedTransformation(optax.GradientTransformationExtraArgs):
 
     def __repr__(self) -> str:
         return str(describe(self))
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple]:
+        """Pickle it as the call that builds it, as its functions are local to that call."""
+        made = describe(self).made
+        if made is None:
+            return DescribedTransformation, tuple(self)
+        build, args, kwargs = made
+        return functools.partial(build, **kwargs), args
 
 
 def describe(tx: Any) -> Description:
@@ -133,7 +144,8 @@ def described(
             if form.name != "chain":
                 return tx  # a block under another name, as trace(nesterov=True) is
             members = form.members
-        own = Description(name, dict(bound.arguments), members, _call(bound, show), form)
+        made = build, args, kwargs
+        own = Description(name, dict(bound.arguments), members, _call(bound, show), form, made)
         return carry(tx, own)
 
     return build
@@ -143,7 +155,8 @@ def foreign(factory: Callable[..., optax.GradientTransformation], *args: Any) ->
     """Build one of Optax's transformations with a description: it prints as `optax.name(...)`."""
     name = f"optax.{getattr(factory, '__name__', factory)}"
     bound = inspect.signature(factory).bind(*args)
-    described_as = Description(name, dict(bound.arguments), (), _call(bound, ()))
+    made = foreign, (factory, *args), {}
+    described_as = Description(name, dict(bound.arguments), (), _call(bound, ()), made=made)
     tx = optax.with_extra_args_support(factory(*args))
 
     @functools.wraps(tx.init)
@@ -199,6 +212,13 @@ def call_as_python(name: str, signature: inspect.Signature, arguments: Mapping[s
     """Return the call of `name` with `arguments`, as it would be typed."""
     bound = inspect.BoundArguments(signature, OrderedDict(arguments))
     return str(Description(name, arguments, (), _call(bound, ())))
+
+
+def picklable(
+    tx: optax.GradientTransformation, build: Callable[..., Any], *args: Any
+) -> Transformation:
+    """Return `tx` with its description, to be pickled as the call `build(*args)`."""
+    return carry(tx, replace(describe(tx), made=(build, args, {})))
 
 
 def _members(bound: inspect.BoundArguments) -> tuple[Description, ...]:

@@ -225,13 +225,15 @@ class Problem:
         if predict is not None:
             validate.function(takes=2, or_more=True, predict=predict)
         own = named_metrics({} if metrics is None else metrics, None)
-
-        def examples_with(metrics):
-            return plain.functions_of(init, loss, predict, metrics).examples
-
+        examples_with = functools.partial(_examples_with, plain.functions_of, init, loss, predict)
         pure = plain.functions_of(init, loss, predict, ())
         start = (params, None)
         return Problem(pure, train, valid, start, metrics=own, examples_with=examples_with)
+
+
+def _examples_with(build: Any, first: Any, second: Any, third: Any, metrics: Any, built_in=()):
+    """Return the `examples` of a problem with more metrics."""
+    return build(first, second, third, built_in + metrics).examples
 
 
 def _from_model(
@@ -252,14 +254,15 @@ def _from_model(
     refuse_what_cannot_be_called(adapter, model, name, apply)
     parts = adapter.split(model, params, apply)
     forward = computing_in(adapter.forward(parts.skeleton, apply), dtype)
-
-    def examples_with(metrics):
-        return functions_of(parts.init, forward, per_example, built_in + metrics).examples
-
+    given = functions_of, parts.init, forward, per_example
+    examples_with = functools.partial(_examples_with, *given, built_in=built_in)
     pure = functions_of(parts.init, forward, per_example, built_in)
     start, export = (parts.params, parts.model_state), adapter.export(model, parts.skeleton)
     computes_in = None if dtype is None else jnp.dtype(dtype)
-    watched = functools.partial(adapter.watched, model, parts.skeleton, apply)
+    own_model = (
+        parts.skeleton if adapter is linen.ADAPTER else model
+    )  # not bound: a scope cannot be pickled
+    watched = functools.partial(adapter.watched, own_model, parts.skeleton, apply)
     return Problem(
         pure,
         train,

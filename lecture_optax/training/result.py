@@ -108,6 +108,10 @@ class Trained:
         home = home_of({"params": params, "the model's state": model_state})
         return evaluate_all(problem, params, model_state, place(problem.valid, home))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the model, which is built again: a bound linen module cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
     @own_placement()
     def predict(self, x: Any) -> Any:
         """Return the model's output for examples `x`, or for one example, in evaluation mode.
@@ -206,6 +210,8 @@ class Result(Trained):
       false.
     - `problem`: what was trained, with its data and its loss.
     - `run`: the state of the run, for `recipe.fork`; None for a search.
+
+    A result can be pickled and copied, if your own functions and classes can.
     """
 
     model: Any = field(repr=False)
@@ -223,6 +229,10 @@ class Result(Trained):
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
     search: Any = field(repr=False, default=NoSearch())
     run: Run | None = field(repr=False, default=None)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        vars(self)["model"] = self.problem.export(self.params, self.model_state)
 
     @own_placement()
     def report(self, path: Any = None) -> str:

@@ -16,6 +16,7 @@ from ..._average import average_iterates
 from ..._core import validate
 from ..._core.block import block
 from ..._core.chain import chain
+from ..._core.describe import picklable
 from ..._core.types import Transformation
 from ...optimizers import adam, sgd
 from ...schedules import wsd
@@ -202,4 +203,4 @@ def switch_optimizers(
         branches = [functools.partial(branch, name) for name in inner]
         return jax.lax.switch(which, branches) if len(inner) > 1 else branches[0]()
 
-    return block(init_fn, update_fn)
+    return picklable(block(init_fn, update_fn), switch_optimizers, members, which)

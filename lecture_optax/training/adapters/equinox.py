@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -31,6 +32,15 @@ class Skeleton(NamedTuple):
     def module(self) -> Any:
         return self.structure.unflatten(self.leaves)
 
+    def __reduce__(self) -> tuple[Callable, tuple]:  # a structure of modules cannot be pickled
+        return _skeleton_of, (self.module(), self.has_state)
+
+
+def _skeleton_of(module: Any, has_state: bool) -> Skeleton:
+    """Return the skeleton of a module without arrays."""
+    leaves, structure = jax.tree.flatten(module, is_leaf=lambda x: x is None)
+    return Skeleton(structure, tuple(leaves), has_state)
+
 
 def matches(model: Any) -> bool:
     """Whether a model is a module, or the pair (module, state) of `eqx.nn.make_with_state`."""
@@ -46,13 +56,11 @@ def split(model: Any, params: Any = None, apply: Callable[..., Any] | None = Non
     module, state = model if isinstance(model, tuple) else (model, None)
     own, rest = eqx.partition(module, eqx.is_inexact_array)
     arrays, fixed = eqx.partition(rest, eqx.is_array)
-    leaves, structure = jax.tree.flatten(fixed, is_leaf=lambda x: x is None)
     start = own
     if params is not None:
         start = split(params).params
         check_same_tree(own, start)
-    skeleton = Skeleton(structure, tuple(leaves), state is not None)
-    return Split(skeleton, start, (arrays, state))
+    return Split(_skeleton_of(fixed, state is not None), start, (arrays, state))
 
 
 @cached
@@ -108,12 +116,13 @@ def watched(model: Any, skeleton: Skeleton, apply: Callable[..., Any] | None) ->
 def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
     """A new module, in the mode that the given one was in."""
 
-    def export(params, model_state):
-        import equinox as eqx
+    return partial(_combined, skeleton)
 
-        return eqx.combine(params, model_state[0], skeleton.module())
 
-    return export
+def _combined(skeleton: Skeleton, params: Any, model_state: Any) -> Any:
+    import equinox as eqx
+
+    return eqx.combine(params, model_state[0], skeleton.module())
 
 
 def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:

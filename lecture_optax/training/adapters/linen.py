@@ -1,6 +1,7 @@
 """A Flax linen module as pure functions."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -92,7 +93,11 @@ def watched(model: Any, module: Any, apply: Callable[..., Any] | None) -> Watche
 
 def export(module: Any, skeleton: Any) -> Callable[[Any, Any], Any]:
     """The module bound to its variables."""
-    return lambda params, model_state: skeleton.bind({"params": params, **model_state})
+    return partial(_bound, skeleton)
+
+
+def _bound(module: Any, params: Any, model_state: Any) -> Any:
+    return module.bind({"params": params, **model_state})
 
 
 def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:
@@ -109,13 +114,16 @@ def _init(module: Any, apply: Callable[..., Any] | None) -> Callable[..., Any]:
     needs_apply = apply is not None and bool(needs_more(module, ()))
 
     @jax.jit  # bitwise the parameters of an eager `init`, in half the time
-    def init(key, batch):
+    def compiled(key, batch):
         if needs_apply:
             rngs = {"params": key}
             _, variables = apply({}, batch[0], train=False, rngs=rngs, mutable=True)
         else:
             variables = module.init(key, batch[0], **modes(names, train=False))
         return variables.get("params", {}), _without_params(variables)
+
+    def init(key, batch):
+        return compiled(key, batch)
 
     return init
 

@@ -1,6 +1,7 @@
 """A Flax nnx model as pure functions. Only `export` writes to the model."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -122,13 +123,14 @@ def watched(model: Any, skeleton: Skeleton, apply: Callable[..., Any] | None) ->
 def export(model: Any, skeleton: Skeleton) -> Callable[[Any, Any], Any]:
     """The user's model, with these arrays; it keeps its mode and its random streams."""
 
-    def export(params, model_state):
-        from flax import nnx
+    return partial(_updated, model)
 
-        nnx.update(model, params, model_state)
-        return model
 
-    return export
+def _updated(model: Any, params: Any, model_state: Any) -> Any:
+    from flax import nnx
+
+    nnx.update(model, params, model_state)
+    return model
 
 
 def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, Any]:

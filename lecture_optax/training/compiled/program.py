@@ -41,6 +41,7 @@ NO_LEARNING_RATE = -1.0
 class Compiled(NamedTuple):
     """The jitted functions of a program; the same ones for the same arguments.
 
+    - `build`: `hyperparams -> optimizer`; a function of keywords, not jitted.
     - `start`: `(params, hyperparams) -> opt_state`.
     - `step`: `(carry, batch, sample_weight, hyperparams) -> (carry, record)`; pure, not jitted.
     - `take`: `(data, key, step) -> batch`; pure, not jitted.
@@ -52,6 +53,7 @@ class Compiled(NamedTuple):
     carry.
     """
 
+    build: Callable[..., Any]
     start: Callable[..., Any]
     step: Callable[..., Any]
     take: Callable[..., Any]
@@ -212,6 +214,10 @@ class Program:
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.home)
 
+    def __reduce__(self) -> tuple[Callable, tuple]:  # arrays are pickled without their devices
+        parts = self.problem, self.compiled.build, self.batch_size, self.accumulate
+        return _program_again, (*parts, self.hyperparams, self.optimizer)
+
     def step(self, carry: Carry, batch: Any) -> tuple[Carry, Record]:
         """Take one step on `batch`: pure, for `jax.jit`, `jax.lax.scan` or `jax.vmap`.
 
@@ -235,6 +241,13 @@ class Program:
         """Return the model with the parameters and the state of `carry`."""
         _check_carry(carry)
         return self.problem.export(carry.params, carry.model_state)
+
+
+def _program_again(
+    problem: Problem, build: Any, size: int, accumulate: int, hyperparams: Any, optimizer: Any
+) -> Program:
+    compiled = compile_of(problem.functions, build, size, accumulate, None)
+    return Program(problem, compiled, size, accumulate, hyperparams, optimizer)
 
 
 def _check_carry(carry: Any) -> None:
@@ -285,6 +298,7 @@ def compile_of(
         return build(**hyperparams).init(params)
 
     return Compiled(
+        build=build,
         start=jax.jit(start),
         step=step,
         take=take,
