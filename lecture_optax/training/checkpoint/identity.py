@@ -23,6 +23,7 @@ from ..compiled.program import INIT_ROWS, Program
 from ..compiled.step import Carry
 from ..loop.evaluation import BATCH_ROWS
 from ..loop.run import Run
+from ..loop.sources import checksum_of
 from ..losses import LOSSES
 from ..metrics import host_metric, in_order
 from ..problem import Problem
@@ -30,7 +31,7 @@ from .notes import dict_of, is_anything, is_text, list_of
 from .program_hash import hash_of, hash_of_code, hashes_of
 from .restore import as_saved
 
-PARTS = ("functions", "described", "versions", "weights")
+PARTS = ("functions", "described", "versions", "weights", "first")
 """The parts of an identity that are compared in their own way. All else must be equal.
 
 - `functions`: the hashes of the functions. `described`: words for them.
@@ -38,6 +39,7 @@ PARTS = ("functions", "described", "versions", "weights")
 - `weights`: checksums of the weights that the run may start from, if they were given: by `params=`,
   or by a model that has its own. A resumed run also starts from what it returned, as an nnx model
   does.
+- `first`: a checksum of the first batch of an iterable. One that shuffles anew gives others.
 """
 
 LIBRARIES = ("jax", "flax", "equinox", "optax")
@@ -78,6 +80,7 @@ def identity_of(run: Run, source: Any, seed: int, given: Mapping[str, Any]) -> d
         **getattr(source, "kinds", {}),
         **dict(arrays_of(arrays)),
         **identity_of_problem(program.problem, run.carry, program.batch_size, run.valid),
+        "first": checksum_of(getattr(source, "first", None)),
     }
 
 
@@ -127,7 +130,7 @@ def identity_of_problem(problem: Problem, carry: Carry, rows: int, valid: Any) -
         weights_of(problem, *state.values()),
     )
     compared = functions, _described(problem), _versions(), [weights] if weights else []
-    return {**kinds, **dict(zip(PARTS, compared, strict=True))}
+    return {**kinds, **dict(zip(PARTS[:4], compared, strict=True))}
 
 
 def weights_of(problem: Problem, params: Any, model_state: Any) -> str | None:
@@ -155,7 +158,7 @@ def is_identity(x: Any) -> bool:
     texts, weights = dict_of(is_text), list_of(is_text)
     return (
         dict_of(is_anything)(x)
-        and all(texts(x.get(part, {})) for part in PARTS[:-1])
+        and all(texts(x.get(part, {})) for part in PARTS[:3])
         and weights(x.get("weights", []))
     )
 

@@ -213,6 +213,8 @@ class RunSaver:
             words = (
                 f"the callback {stopped} ended it at step {self.run.step:,} of {self.run.steps:,}"
             )
+        if not words and self.identity["first"] != notes["identity"]["first"]:
+            words = "the first batch of data is another one than it was"
         if words:
             warn(
                 f"the run in checkpoint={self._where!r} is finished: its result is returned, but "
