@@ -206,11 +206,11 @@ class _Kind(NamedTuple):
     def check(self, name: str, value: Any) -> None:
         if value is None and self.allows_none:
             return
-        others = self.checks or self.leaves_the_rest
+        others, named = self.checks or self.leaves_the_rest, dict[str, Any]({name: value})
         if self.function is not None and (callable(value) or not others):
-            validate.function(takes=_parameters(self.function), **{name: value})
+            validate.function(takes=_parameters(self.function), **named)
         elif len(self.checks) == 1 and not self.leaves_the_rest:
-            self.checks[0](**{name: value})
+            self.checks[0](**named)
 
 
 @functools.cache
