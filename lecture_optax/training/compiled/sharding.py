@@ -103,7 +103,7 @@ def place_like(rows: Any, like: Any) -> Any:
         try:
             return jax.device_put(x, other.sharding)
         except ValueError:  # the devices do not divide the rows
-            return jax.device_put(x, NamedSharding(other.sharding.mesh, PartitionSpec()))
+            return jax.device_put(x, home_of({"": other}))
 
     return jax.tree.map(leaf, rows, like)
 
@@ -139,7 +139,8 @@ def _is_on_a_mesh(x: Any) -> bool:
 
 
 def _order(sharding: Any) -> tuple[Any, ...]:
-    return tuple(getattr(sharding, "mesh", None).devices.flat) if mesh_in(sharding) else ()
+    mesh = mesh_in(sharding)
+    return tuple(mesh.devices.flat) if mesh is not None else ()
 
 
 def _devices(mesh: Mesh) -> set[Any]:
