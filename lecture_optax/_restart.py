@@ -105,7 +105,14 @@ def _value_in(extra_args: dict[str, Any]) -> jax.Array:
             'restart(on="value") needs the loss at the parameters, got value=None: call '
             'tx.update(gradient, state, params, value=loss), or take on="gradient".'
         )
-    return as_array(value, default_float())
+    try:
+        array = jnp.asarray(value)
+        known = array.shape == () and jnp.issubdtype(array.dtype, jnp.floating)
+    except Exception:  # whatever JAX says of what is no array
+        known = False
+    if not known:
+        raise TypeError(f"value must be the loss at the parameters, one number, got {value!r}.")
+    return as_array(array, default_float())
 
 
 def _inner_product(tree: Any, other: Any) -> jax.Array:

@@ -110,7 +110,7 @@ def refuse_leaves_without_gradient(params: Any, name: str = "params") -> None:
 def _without_gradient(tree: Any) -> list[str]:
     kinds = [
         (jax.tree_util.keystr(path) or "the tree itself", _kind(leaf))
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        for path, leaf in _leaves_of(tree)
     ]
     return [f"{path} ({kind})" for path, (has_gradient, kind) in kinds if not has_gradient]
 
@@ -207,5 +207,15 @@ def refuse_missing_gradients(updates: Any, params: Any, because: Exception | Non
 
 
 def _paths_of_none(tree: Any) -> set[str]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: x is None)
+    leaves = _leaves_of(tree, is_leaf=lambda x: x is None)
     return {jax.tree_util.keystr(path) for path, leaf in leaves if leaf is None}
+
+
+def _leaves_of(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[Any, Any]]:
+    try:
+        return jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)
+    except ValueError as error:  # dictionary keys that cannot be sorted
+        raise LeafError(
+            f"params and updates must be trees of arrays, got {reprlib.repr(tree)}, of which JAX "
+            f"says: {error}"
+        ) from error

@@ -122,6 +122,7 @@ def described(
 
     ```
     """
+    validate.several(show=show)
     if factory is None:
         return functools.partial(described, show=show)
     validate.function(factory=factory)

@@ -85,8 +85,10 @@ def at_step(count: ArrayLike, **hyperparameter: Any) -> Any:
 
 def one_number(name: str, schedule: Any, value: Any) -> Any:
     """Return what a schedule returned, and refuse what is no number."""
-    numbers = jax.Array, np.ndarray, np.generic, int, float
-    if isinstance(value, bool) or not isinstance(value, numbers) or np.ndim(value):
+    known = np.ndarray, np.generic, int, float
+    if isinstance(value, bool) or not isinstance(value, (jax.Array, *known)) or np.ndim(value):
+        raise ScheduleError(name, schedule, value)
+    if isinstance(value, known) and value != value:  # NaN; what JAX computes is not waited for
         raise ScheduleError(name, schedule, value)
     return value
 

@@ -11,6 +11,7 @@ import inspect
 import itertools
 import math
 import os
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -98,10 +99,14 @@ def ascending(**hyperparameters: Any) -> None:
             raise ValueError(f"{low} must be at most {high}, got {x!r} > {y!r}.")
 
 
-def steps(*, least: int = 1, of: str = "steps", **hyperparameters: Any) -> None:
+def steps(
+    *, least: int = 1, of: str = "steps", traced: bool = True, **hyperparameters: Any
+) -> None:
     """Require numbers of steps: whole, at least `least`, and below 2**31."""
     for name, value in hyperparameters.items():
         allowed = f"a whole number of {of} >= {least}"
+        if not traced:
+            _known(name, value, allowed)
         _number(name, value, lambda x: x >= least and x.is_integer(), allowed)
         _number(name, value, lambda x: x < 2**31, f"below 2**31, where counters of {of} end")
 
@@ -208,11 +213,13 @@ def axes(**arguments: Any) -> None:
 def number(**arguments: Any) -> None:
     """Require numbers, also those that are not finite."""
     for name, value in arguments.items():
-        if isinstance(value, bool) or np.ndim(value) or not isinstance(value, _NUMBERS):
+        known = isinstance(value, _NUMBERS) and not isinstance(value, bool | Tracer)
+        if not known or np.ndim(value) or (isinstance(value, int) and abs(value) > _LARGEST):
             raise TypeError(f"{name} must be a number, got {value!r}.")
 
 
 _NUMBERS = int, float, np.integer, np.floating, np.ndarray, jax.Array
+_LARGEST = sys.float_info.max
 
 
 def numbers(**arguments: Any) -> None:
@@ -221,7 +228,7 @@ def numbers(**arguments: Any) -> None:
         problem = f"{name} must be a finite number or an array of finite numbers, got {value!r}."
         try:
             array = np.asarray(value)
-        except (TypeError, ValueError):
+        except Exception:
             raise TypeError(problem) from None
         if array.dtype.kind not in "iuf":
             raise TypeError(problem)
@@ -249,11 +256,7 @@ def sizes(**arguments: Any) -> None:
     """Require numbers of entries, on which shapes depend: whole, at least 0, and no tracers."""
     for name, value in arguments.items():
         allowed = "a whole number of entries >= 0"
-        if isinstance(value, Tracer):
-            raise TypeError(
-                f"{name} must be {allowed}, got {value!r}. It decides what is compiled: pass a "
-                "Python int from outside of jit and vmap."
-            )
+        _known(name, value, allowed)
         _number(name, value, lambda x: x >= 0 and float(x).is_integer(), allowed)
 
 
@@ -280,11 +283,19 @@ def nearest(word: str, words: list[str]) -> str | None:
 def _wide_enough(name: str, value: Any) -> None:
     """Require at least float32: bfloat16 rounds 0.999 to 1, which makes updates NaN or 0."""
     dtype = getattr(value, "dtype", None)
-    if dtype is not None and dtype.itemsize < 4 and dtype.kind not in "iub":
+    if isinstance(dtype, np.dtype) and dtype.itemsize < 4 and dtype.kind not in "iub":
         raise TypeError(
             f"{name} must be at least float32, got {dtype}: it rounds 0.999 to {_rounded(dtype)}. "
             "optax.inject_hyperparams casts to the dtype of the parameters: give it "
             "hyperparam_dtype=jnp.float32."
+        )
+
+
+def _known(name: str, value: Any, allowed: str) -> None:
+    if isinstance(value, Tracer):
+        raise TypeError(
+            f"{name} must be {allowed}, got {value!r}. It decides what is compiled: pass a "
+            "Python int from outside of jit and vmap."
         )
 
 
@@ -295,15 +306,17 @@ def _rounded(dtype: Any) -> float:
 def _number(
     name: str, value: Any, allows: Callable[[Any], bool], allowed: str, advice: str = ""
 ) -> None:
-    if isinstance(value, Tracer):
-        return
     problem = " ".join(filter(None, (f"{name} must be {allowed}, got {value!r}.", advice)))
+    if isinstance(value, Tracer):
+        if value.ndim or not jnp.issubdtype(value.dtype, np.number) or jnp.iscomplexobj(value):
+            raise TypeError(problem)
+        return
     try:
         number = np.asarray(value)
-    except (TypeError, ValueError):  # a ragged list, a random key
+    except Exception:  # a ragged list, a random key, whatever else an object says
         raise TypeError(problem) from None
     real = number.dtype.kind in "iuf" or number.dtype.name.startswith(("bfloat", "float"))
-    if number.ndim or not real:  # also refuses True, "fast", None, 1j and lists
+    if number.ndim or not real or np.ma.is_masked(value):  # also True, "fast", None, 1j, lists
         raise TypeError(problem)
     if not allows(float(number)):  # NaN is refused too: every comparison with it is false
         raise ValueError(problem)

@@ -58,10 +58,14 @@ class Schedule:
     ends: Callable[..., Any] = _endless
     factory: Callable[..., Any] | None = None
 
+    def __post_init__(self) -> None:
+        validate.function(formula=self.formula, ends=self.ends)
+        validate.mapping(arguments=self.arguments)
+
     def __call__(self, count: ArrayLike) -> jax.Array:
         """Return τ(count) in the shape of `count`. A count below 0 is taken for 0."""
         evaluate = _compiled if _is_ours(self) else _evaluate
-        return evaluate(self, jnp.asarray(count))
+        return evaluate(self, _as_count(count))
 
     @property
     def horizon(self) -> Any:
@@ -142,6 +146,17 @@ def _evaluate(schedule: Schedule, count: jax.Array) -> jax.Array:
 
 
 _compiled = jax.jit(_evaluate)
+
+
+def _as_count(count: Any) -> jax.Array:
+    try:
+        array = jnp.asarray(count)
+        known = jnp.issubdtype(array.dtype, np.number) and not jnp.iscomplexobj(array)
+    except Exception:  # whatever JAX says of what is no array
+        known = False
+    if not known:
+        raise TypeError(f"count must be a number of steps, or an array of them, got {count!r}.")
+    return array
 
 
 def _is_ours(schedule: Schedule) -> bool:

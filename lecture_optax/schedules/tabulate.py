@@ -102,7 +102,7 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
 
 def _evenly(steps: Any, most: int) -> np.ndarray:
     """Return at most so many whole steps, from 0 to `steps`, both included."""
-    validate.steps(steps=steps)
+    validate.steps(steps=steps, traced=False)
     return np.linspace(0, int(steps), min(int(steps) + 1, most)).astype(int)
 
 

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 import optax
 
+from .._core import validate
+
 
 class Hyperparameter(NamedTuple):
     """A numeric argument of a factory: a value to try, its interval, and if it takes schedules.
@@ -64,6 +66,8 @@ class Subject:
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        validate.function(make=self.make)
+        validate.mapping(arguments=self.arguments, hyperparameters=self.hyperparameters)
         for name, given in self.hyperparameters.items():
             if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
                 raise TypeError(

@@ -86,7 +86,7 @@ def curvature_gauge(
 
     ```
     """
-    validate.steps(iterations=iterations)
+    validate.steps(iterations=iterations, traced=False)
     validate.function(loss=getattr(loss, "loss", loss))
     check_pair(tx)
     refuse_leaves_without_gradient(params)
@@ -144,7 +144,7 @@ class CurvatureWatch:
     """
 
     def __init__(self, loss: Callable[[Any], Any], tx: Any, *, every: int = 1) -> None:
-        validate.steps(every=every)
+        validate.steps(every=every, traced=False)
         validate.function(loss=getattr(loss, "loss", loss))
         check_pair(tx)
         self.loss, self.tx, self.every = loss, tx, every

@@ -58,7 +58,7 @@ def early_stopping(
 
     ```
     """
-    validate.steps(patience=patience)
+    validate.steps(patience=patience, traced=False)
     validate.non_negative(min_delta=min_delta)
     validate.one_of("min", "max", mode=mode)
 

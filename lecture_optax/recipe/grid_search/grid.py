@@ -1,5 +1,6 @@
 """The grid of a sweep: every optimizer, schedule, learning rate and seed."""
 
+import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,13 @@ class Grid:
         }
 
 
+def _is_decay(decay: Any) -> bool:
+    if not isinstance(decay, tuple | list) or len(decay) != 2:
+        return False
+    known = all(isinstance(x, numbers.Real) and not isinstance(x, bool) for x in decay)
+    return known and 0 <= decay[0] < decay[1]
+
+
 def make_grid(
     optimizers: Sequence[str] | Mapping[str, OptimizerFactory],
     schedules: Sequence[str] | Mapping[str, Decay],
@@ -64,7 +72,7 @@ def make_grid(
     """Check the axes and build the grid."""
     decays = _named(SCHEDULES, "schedules", schedules)
     for name, decay in decays.items():
-        if decay is not None and not (len(decay) == 2 and 0 <= decay[0] < decay[1]):
+        if decay is not None and not _is_decay(decay):
             raise ValueError(
                 "schedules must map names to (start, end) of the decay, in fractions of a run with "
                 f"0 <= start < end, or to None, got {name!r}: {decay!r}. Try (0.5, 1.0)."

@@ -36,6 +36,7 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
 
     ```
     """
+    validate.numbers(curvature=curvature, noise=noise)
     validate.positive(curvature=curvature)
     validate.non_negative(noise=noise)
     loop = settled_loop(tx, 1)

@@ -40,7 +40,7 @@ def step_matrix(tx: Any, n: int, *, read: Callable | None = None) -> np.ndarray:
 
     ```
     """
-    validate.steps(n=n)
+    validate.steps(n=n, traced=False)
     if read is not None:
         validate.function(takes=3, read=read)
     step = step_of(tx)
@@ -84,8 +84,8 @@ def response(tx: Any, steps: int = 50, *, size: float = 1.0, at: int = 0) -> np.
 
     ```
     """
-    validate.steps(steps=steps)
-    validate.steps(at=at, least=0)
+    validate.steps(steps=steps, traced=False)
+    validate.steps(at=at, least=0, traced=False)
     validate.finite(size=size)
     if size == 0:
         raise ValueError("size must not be 0: a gradient of 0 has no response.")

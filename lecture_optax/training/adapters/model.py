@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..._core import validate
 from ..._core.dtypes import as_array, dtype_of, widen
 from ..._core.validate import in_words
 from ..._energy import energy
@@ -220,6 +221,7 @@ def refuse_what_cannot_be_called(adapter: ModelAdapter, model: Any, name: str, a
         got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)[:200]
         raise TypeError(f"{name} must be {adapter.kind}, got {got}.")
     if apply is not None:
+        validate.function(apply=apply)
         return
     module = model[0] if isinstance(model, tuple) else model
     kind = type(module).__name__

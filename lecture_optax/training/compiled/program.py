@@ -203,8 +203,8 @@ class Program:
         if params is None or model_state is None:
             assert init is not None  # a problem without init has a start
             first = init(key, take_rows(self.problem.train, slice(INIT_ROWS)))
-            if params is not None and self.problem.per_example is not None:  # a model's own tree
-                check_same_tree(first[0], params)
+            if params is not None:
+                self._check_given(params, *first, key)
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         refuse_leaves_without_gradient(params)
@@ -213,6 +213,19 @@ class Program:
         opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.home)
+
+    def _check_given(self, params: Any, own: Any, state: Any, key: Any) -> None:
+        """Refuse parameters of another tree than the model's own, unless functions take them."""
+        try:
+            check_same_tree(own, params)
+        except ValueError as error:
+            if self.problem.per_example is not None:
+                raise
+            batch = take_rows(self.problem.train, slice(INIT_ROWS))
+            try:
+                jax.eval_shape(self.problem.loss, params, state, batch, key)
+            except Exception:
+                raise error from None
 
     def __reduce__(self) -> tuple[Callable, tuple]:  # arrays are pickled without their devices
         parts = self.problem, self.compiled.build, self.batch_size, self.accumulate

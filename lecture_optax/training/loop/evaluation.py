@@ -41,7 +41,10 @@ MOST = 10**6
 
 def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int, ...]:
     """Return the steps after which a run is evaluated: evenly spaced, or those given."""
-    given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
+    try:
+        given = np.asarray(evaluations) if np.size(evaluations) else np.zeros(0, int)
+    except Exception:  # a ragged list, a tracer
+        given = np.zeros(0, object)
     if given.dtype.kind not in "iu" or given.ndim > 1:
         raise TypeError(
             "evaluations must be a whole number >= 0 (how many), or a list of the steps to "

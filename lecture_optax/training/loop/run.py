@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..._core import validate
 from ..compiled.program import Program
 from ..compiled.step import Carry
 from .evaluation import Best
@@ -71,7 +72,8 @@ class History:
 
     def since(self, step: int) -> np.ndarray:
         """Return the losses after a step, without joining those before."""
-        wanted, found = len(self) - step, []
+        validate.steps(least=0, traced=False, step=step)
+        wanted, found = len(self) - int(step), []
         for block in reversed(self.blocks):
             if wanted <= 0:
                 break
@@ -81,7 +83,8 @@ class History:
 
     def cut(self, step: int) -> None:
         """Remove what was recorded after a step."""
-        excess = len(self) - step
+        validate.steps(least=0, traced=False, step=step)
+        excess = len(self) - int(step)
         while excess > 0:
             block = self.blocks.pop()
             rest = len(block["loss"]) - excess

@@ -32,10 +32,12 @@ def plot(history: History, ax: Any = None, figure: Any = None) -> Any:
         validate.axes(ax=ax)
         ax.set_xlabel("step")
         return draw_losses(history, ax)
-    if ax is not None and np.size(ax) != 3:
-        raise ValueError(f"ax must be one axes, or three, got {np.size(ax)} of them.")
-    axes = _new_axes(figure, 3 if len(history) else 1) if ax is None else np.ravel(ax)
-    validate.axes(**{f"ax[{i}]": each for i, each in enumerate(axes)})
+    given = list(np.ravel(ax) if isinstance(ax, np.ndarray) else ax or ())
+    if ax is not None and len(given) != 3:
+        raise ValueError(f"ax must be one axes, or three, got {len(given)} of them.")
+    for i, each in enumerate(given):
+        validate.axes(**{f"ax[{i}]": each})
+    axes = np.array(given) if given else _new_axes(figure, 3 if len(history) else 1)
     for draw, each in zip((draw_losses, draw_rate, draw_ratios), axes, strict=False):
         draw(history, each)
     axes[-1].set_xlabel("step")
