@@ -125,7 +125,8 @@ def as_schedule(name: str, function: Callable) -> Schedule:
             f"{name} must be a schedule (a function of the step), got {function!r}. For a number, "
             "there is schedules.constant."
         )
-    validate.function(takes=1, **{name: function})
+    named: dict[str, Any] = {name: function}
+    validate.function(takes=1, **named)
     return Schedule(function)
 
 

@@ -169,7 +169,8 @@ def _check_callable(optimizers: Any, wrap: Any) -> None:
                 f"optimizers must be functions learning_rate -> optimizer, got {optimizer!r} for "
                 f"{name!r}: {example}."
             )
-        validate.function(takes=1, **{f"optimizers[{name!r}]": optimizer})
+        named: dict[str, Any] = {f"optimizers[{name!r}]": optimizer}
+        validate.function(takes=1, **named)
     if wrap is not None and not callable(wrap):
         raise TypeError(f"wrap must be a function optimizer -> optimizer, got {wrap!r}.")
     if wrap is not None:

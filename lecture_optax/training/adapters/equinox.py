@@ -73,7 +73,7 @@ def _forward_of(
 ) -> Callable[..., Any]:
     import equinox as eqx
 
-    own = None if apply else _vmapped(skeleton.module(), skeleton.has_state)
+    own: Any = None if apply else _vmapped(skeleton.module(), skeleton.has_state)
 
     def forward(params, model_state, x, key, train, others=None):
         arrays, state = model_state

@@ -111,13 +111,13 @@ def parts_of_state(model: Any, opt_state: Any, model_state: Any) -> dict[str, An
 @cached
 def _init(module: Any, apply: Callable[..., Any] | None) -> Callable[..., Any]:
     names = mode_names(call_parameters(module))
-    needs_apply = apply is not None and bool(needs_more(module, ()))
+    by_apply = apply if apply is not None and needs_more(module, ()) else None
 
     @jax.jit  # bitwise the parameters of an eager `init`, in half the time
     def compiled(key, batch):
-        if needs_apply:
+        if by_apply is not None:
             rngs = {"params": key}
-            _, variables = apply({}, batch[0], train=False, rngs=rngs, mutable=True)
+            _, variables = by_apply({}, batch[0], train=False, rngs=rngs, mutable=True)
         else:
             variables = module.init(key, batch[0], **modes(names, train=False))
         return variables.get("params", {}), _without_params(variables)

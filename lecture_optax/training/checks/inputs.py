@@ -39,6 +39,7 @@ def check_channel_axis(
         lambda a: jax.ShapeDtypeStruct((_ODD, *a.shape[1:]), dtype_of(a)), problem.train[0]
     )
     try:
+        assert problem.functions.predict is not None  # it was traced
         again = jax.make_jaxpr(problem.functions.predict)(params, model_state, x)
     except (TypeError, ValueError):
         return

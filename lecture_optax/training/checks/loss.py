@@ -25,7 +25,7 @@ def check_loss(problem: Problem, params: Any, model_state: Any, rows: int) -> No
     """
     functions, loss = problem.functions, problem.per_example
     batch = jax.tree.map(lambda a: _like(a, rows), problem.train)
-    if loss is None:
+    if loss is None or functions.predict is None:
         found = jax.eval_shape(functions.examples, params, model_state, batch)["loss"]
         _refuse_what_has_no_gradient(found)
         return
@@ -124,8 +124,9 @@ _MANY = 256
 
 def _different_rows(targets: Any) -> np.ndarray | None:
     """Return the rows of a few targets, and those of three others to put in place of the first."""
-    leaves = [on_host(y) for y in jax.tree.leaves(take_rows(targets, slice(_MANY)))]
-    if any(y is None for y in leaves):
+    few_of_many = jax.tree.leaves(take_rows(targets, slice(_MANY)))
+    leaves = [y for y in map(on_host, few_of_many) if y is not None]
+    if len(leaves) < len(few_of_many):
         return None
     if not leaves:  # a loss of the prediction alone
         return np.zeros(_FEW + 3, int)
@@ -140,7 +141,7 @@ def _different_rows(targets: Any) -> np.ndarray | None:
 def _with_a_changed_row(draw: Callable[..., Any], random: Any, p: Any) -> tuple[Any, Any]:
     one = draw(random, (_FEW, *p.shape[1:]) if p.ndim else ())
     other = np.concatenate([draw(random, one.shape)[:1], one[1:]]) if p.ndim else one
-    return tuple(x.astype(np.dtype(p.dtype)) for x in (one, other))
+    return one.astype(np.dtype(p.dtype)), other.astype(np.dtype(p.dtype))
 
 
 def _like_logits(random: Any, shape: tuple[int, ...]) -> Any:

@@ -34,7 +34,7 @@ def own_placement() -> Iterator[None]:
 
     **Raises** `ValueError` where the guard forbids explicit transfers too.
     """
-    levels = jax.config.jax_transfer_guard_host_to_device, jax.config.jax_transfer_guard
+    levels = [getattr(jax.config, f"jax_transfer_guard{x}") for x in ("", "_host_to_device")]
     if "disallow_explicit" in levels:
         raise ValueError(
             "a run must move its data to the device, which jax.transfer_guard('disallow_explicit')"

@@ -110,7 +110,8 @@ def place_like(rows: Any, like: Any) -> Any:
 
 def mesh_in(home: Sharding | None) -> Mesh | None:
     """Return the mesh that arrays belong on, or None where that is one device."""
-    return home.mesh if isinstance(home, NamedSharding) else None
+    mesh = home.mesh if isinstance(home, NamedSharding) else None
+    return mesh if isinstance(mesh, Mesh) else None
 
 
 def place_batch(batch: Any, home: Sharding | None, rows: int) -> Any:

@@ -68,10 +68,11 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
 
 def evaluations_in_words(evaluations: int | Sequence[int]) -> str:
     """Return their number, or the steps that were given: the first ones, and a checksum of all."""
-    if np.ndim(evaluations) == 0:
+    given = np.asarray(evaluations)
+    if given.ndim == 0:
         return str(evaluations)
-    steps = sorted({*map(int, evaluations)})
-    return f"{reprlib.repr(steps)} #{checksum(np.asarray(steps, np.int64)):08x}"
+    steps = np.unique(given).astype(np.int64)
+    return f"{reprlib.repr(steps.tolist())} #{checksum(steps):08x}"
 
 
 def evaluate(
