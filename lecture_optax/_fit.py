@@ -240,7 +240,7 @@ def fit(
             prepared.source,
             checkpoint=checkpoint,
             seed=seed,
-            given={"keep": keep, "evaluations": evaluations_in_words(evaluations)},
+            given={"keep": keep, "evaluations": evaluations_in_words(run.evaluations)},
             strict=strict,
             callbacks=callbacks,
             hooks=[shown, *written, *hooks],

@@ -55,6 +55,13 @@ class Session:
         **Raises** `SystemExit(143)` after a SIGTERM, and `KeyboardInterrupt` after a Ctrl-C unless
         it `returns`; the search is saved before. A second Ctrl-C ends at once.
         """
+        try:
+            return self._run(optimizers, progress)
+        finally:
+            if self.saver is not None:
+                self.saver.store.close()
+
+    def _run(self, optimizers: Mapping[str, OptimizerFactory], progress: Any) -> bool:
         log, saver, ended = self.race.population.log, self.saver, True
         if saver is not None:
             saver.resume()

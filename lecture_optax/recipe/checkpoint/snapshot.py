@@ -213,8 +213,10 @@ class SearchSaver:
         """Let the search replay its last save, or else make the folder and save the start.
 
         **Raises** `ValueError` for a folder of another search, one with other files, or one that
-        another version of the library has written; `OSError` if the folder cannot be made.
+        another version of the library has written; `OSError` if the folder cannot be made, or if
+        another search uses it.
         """
+        self.store.claim()
         saved = self.store.newest(lambda notes: check_notes(notes, NOTES))
         if saved is None:
             self.store.make()

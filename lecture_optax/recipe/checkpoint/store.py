@@ -1,5 +1,6 @@
 """The folder of a saved search: parts, each written once, and notes that name them.
 
+    search.lock           which process writes (`training/checkpoint/lock.py`)
     search-000012.json    notes: the replay log, and the names and checksums of the parts
     weights/NAME.npz      a part: an arm at a step, or a candidate for the result
 
@@ -29,9 +30,13 @@ from ...training.checkpoint.folder import (
     refuse_others,
     write_file,
 )
+from ...training.checkpoint.lock import LOCK as LOCK_OF_FIT, FolderLock
 from ...training.checkpoint.notes import check_notes, dict_of, is_count
 
 Arrays = dict[str, np.ndarray]
+
+LOCK = "search.lock"
+"""The file that is locked, so that a run of `lo.fit` does not take the folder for its own."""
 
 SAVE = re.compile(r"search-(\d{6,})\.json(\.part)?")
 PART = re.compile(r"(\d+_-?\d+(_\d+_\d+)?@\d+(-middle|-averaged|-raw)?)\.npz(\.part)?")
@@ -58,14 +63,34 @@ class Store:
         self._weights = self.path / "weights"
         self._saves: dict[int, dict[str, int]] = {}
         self._number = 0
+        self._lock = FolderLock(self.path, LOCK)
+
+    def claim(self) -> None:
+        """Lock the folder, which must be new, empty, or that of a search.
+
+        **Raises** `ValueError` for a folder that holds anything else, and `BlockingIOError` if
+        another search uses it.
+        """
+        found = _files(self.path)
+        is_new = LOCK not in [x.name for x in found]
+        is_saved = any(SAVE.fullmatch(x.name) for x in found)
+        if not is_saved and any(x.name.isdecimal() for x in found):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} holds a run of lo.fit, not a search: give another "
+                "folder."
+            )
+        if is_new and not is_saved:
+            refuse_others(self.path, [x for x in found if not self._is_own(x)], "a search")
+        if not (is_new and is_saved):  # an earlier version made no lock: it is refused as it is
+            self._lock.acquire()
 
     def newest(self, check: Callable[[dict[str, Any]], None]) -> SavedSearch | None:
         """Return the last save whose notes can be read and pass `check`; None if there is no save.
 
         **Warns** if the notes of a later save are damaged.
 
-        **Raises** `ValueError` if the notes of all saves are damaged, if another version of the
-        library wrote the save, or if the folder is of a run of `lo.fit`.
+        **Raises** `ValueError` if the notes of all saves are damaged, or if another version of the
+        library wrote the save.
         """
         numbers = self._numbers()
         newest = newest_readable(self.path, numbers, lambda number: self._read(number, check))
@@ -82,14 +107,18 @@ class Store:
     def make(self) -> None:
         """Make the folder.
 
-        **Raises** `ValueError` if it holds files that no search has written, and `OSError` if
-        nothing can be written to it; each is one sentence.
+        **Raises** `OSError`, in one sentence, if nothing can be written to it.
         """
-        refuse_others(self.path, [x for x in _files(self.path) if not self._is_own(x)], "a search")
         make_writable(self.path)
+
+    def close(self) -> None:
+        """Release the lock of the folder."""
+        self._lock.release()
 
     def write(self, notes: Mapping[str, Any], parts: Mapping[str, Callable[[], Arrays]]) -> None:
         """Write a save. Parts that are on the disk already are not made again."""
+        self._lock.acquire()
+        self._lock.sign()
         self._weights.mkdir(exist_ok=True)
         there = {name: crc for save in self._saves.values() for name, crc in save.items()}
         written = {
@@ -116,17 +145,12 @@ class Store:
         """Whether a search has written a file or folder, as far as names tell."""
         if file == self._weights and file.is_dir():
             return all(PART.fullmatch(part.name) for part in _files(file))
-        return SAVE.fullmatch(file.name) is not None
+        return file.name == LOCK_OF_FIT or SAVE.fullmatch(file.name) is not None
 
     def _numbers(self) -> list[int]:
         """Return the numbers of the saves, the last one first."""
-        names = [x.name for x in _files(self.path)]
-        if any(name.isdecimal() for name in names):
-            raise ValueError(
-                f"checkpoint={str(self.path)!r} holds a run of lo.fit, not a search: give another "
-                "folder."
-            )
-        found = [save for name in names if (save := SAVE.fullmatch(name)) and not save[2]]
+        matches = (SAVE.fullmatch(x.name) for x in _files(self.path))
+        found = [save for save in matches if save and not save[2]]
         return sorted((int(save[1]) for save in found), reverse=True)
 
     def _read(self, number: int, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

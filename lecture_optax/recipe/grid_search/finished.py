@@ -7,10 +7,11 @@ was damaged or that belongs to another sweep is noticed, and its run is trained 
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from ...training.checkpoint.folder import FORMAT, first_line, path_of
 from ...training.checkpoint.identity import check_identity, is_identity
+from ...training.checkpoint.lock import FileLock
 from ...training.checkpoint.notes import (
     is_count,
     is_number,
@@ -48,7 +49,8 @@ class FinishedRuns:
     `identity`: what determines a row, except its key.
 
     **Raises** `ValueError` if the file belongs to another sweep, with the difference, or is no file
-    of a sweep; `OSError` where it cannot be written. Nothing is changed in it then.
+    of a sweep; `OSError` where it cannot be written, or another sweep uses it. Nothing is changed
+    in it then.
     """
 
     def __init__(self, checkpoint: Any, identity: Mapping[str, Any]):
@@ -56,32 +58,50 @@ class FinishedRuns:
         self.rows: dict[Key, Row] = {}
         self.damaged = 0
         self._sweep = json.loads(json.dumps({"format": FORMAT, **identity}))
+        self._lock = FileLock(self.path)
         try:
+            if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+                raise OSError("it is a device or a pipe")  # which may have no end
+            self._lock.acquire()
             self._read()
-            self._file = self.path.open("a", encoding="utf-8")
+        except BlockingIOError:
+            raise
         except OSError as error:
+            self._lock.release()
             raise type(error)(
                 f"checkpoint={str(self.path)!r} must be a file that can be written to "
                 f"({first_line(error)}), so nothing was trained. Give the path of a new file."
             ) from None
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> "FinishedRuns":
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._file.close()
+        self._lock.release()
 
     def add(self, row: Row) -> None:
         """Write a row and flush it, so that it survives a kill."""
-        self._file.write(_line(row._asdict(), self._sweep))
+        self._append(_line(row._asdict(), self._sweep))
+
+    def _append(self, line: str) -> None:
+        self._file.write(line.encode())
         self._file.flush()
 
+    @property
+    def _file(self) -> IO[bytes]:
+        assert self._lock.file is not None
+        return self._lock.file
+
     def _read(self) -> None:
-        head = _line(self._sweep).encode()
-        text = self.path.read_bytes() if self.path.exists() else b""
-        if head.startswith(text):  # no file, or one that ends within its first line
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(head)
+        head = _line(self._sweep)
+        self._file.seek(0)
+        text = self._file.read()
+        if head.encode().startswith(text):  # a new file, or one that ends within its first line
+            self._file.truncate(0)
+            self._append(head)
             return
         *lines, rest = text.split(b"\n")
         first = _unsealed(lines[0]) if lines else None
@@ -94,8 +114,7 @@ class FinishedRuns:
                 f"checkpoint={str(self.path)!r} must be a file that a sweep of this version "
                 "wrote, or a new one. Nothing was changed in it: give another path."
             )
-        with self.path.open("r+b") as file:  # cut off a line that was not written to its end
-            file.truncate(len(text) - len(rest))
+        self._file.truncate(len(text) - len(rest))  # without a line that was cut off
         self.damaged = len(lines) - len(rows) - (first is not None)
         self.rows = {row[:4]: row for row in rows}
 

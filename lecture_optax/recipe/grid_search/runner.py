@@ -26,12 +26,13 @@ import numpy as np
 from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.checkpoint.identity import arrays_of, identity_of_program
-from ...training.compiled.program import CHUNK, Program
+from ...training.compiled.program import Program
 from ...training.compiled.settings import current_settings, run_settings
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.evaluation import averaged_params, evaluate
+from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import StateWatch
 from ...training.loop.run import Source
 from ..population.held_out import DIVERGED
@@ -57,7 +58,10 @@ Losses = list[tuple[int, float, float]]
 
 @dataclass(frozen=True)
 class Runs:
-    """What the runs of a sweep share, and two ways to train them: alone or vectorized."""
+    """What the runs of a sweep share, and two ways to train them: alone or vectorized.
+
+    `poll`: called between chunks of steps, in any thread; it may raise.
+    """
 
     program: Program
     source: Source
@@ -66,6 +70,7 @@ class Runs:
     grid: Grid
     steps: int
     evaluations: tuple[int, ...]
+    poll: Callable[[], None] = lambda: None
 
     def train(self, keys: Sequence[Key], lanes: int | None) -> Iterator[Row]:
         """Yield the row of every run as it ends; None measures the best number of lanes."""
@@ -100,9 +105,15 @@ class Runs:
     def row(self, key: Key) -> Row:
         """Train and evaluate one run."""
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
-        carry, losses = self.first(key), []
+        carry, losses, done, length = self.first(key), [], 0, 1
         for step in self.evaluations:
-            carry, _, failure, _ = advance_until(program, self.source, carry, step)
+            failure = None
+            while done < step and failure is None:
+                self.poll()
+                steps, began = min(length, step - done), time.perf_counter()
+                carry, _, failure, _ = advance_until(program, self.source, carry, done + steps)
+                length = next_length(steps, length, time.perf_counter() - began)
+                done += steps
             if failure is not None or self._watch.fault(carry.model_state):
                 return row_of(key, losses, failure.step if failure else step)
             losses.append((step, *self.evaluation(carry)))
@@ -113,13 +124,15 @@ class Runs:
         carry, hyperparams = self._lanes(keys)
         losses: list[Losses] = [[] for _ in keys]
         failed = np.full(len(keys), math.inf)
-        done = 0
+        done, length = 0, 1
         for step in self.evaluations:
             while done < step and np.isinf(failed).any():
-                steps = min(CHUNK, step - done)
+                self.poll()
+                steps, began = min(length, step - done), time.perf_counter()
                 carry, finite = self._advance_lanes(carry, hyperparams, steps)
                 now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))
                 failed, done = np.minimum(failed, now), done + steps
+                length = next_length(steps, length, time.perf_counter() - began)
             for i, lane in enumerate(_split(carry)):
                 if np.isinf(failed[i]) and self._watch.fault(lane.model_state):
                     failed[i] = step

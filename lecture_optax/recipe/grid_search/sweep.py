@@ -1,5 +1,6 @@
 """Exhaustive grids of runs: every optimizer, schedule, learning rate and seed."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from typing import Any
 from ..._core import validate
 from ..._core.extras import warn
 from ..._core.keywords import explain_calls
+from ...training.checkpoint.signals import Interruptions
 from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.compiled.settings import run_settings
 from ...training.loop.evaluation import evaluation_steps
@@ -69,7 +71,8 @@ def sweep(
     **Returns** a `SweepResult`: print it, or use `best()`, `plot()`, `rows`.
 
     **Raises** `ValueError` or `TypeError` for an argument out of its range, and for the
-    `checkpoint` of another sweep.
+    `checkpoint` of another sweep; `OSError` if another sweep writes into it; `SystemExit(143)`
+    after SIGTERM and `KeyboardInterrupt` after Ctrl-C, within a chunk of steps.
 
     ```python
     >>> import jax.numpy as jnp, lecture_optax as lo
@@ -104,12 +107,17 @@ def sweep(
     starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
     each = evaluation_steps(evaluations, steps)
     runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
-    done = _all_rows(runs, lanes, checkpoint, progress)
+    with Interruptions() as interruptions:
+        done = _all_rows(runs, lanes, checkpoint, progress, interruptions)
     return SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
 
 
 def _all_rows(
-    runs: Runs, lanes: int | None, checkpoint: Any, progress: bool | None
+    runs: Runs,
+    lanes: int | None,
+    checkpoint: Any,
+    progress: bool | None,
+    interruptions: Interruptions,
 ) -> dict[Key, Row]:
     """Return the rows of the file and those of the runs that are still to train."""
     with ExitStack() as stack:
@@ -125,10 +133,17 @@ def _all_rows(
             )
         showing = show_progress(progress, unit="runs", label="lowest loss")
         reporter = stack.enter_context(showing)
+
+        def obey() -> None:
+            saved = finished and f"{len(done)} finished runs are saved in {str(finished.path)!r}"
+            interruptions.obey(saved or "")
+
+        runs = dataclasses.replace(runs, poll=obey)
         for row in runs.train(missing, lanes):
             done[key_of(row)] = row
             if finished:
                 finished.add(row)
+            obey()
             lowest, ended = min(row.lowest for row in done.values()), len(done) == len(runs.grid)
             reporter.update(len(done), len(runs.grid), lowest, ended=ended)
     return done

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -309,14 +309,24 @@ def make_writable(path: Path) -> None:
 def path_of(checkpoint: Any) -> Path:
     """Return the absolute path that `checkpoint=` names.
 
-    **Raises** `TypeError` for what is no path, and `ValueError` for an empty one, which would be
-    the working directory.
+    **Raises** `TypeError` for what is no path, `ValueError` for an empty one, which would be the
+    working directory, and `ValueError` or `OSError` for one that no file can have.
     """
     if not isinstance(checkpoint, str | os.PathLike) or isinstance(os.fspath(checkpoint), bytes):
         raise TypeError(f"checkpoint must be a path, got {checkpoint!r}: try checkpoint='run-1'.")
     if not os.fspath(checkpoint):
         raise ValueError("checkpoint must be a path, got '': try checkpoint='run-1'.")
-    return Path(checkpoint).expanduser().absolute()
+    try:
+        path = Path(checkpoint).expanduser().absolute()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        kind = type(error) if isinstance(error, OSError) else ValueError
+        raise kind(
+            f"checkpoint={checkpoint!r} must be a path that a file can have "
+            f"({first_line(error).rstrip('.')}): try checkpoint='run-1'."
+        ) from None
+    return path
 
 
 def refuse_others(path: Path, others: Iterable[Path], owner: str) -> None:

@@ -266,7 +266,7 @@ def _in_words(changed: Mapping[str, tuple[Any, Any]]) -> str:
 
 def _metrics_in(identity: Mapping[str, Any]) -> list[str]:
     names = [x for x in identity.get("functions", {}) if x.startswith(METRIC)]
-    return [name[len(METRIC) :] for name in names if name != METRIC + LOSS]
+    return sorted(name[len(METRIC) :] for name in names if name != METRIC + LOSS)
 
 
 def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

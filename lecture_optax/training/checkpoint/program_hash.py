@@ -48,7 +48,7 @@ def hashes_of(function: Callable[..., Any], *arguments: Any) -> dict[str, str]:
     """
     shapes = jax.tree.map(_shape_of, arguments)
     program, results = jax.make_jaxpr(function, return_shape=True)(*shapes)
-    places = [_digest("input", i, kind_of(x)) for i, x in enumerate(jax.tree.leaves(shapes))]
+    places = [_digest("input", i, _kind(x)) for i, x in enumerate(program.in_avals)]
     return dict(zip(by_path(results), _Hashes().of(program, places), strict=True))
 
 

@@ -66,13 +66,11 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
     return tuple(sorted(evenly | set(given.tolist() if given.ndim else ()) | {steps}))
 
 
-def evaluations_in_words(evaluations: int | Sequence[int]) -> str:
-    """Return their number, or the steps that were given: the first ones, and a checksum of all."""
-    given = np.asarray(evaluations)
-    if given.ndim == 0:
-        return str(evaluations)
-    steps = np.unique(given).astype(np.int64)
-    return f"{reprlib.repr(steps.tolist())} #{checksum(steps):08x}"
+def evaluations_in_words(steps: Sequence[int]) -> str:
+    """Return the number of evenly spaced steps; of others the first ones, and a checksum of all."""
+    if steps == evaluation_steps(len(steps), steps[-1]):
+        return str(len(steps))
+    return f"{reprlib.repr([*steps])} #{checksum(np.asarray(steps, np.int64)):08x}"
 
 
 def evaluate(

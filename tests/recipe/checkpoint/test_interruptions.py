@@ -3,9 +3,12 @@
 import errno
 import importlib
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 
 import chex
@@ -19,7 +22,7 @@ from lecture_optax.recipe.checkpoint import store
 from lecture_optax.recipe.checkpoint.snapshot import SearchSaver
 from lecture_optax.recipe.population.replay_log import ReplayLog
 from lecture_optax.training.checkpoint import saver
-from lecture_optax.training.checkpoint.folder import path_of
+from lecture_optax.training.checkpoint.folder import CheckpointFolder, path_of
 from lecture_optax.training.loop.sources import ArraySource
 from lecture_optax.training.reporting import progress
 from tests.stress.harness import finished, killed, same_bits
@@ -200,6 +203,13 @@ class TestKilled:
         assert same_bits(learned, finished(kind, 6_000, tmp_path / "whole", **own))
 
 
+LOCK_FOLDER = """
+import sys
+from lecture_optax.recipe.checkpoint.store import Store
+Store(sys.argv[1]).claim()
+"""
+
+
 class Net(nn.Module):
     @nn.compact
     def __call__(self, x, train):
@@ -271,6 +281,26 @@ class TestFolder:
         (tmp_path / "120").mkdir()
         with pytest.raises(ValueError, match=r"holds a run of lo\.fit, not a search"):
             recipe(tmp_path)
+
+    def test_two_searches_and_a_run_do_not_share_a_folder(self, tmp_path, whole, spent):
+        told = []
+
+        def others():
+            with pytest.raises(BlockingIOError, match="in use by another run of this process"):
+                recipe(tmp_path)
+            process = subprocess.run(
+                [sys.executable, "-c", LOCK_FOLDER, str(tmp_path)], capture_output=True, text=True
+            )
+            told.append(process.stderr.splitlines()[-1])
+            with pytest.raises(ValueError, match="a run has to itself, got one that holds"):
+                CheckpointFolder(tmp_path).claim()
+
+        at_chunk(spent, 3, others)
+        assert_same(recipe(tmp_path), whole)
+        assert f"is in use by process {os.getpid()}: two runs cannot share a folder" in told[0]
+        spent.clear()
+        assert_same(recipe(tmp_path), whole)
+        assert not spent
 
     def test_a_folder_that_cannot_be_made_is_said_before_the_search(self, tmp_path, spent):
         (tmp_path / "file").touch()
@@ -422,6 +452,7 @@ class TestFolder:
         folder = store.Store(tmp_path)
         folder.make()
         folder.write({"format": version}, {})
+        folder.close()
         with pytest.raises(ValueError, match="another version of lecture_optax, and this version"):
             recipe(tmp_path)
         assert [file.name for file in tmp_path.glob("search-*")] == ["search-000001.json"]

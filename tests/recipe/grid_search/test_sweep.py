@@ -1,6 +1,10 @@
 """Sweeps: every run of the grid gives what it gives alone."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import jax
 import matplotlib
@@ -130,6 +134,8 @@ def test_a_file_that_no_sweep_has_written_is_refused_and_left_alone(tmp_path, te
 def test_a_path_that_cannot_be_a_file_is_refused_before_training(tmp_path):
     with pytest.raises(IsADirectoryError, match="must be a file that can be written to"):
         grid(checkpoint=tmp_path, **FEW)
+    with pytest.raises(OSError, match=r"must be a file .* a device or a pipe"):
+        grid(checkpoint="/dev/zero", **FEW)
     with pytest.raises(ValueError, match="checkpoint must be a path, got ''"):
         grid(checkpoint="", **FEW)
 
@@ -250,3 +256,54 @@ def test_an_arm_and_a_key_of_the_grid_have_the_same_hyperparameters():
     for key, fall in ((late, (30, 60)), (constant, None)):
         numbers = both.hyperparams(key, 60)
         assert [numbers[n] for n in names] == [Arm(1, -8, fall).hyperparams(60)[n] for n in names]
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, 143), (signal.SIGINT, "2 finished")])
+def test_a_sweep_that_is_asked_to_stop_keeps_its_finished_runs(tmp_path, monkeypatch, number, kind):
+    path, made, make = tmp_path / "runs.jsonl", [], Runs.row
+
+    def row(self, key):
+        made.append(key)
+        found = make(self, key)
+        if len(made) == 2:
+            signal.raise_signal(number)
+        return found
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    options = {**FEW, "rates": [1e-3, 1e-2]}
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, "run_alone", lambda self, keys: map(self.row, keys))
+        patch.setattr(Runs, "row", row)
+        with pytest.raises(BaseException, match=str(kind)) as stopped:
+            grid(checkpoint=path, **options)
+    assert type(stopped.value) is (SystemExit if kind == 143 else KeyboardInterrupt)
+    assert len(path.read_text().splitlines()) == 3
+    assert grid(checkpoint=path, **options).rows == grid(**options).rows
+
+
+def test_two_sweeps_do_not_share_a_file(tmp_path, monkeypatch):
+    path, make, told = tmp_path / "runs.jsonl", Runs.row, []
+
+    def row(self, key):
+        if not told:
+            told.append(key)
+            with pytest.raises(BlockingIOError, match=r"another run of this process: .* file\. W"):
+                grid(checkpoint=path, **FEW)
+            with pytest.raises(subprocess.CalledProcessError) as error:
+                command = [sys.executable, "-c", LOCK_FILE, str(path)]
+                subprocess.run(command, check=True, capture_output=True, text=True)
+            told.append(error.value.stderr)
+        return make(self, key)
+
+    monkeypatch.setattr(Runs, "row", row)
+    whole = grid(checkpoint=path, **FEW)
+    assert "in use by another process" in told[1]
+    assert grid(checkpoint=path, **FEW).rows == whole.rows
+
+
+LOCK_FILE = """
+import sys
+from pathlib import Path
+from lecture_optax.training.checkpoint.lock import FileLock
+FileLock(Path(sys.argv[1])).acquire()
+"""

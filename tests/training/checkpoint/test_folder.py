@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lecture_optax.training.checkpoint.folder import CheckpointFolder
+from lecture_optax.training.checkpoint.folder import CheckpointFolder, path_of
 from lecture_optax.training.checkpoint.lock import FolderLock
 from lecture_optax.training.checkpoint.snapshot import check_saved
 
@@ -38,6 +38,14 @@ class TestOthers:
     def test_an_empty_path_is_not_the_working_directory(self):
         with pytest.raises(ValueError, match="checkpoint must be a path, got ''"):
             fit("")
+
+    @pytest.mark.parametrize("path", ["~no-such-user/run", "a\0b", "long" * 100, "loop"])
+    def test_what_no_file_can_be_called_is_refused(self, tmp_path, path):
+        (tmp_path / "loop").symlink_to("loop")
+        where = path if path[0] == "~" else str(tmp_path / path)
+        with pytest.raises((OSError, ValueError), match="must be a path that a file can have") as e:
+            path_of(where)
+        assert "\n" not in str(e.value)
 
     def test_what_comes_later_is_never_renamed_or_removed(self, tmp_path):
         interrupt(tmp_path, 10)

@@ -37,9 +37,9 @@ class Twin(nn.Module):
         return nn.Dense(2, name="out", kernel_init=normal)(hidden)
 
 
-def fit(folder, model=None, **options):
+def fit(folder, model=None, data=TRAIN, **options):
     return lo.fit(
-        model or Net(), TRAIN, valid=VALID, checkpoint=folder, **{**OPTIONS, **MEASURES, **options}
+        model or Net(), data, valid=VALID, checkpoint=folder, **{**OPTIONS, **MEASURES, **options}
     )
 
 
@@ -111,10 +111,25 @@ def test_a_finished_run_is_not_that_of_another_call(folder, name):
 
 
 @pytest.mark.parametrize(
-    "change", [{"model": Twin()}, {"loss": same_loss}, {"apply": plain}], ids=list
+    "change",
+    [
+        {"model": Twin()},
+        {"loss": same_loss},
+        {"apply": plain},
+        {"evaluations": [2]},
+        {"data": (TRAIN[0].astype(float).tolist(), TRAIN[1].astype(np.int64))},
+    ],
+    ids=list,
 )
-def test_the_same_functions_may_be_written_in_another_way(folder, change):
+def test_the_same_call_may_be_written_in_another_way(folder, change):
     assert fit(folder, **change).steps == 4
+
+
+def test_the_order_of_metrics_does_not_matter():
+    one, other = [
+        {"functions": {identity.METRIC + name: name for name in names}} for names in ("ab", "ba")
+    ]
+    assert identity.difference(one, other) is None
 
 
 class TestVersions:
