@@ -8,6 +8,8 @@ logits. They are recognised by the names of their arguments, and called as these
 """
 
 import inspect
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit, softmax
 
+from .._core.dtypes import dtype_of
 from . import losses
 from ._cached import cached
 
@@ -111,6 +114,46 @@ def named_metrics(metrics: Any, loss: Any) -> tuple[tuple[str, Callable[..., Any
     is_of_classes = loss in ("cross_entropy", *losses.OF_CLASSES, *losses.OF_DISTRIBUTIONS)
     accuracy = losses.class_accuracy if is_of_classes else losses.accuracy
     return tuple((name, accuracy if f is losses.accuracy else f) for name, f in found)
+
+
+ENOUGH = 2**24
+"""The entries of a prediction beyond which a metric of your own is not tried with logits."""
+
+
+def is_of_scikit_learn(function: Any) -> bool:
+    """Whether a function, or the function of a `functools.partial`, comes from scikit-learn."""
+    module = getattr(getattr(function, "func", function), "__module__", None)
+    return f"{module}".partition(".")[0] == "sklearn"
+
+
+def takes_logits(function: Any, prediction: Any, target: Any) -> bool:
+    """Whether a function of your own with the names of scikit-learn takes logits (n, classes).
+
+    It is called with random logits, of two numbers of examples: one that compares classes fails, as
+    (n, classes) and (n,) do not fit.
+    """
+    host = host_metric(function)
+    is_own = host is not None and host.takes == "classes" and not is_of_scikit_learn(function)
+    if not is_own or not hasattr(prediction, "shape") or not hasattr(target, "shape"):
+        return False
+    is_of_classes = prediction.ndim == target.ndim + 1 and prediction.shape[-1] > 1
+    if not is_of_classes or prediction.shape[1:-1] != target.shape[1:]:
+        return False
+    random, classes = np.random.default_rng(0), prediction.shape[-1]
+    if classes * math.prod(prediction.shape[1:]) > ENOUGH:
+        return False
+    for rows in (classes + 2, classes + 3):
+        logits = random.normal(size=(rows, *prediction.shape[1:])).astype(np.float32)
+        some = np.resize(np.arange(classes), logits.shape[:-1]).astype(dtype_of(target))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = np.asarray(function(some, logits))
+        except Exception:  # a function of the user may raise anything
+            return False
+        if found.dtype.kind not in "biuf" or (found.ndim and found.shape[0] != rows):
+            return False
+    return True
 
 
 def _name_of(metric: Any) -> Any:

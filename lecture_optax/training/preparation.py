@@ -37,7 +37,7 @@ from .compiled.program import Program, default_batch_size, slow_in_a_loop
 from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
 from .conversion.arrays import as_arrays
-from .loop.evaluation import evaluate_whole
+from .loop.evaluation import evaluate_whole, evaluation_sizes
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
 from .optimizer import lecture_default, with_average
@@ -116,7 +116,8 @@ def prepare(
     start = check_model(given, size)
     carry = program.init(seed)
     check_target_of = check_targets(given, carry.params, carry.model_state, size)
-    check_loss(given, carry.params, carry.model_state, size)
+    sizes = evaluation_sizes(problem.valid)
+    check_loss(given, carry.params, carry.model_state, size, sizes)
     check_complex_parameters(program.optimizer, carry.params, carry.opt_state)
     if arms is None:
         gradient = widen(carry.params) if accumulate > 1 else carry.params

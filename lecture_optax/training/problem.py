@@ -124,7 +124,8 @@ class Problem:
           validation set. A function of (prediction, target) that returns one number per example is
           averaged; any other is called once with all predictions, and returns a number or a dict of
           numbers. Functions of (y_true, y_pred) or (y_true, y_score), as those of sklearn.metrics,
-          receive NumPy arrays of classes or of probabilities; for regression, the predictions.
+          receive NumPy arrays of classes or of probabilities; for regression, the predictions. One
+          of your own that takes logits (n, classes) receives them.
         - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x
           are cast to it. The trained parameters, their gradients, the optimizer, the model state, y
           and the loss keep their own dtype.

@@ -13,12 +13,14 @@ from sklearn import metrics as sk
 import lecture_optax as lo
 from lecture_optax.training import Problem
 from lecture_optax.training.checks.metrics import with_metrics
+from lecture_optax.training.loop.evaluation import evaluate_all
 from lecture_optax.training.losses import binary_cross_entropy, cross_entropy, loss_named, mse
 from lecture_optax.training.metrics import (
     host_arguments,
     host_metric,
     in_order,
     named_metrics,
+    takes_logits,
     value_of,
 )
 
@@ -129,6 +131,40 @@ def test_those_with_one_number_per_example_are_means_and_the_others_are_not():
         "accuracy": (28,),
         "per_example": (28,),
     }
+
+
+def right(y_true, y_pred):
+    return jnp.argmax(y_pred, -1) == y_true
+
+
+def mean_of_logits(y_true, y_pred):
+    return np.mean(np.argmax(y_pred, -1) == y_true)
+
+
+def mean_of_classes(y_true, y_pred):
+    return jnp.mean(y_pred == y_true)
+
+
+def each_class(y_true, y_pred):
+    return y_pred == y_true
+
+
+def f1(y_true, y_pred):
+    return sk.f1_score(y_true, y_pred, average="macro")
+
+
+def test_your_own_of_y_true_and_y_pred_receive_logits_if_they_take_them_and_else_classes():
+    own = ["accuracy", right, mean_of_logits, mean_of_classes, each_class, f1]
+    found = decided(linen_problem(metrics=own))
+    assert [name for name, _ in found.metrics] == [f.__name__ for f in own[2:]]
+    values = evaluate_all(found, PARAMS, {}, VALID)
+    names = ["accuracy", "right", "mean_of_logits", "mean_of_classes", "each_class"]
+    assert len({round(values[name], 6) for name in names}) == 1
+    prediction = np.asarray(found.functions.predict(PARAMS, {}, VALID[0]))
+    assert values["f1"] == pytest.approx(f1(VALID[1], prediction.argmax(-1)))
+    one, labels = jax.ShapeDtypeStruct((4,), np.float32), np.zeros(4, np.int32)
+    assert takes_logits(right, jax.ShapeDtypeStruct((4, 2), np.float32), labels)
+    assert not takes_logits(right, one, labels) and not takes_logits(sk.f1_score, one, labels)
 
 
 def test_of_plain_functions_too():

@@ -231,7 +231,8 @@ def refuse_what_cannot_be_called(adapter: ModelAdapter, model: Any, name: str, a
             f"pass apply={adapter.way_out}."
         )
     is_alone = adapter.name == "equinox" and not isinstance(model, tuple)
-    if is_alone and "state" in call_parameters(module):
+    state = call_parameters(module).get("state")  # that of eqx.nn.Sequential has a default
+    if is_alone and state is not None and state.default is state.empty:
         raise TypeError(
             f"{name} must be the pair (module, state) of eqx.nn.make_with_state, as {kind} takes a "
             "state, got the module alone. After a run, the pair is "

@@ -64,7 +64,7 @@ def _convolves_examples(jaxpr: Any, rows: int) -> bool:
 def check_ids(
     program: ClosedJaxpr, inputs: Sequence[Any], arrays: Mapping[str, Any], rows: int
 ) -> None:
-    """Refuse ids beyond the table in which the model looks them up.
+    """Refuse ids beyond the table in which the model looks them up, also as a column of floats.
 
     The program is computed as far as it depends on nothing but the ids, for the examples with the
     largest and the smallest one, until they index a table.
@@ -75,11 +75,11 @@ def check_ids(
     - `arrays`: the arrays of x, by the names that the user has for them.
     """
     for variable, (name, array) in zip(inputs, arrays.items(), strict=True):
-        ids = on_host(array) if jnp.issubdtype(dtype_of(array), jnp.integer) else None
+        ids = on_host(array) if _may_be_ids(program, array) else None
         if ids is None or not ids.size:
             continue
         with jax.debug_nans(False), jax.transfer_guard("allow"):
-            found = _outside(program.jaxpr, {variable: ids[_rows_of_ends(ids, rows)]})
+            found = outside(program.jaxpr, {variable: ids[_rows_of_ends(ids, rows)]})
         if found is not None:
             index, size = found
             rows_of = np.flatnonzero((ids == index).reshape(len(ids), -1).any(1))
@@ -89,6 +89,18 @@ def check_ids(
                 f"of {size}, got {index}{where}. Make the table larger (num_embeddings), or "
                 "replace such ids by one that means unknown."
             )
+
+
+def _may_be_ids(program: ClosedJaxpr, array: Any) -> bool:
+    """Whether an array has whole numbers, or real ones that the program may cast to such."""
+    if not jnp.issubdtype(dtype_of(array), jnp.floating):
+        return jnp.issubdtype(dtype_of(array), jnp.integer)
+    casts = (x for x in equations(program.jaxpr) if x.primitive.name == "convert_element_type")
+    return any(
+        jnp.issubdtype(x.params["new_dtype"], jnp.integer)
+        and jnp.issubdtype(x.invars[0].aval.dtype, jnp.floating)
+        for x in casts
+    )
 
 
 def _rows_of_ends(ids: np.ndarray, rows: int) -> np.ndarray:
@@ -101,7 +113,7 @@ def _rows_of_ends(ids: np.ndarray, rows: int) -> np.ndarray:
     return np.resize(ends, rows)
 
 
-def _outside(jaxpr: Any, known: dict[Any, Any]) -> tuple[int, int] | None:
+def outside(jaxpr: Any, known: dict[Any, Any]) -> tuple[int, int] | None:
     """Return the first known index outside of a table, and the size of that table, or None.
 
     `known` gains the values of all variables that follow from it.
@@ -116,18 +128,24 @@ def _outside(jaxpr: Any, known: dict[Any, Any]) -> tuple[int, int] | None:
         if inner is not None:
             own = dict(zip(inner.jaxpr.constvars, inner.consts, strict=True))
             own |= {v: x for v, x in zip(inner.jaxpr.invars, given, strict=True) if x is not None}
-            found = _outside(inner.jaxpr, own)
+            found = outside(inner.jaxpr, own)
             if found is not None:
                 return found
             found = [x.val if isinstance(x, Literal) else own.get(x) for x in inner.jaxpr.outvars]
             known.update(
                 {v: x for v, x in zip(equation.outvars, found, strict=True) if x is not None}
             )
-        elif given and all(x is not None for x in given) and not equation.effects:
+        elif _is_known(equation, given):
             found = equation.primitive.bind(*map(jnp.asarray, given), **equation.params)
             found = found if equation.primitive.multiple_results else [found]
             known.update(zip(equation.outvars, found, strict=True))
     return None
+
+
+def _is_known(equation: Any, given: Sequence[Any]) -> bool:
+    """Whether an equation can be computed: `iota`, as `jnp.arange`, needs no values."""
+    is_alone = equation.primitive.name == "iota"
+    return (bool(given) or is_alone) and not equation.effects and all(x is not None for x in given)
 
 
 def _called(equation: Any) -> ClosedJaxpr | None:

@@ -1,6 +1,6 @@
 """Checks of the loss: real numbers with a gradient, and one example at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -17,11 +17,15 @@ _ENOUGH = 2**26
 """The entries of a prediction beyond which a loss is not probed: it would take seconds."""
 
 
-def check_loss(problem: Problem, params: Any, model_state: Any, rows: int) -> None:
+def check_loss(
+    problem: Problem, params: Any, model_state: Any, rows: int, sizes: Iterable[int] = ()
+) -> None:
     """Refuse a loss that is not a real number per example, or has no gradient.
 
     Everything is traced for a batch of `rows` examples; only a loss of your own, of (prediction,
-    target), is computed for two or three examples, to refuse one that mixes them.
+    target), is computed for a few examples, to refuse one that mixes them.
+
+    `sizes`: the numbers of examples that an evaluation takes.
     """
     functions, loss = problem.functions, problem.per_example
     batch = jax.tree.map(lambda a: _like(a, rows), problem.train)
@@ -39,8 +43,20 @@ def check_loss(problem: Problem, params: Any, model_state: Any, rows: int) -> No
             "is taken."
         )
     _refuse_what_has_no_gradient(found)
-    if loss not in losses.LOSSES.values() and mixes_examples(loss, prediction, problem.train[1]):
-        raise ValueError(_mixes(found, prediction, y))
+    if loss in losses.LOSSES.values():
+        return
+    match _probed(loss, prediction, problem.train[1]):
+        case "mixes":
+            raise ValueError(_mixes(found, prediction, y))
+        case "place":
+            raise ValueError(
+                "loss must not depend on the place of an example in the batch, as batches are in "
+                "random order: one number per example of the data belongs to sample_weight, or to "
+                "y, as a tree {'target': y, 'weight': w}."
+            )
+    for n in sizes:
+        few = jax.tree.map(lambda p, n=n: _like(p, n) if p.ndim else p, prediction)
+        _losses_of(loss, few, jax.tree.map(lambda a, n=n: _like(a, n), y))
 
 
 def _losses_of(loss: Callable[..., Any], prediction: Any, y: Any) -> Any:
@@ -83,36 +99,64 @@ def mixes_examples(function: Callable[..., Any], prediction: Any, targets: Any) 
 
     A few examples of `targets` meet random predictions, like logits and like probabilities. Then
     the prediction and the target of the first change: only its own entries may follow. A function
-    that returns one number, or takes no batch of this size, is taken to mix none.
+    that returns one number is taken to mix none.
 
     **Arguments**
 
     - `prediction`: the shapes and dtypes of a batch of predictions; its values are not used.
     - `targets`: all targets, of which different ones are taken.
     """
-    sizes = [int(np.prod(p.shape[1:])) for p in jax.tree.leaves(prediction)]
-    rows = _different_rows(targets)
-    if rows is None or max(sizes, default=_ENOUGH) >= _ENOUGH:
-        return False
-    random = np.random.default_rng(0)
+    return _probed(function, prediction, targets) == "mixes"
+
+
+def _probed(function: Callable[..., Any], prediction: Any, targets: Any) -> str | None:
+    """Return "mixes" for a function that mixes examples, and "place" for one that takes batches of
+    one size, and other values if their examples change places.
+    """
+    leaves = [p for p in jax.tree.leaves(prediction) if p.ndim]
+    size = sum(int(np.prod(p.shape[1:])) for p in leaves)
+    rows = leaves[0].shape[0] if leaves else 0
+    different = _different_rows(targets)
+    if different is None or not leaves:
+        return None
     call = jax.jit(lambda p, y: function(widen(p), y))
     with jax.debug_nans(False), jax.transfer_guard("allow"):
-        for draw, other in zip((_like_logits, _like_probabilities) * 2, rows[_FEW:], strict=False):
-            pairs = jax.tree.map(lambda p, f=draw: _with_a_changed_row(f, random, p), prediction)
-            given = [jax.tree.map(lambda _, pair, i=i: pair[i], prediction, pairs) for i in (0, 1)]
-            first = [rows[:_FEW], np.array([other, *rows[1:_FEW]])]
+        for few in (_FEW, rows):
+            if few < 2 or few * size >= _FEW * _ENOUGH:
+                continue
             try:
-                before, after = (
-                    np.asarray(call(p, take_rows(targets, np.asarray(at))))
-                    for p, at in zip(given, first, strict=True)
-                )
+                return _verdict(call, prediction, targets, different, few)
             except (TypeError, ValueError):  # of a function of batches of one size, say
-                return False
-            if before.shape[:1] != (_FEW,) or before.shape != after.shape:
-                return False
-            if not _are_equal(before[1:], after[1:]):
-                return True
-    return False
+                continue
+    return None
+
+
+def _verdict(
+    call: Callable[..., Any], prediction: Any, targets: Any, different: np.ndarray, few: int
+) -> str | None:
+    """Return what `_probed` does, of a batch of so many examples.
+
+    **Raises** what the function does.
+    """
+    random = np.random.default_rng(0)
+    first, others = different[:_FEW], different[_FEW:]
+    usual = np.resize(first, few)
+    for draw, other in zip((_like_logits, _like_probabilities) * 2, others, strict=False):
+        pairs = jax.tree.map(lambda p, f=draw: _with_a_changed_row(f, random, p, few), prediction)
+        one, changed = (jax.tree.map(lambda _, x, i=i: x[i], prediction, pairs) for i in (0, 1))
+        before = np.asarray(call(one, take_rows(targets, usual)))
+        after = np.asarray(call(changed, take_rows(targets, np.array([other, *usual[1:]]))))
+        if before.shape[:1] != (few,) or before.shape != after.shape:
+            return None
+        if not _are_equal(before[1:], after[1:]):
+            return "mixes"
+        if few == _FEW:
+            continue
+        turned = jax.tree.map(lambda p: np.roll(p, 1, 0) if p.ndim else p, one)
+        elsewhere = np.asarray(call(turned, take_rows(targets, np.roll(usual, 1))))
+        if not _are_equal(np.roll(before, 1, 0), elsewhere):
+            return "place"
+    return None
 
 
 _FEW = 4
@@ -138,8 +182,8 @@ def _different_rows(targets: Any) -> np.ndarray | None:
     return np.concatenate([few, others[[0, -1, len(others) // 2]]])
 
 
-def _with_a_changed_row(draw: Callable[..., Any], random: Any, p: Any) -> tuple[Any, Any]:
-    one = draw(random, (_FEW, *p.shape[1:]) if p.ndim else ())
+def _with_a_changed_row(draw: Callable[..., Any], random: Any, p: Any, few: int) -> tuple[Any, Any]:
+    one = draw(random, (few, *p.shape[1:]) if p.ndim else ())
     other = np.concatenate([draw(random, one.shape)[:1], one[1:]]) if p.ndim else one
     return one.astype(np.dtype(p.dtype)), other.astype(np.dtype(p.dtype))
 

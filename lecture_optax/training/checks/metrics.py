@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from ..._core.dtypes import dtype_of, widen
-from ..metrics import host_metric, in_order, names_of
+from ..metrics import host_metric, in_order, names_of, takes_logits
 from ..problem import Problem
 from .loss import mixes_examples
 
@@ -28,6 +28,7 @@ def with_metrics(problem: Problem, params: Any, model_state: Any) -> Problem:
     """
     each, whole = [], []
     for name, function in problem.metrics:
+        function = _of_logits(problem, params, model_state, function)
         is_mean = _is_mean_over_examples(problem, params, model_state, name, function)
         (each if is_mean else whole).append((name, function))
     if each:
@@ -35,6 +36,17 @@ def with_metrics(problem: Problem, params: Any, model_state: Any) -> Problem:
         functions = problem.functions._replace(examples=problem.examples_with(own))
         problem = replace(problem, functions=functions)
     return replace(problem, metrics=tuple(whole))
+
+
+def _of_logits(problem: Problem, params: Any, model_state: Any, function: Any) -> Any:
+    """Return a function of (y_true, y_pred) that takes logits as one of (prediction, target)."""
+    if problem.per_example is None or host_metric(function) is None:
+        return function
+    x, y = problem.train
+    assert problem.functions.predict is not None  # a model has one
+    few = _some(x, _SIZES[-1])
+    prediction = jax.eval_shape(problem.functions.predict, params, model_state, few)
+    return in_order(function) if takes_logits(function, prediction, y) else function
 
 
 def _is_mean_over_examples(

@@ -203,9 +203,16 @@ def climb_message(optimizer: Any, params: Any, state: Any) -> str | None:
         "the optimizer goes uphill: its first step increases the loss. Is the learning rate "
         "missing, and the minus sign with it (chain lo.scale_by_learning_rate(1e-3) behind "
         "optax.scale_by_adam()), or negative? Are there two of them in one chain (two minus "
-        "signs), or is optax.scale(rate) meant to be optax.scale_by_learning_rate(rate)? To climb "
-        "on purpose, negate the loss."
+        "signs), or is optax.scale(rate) meant to be optax.scale_by_learning_rate(rate)? "
+        f"{MASKED if states_in(state, optax.MaskedState) else ''}To climb on purpose, negate the "
+        "loss."
     )
+
+
+MASKED = (
+    "optax.masked passes the gradients of all other parameters on as they are: to freeze those, "
+    "take optax.multi_transform with optax.set_to_zero(). "
+)
 
 
 def _is_foreign(part: Any) -> bool:

@@ -6,12 +6,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import ShapeDtypeStruct
 
-from ..._core.dtypes import dtype_of
+from ..._core.dtypes import dtype_of, widen
 from .. import losses
+from .._trees import by_path
 from ..conversion.arrays import if_cast_nan
 from ..problem import Problem
 from .data import on_host
+from .inputs import outside
+
+ENOUGH = 2**24
+"""The entries of a prediction beyond which a loss is not computed to see how it reads a class."""
 
 
 def check_one_target(problem: Problem) -> None:
@@ -43,16 +49,21 @@ def check_targets(
         return jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a))
 
     x, y = jax.tree.map(some, tuple(problem.train))
+    is_own, passed = loss not in losses.LOSSES.values(), set()
     prediction = jax.eval_shape(problem.functions.predict, params, model_state, x)
     for name, data in (("y", problem.train), ("valid's y", problem.valid)):
         if data is not None and _is_one_array(prediction) and _is_one_array(data[1]):
             _check(name, loss, prediction, data[1])
+        if data is not None and is_own:
+            _refuse_misread_classes(name, loss, prediction, data[1], passed)
     if problem.valid is not None:
         jax.eval_shape(problem.functions.examples, params, model_state, (x, y))  # the metrics
 
     def check_batch(batch):
         if isinstance(batch[1], np.ndarray) and _is_one_array(prediction):
             _check("y", loss, prediction, batch[1])
+        if is_own and all(isinstance(y, np.ndarray) for y in jax.tree.leaves(batch[1])):
+            _refuse_misread_classes("y", loss, prediction, batch[1], passed)
 
     return check_batch
 
@@ -114,6 +125,78 @@ def _check_classes(name: str, y: Any, prediction: Any) -> None:
         "Subtract 1 if the classes start at 1, or widen the last layer if there are more. Remove "
         "examples without a class, or give them weight 0 and class 0.",
     )
+
+
+def _refuse_misread_classes(
+    name: str, loss: Any, prediction: Any, y: Any, passed: set[tuple[str, int, int]]
+) -> None:
+    """Refuse classes that a loss of your own takes for others, or of which its value is NaN.
+
+    Class -1 is the last one where logits are indexed by it, and one beyond the last is clipped. A
+    loss that leaves such examples out does not follow their logits, and passes.
+
+    `passed`: what passed before, and is not computed again; it grows.
+    """
+    logits = {(p.shape[1:-1], p.shape[-1]) for p in jax.tree.leaves(prediction) if p.ndim > 1}
+    for path, labels in by_path(y, name).items():
+        if not isinstance(labels, np.ndarray | jax.Array) or labels.dtype.kind not in "iu":
+            continue
+        sizes = sorted(n for shape, n in logits if shape == labels.shape[1:] and n > 1)
+        values = on_host(labels) if sizes and labels.size else None
+        for classes in sizes if values is not None else ():
+            for value in {int(values.min()), int(values.max())} - {*range(classes)}:
+                if (path, classes, value) in passed:
+                    continue
+                if found := _is_misread(loss, prediction, y, labels, value, classes):
+                    row = int(np.argwhere(values == value)[0, 0])
+                    raise ValueError(
+                        f"{path} must be classes from 0 to {classes - 1}, as the model has "
+                        f"{classes} logits, got {value} in row {row}, of which the loss is {found}."
+                        " Leave such examples out in the loss, by jnp.where(y >= 0, loss, 0), or "
+                        "give them another class."
+                    )
+                passed.add((path, classes, value))
+
+
+def _is_misread(
+    loss: Any, prediction: Any, y: Any, labels: Any, value: int, classes: int
+) -> str | None:
+    """Return what a loss makes of a class that does not exist, in words, or None."""
+    few = jax.tree.map(lambda p: ShapeDtypeStruct((2, *p.shape[1:])[: p.ndim], p.dtype), prediction)
+    if sum(p.size for p in jax.tree.leaves(few)) > ENOUGH:
+        return None
+    row = int(np.argwhere(np.asarray(labels) == value)[0, 0])
+    batch = jax.tree.map(lambda a: np.repeat(np.asarray(a[row : row + 1]), 2, 0), y)
+    at = next(i for i, a in enumerate(jax.tree.leaves(y)) if a is labels)
+    random = np.random.default_rng(0)
+    p = jax.tree.map(lambda p: np.asarray(random.uniform(0.1, 0.9, p.shape), p.dtype), few)
+    call = jax.jit(lambda p, y: loss(widen(p), y))
+
+    def found(instead):
+        leaves = jax.tree.leaves(batch)
+        leaves[at] = np.where(leaves[at] == value, instead, leaves[at]).astype(leaves[at].dtype)
+        return np.asarray(call(p, jax.tree.unflatten(jax.tree.structure(y), leaves)))
+
+    is_negative = -classes <= value < 0
+    other = value + classes if is_negative else int(np.clip(value, 0, classes - 1))
+    with jax.debug_nans(False), jax.transfer_guard("allow"):
+        try:
+            own, same, different = map(found, (value, other, (other + 1) % classes))
+            if np.isnan(own).any() and not np.isnan(same).any():
+                return "NaN"
+        except Exception:  # `check_loss` says what is wrong with it
+            return None
+        is_same = np.allclose(own, same, rtol=1e-6) and not np.allclose(own, different, rtol=1e-6)
+        if is_same and (is_negative or _indexes_beyond(loss, few, batch)):
+            return f"that of class {other}"
+    return None
+
+
+def _indexes_beyond(loss: Any, prediction: Any, y: Any) -> bool:
+    program = jax.make_jaxpr(lambda p, y: loss(widen(p), y))(prediction, y)
+    leaves = jax.tree.leaves(y)
+    known = dict(zip(program.jaxpr.invars[-len(leaves) :], leaves, strict=True))
+    return outside(program.jaxpr, known) is not None
 
 
 def _check_distributions(name: str, y: Any) -> None:

@@ -13,12 +13,12 @@ from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
 from ..._average import averaged, averages_in
 from ..._core.current import states_in
-from ..._core.dtypes import as_array, cast_like, widen
+from ..._core.dtypes import as_array, cast_like, dtype_of, widen
 from ..._energy import energy
 from .._cached import cached
 from .._trees import checksum, n_rows
 from ..compiled.step import Carry
-from ..metrics import host_arguments, host_metric, in_order, value_of
+from ..metrics import host_arguments, host_metric, in_order, is_of_scikit_learn, value_of
 from ..problem import Problem
 
 BATCH_ROWS = 1024
@@ -73,6 +73,12 @@ def evaluations_in_words(steps: Sequence[int]) -> str:
     return f"{reprlib.repr([*steps])} #{checksum(np.asarray(steps, np.int64)):08x}"
 
 
+def evaluation_sizes(data: Any) -> list[int]:
+    """Return the different numbers of examples of the batches of an evaluation."""
+    rows = 0 if data is None else n_rows(data)
+    return sorted({min(BATCH_ROWS, rows - first) for first in range(0, rows, BATCH_ROWS)})
+
+
 def evaluate(
     examples: Callable[..., Any],
     params: Any,
@@ -123,7 +129,8 @@ def evaluate_whole(
             found |= value_of(name, in_order(function), lambda given=given: given, rows)
         else:
             own = partial(host_arguments, problem.per_example, host.takes, prediction, target)
-            found |= value_of(name, host.function, own, -1)
+            entries = -1 if is_of_scikit_learn(function) else rows  # one a class, not an example
+            found |= value_of(name, host.function, own, entries)
     return found
 
 
@@ -232,4 +239,6 @@ def _parts(examples: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:
 def _sum_and_weight(values: jax.Array, rows: int) -> tuple[Any, Any]:
     if jnp.ndim(values) == 0:  # a mean over the examples
         return values * rows, rows
+    if dtype_of(values) == jnp.bool_:
+        values = as_array(values, jnp.float32)
     return energy(lambda params, batch: values)(None, None, return_parts=True)

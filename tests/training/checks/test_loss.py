@@ -14,6 +14,7 @@ import lecture_optax as lo
 from lecture_optax.training import Problem
 from lecture_optax.training.checks.likely_mistakes import square_message
 from lecture_optax.training.checks.loss import mixes_examples
+from lecture_optax.training.checks.targets import _refuse_misread_classes
 
 from ..models import ADAM, X, Y
 
@@ -82,6 +83,80 @@ def test_a_loss_that_mixes_examples_is_refused_with_both_shapes_and_the_way_out(
     says = message(lambda p, t: (p - t) ** 2)
     assert "predictions of shape (64, 1) and targets of shape (64,)" in says
     assert "y[:, None]" in says and "Problem.from_functions" in says
+
+
+WEIGHTS = np.linspace(0.1, 1, 64).astype(np.float32)
+
+
+def test_weights_of_the_data_in_a_loss_are_refused_as_batches_are_in_random_order():
+    def weighed(p, t):
+        return WEIGHTS[:, None] * (p - t[:, None]) ** 2
+
+    def of_one_size(p, t):
+        return (p.reshape(64, 1) - t.reshape(64, 1)) ** 2
+
+    assert "must not depend on the place of an example" in message(weighed)
+    result = lo.fit(nn.Dense(1), (X, LABELS), loss=of_one_size, tx=ADAM, steps=1)
+    assert np.isfinite(result.history["loss"]).all()
+    valid = X[:28] + 1, LABELS[:28]
+    with pytest.raises(TypeError, match=r"loss fails for predictions of shape \(28, 1\)"):
+        lo.fit(nn.Dense(1), (X, LABELS), loss=of_one_size, valid=valid, tx=ADAM, steps=1)
+
+
+def indexed(p, t):
+    return -jax.nn.log_softmax(p)[jnp.arange(len(t)), t]
+
+
+def named(p, t):
+    return CLASSES(p, t)
+
+
+def summed(p, t):
+    return named(p, t).sum(-1)
+
+
+MISREAD = {
+    "-1 by optax": (named, TWO, -1, "that of class 1"),
+    "-1 by an index": (indexed, TWO, -1, "that of class 1"),
+    "2 by optax": (named, TWO, 2, "NaN"),
+    "2 by an index": (indexed, TWO, 2, "that of class 1"),
+    "-100 by an index": (indexed, TWO, -100, "that of class 0"),
+    "tokens": (summed, TOKENS, -1, "that of class 4"),
+    "one head": (lambda p, t: named(p["a"], t), {"a": TWO, "b": TWO}, -1, "that of class 1"),
+}
+LEFT_OUT = {
+    "where": (lambda p, t: jnp.where(t >= 0, named(p, t), 0), TWO, -100),
+    "a product": (lambda p, t: named(p, jnp.maximum(t, 0)) * (t >= 0), TWO, -1),
+    "tokens": (lambda p, t: (named(p, t) * (t >= 0)).sum(-1), TOKENS, -1),
+    "thresholds": (lambda p, t: (p * (t[:, None] > jnp.arange(2))).sum(-1), TWO, 2),
+    "no classes": (lambda p, t: jnp.square(p - t[:, None]).sum(-1), TWO, -1),
+    "not used": (lambda p, t: p.sum(-1), TWO, -1),
+}
+
+
+def misread(loss, prediction, value):
+    tokens = prediction is TOKENS
+    y = np.where(np.arange(100) == 7, value, Y)
+    y = np.stack([y, Y, Y], 1) if tokens else y
+    return _refuse_misread_classes("y", loss, prediction, y.astype(np.int32), set())
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_classes_that_a_loss_of_your_own_misreads_are_refused(name):
+    *given, says = MISREAD[name]
+    with pytest.raises(ValueError, match=rf"y must be classes from 0 .* in row 7, .* {says}\."):
+        misread(*given)
+
+
+def test_those_of_later_batches_are_too():
+    batches = [(X[:16], Y[:16] - later) for later in (0, 0, 1)]
+    with pytest.raises(ValueError, match=r"the batch of step 3: y must be classes from 0 to 1"):
+        lo.fit(nn.Dense(2), batches, loss=named, tx=ADAM, steps=3)
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_those_that_it_leaves_out_are_not(name):
+    misread(*LEFT_OUT[name])
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,12 @@ def only(name):
     return {layer: layer == name for layer in LABELS}
 
 
+def test_a_mask_that_passes_gradients_on_is_named():
+    says = climbs(optax.masked(optax.adam(0.1), only("hidden")))
+    assert "optax.masked passes the gradients of all other parameters on" in says
+    assert "optax.masked" not in climbs(optax.adam(-0.1))
+
+
 DOWNHILL = {
     "sgd": optax.sgd(0.1, momentum=0.9),
     "a schedule": optax.adam(lambda k: 0.1),

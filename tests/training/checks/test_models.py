@@ -206,6 +206,17 @@ class Convolved(nn.Module):
         return nn.Dense(2)(nn.Conv(2, (3, 3))(x).reshape(len(x), -1))
 
 
+class EmbeddedColumn(nn.Module):
+    """One column of x is a category, among numbers."""
+
+    size: int
+
+    @nn.compact
+    def __call__(self, x):
+        table = nn.Embed(self.size, 4)(x[:, 2].astype(jnp.int32))
+        return nn.Dense(2)(jnp.concatenate([table, x[:, :2]], -1))
+
+
 class EquinoxEmbedded(eqx.Module):
     table: eqx.nn.Embedding
 
@@ -231,6 +242,7 @@ class WithoutCall(nn.Module):
         ("linen", Field(train=True), TRAIN[0], r"model fails in evaluation.*keyword train"),
         ("linen", Convolved(), IMAGES, r"x must have a channel axis .* \(72, 8, 8\).*None\]"),
         ("linen", Embedded(8), IDS, r"x must be ids from 0 to 7, .* got 8 in row 2 \(24 such"),
+        ("linen", EmbeddedColumn(8), 1.0 * IDS, r"x must be ids from 0 to 7, .* got 8 in row"),
         ("equinox", EquinoxEmbedded(), IDS, r"x must be ids from 0 to 7"),
         ("equinox", (EquinoxEmbedded(),), IDS, r"model must be an Equinox module, or the pair"),
         ("nnx", None, TRAIN[0], r"model must be a Flax nnx model, got None"),
@@ -244,8 +256,16 @@ def test_a_model_that_does_not_fit_its_data_is_refused(kind, model, x, says):
 
 def test_tables_and_channels_that_suffice_are_not_refused():
     assert messages("linen", Embedded(9), IDS) == []
+    assert messages("linen", EmbeddedColumn(9), 1.0 * IDS) == []
     assert messages("linen", Convolved(), IMAGES[..., None]) == []
     assert "x must be ids" in refusal("linen", Embedded(9), IDS, valid=(IDS[:9] + 1, TRAIN[1][:9]))
+
+
+def test_a_sequence_of_equinox_needs_no_state():
+    keys = jax.random.split(jax.random.key(0))
+    layers = [eqx.nn.Linear(4, 8, key=keys[0]), eqx.nn.Dropout(0.5)]
+    model = eqx.nn.Sequential([*layers, eqx.nn.Linear(8, 2, key=keys[1])])
+    assert messages("equinox", model) == []
 
 
 def test_parameters_of_another_shape_are_refused_in_words():
