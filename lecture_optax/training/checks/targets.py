@@ -143,7 +143,9 @@ def _refuse_misread_classes(
             continue
         sizes = sorted(n for shape, n in logits if shape == labels.shape[1:] and n > 1)
         values = on_host(labels) if sizes and labels.size else None
-        for classes in sizes if values is not None else ():
+        if values is None:
+            continue
+        for classes in sizes:
             for value in {int(values.min()), int(values.max())} - {*range(classes)}:
                 if (path, classes, value) in passed:
                     continue
