@@ -123,6 +123,6 @@ def _over(name: str, given: ArrayLike, losses: jax.Array) -> jax.Array:
     if array.shape != losses.shape[: array.ndim] or array.ndim == 0:
         raise ValueError(
             f"{name} must have the shape of the losses, {losses.shape}, or of their leading axes, "
-            f"got {array.shape}."
+            f"got {array.shape}.{' For lo.fit they are sample_weight.' * (name == 'weights')}"
         )
     return array.reshape(array.shape + (1,) * (losses.ndim - array.ndim))

@@ -57,7 +57,7 @@ def precondition(
     """
     velocity = optax.with_extra_args_support(velocity)
     by = optax.with_extra_args_support(by)
-    product = apply if apply is not None else leafwise_product
+    multiply = apply if apply is not None else leafwise_product
 
     def init_fn(params):
         return PreconditionState(velocity.init(params), by.init(params))
@@ -65,7 +65,10 @@ def precondition(
     def update_fn(updates, state, params=None, **extra_args):
         v, velocity_state = velocity.update(updates, state.velocity, params, **extra_args)
         d, by_state = by.update(updates, state.by, params, **extra_args)
-        return product(d, v), PreconditionState(velocity_state, by_state)
+        product = multiply(d, v)
+        if jax.tree.structure(product) != jax.tree.structure(v):
+            raise TypeError(f"apply must return D v, a tree like v, got {product!r} for {v!r}.")
+        return product, PreconditionState(velocity_state, by_state)
 
     return block(init_fn, update_fn)
 

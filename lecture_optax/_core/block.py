@@ -148,7 +148,7 @@ def _refuse_other_trees(
     init_fn: Callable, updates: Any, state: Any, params: Any, because: Exception
 ) -> None:
     """Refuse what an equation has failed on: the gradient, the parameters or the state."""
-    if strange := [x for x in jax.tree.leaves(state) if not _is_number(x)]:
+    if strange := [x for _, x in _leaves_of(state) if not _is_number(x)]:
         raise OtherTreeError(
             "state must be a tree of arrays, as init_fn returns it, got "
             f"{reprlib.repr(strange[0])}."
@@ -216,6 +216,5 @@ def _leaves_of(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[
         return jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)
     except ValueError as error:  # dictionary keys that cannot be sorted
         raise LeafError(
-            f"params and updates must be trees of arrays, got {reprlib.repr(tree)}, of which JAX "
-            f"says: {error}"
+            f"params, updates and state must be trees of arrays, got {reprlib.repr(tree)}: {error}"
         ) from error

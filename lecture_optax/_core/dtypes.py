@@ -90,7 +90,7 @@ def as_array(x: Any, dtype: Any) -> jax.Array:
 
 def dtype_of(x: Any) -> Any:
     """Return JAX's dtype: a NumPy float64 or a Python number is float32 unless x64 is on."""
-    if isinstance(x, type | np.dtype):
+    if isinstance(x, type | np.dtype | str):
         raise TypeError(f"a leaf must be an array, got {x!r}.")
     numpy_or_number = isinstance(x, np.ndarray | np.generic) or not hasattr(x, "dtype")
     return jnp.result_type(x) if numpy_or_number else x.dtype

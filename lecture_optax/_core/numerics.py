@@ -80,11 +80,19 @@ def decayed_tree(decay: ArrayLike, tree: Any) -> Any:
 def at_step(count: ArrayLike, **hyperparameter: Any) -> Any:
     """Return the value of a hyperparameter, which may be a schedule, at a step."""
     ((name, value),) = hyperparameter.items()
-    return one_number(name, value, value(count)) if callable(value) else value
+    return called(name, value, count) if callable(value) else value
 
 
-def one_number(name: str, schedule: Any, value: Any) -> Any:
-    """Return what a schedule returned, and refuse what is no number."""
+def called(name: str, schedule: Any, count: ArrayLike, **arguments: Any) -> Any:
+    """Return the number that a schedule returns, and refuse another value or an error."""
+    try:
+        value = schedule(count, **arguments)
+    except Refusal:
+        raise
+    except Exception as error:
+        if not isinstance(count, jax.Array | np.ndarray | np.generic | int):
+            raise
+        raise ScheduleError(name, schedule, error) from error
     known = np.ndarray, np.generic, int, float
     if isinstance(value, bool) or not isinstance(value, (jax.Array, *known)) or np.ndim(value):
         raise ScheduleError(name, schedule, value)

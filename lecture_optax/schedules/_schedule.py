@@ -16,7 +16,7 @@ from .._core import validate
 from .._core.describe import as_python, call_as_python
 from .._core.dtypes import default_float
 from .._core.keywords import SCHEDULE_SYNONYMS, bind, check_kinds
-from .._core.numerics import one_number, without_overflow
+from .._core.numerics import called, without_overflow
 
 _P = ParamSpec("_P")
 
@@ -61,6 +61,7 @@ class Schedule:
     def __post_init__(self) -> None:
         validate.function(formula=self.formula, ends=self.ends)
         validate.mapping(arguments=self.arguments)
+        validate.text(**{f"the key {key!r} of arguments": key for key in self.arguments})
 
     def __call__(self, count: ArrayLike) -> jax.Array:
         """Return τ(count) in the shape of `count`. A count below 0 is taken for 0."""
@@ -136,9 +137,10 @@ def _evaluate(schedule: Schedule, count: jax.Array) -> jax.Array:
     schedule = jax.lax.optimization_barrier(schedule)
 
     def at(k):
-        value = schedule.formula(k, **schedule.arguments)
         if schedule.factory is None:
-            one_number("schedule", schedule.formula, value)
+            value = called("schedule", schedule.formula, k, **schedule.arguments)
+        else:
+            value = schedule.formula(k, **schedule.arguments)
         return jnp.asarray(value, default_float())
 
     for _ in count.shape:

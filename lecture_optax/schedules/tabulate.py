@@ -53,8 +53,9 @@ def tabulate(schedule: Callable, steps: Sequence[int] | ArrayLike) -> Table:
     ```
     """
     rate = as_schedule("schedule", schedule)
-    if isinstance(steps, Sequence | np.ndarray | jax.Array) and np.ndim(steps):
-        counts = np.asarray(steps)
+    several = isinstance(steps, Sequence) and not isinstance(steps, str | bytes)
+    if several or (isinstance(steps, np.ndarray | jax.Array) and steps.ndim):
+        counts = np.asarray(steps, object) if several else np.asarray(steps)
         validate.steps(least=0, **{f"steps[{i}]": k for i, k in enumerate(counts)})
         counts = counts.astype(int)
     else:

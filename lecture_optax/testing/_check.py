@@ -80,7 +80,8 @@ def check(
         )
     validate.function(make=make)
     check_kinds(bind("check", inspect.signature(Subject), (make,), options))
-    if isinstance(laws, str) or not isinstance(laws, Iterable | None):
+    is_scalar = getattr(laws, "shape", None) == ()
+    if isinstance(laws, str) or is_scalar or not isinstance(laws, Iterable | None):
         raise TypeError(
             f"laws must be a list of names, got {laws!r}: a name is {next(iter(LAWS))!r}."
         )
@@ -90,10 +91,21 @@ def check(
     for option, names in (("exceptions", subject.exceptions), ("laws", laws or ())):
         for name in names:
             validate.one_of(*LAWS, **{option: name})
+    _refuse_what_is_no_factory(subject)
     broken = [found for name in laws or LAWS if (found := _broken(LAWS[name], subject))]
     if broken:
         number = "1 law" if len(broken) == 1 else f"{len(broken)} laws"
         raise AssertionError("\n\n".join((f"{subject} breaks {number}:", *broken)))
+
+
+def _refuse_what_is_no_factory(subject: Subject) -> None:
+    try:
+        subject.build()
+    except Exception as error:
+        raise TypeError(
+            f"make must be a factory that takes arguments and hyperparameters, got {subject}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _broken(law: Law, subject: Subject) -> str:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .._core import validate
 from .._core.dtypes import as_array, dtype_of
 from .._core.numerics import abs_squared, magnitude
 from .._core.types import TypeAliasType
@@ -97,7 +98,10 @@ OF_PROBABILITIES = (binary_cross_entropy, optax.sigmoid_binary_cross_entropy)
 
 def loss_named(loss: Any) -> PerExample:
     """Return the per-example loss of a name, or a function as it is."""
-    return loss if callable(loss) else _named("loss", loss, LOSSES)
+    if not callable(loss):
+        return _named("loss", loss, LOSSES)
+    validate.function(takes=2, or_more=True, loss=loss)
+    return loss
 
 
 def metric_named(argument: str, metric: Any) -> PerExample:

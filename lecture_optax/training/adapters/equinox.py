@@ -58,6 +58,8 @@ def split(model: Any, params: Any = None, apply: Callable[..., Any] | None = Non
     arrays, fixed = eqx.partition(rest, eqx.is_array)
     start = own
     if params is not None:
+        if not matches(params):
+            raise TypeError(f"params must be a module like the model, got {params!r}.")
         start = split(params).params
         check_same_tree(own, start)
     return Split(_skeleton_of(fixed, state is not None), start, (arrays, state))

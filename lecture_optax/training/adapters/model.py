@@ -303,7 +303,7 @@ def _narrowed(forward: Forward, dtype: Any) -> Forward:
 def _floating(dtype: Any) -> Any:
     try:
         found = jnp.dtype(dtype)
-    except TypeError:
+    except Exception:
         found = None
     if found is None or not jnp.issubdtype(found, jnp.floating):
         raise TypeError(

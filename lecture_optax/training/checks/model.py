@@ -71,7 +71,7 @@ def words_for(problem: Problem, fails: str) -> Iterator[None]:
         yield
     except Exception as error:
         is_of_flax = type(error).__module__.startswith("flax")
-        kinds = TypeError, ValueError, IndexError, KeyError, AttributeError, RuntimeError
+        kinds = TypeError, ValueError, LookupError, AttributeError, RuntimeError, ArithmeticError
         if not is_of_flax and not isinstance(error, kinds):
             raise
         kind = TypeError if isinstance(error, TypeError | AttributeError) else ValueError

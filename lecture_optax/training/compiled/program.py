@@ -15,10 +15,11 @@ from ..._core import validate
 from ..._core.block import refuse_leaves_without_gradient
 from ..._core.describe import describe
 from ..._core.dtypes import default_float
+from ..._core.validate import in_words
 from .._cached import cached
 from .._trees import check_same_tree, is_stream, n_rows, strong, strong_copies, take_rows
 from ..adapters.model import Functions
-from ..checks.arguments import check_mesh, check_seed
+from ..checks.arguments import check_mesh, check_optimizer_arguments, check_seed
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
 from .row_order import batch_rows
@@ -160,10 +161,8 @@ class Program:
         validate.instance(
             Problem, "Build one by Problem.from_linen, from_nnx, ...", problem=problem
         )
-        if hyperparams is not None:
-            validate.mapping(hyperparams=hyperparams)
-            validate.function(tx=tx)
-        else:
+        check_optimizer_arguments(tx, hyperparams, None)
+        if hyperparams is None:
             validate.transformation(tx=tx)
         if is_stream(problem.train):
             raise TypeError(
@@ -207,7 +206,8 @@ class Program:
                 self._check_given(params, *first, key)
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
-        refuse_leaves_without_gradient(params)
+        given = self.problem.start[0] is not None
+        refuse_leaves_without_gradient(params, "params" if given else "what init returns, params")
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.home)
         opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
@@ -242,6 +242,12 @@ class Program:
             raise TypeError(
                 f"batch must be a part of the training data, a tree like {own}, got "
                 f"{jax.tree.structure(batch)}."
+            )
+        own, theirs = ([*map(_kind, jax.tree.leaves(x))] for x in (self.problem.train, batch))
+        if own != theirs:
+            raise ValueError(
+                f"batch must be a part of the training data, with arrays of {in_words(own)}, got "
+                f"{in_words(theirs)}."
             )
         return self.compiled.step(carry, batch, None, self.hyperparams)
 
@@ -338,6 +344,12 @@ def _row(record: Record) -> jax.Array:
     rate = NO_LEARNING_RATE if record.learning_rate is None else record.learning_rate
     known = record._replace(learning_rate=rate)
     return jnp.stack([jnp.asarray(getattr(known, name), default_float()) for name in COLUMNS])
+
+
+def _kind(x: Any) -> str:
+    if getattr(x, "dtype", np.dtype(object)) == np.dtype(object):
+        return "no numbers"
+    return f"{'complex' if jnp.iscomplexobj(x) else 'real'} numbers with {jnp.ndim(x)} axes"
 
 
 @cached

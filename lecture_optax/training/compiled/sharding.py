@@ -53,7 +53,13 @@ def home_of(trees: Mapping[str, Any], mesh: Mesh | None = None) -> Sharding | No
     **Raises** `ValueError` if some of them are on other devices than the others, or `mesh` has
     other devices than `jax.set_mesh`.
     """
-    context = jax.sharding.get_mesh()
+    try:
+        context = jax.sharding.get_mesh()
+    except ValueError as error:
+        raise ValueError(
+            "lo.fit and the searches compile their own steps: call them outside of jax.jit, and a "
+            "Program there too, all but program.step."
+        ) from error
     if mesh is not None and not context.empty and _devices(mesh) != _devices(context):
         raise ValueError(
             f"mesh has the devices {_words(_devices(mesh))} and jax.set_mesh the devices "

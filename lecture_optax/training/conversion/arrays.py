@@ -239,7 +239,10 @@ def _of_objects(name: str, x: np.ndarray) -> np.ndarray:
         if not isinstance(value, numbers.Number | np.number | np.bool_):
             row = place[0] if place else 0
             raise TypeError(f"{name} must be numbers, got {_no_number(value, row)}.")
-    return x.astype(np.complex128 if found.dtype.kind == "c" else np.float64)
+    try:
+        return x.astype(np.complex128 if found.dtype.kind == "c" else np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} must be numbers that float64 holds, got {in_short(x)}.") from None
 
 
 def _no_number(value: Any, row: int) -> str:

@@ -23,7 +23,10 @@ def _leaves(data: Any) -> dict[str, Any]:
         return isinstance(x, Iterator | MappingView)
 
     data = tuple(data) if is_pair(data) else data
-    leaves = jax.tree_util.tree_leaves_with_path(data, is_leaf=is_leaf)
+    try:
+        leaves = jax.tree_util.tree_leaves_with_path(data, is_leaf=is_leaf)
+    except ValueError as error:  # the keys of a dict that cannot be sorted
+        raise TypeError(f"x or data must be a tree of arrays, got {error}") from error
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 

@@ -130,8 +130,8 @@ def _from_record(records: Any) -> LearningCurve:
     """Read the columns of a history or a dict."""
     if "loss" not in records:
         raise ValueError(
-            'the record of a run must have the key "loss", with one number per step. A search has '
-            "one curve for each of its arms: result.search.history."
+            'curves: the record of a run must have the key "loss", with one number per step. A '
+            "search has one curve for each of its arms: result.search.history."
         )
     curve = _from_losses(records["loss"])
     rate, gradients = np.nan, None
