@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -63,6 +64,20 @@ WRONG: Mapping[str, Callable[[], Any]] = {
     "(i for i in [])": lambda: (i for i in []),
     'Path("nowhere")': lambda: pathlib.Path("nowhere"),
     "range(3)": lambda: range(3),
+    "np": lambda: np,
+    "len": lambda: len,
+    "np.ma.masked": lambda: np.ma.masked,
+    "np.ma.array([1.0], mask=True)": lambda: np.ma.array([1.0], mask=True),
+    "np.dtype(float)": lambda: np.dtype(float),
+    "np.float16(0.9)": lambda: np.float16(0.9),
+    "np.zeros(2, [('a', int)])": lambda: np.zeros(2, [("a", int)]),
+    "10**400": lambda: 10**400,
+    "[[1], [1, 2]]": lambda: [[1], [1, 2]],
+    '{1: 2, "a": 3}': lambda: {1: 2, "a": 3},
+    "jax.random.key(0)": lambda: jax.random.key(0),
+    "jax.ShapeDtypeStruct((3,), float)": lambda: jax.ShapeDtypeStruct((3,), jnp.float32),
+    "lambda *a, **k: math.nan": lambda: lambda *a, **k: math.nan,
+    '"float32"': lambda: "float32",
     "lo.adam": lambda: lo.adam,
     "lo.adam(0.1)": lambda: lo.adam(0.1),
     "optax.identity()": optax.identity,

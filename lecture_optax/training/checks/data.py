@@ -29,7 +29,7 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
         if train[0] is not None and not jax.tree.leaves(train[0]):
             raise ValueError(f"x must be an array, or a tree of them, got {in_short(train[0])}.")
     arrays = _named("", train, pairs=pairs)
-    _refuse_what_has_no_rows(arrays)
+    _refuse_what_has_no_rows("the training data (data, or train)", arrays)
     for name, array in arrays.items():
         _refuse_what_is_not_finite(name, array)
     if sample_weight is not None:
@@ -79,12 +79,10 @@ def _way_to_a_pair(name: str, rows: Any) -> str:
     return "Several inputs are one tree: ((x1, x2), y)."
 
 
-def _refuse_what_has_no_rows(arrays: Named) -> None:
+def _refuse_what_has_no_rows(name: str, arrays: Named) -> None:
     """Refuse arrays without examples, or with different numbers of them."""
     if not arrays:
-        raise ValueError(
-            "there are no arrays in the data: give trees of arrays with the examples first."
-        )
+        raise ValueError(f"{name} must be trees of arrays with the examples first, got no arrays.")
     for name, array in arrays.items():
         shape = np.shape(array)
         if not shape:
@@ -179,7 +177,7 @@ def _check_valid(arrays: Named, train: Any, valid: Any, *, pairs: bool) -> None:
             f"{', '.join(arrays)}; got {', '.join(held_out) or 'none'}"
             f"{f' in other containers, {theirs} for {ours}' if is_named_alike else ''}."
         )
-    _refuse_what_has_no_rows(held_out)
+    _refuse_what_has_no_rows("valid", held_out)
     for (name, ours), (held_name, theirs) in zip(arrays.items(), held_out.items(), strict=True):
         if _row(ours) != _row(theirs):
             raise ValueError(
