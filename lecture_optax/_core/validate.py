@@ -198,6 +198,12 @@ def path(**arguments: Any) -> None:
             raise TypeError(f"{name} must be a path, got {value!r}.")
         if not os.fspath(value):
             raise ValueError(f"{name} must be a path, got {value!r}: '.' is the current folder.")
+        try:
+            os.lstat(value)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:  # too long, or with a null
+            raise ValueError(f"{name} must be a path, got {str(value)[:80]!r}: {error}") from None
 
 
 def axes(**arguments: Any) -> None:

@@ -108,6 +108,8 @@ def on_improvement(
 
 def _costs(record: Record, monitor: str, mode: Mode) -> np.ndarray:
     """Return a metric at all evaluations so far, so that lower is better; NaN becomes infinity."""
+    if not isinstance(record, Mapping) or "history" not in record:
+        raise TypeError(f"record must be what fit passes to a callback, got {record!r}.")
     columns = columns_of(record["history"].evaluations)
     validate.one_of(*columns, monitor=monitor)
     return np.nan_to_num((1 if mode == "min" else -1) * columns[monitor], nan=np.inf)

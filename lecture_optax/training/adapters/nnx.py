@@ -1,6 +1,6 @@
 """A Flax nnx model as pure functions. Only `export` writes to the model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -62,9 +62,11 @@ def split(model: Any, params: Any, apply: Callable[..., Any] | None = None) -> S
     skeleton = Skeleton(training, nnx.graphdef(copy), random, mode_names(named), "rngs" in named)
     start = own = nnx.as_pure(own)
     if params is not None:
-        if not isinstance(params, Mapping):
-            raise TypeError(f"params must be an nnx.State, or a dict of one, got {params!r}.")
-        start = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
+        try:
+            start = nnx.as_pure(params if isinstance(params, nnx.State) else nnx.State(params))
+        except Exception as error:  # no mapping, or keys that cannot be sorted
+            problem = f"params must be an nnx.State, or a dict of one, got {params!r}: {error}"
+            raise TypeError(problem) from None
         check_same_tree(own, start)
     return Split(skeleton, start, nnx.as_pure(state))
 

@@ -52,7 +52,7 @@ def nonfinite_message(history: History, records: Mapping[str, np.ndarray], failu
 
     `records` are those of the finite steps since the last ones in `history`.
     """
-    losses = [*history.since(len(history) - 1), *records["loss"], failure.record["loss"]]
+    losses = [*history.since(max(0, len(history) - 1)), *records["loss"], failure.record["loss"]]
     finite = [loss for loss in losses if np.isfinite(loss)]
     last = f"{finite[-1]:.4g}" if finite else "none"
     rate = failure.record.get("learning_rate", np.nan)

@@ -83,8 +83,7 @@ class History:
 
     def cut(self, step: int) -> None:
         """Remove what was recorded after a step."""
-        validate.steps(least=0, traced=False, step=step)
-        excess = len(self) - int(step)
+        excess = len(self) - step
         while excess > 0:
             block = self.blocks.pop()
             rest = len(block["loss"]) - excess
