@@ -167,7 +167,8 @@ class Store:
     def _read_part(self, name: str, crc: int) -> Arrays | None:
         """Return the arrays of a part, or None where they are not those that were written."""
         try:
-            with np.load(self._part(name)) as arrays:
+            # of a damaged file, NumPy leaves open what it has opened itself
+            with self._part(name).open("rb") as file, np.load(file) as arrays:
                 found = {key: arrays[key] for key in arrays.files}
             return found if _checksum(name, found) == crc else None
         except Exception:  # a reader of a damaged file may raise anything

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
+from ..._core.extras import warn
 from ...training.checkpoint.folder import FORMAT, first_line, path_of
 from ...training.checkpoint.identity import check_identity, is_identity
 from ...training.checkpoint.lock import FileLock
@@ -57,6 +58,7 @@ class FinishedRuns:
         self.path = path_of(checkpoint)
         self.rows: dict[Key, Row] = {}
         self.damaged = 0
+        self._is_full = False
         self._sweep = json.loads(json.dumps({"format": FORMAT, **identity}))
         self._lock = FileLock(self.path)
         try:
@@ -83,8 +85,16 @@ class FinishedRuns:
         self._lock.release()
 
     def add(self, row: Row) -> None:
-        """Write a row and flush it, so that it survives a kill."""
-        self._append(_line(row._asdict(), self._sweep))
+        """Write a row and flush it, so that it survives a kill. A full disk costs a warning."""
+        try:
+            self._append(_line(row._asdict(), self._sweep))
+        except OSError as error:  # the next row writes this one, too
+            if not self._is_full:
+                warn(
+                    f"finished runs could not be saved in {str(self.path)!r} "
+                    f"({first_line(error)}): the sweep continues and tries again after each run."
+                )
+            self._is_full = True
 
     def _append(self, line: str) -> None:
         self._file.write(line.encode())

@@ -94,22 +94,24 @@ def sweep(
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
-    prepared = prepare(
-        given,
-        arm_optimizer(grid.own, wrap),
-        steps=steps,
-        batch_size=batch_size,
-        hyperparams=grid.hyperparams(next(iter(grid)), steps),
-        split=holdout_split,
-        arms=arm_members(grid.own, wrap, steps),
-    )
-    program = prepared.program
-    starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
-    each = evaluation_steps(evaluations, steps)
-    runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
     with Interruptions() as interruptions:
+        prepared = prepare(
+            given,
+            arm_optimizer(grid.own, wrap),
+            steps=steps,
+            batch_size=batch_size,
+            hyperparams=grid.hyperparams(next(iter(grid)), steps),
+            split=holdout_split,
+            arms=arm_members(grid.own, wrap, steps),
+        )
+        program = prepared.program
+        starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
+        each = evaluation_steps(evaluations, steps)
+        runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
         done = _all_rows(runs, lanes, checkpoint, progress, interruptions)
-    return SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
+        result = SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
+        interruptions.obey()  # a signal may arrive after the last run
+        return result
 
 
 def _all_rows(

@@ -1,5 +1,6 @@
 """Sweeps: every run of the grid gives what it gives alone."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.recipe import Arm, Row, SweepResult, sweep
+from lecture_optax.recipe.grid_search.finished import FinishedRuns
 from lecture_optax.recipe.grid_search.runner import Runs, row_of
 
 from ..problems import BATCH, STEPS, init, loss, predict, regression
@@ -279,6 +281,30 @@ def test_a_sweep_that_is_asked_to_stop_keeps_its_finished_runs(tmp_path, monkeyp
     assert type(stopped.value) is (SystemExit if kind == 143 else KeyboardInterrupt)
     assert len(path.read_text().splitlines()) == 3
     assert grid(checkpoint=path, **options).rows == grid(**options).rows
+
+
+def test_a_signal_after_the_last_run_is_not_lost(monkeypatch):
+    measure = Runs.start_loss
+    monkeypatch.setattr(
+        Runs, "start_loss", lambda self: signal.raise_signal(signal.SIGTERM) or measure(self)
+    )
+    with pytest.raises(SystemExit, match="143"):
+        grid(**FEW)
+
+
+def test_a_full_disk_costs_a_sentence_and_not_the_sweep(tmp_path, monkeypatch):
+    path, append = tmp_path / "runs.jsonl", FinishedRuns._append
+
+    def full(self, line):
+        append(self, line)
+        if '"rate"' in line:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FinishedRuns, "_append", full)
+    with pytest.warns(UserWarning, match=r"could not be saved in .*\(No space left") as told:
+        rows = grid(checkpoint=path, **FEW).rows
+    assert len(told) == 1
+    assert rows == grid(**FEW).rows
 
 
 def test_two_sweeps_do_not_share_a_file(tmp_path, monkeypatch):
