@@ -24,10 +24,10 @@ from ._cached import cached
 
 TARGETS = {
     *("y", "y_true", "true", "truth", "ground_truth", "target", "targets", "label", "labels"),
-    *("actual", "actuals", "expected", "reference", "observed", "y_test", "labels_true"),
+    *("t", "actual", "actuals", "expected", "reference", "observed", "y_test", "labels_true"),
 }
 PREDICTIONS = {
-    *("y_pred", "pred", "preds", "predicted", "prediction", "predictions", "logit", "logits"),
+    *("p", "y_pred", "pred", "preds", "predicted", "prediction", "predictions", "logit", "logits"),
     *("output", "outputs", "y_hat", "yhat", "forecast", "estimate", "estimates"),
     *("y_score", "y_prob", "y_proba", "labels_pred"),
 }

@@ -23,7 +23,7 @@ from .checks.data import batch_message, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
 from .checks.metrics import with_metrics
-from .checks.model import check_model
+from .checks.model import check_model, logits_messages
 from .checks.modes import mode_messages
 from .checks.optimizer import (
     check_complex_parameters,
@@ -129,7 +129,8 @@ def prepare(
         stream.check, stream.doubt = check_target_of, partial(batch_message, pairs=is_pair)
     for message in likely_mistakes(given, program.optimizer, carry, total):
         warn(message)
-    for message in mode_messages(given, start, carry.model_state):
+    of_modes = mode_messages(given, start, carry.model_state)
+    for message in (*of_modes, *logits_messages(given, start)):
         warn(message)
     data = program.problem.train, problem.valid, sample_weight
     train, valid, sample_weight = place(data, program.home)

@@ -84,7 +84,9 @@ def swapped(target, prediction):
     return prediction - 2 * target
 
 
-@pytest.mark.parametrize("names", ["labels, logits", "y_true, y_pred", "y, y_hat", "actual, preds"])
+@pytest.mark.parametrize(
+    "names", ["labels, logits", "y_true, y_pred", "y, y_hat", "actual, preds", "t, p", "y, p"]
+)
 def test_a_function_whose_names_say_the_other_order_is_called_so(names):
     function = eval(f"lambda {names}: ({names})")
     assert in_order(function)("prediction", "target") == ("target", "prediction")

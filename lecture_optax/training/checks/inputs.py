@@ -124,7 +124,7 @@ def outside(jaxpr: Any, known: dict[Any, Any]) -> tuple[int, int] | None:
             found = _index_outside(equation, np.asarray(given[1]))
             if found is not None:
                 return found
-        inner = _called(equation)
+        inner = called(equation)
         if inner is not None:
             own = dict(zip(inner.jaxpr.constvars, inner.consts, strict=True))
             own |= {v: x for v, x in zip(inner.jaxpr.invars, given, strict=True) if x is not None}
@@ -148,7 +148,7 @@ def _is_known(equation: Any, given: Sequence[Any]) -> bool:
     return (bool(given) or is_alone) and not equation.effects and all(x is not None for x in given)
 
 
-def _called(equation: Any) -> ClosedJaxpr | None:
+def called(equation: Any) -> ClosedJaxpr | None:
     """Return the program that an equation calls once, with the same arguments."""
     if equation.primitive.name in ("while", "scan", "cond"):
         return None

@@ -5,22 +5,26 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, Literal
 
 from ..._core.dtypes import dtype_of
 from .. import losses
 from .._trees import by_path, kind_of, n_rows
 from ..problem import Problem
-from .inputs import check_channel_axis, check_ids
+from .inputs import called, check_channel_axis, check_ids
 
 
 class Start(NamedTuple):
-    """Shapes of the parameters, the model state and a batch, and of the prediction for it."""
+    """Shapes of the parameters, the model state and a batch, and of the prediction for it.
+
+    `program`: the forward pass in evaluation mode.
+    """
 
     params: Any
     model_state: Any
     batch: Any
     prediction: Any
+    program: ClosedJaxpr
 
 
 def check_model(problem: Problem, rows: int) -> Start | None:
@@ -39,7 +43,42 @@ def check_model(problem: Problem, rows: int) -> Start | None:
     check_channel_axis(problem, params, model_state, program, rows)
     _check_prediction(problem, prediction, rows)
     _check_ids(problem, program, rows)
-    return Start(params, model_state, batch, prediction)
+    return Start(params, model_state, batch, prediction, program)
+
+
+def logits_messages(problem: Problem, start: Start | None) -> list[str]:
+    """Return a warning about probabilities where the loss takes logits, or nothing."""
+    loss, last = problem.per_example, start and _last_operation(start.program.jaxpr)
+    of_classes = loss in (*losses.OF_CLASSES, *losses.OF_DISTRIBUTIONS)
+    if not ((of_classes and last == "softmax") or (loss in losses.OF_PROBABILITIES and last)):
+        return []
+    return [
+        f"the model ends in a {last}, and the loss takes logits: it applies its own to them, so "
+        "that no probability can come near 0 or 1. Return what the last layer gives, without the "
+        f"{last}; result.predict then returns logits."
+    ]
+
+
+def _last_operation(jaxpr: Any) -> str | None:
+    """Return "sigmoid" or "softmax" if a program ends in one, or None."""
+    made = {x: equation for equation in jaxpr.eqns for x in equation.outvars}
+
+    def maker(x):
+        return None if isinstance(x, Literal) else made.get(x)
+
+    last = maker(jaxpr.outvars[0]) if len(jaxpr.outvars) == 1 else None
+    while last is not None and last.primitive.name in SAME_VALUES:
+        last = maker(last.invars[0])
+    if last is None or last.primitive.name == "logistic":
+        return None if last is None else "sigmoid"
+    inner = called(last)
+    if inner is not None:
+        return _last_operation(inner.jaxpr)
+    above = maker(last.invars[0]) if last.primitive.name == "div" else None
+    return "softmax" if above is not None and above.primitive.name == "exp" else None
+
+
+SAME_VALUES = ("reshape", "squeeze", "convert_element_type", "copy", "stop_gradient")
 
 
 def _check_ids(problem: Problem, program: ClosedJaxpr, rows: int) -> None:

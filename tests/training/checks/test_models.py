@@ -13,7 +13,7 @@ from flax import nnx
 
 import lecture_optax as lo
 from lecture_optax.training import Problem
-from lecture_optax.training.checks.model import check_model
+from lecture_optax.training.checks.model import check_model, logits_messages
 from lecture_optax.training.checks.modes import mode_messages
 
 from ..models import ADAM, PROBLEMS, TRAIN, VALID, LinenNet, noisy
@@ -26,7 +26,8 @@ IDS = np.arange(72 * 3).reshape(72, 3) % 9
 def messages(kind, model, x=TRAIN[0], **options):
     build = getattr(Problem, f"from_{kind}")
     problem = build(model, (x, TRAIN[1]), loss="cross_entropy", **options)
-    return mode_messages(problem, check_model(problem, 8), problem.start[1] or {})
+    start = check_model(problem, 8)
+    return mode_messages(problem, start, problem.start[1] or {}) + logits_messages(problem, start)
 
 
 def refusal(*arguments, **options):
@@ -259,6 +260,25 @@ def test_tables_and_channels_that_suffice_are_not_refused():
     assert messages("linen", EmbeddedColumn(9), 1.0 * IDS) == []
     assert messages("linen", Convolved(), IMAGES[..., None]) == []
     assert "x must be ids" in refusal("linen", Embedded(9), IDS, valid=(IDS[:9] + 1, TRAIN[1][:9]))
+
+
+class Ending(nn.Module):
+    function: object
+    size: int = 2
+
+    @nn.compact
+    def __call__(self, x):
+        return self.function(nn.Dense(self.size)(x))
+
+
+def test_a_model_that_returns_probabilities_where_the_loss_takes_logits_is_warned_of():
+    (warning,) = messages("linen", Ending(nn.softmax))
+    assert "the model ends in a softmax, and the loss takes logits" in warning
+    for harmless in (nn.log_softmax, nn.sigmoid, lambda x: x / 2, lambda x: 1 / x, jnp.exp):
+        assert messages("linen", Ending(harmless)) == []
+    one = Ending(lambda x: nn.sigmoid(x)[:, 0], 1)
+    with pytest.warns(UserWarning, match="the model ends in a sigmoid"):
+        lo.fit(one, TRAIN, loss="binary_cross_entropy", tx=ADAM, steps=1, progress=False)
 
 
 def test_a_sequence_of_equinox_needs_no_state():
