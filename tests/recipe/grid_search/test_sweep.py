@@ -220,7 +220,7 @@ def test_the_arms_of_a_sweep_and_of_a_search_share_one_program():
     sweep(regression(), rates=[1e-3], steps=STEPS, **options)
     built.clear()
     sweep(regression(), rates=[1e-3, 1e-2], steps=STEPS + 20, **options)
-    assert len(built) == 2  # the optimizers are named once, and nothing is traced
+    assert len(built) == 4  # each is built to be named and to be checked, and nothing is traced
 
 
 def test_one_optimizer_by_itself_has_the_same_bits(table):
