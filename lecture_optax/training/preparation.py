@@ -98,7 +98,9 @@ def prepare(
     check_seed(seed=seed)
     sample_weight = as_arrays(sample_weight, "sample_weight")
     size, total = size_and_steps(problem, steps, epochs, batch_size, accumulate, sample_weight)
-    given = replace(problem, train=with_automatic_axes(problem.train))  # a check slices rows
+    parts = problem.train, problem.valid, problem.start
+    train, valid, own = with_automatic_axes(parts)  # the checks slice rows and call the model
+    given = replace(problem, train=train, valid=valid, start=own)
     problem = split(given)
     if problem is not given:
         size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)

@@ -98,13 +98,13 @@ class Trained:
         """
         if data is None:
             raise TypeError("data must be like the training data, (x, y), got None.")
+        params, model_state = with_automatic_axes((self.params, self.model_state))
         try:
-            problem = replace(self.problem, valid=data)
+            problem = replace(self.problem, valid=with_automatic_axes(data))
             check_rows(problem.train, problem.valid, None, pairs=problem.per_example is not None)
-            check_targets(problem, self.params, self.model_state, n_rows(problem.valid))
+            check_targets(problem, params, model_state, n_rows(problem.valid))
         except (TypeError, ValueError) as error:
             raise type(error)(f"data, here called valid: {error}") from None
-        params, model_state = with_automatic_axes((self.params, self.model_state))
         home = home_of({"params": params, "the model's state": model_state})
         return evaluate_all(problem, params, model_state, place(problem.valid, home))
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.extend.core import ClosedJaxpr, Jaxpr
-from jax.sharding import Mesh, Sharding
+from jax.sharding import Mesh, PartitionSpec, Sharding
 
 from ..._core import validate
 from ..._core.block import refuse_leaves_without_gradient
@@ -23,7 +23,7 @@ from ..checks.arguments import check_mesh, check_optimizer_arguments, check_seed
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
 from .row_order import batch_rows
-from .settings import own_placement
+from .settings import on_automatic_axes, own_placement, specs_of, to_the_context
 from .sharding import automatic, home_of, mesh_in, place, shard_batch, with_automatic_axes
 from .step import Carry, Record, keys_of, step_of
 
@@ -193,9 +193,13 @@ class Program:
         """The devices that hold the arrays, if they are several."""
         return mesh_in(self.home)
 
-    @own_placement()
     def init(self, seed: int = 0) -> Carry:
         """Return the first carry. The model's `init` is called with `jax.random.key(seed)`."""
+        with own_placement():
+            carry = self._first(seed)
+        return to_the_context(carry)
+
+    def _first(self, seed: int) -> Carry:
         check_seed(seed=seed)
         key, (params, model_state) = jax.random.key(seed), self.problem.start
         init = self.problem.functions.init
@@ -249,12 +253,16 @@ class Program:
                 f"batch must be a part of the training data, with arrays of {in_words(own)}, got "
                 f"{in_words(theirs)}."
             )
-        return self.compiled.step(carry, batch, None, self.hyperparams)
+        step = on_automatic_axes(self.compiled.step, (specs_of(carry), PartitionSpec()))
+        return step(carry, batch, None, self.hyperparams)
 
     def batch(self, carry: Carry) -> Any:
         """Return the batch of the next step."""
         _check_carry(carry)
-        return self.compiled.take(self.problem.train, carry.key, carry.step)
+        shares = _shares(None, self.mesh, self.batch_size * self.accumulate)
+        spec = PartitionSpec(None if shares is None else shares.axis_names)
+        take = on_automatic_axes(self.compiled.take, spec)
+        return take(self.problem.train, carry.key, carry.step)
 
     def export(self, carry: Carry) -> Any:
         """Return the model with the parameters and the state of `carry`."""

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AxisType, Mesh, PartitionSpec, auto_axes
 
 from .sharding import automatic, with_axes_of
 
@@ -40,10 +40,7 @@ def own_placement() -> Iterator[None]:
             "a run must move its data to the device, which jax.transfer_guard('disallow_explicit')"
             " forbids: allow it around the call, by jax.transfer_guard('disallow')."
         )
-    try:
-        mesh = jax.sharding.get_mesh()
-    except ValueError:  # within a transformation of JAX, such as jit, which places the arrays
-        mesh = None
+    mesh = _context()
     with ExitStack() as stack:
         stack.enter_context(jax.transfer_guard("allow"))
         if mesh is not None and AxisType.Explicit in mesh.axis_types:
@@ -52,10 +49,38 @@ def own_placement() -> Iterator[None]:
         yield
 
 
+def _context() -> Mesh | None:
+    try:
+        return jax.sharding.get_mesh()
+    except ValueError:  # within a transformation of JAX, such as jit, which places the arrays
+        return None
+
+
 def for_the_caller(tree: Any) -> Any:
     """Return arrays as the caller of a run can use them: on explicit axes where its context has."""
     mesh = _EXPLICIT.get()
     return tree if mesh is None else with_axes_of(mesh, tree)
+
+
+def to_the_context(tree: Any) -> Any:
+    """Return arrays on explicit axes where the context has such."""
+    mesh = _context()
+    is_explicit = mesh is not None and AxisType.Explicit in mesh.axis_types
+    return with_axes_of(mesh, tree) if is_explicit else tree
+
+
+def on_automatic_axes(function: Callable[..., Any], specs: Any) -> Callable[..., Any]:
+    """Return a function that may be traced where the context has explicit axes.
+
+    - `specs`: how its results lie on them, as a prefix of their tree.
+    """
+    is_explicit = AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+    return auto_axes(function, out_sharding=specs) if is_explicit else function
+
+
+def specs_of(tree: Any) -> Any:
+    """Return how arrays lie on a mesh, each as a `PartitionSpec`."""
+    return jax.tree.map(lambda x: getattr(jax.typeof(x).sharding, "spec", PartitionSpec()), tree)
 
 
 def current_settings() -> dict[str, Any]:

@@ -11,6 +11,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
+from lecture_optax.training.compiled.settings import run_settings
+from lecture_optax.training.preparation import prepare
 
 from ...recipe.problems import BATCH, regression
 from ..compilations import COMPILED
@@ -74,6 +76,17 @@ def test_a_loop_of_ones_own_takes_explicit_axes_too():
     chex.assert_trees_all_equal_shapes_and_dtypes(after, carry)
 
 
+def test_a_model_that_lies_on_explicit_axes_is_trained_and_evaluated(one_device):
+    with jax.set_mesh(EXPLICIT):
+        model = noisy("nnx")
+        problem = Problem.from_nnx(model, TRAIN, loss="cross_entropy", valid=spread(HELD_OUT))
+        with run_settings():
+            carry = prepare(problem, SGD, steps=1, batch_size=16).carry
+        found = one_device.evaluate(spread(HELD_OUT))
+    np.testing.assert_array_equal(carry.params["out"]["kernel"], model.out.kernel[...])
+    assert found["loss"] == pytest.approx(one_device.history["valid_loss"][-1], rel=1e-6)
+
+
 def test_devices_that_cannot_have_equal_parts_are_refused():
     with pytest.raises(ValueError, match=r"12 examples .* 8 devices of mesh: .* 8 divides"):
         Program.of(
@@ -94,7 +107,7 @@ def every_entry_point(train):
     problem = dataclasses.replace(regression(), train=train)
     usual = {"steps": 20, "batch_size": BATCH}
     axes = {"rates": [1e-2, 1e-1], "optimizers": ["adam"], "schedules": ["constant"]}
-    fit = lo.fit(problem, tx=SGD, evaluations=2, average=True, **usual)
+    fit = lo.fit(problem, tx=SGD, evaluations=2, **usual)
     return {
         "fit": fit,
         "search": lo.fit(problem, budget=1.0, **usual),
@@ -103,13 +116,25 @@ def every_entry_point(train):
     }
 
 
+def losses_of_a_loop(train):
+    problem = dataclasses.replace(regression(), train=train)
+    program = Program.of(problem, SGD, batch_size=BATCH)
+
+    def step(carry, _):
+        return program.step(carry, program.batch(carry))
+
+    return jax.jit(lambda carry: jax.lax.scan(step, carry, length=3)[1].loss)(program.init())
+
+
 def test_every_entry_point_takes_explicit_axes_and_computes_as_on_one_device():
     rows = regression().train
     with jax.set_mesh(EXPLICIT):
         ours = every_entry_point(spread(rows))
         predicted = [ours["fit"].predict(x) for x in (rows["x"], spread(rows["x"]))]
         jax.tree.map(jnp.sum, ours["fit"].params)  # lie as the context's arrays do
+        losses = losses_of_a_loop(spread(rows))
     theirs = every_entry_point(rows)
+    chex.assert_trees_all_close(losses, theirs["fit"].history["loss"][:3], rtol=1e-5)
     found, wanted = (x["search"].search.selection.candidate for x in (ours, theirs))
     assert (found.arm, found.step) == (wanted.arm, wanted.step)
     for entry in ("fit", "search"):

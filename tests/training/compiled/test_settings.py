@@ -40,7 +40,14 @@ def sweep(rates=(1e-2, 1e9)):
     return lo.recipe.sweep(regression(), **axes, **USUAL)
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "jax_debug_nans",
+        pytest.param("jax_debug_infs", marks=pytest.mark.slow),
+        "transfer_guard",
+    ],
+)
 def test_healthy_runs_and_searches_with_arms_that_diverge_run(setting, tmp_path):
     with SETTINGS[setting]():
         result = fit(checkpoint=tmp_path / "run")
