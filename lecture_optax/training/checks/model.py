@@ -111,7 +111,7 @@ def words_for(problem: Problem, fails: str) -> Iterator[None]:
     except Exception as error:
         is_of_flax = type(error).__module__.startswith("flax")
         kinds = TypeError, ValueError, LookupError, AttributeError, RuntimeError, ArithmeticError
-        if not is_of_flax and not isinstance(error, kinds):
+        if not is_of_flax and not isinstance(error, (*kinds, AssertionError)):
             raise
         kind = TypeError if isinstance(error, TypeError | AttributeError) else ValueError
         raise kind(_failure(problem, fails, error)) from error

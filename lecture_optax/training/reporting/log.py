@@ -144,7 +144,11 @@ def _tensorboard(path: Path, opened: ExitStack) -> Callable[[int], Write]:
     module = require("tensorboardX", extra="log", what=what, otherwise=way_out)
 
     def open_at(step: int) -> Write:
-        writer = opened.enter_context(closing(module.SummaryWriter(str(path), purge_step=step + 1)))
+        try:
+            writer = module.SummaryWriter(str(path), purge_step=step + 1)
+        except OSError as error:
+            raise ValueError(f"log={str(path)!r} cannot be written: {error}") from error
+        opened.enter_context(closing(writer))
 
         def write(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
