@@ -65,8 +65,9 @@ def for_the_caller(tree: Any) -> Any:
 def to_the_context(tree: Any) -> Any:
     """Return arrays on explicit axes where the context has such."""
     mesh = _context()
-    is_explicit = mesh is not None and AxisType.Explicit in mesh.axis_types
-    return with_axes_of(mesh, tree) if is_explicit else tree
+    if mesh is None or AxisType.Explicit not in mesh.axis_types:
+        return tree
+    return with_axes_of(mesh, tree)
 
 
 def on_automatic_axes(function: Callable[..., Any], specs: Any) -> Callable[..., Any]:
