@@ -207,7 +207,7 @@ class Program:
             assert init is not None  # a problem without init has a start
             first = init(key, take_rows(self.problem.train, slice(INIT_ROWS)))
             if params is not None:
-                self._check_given(params, *first, key)
+                self._check_given(params, first[0], first[1], key)
             params = first[0] if params is None else params
             model_state = first[1] if model_state is None else model_state
         given = self.problem.start[0] is not None
