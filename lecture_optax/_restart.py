@@ -109,7 +109,7 @@ def _value_in(extra_args: dict[str, Any]) -> jax.Array:
         array = jnp.asarray(value)
         known = array.shape == () and jnp.issubdtype(array.dtype, jnp.floating)
     except Exception:  # whatever JAX says of what is no array
-        known = False
+        array, known = None, False
     if not known:
         raise TypeError(f"value must be the loss at the parameters, one number, got {value!r}.")
     return as_array(array, default_float())

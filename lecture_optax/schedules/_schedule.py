@@ -156,8 +156,8 @@ def _as_count(count: Any) -> jax.Array:
         array = jnp.asarray(count)
         known = jnp.issubdtype(array.dtype, np.number) and not jnp.iscomplexobj(array)
     except Exception:  # whatever JAX says of what is no array
-        known = False
-    if not known:
+        array, known = None, False
+    if array is None or not known:
         raise TypeError(f"count must be a number of steps, or an array of them, got {count!r}.")
     return array
 
