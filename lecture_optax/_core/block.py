@@ -70,7 +70,6 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
             if not isinstance(found, tuple) or len(found) != 2:
                 raise LeafError(f"update_fn must return (updates, state), got {found!r}.")
             new_updates, new_state = found
-            refuse_missing_gradients(updates, params)
             like = updates if params is None else wider(updates, params)
             _refuse_other_shapes(new_state, state)
             return cast_like(new_updates, like), cast_like(new_state, state)

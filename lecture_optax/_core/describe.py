@@ -25,7 +25,7 @@ _WIDTH = 88
 _P = ParamSpec("_P")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity, as the functions that hold it are
 class Description:
     """The name, the typed arguments and the members of a transformation.
 
@@ -44,9 +44,7 @@ class Description:
     members: tuple["Description", ...] = ()
     call: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     form: "Description | None" = field(default=None, repr=False)
-    made: tuple[Callable[..., Any], tuple, dict[str, Any]] | None = field(
-        default=None, repr=False, compare=False
-    )
+    made: tuple[Callable[..., Any], tuple, dict[str, Any]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         if self.form is not None:

@@ -22,7 +22,9 @@ def phases(draw, most):
 @given(init_value=rates, end_value=rates, phases=phases(60))
 def test_it_goes_from_one_end_to_the_other_and_nowhere_else(fall, init_value, end_value, phases):
     total, warmup = phases
-    values = np.asarray(fall(init_value, total, end_value, warmup_steps=warmup)(np.arange(64)))
+    values = np.asarray(
+        fall(init_value, total, end_value=end_value, warmup_steps=warmup)(np.arange(64))
+    )
     climb, rest = values[:warmup], values[warmup:]
     assert climbs([0, *climb, init_value] if warmup else [])
     assert falls([init_value, *rest]) or climbs([init_value, *rest])
@@ -35,7 +37,7 @@ def test_it_goes_from_one_end_to_the_other_and_nowhere_else(fall, init_value, en
 @given(init_value=rates, end_value=rates, phases=phases(LAST - 1))
 def test_it_is_continuous_where_a_phase_ends(fall, init_value, end_value, phases):
     total, warmup = phases
-    schedule = fall(init_value, total, end_value, warmup_steps=warmup)
+    schedule = fall(init_value, total, end_value=end_value, warmup_steps=warmup)
     around = np.array([warmup - 1, warmup, warmup + 1, total - 1, total, total + 1])
     start, top, after, before, end, later = np.asarray(schedule(around.clip(0)), float)
     widest = 2 * max(init_value, end_value)  # the steepest slope: that of a square, at its start
@@ -47,7 +49,7 @@ def test_it_is_continuous_where_a_phase_ends(fall, init_value, end_value, phases
 
 @pytest.mark.parametrize("fall", FALLS)
 def test_a_warm_up_of_all_steps_ends_in_the_end_value(fall):
-    values = fall(1.0, 4, 0.25, warmup_steps=4)(np.arange(6))
+    values = fall(1.0, 4, end_value=0.25, warmup_steps=4)(np.arange(6))
     np.testing.assert_array_equal(values, [0, 0.25, 0.5, 0.75, 0.25, 0.25])
 
 

@@ -4,6 +4,7 @@ import array
 import datetime
 import decimal
 import re
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +71,12 @@ class Unreadable:
         raise RuntimeError("the values lie elsewhere")
 
 
+def matrix():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.matrix(X)
+
+
 def masked(*rows):
     found = np.ma.masked_array(X)
     for row in rows:
@@ -96,12 +103,11 @@ PLAIN = {
     "big-endian": X.astype(">f4"),
     "long doubles": X.astype(np.longdouble),
     "nothing masked": masked(),
-    "a matrix": np.matrix(X),
+    "a matrix": matrix(),
     "a view of memory": memoryview(X),
 }
 
 
-@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("kind", PLAIN)
 def test_what_is_plain_becomes_the_array(kind):
     found = as_arrays(PLAIN[kind], "x")
