@@ -107,7 +107,7 @@ def _value_in(extra_args: dict[str, Any]) -> jax.Array:
         )
     try:
         array = jnp.asarray(value)
-        known = array.shape == () and jnp.issubdtype(array.dtype, jnp.floating)
+        known = array.shape == () and array.dtype != bool and not jnp.iscomplexobj(array)
     except Exception:  # whatever JAX says of what is no array
         array, known = None, False
     if not known:

@@ -95,5 +95,5 @@ def test_a_label_is_short_however_long_the_schedule():
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"lecture_optax\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[plot\]"):
         s.plot(s.constant(0.1), 10)

@@ -155,5 +155,5 @@ def test_a_wrong_constant_costs_and_an_average_does_not_need_one():
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"lecture_optax\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[plot\]"):
         pictures.memory({"mine": lo.sgd(1.0)})

@@ -307,7 +307,7 @@ def test_a_worst_case_refuses_what_makes_no_sense():
 
 def test_without_the_extra_a_certificate_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PEPit", None)
-    with pytest.raises(ImportError, match=r"lecture_optax\[theory\].*certify=False"):
+    with pytest.raises(ImportError, match=r"\[theory\].*certify=False"):
         worst_case(lo.sgd(1.0), 2)
     assert worst_case(lo.sgd(1.0), 2, certify=False) == pytest.approx(0.1)
 

@@ -56,7 +56,8 @@ def evaluation_steps(evaluations: int | Sequence[int], steps: int) -> tuple[int,
             f"evaluations must be >= 0, and a list of them must be steps from 0 to {steps}, the "
             f"length of the run, got {evaluations!r}."
         )
-    count = min(int(given), steps) if given.ndim == 0 else 0
+    # more than 2 a step are all steps, from 0 on, as 2 a step and one more are
+    count = min(int(given), 2 * steps + 1) if given.ndim == 0 else 0
     if max(count, given.size) > MOST:
         raise ValueError(
             f"evaluations must be at most {MOST:,} for a run, got {count:,}: the history "

@@ -82,6 +82,13 @@ def test_a_step_that_is_not_finite_is_named_and_undone(one_by_one, steps_before)
     assert float(run.carry.params) == run.step == len(run.history) == 6
 
 
+def test_a_first_step_that_is_not_finite_is_named():
+    program = Program.of(climbing(-1.0), lo.sgd(1.0), batch_size=8)
+    run = Run(program, program.init(), 100, (100,))
+    with pytest.raises(NonFiniteError, match=r"loss .* step 0 at learning rate 1"):
+        run_loop(run, ArraySource(jnp.zeros(8)))
+
+
 def test_where_batches_cannot_be_read_again_the_run_returns_to_its_backup(monkeypatch):
     monkeypatch.setattr(loop, "BACKUP_SECONDS", np.inf)
 
