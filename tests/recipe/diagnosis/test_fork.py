@@ -219,7 +219,7 @@ def test_a_state_that_does_not_fit_raises(change, error, words):
 
 def test_an_iterable_of_batches_and_a_search_raise():
     stream = Problem.from_functions(
-        init=QUADRATIC.functions.init, loss=quadratic, train=iter([{"one": jnp.ones(8)}])
+        init=lambda key: {"θ": jnp.ones(2)}, loss=quadratic, train=iter([{"one": jnp.ones(8)}])
     )
     with pytest.raises(TypeError, match="the training data must be arrays, got an iterable"):
         lo.recipe.fork(stream, at_rate(0.01), RATE, 5)
