@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.describe import describe
-from ..._core.dtypes import widen
+from ..._core.dtypes import dtype_of, widen
 from ..._core.extras import warn
 from .._trees import by_path, checksum, kind_of, n_rows, take_rows
 from ..compiled.program import INIT_ROWS, Program
@@ -323,7 +323,7 @@ def _with_gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 def _rows_of(data: Any, rows: int) -> Any:
     """Return the shapes of so many examples."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), data)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), dtype_of(x)), data)
 
 
 def _described(problem: Problem) -> dict[str, str]:
