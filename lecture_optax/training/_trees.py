@@ -51,6 +51,11 @@ def by_path(tree: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
+def shapes_of_rows(tree: Any, rows: int) -> Any:
+    """Return the shapes of so many examples of a tree, in JAX's dtypes."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((rows, *np.shape(x)[1:]), dtype_of(x)), tree)
+
+
 def kind_of(x: Any) -> str:
     """Return dtype and shape, like `float32[64,3]`."""
     return f"{x.dtype}[{','.join(map(str, x.shape))}]"

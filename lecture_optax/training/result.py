@@ -10,9 +10,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from .._core.dtypes import dtype_of
 from .._core.extras import warn
-from ._trees import by_path, n_rows
+from ._trees import by_path, n_rows, shapes_of_rows
 from .checks.data import check_rows
 from .checks.targets import check_targets
 from .compiled.settings import for_the_caller, own_placement
@@ -136,7 +135,7 @@ class Predictor:
         is_of_a_model, predict = problem.per_example is not None, problem.functions.predict
         assert predict is not None
         self.function = predict
-        self.like = jax.tree.map(_one_row, problem.train[0]) if is_of_a_model else None
+        self.like = shapes_of_rows(problem.train[0], 1) if is_of_a_model else None
         self.columns = problem.columns if is_of_a_model else {}
 
     def __call__(self, params: Any, model_state: Any, x: Any) -> Any:
@@ -159,7 +158,7 @@ class Predictor:
         try:
             found = self._predicted(params, model_state, rows)
         except Exception as error:  # whatever the model says
-            if jax.tree.map(_one_row, rows) == like:
+            if shapes_of_rows(rows, 1) == like:
                 raise
             raise ValueError(
                 f"x must be like the training data, {_shapes(like)}, got {_shapes(rows)}, and the "
@@ -173,10 +172,6 @@ class Predictor:
             params, model_state = with_automatic_axes((params, model_state))
             x = place(x, home_of({"params": params, "the model's state": model_state}))
         return jax.jit(self.function)(params, model_state, x)
-
-
-def _one_row(x: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *np.shape(x)[1:]), dtype_of(x))
 
 
 def _axes(tree: Any) -> list[int]:

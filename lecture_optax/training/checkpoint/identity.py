@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.describe import describe
-from ..._core.dtypes import dtype_of, widen
+from ..._core.dtypes import widen
 from ..._core.extras import warn
-from .._trees import by_path, checksum, kind_of, n_rows, take_rows
+from .._trees import by_path, checksum, kind_of, n_rows, shapes_of_rows, take_rows
 from ..compiled.program import INIT_ROWS, Program
 from ..compiled.step import Carry
 from ..loop.evaluation import BATCH_ROWS
@@ -166,7 +166,7 @@ def is_identity(x: Any) -> bool:
 def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[str, str]:
     """Return the hashes of the functions of a problem by name."""
     functions, state = problem.functions, (carry.params, carry.model_state)
-    batch = _rows_of(problem.train, rows)
+    batch = shapes_of_rows(problem.train, rows)
     training = jax.value_and_grad(functions.loss, has_aux=True)
     found = {LOSS: hash_of(training, *state, batch, carry.key)}
     if problem.per_example is not None and functions.predict is not None:
@@ -174,7 +174,7 @@ def _functions(problem: Problem, carry: Carry, rows: int, valid: Any) -> dict[st
         own = hash_of(_with_gradient(problem.per_example), prediction, batch[1])
         found = {LOSS: own, MODEL: found[LOSS]}
     if valid is not None:
-        some = _rows_of(valid, min(BATCH_ROWS, n_rows(valid)))
+        some = shapes_of_rows(valid, min(BATCH_ROWS, n_rows(valid)))
         evaluation = hashes_of(functions.examples, *state, some)
         found |= {METRIC + path[2:-2]: x for path, x in evaluation.items()}
         found |= {
@@ -321,19 +321,13 @@ def _with_gradient(loss: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _rows_of(data: Any, rows: int) -> Any:
-    """Return the shapes of so many examples."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), dtype_of(x)), data)
-
-
 def _described(problem: Problem) -> dict[str, str]:
     """Return what has a name, to say how functions differ: it is not compared by itself."""
     loss = problem.per_example
     names = {f: name for name, f in LOSSES.items()}
     found = {} if loss is None else {LOSS: names.get(loss, f"your {_name(loss)}")}
-    settings = ("jax_enable_x64", "jax_default_matmul_precision")
     return {**found, "dtype": str(problem.dtype)} | {
-        x: str(getattr(jax.config, x)) for x in settings
+        x: str(getattr(jax.config, x)) for x in SETTINGS
     }
 
 

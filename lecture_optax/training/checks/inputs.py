@@ -9,6 +9,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from ..._core.dtypes import dtype_of
+from .._trees import shapes_of_rows
 from ..problem import Problem
 from .data import on_host
 
@@ -35,9 +36,7 @@ def check_channel_axis(
     """
     if not _convolves_examples(program.jaxpr, rows):
         return
-    x = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((_ODD, *a.shape[1:]), dtype_of(a)), problem.train[0]
-    )
+    x = shapes_of_rows(problem.train[0], _ODD)
     try:
         assert problem.functions.predict is not None  # it was traced
         again = jax.make_jaxpr(problem.functions.predict)(params, model_state, x)

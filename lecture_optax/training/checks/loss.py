@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._core.dtypes import dtype_of, widen
+from ..._core.dtypes import widen
 from .. import losses
-from .._trees import take_rows
+from .._trees import shapes_of_rows, take_rows
 from ..problem import Problem
 from .data import on_host
 
@@ -28,7 +28,7 @@ def check_loss(
     `sizes`: the numbers of examples that an evaluation takes.
     """
     functions, loss = problem.functions, problem.per_example
-    batch = jax.tree.map(lambda a: _like(a, rows), problem.train)
+    batch = shapes_of_rows(problem.train, rows)
     if loss is None or functions.predict is None:
         found = jax.eval_shape(functions.examples, params, model_state, batch)["loss"]
         _refuse_what_has_no_gradient(found)
@@ -55,8 +55,8 @@ def check_loss(
                 "y, as a tree {'target': y, 'weight': w}."
             )
     for n in sizes:
-        few = jax.tree.map(lambda p, n=n: _like(p, n) if p.ndim else p, prediction)
-        _losses_of(loss, few, jax.tree.map(lambda a, n=n: _like(a, n), y))
+        few = jax.tree.map(lambda p, n=n: shapes_of_rows(p, n) if p.ndim else p, prediction)
+        _losses_of(loss, few, shapes_of_rows(y, n))
 
 
 def _losses_of(loss: Callable[..., Any], prediction: Any, y: Any) -> Any:
@@ -221,10 +221,6 @@ def _refuse_what_has_no_gradient(found: Any) -> None:
             "an accuracy or a count belongs to metrics; train with a loss such as "
             '"cross_entropy".'
         )
-
-
-def _like(array: Any, rows: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((rows, *array.shape[1:]), dtype_of(array))
 
 
 def _shape_of(x: Any) -> Any:

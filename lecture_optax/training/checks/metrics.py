@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from ..._core.dtypes import dtype_of, widen
+from ..._core.dtypes import widen
+from .._trees import shapes_of_rows
 from ..metrics import host_metric, in_order, names_of, takes_logits
 from ..problem import Problem
 from .loss import mixes_examples
@@ -44,7 +45,7 @@ def _of_logits(problem: Problem, params: Any, model_state: Any, function: Any) -
         return function
     x, y = problem.train
     assert problem.functions.predict is not None  # a model has one
-    few = _some(x, _SIZES[-1])
+    few = shapes_of_rows(x, _SIZES[-1])
     prediction = jax.eval_shape(problem.functions.predict, params, model_state, few)
     return in_order(function) if takes_logits(function, prediction, y) else function
 
@@ -60,7 +61,7 @@ def _is_mean_over_examples(
     if problem.per_example is None:
 
         def shapes(rows):
-            return jax.eval_shape(function, params, _some(problem.train, rows))
+            return jax.eval_shape(function, params, shapes_of_rows(problem.train, rows))
 
         return _per_example(shapes) is not None
     if host_metric(function) is not None:
@@ -70,12 +71,14 @@ def _is_mean_over_examples(
     x, y = problem.train
 
     def shapes_of(rows):
-        prediction = jax.eval_shape(predict, params, model_state, _some(x, rows))
-        return jax.eval_shape(lambda p, t: ordered(widen(p), t), prediction, _some(y, rows))
+        prediction = jax.eval_shape(predict, params, model_state, shapes_of_rows(x, rows))
+        return jax.eval_shape(
+            lambda p, t: ordered(widen(p), t), prediction, shapes_of_rows(y, rows)
+        )
 
     if (found := _per_example(shapes_of)) is None:
         return False
-    prediction = jax.eval_shape(predict, params, model_state, _some(x, _SIZES[-1]))
+    prediction = jax.eval_shape(predict, params, model_state, shapes_of_rows(x, _SIZES[-1]))
     if not mixes_examples(ordered, prediction, y):
         return True
     if found.ndim > 1 and found.shape[1] == found.shape[0]:
@@ -100,7 +103,3 @@ def _per_example(shapes: Callable[[int], Any]) -> Any:
         if not hasattr(found, "shape") or found.shape[:1] != (rows,):
             return None
     return found
-
-
-def _some(tree: Any, rows: int) -> Any:
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a)), tree)

@@ -9,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from ..._core.dtypes import dtype_of
 from .. import losses
-from .._trees import by_path, kind_of, n_rows
+from .._trees import by_path, kind_of, n_rows, shapes_of_rows
 from ..problem import Problem
 from .inputs import called, check_channel_axis, check_ids
 
@@ -34,7 +34,7 @@ def check_model(problem: Problem, rows: int) -> Start | None:
     """
     if problem.per_example is None or problem.functions.predict is None:
         return None
-    batch = jax.tree.map(lambda a: _like(a, rows), problem.train)
+    batch = shapes_of_rows(problem.train, rows)
     with words_for(problem, "cannot be initialized"):
         params, model_state = _start(problem)
     with words_for(problem, "fails in evaluation"):
@@ -96,7 +96,7 @@ def _start(problem: Problem) -> tuple[Any, Any]:
     if params is None or model_state is None:
         assert init is not None  # a problem without init has a start
         few = min(64, n_rows(problem.train))
-        batch = jax.tree.map(lambda a: _like(a, few), problem.train)
+        batch = shapes_of_rows(problem.train, few)
         first = jax.eval_shape(init, jax.random.key(0), batch)
         params = first[0] if params is None else params
         model_state = first[1] if model_state is None else model_state
@@ -178,7 +178,3 @@ def _check_prediction(problem: Problem, prediction: Any, rows: int) -> None:
             "x, as a channel axis (x[..., None]) for a convolution, or does it flatten or average "
             "over the examples?"
         )
-
-
-def _like(array: Any, rows: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((rows, *array.shape[1:]), dtype_of(array))

@@ -10,7 +10,7 @@ from jax import ShapeDtypeStruct
 
 from ..._core.dtypes import dtype_of, widen
 from .. import losses
-from .._trees import by_path
+from .._trees import by_path, shapes_of_rows
 from ..conversion.arrays import if_cast_nan
 from ..problem import Problem
 from .data import on_host
@@ -45,10 +45,7 @@ def check_targets(
     if loss is None or problem.functions.predict is None:
         return lambda batch: None
 
-    def some(a):
-        return jax.ShapeDtypeStruct((rows, *a.shape[1:]), dtype_of(a))
-
-    x, y = jax.tree.map(some, tuple(problem.train))
+    x, y = shapes_of_rows(tuple(problem.train), rows)
     is_own, passed = loss not in losses.LOSSES.values(), set()
     prediction = jax.eval_shape(problem.functions.predict, params, model_state, x)
     for name, data in (("y", problem.train), ("valid's y", problem.valid)):

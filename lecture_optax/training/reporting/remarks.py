@@ -50,8 +50,8 @@ def _of_training(result: Any, symptom: Symptom) -> Iterator[str]:
         )
     elif not steps["update_norm"].any():
         yield (
-            "Every update was 0, so the parameters did not move: look at the learning rate, and at "
-            "masks in the optimizer."
+            "Every update was 0, so the parameters did not change. Check the learning rate and the "
+            "masks of the optimizer."
         )
     elif symptom.name == "no progress" and symptom.decrease.value < 0.1 * abs(symptom.start):
         yield _no_progress(symptom, float(steps["loss"].max()))
