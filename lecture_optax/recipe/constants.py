@@ -89,3 +89,19 @@ their lowest evaluation is mostly luck."""
 
 HOLDOUT_SHARE = 0.2
 """The part of the training examples that is held out where no validation set is given."""
+
+DRIFT = 0.25
+"""The best constant learning rate decreases with this power of time, fitted to curves."""
+
+NOISE = 0.1
+"""A change of the loss below this part of the examples' own movement is no news."""
+
+PULL, FAR = 0.2, 2.0
+"""How strongly scores are pulled to the usual learning rate, a squared decade, where examples move
+to and fro; and the decades beyond which the pull does not grow."""
+
+QUIET = 0.3
+"""Progress is not magnified beyond this part of the first movement at the usual learning rate."""
+
+WORST = -1.0
+"""Scores end here: how bad a bad arm is does not matter."""
