@@ -8,7 +8,6 @@ import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.training.checks.scale import scale_remarks
 from lecture_optax.training.result import NoSearch
 
 from .models import TRAIN, VALID, LinenNet, nnx_model
@@ -104,31 +103,6 @@ def test_the_result_of_a_search_is_drawn_evaluated_and_reproduced(tmp_path, caps
     exec(code.replace("seed=0,", "seed=0, progress=False,"), names)
     again = lo.training.Result.predict(names["result"], VALID[0])
     np.testing.assert_array_equal(again, result.predict(VALID[0]))
-
-
-ROWS = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "words"),
-    [
-        (ROWS, ROWS[:, :1], []),
-        (ROWS * 16, ROWS[:, 0], []),
-        (
-            ROWS + np.float32([0, 2000, 0]),
-            ROWS[:, 0],
-            ["x has a column with a root mean square of"],
-        ),
-        (ROWS, 3e5 + 1e5 * ROWS[:, 0], ["y has a root mean square of 3e+05"]),
-        (np.full((64, 4, 4, 1), 255.0), ROWS[:, 0], []),
-        (np.full((64, 9), 30_000), ROWS[:, 0], []),
-        ({"a": ROWS, "b": 1e4 * ROWS}, ROWS[:, 0], ["x['b'] has a column"]),
-    ],
-    ids=["unit", "pixels 0..16", "a year", "prices", "images", "token ids", "a tree"],
-)
-def test_a_column_that_is_out_of_scale_is_remarked(x, y, words):
-    found = scale_remarks((x, y))
-    assert len(found) == len(words) and all(w in f for f, w in zip(found, words, strict=True))
 
 
 def test_other_models_have_no_variables():

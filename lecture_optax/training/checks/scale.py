@@ -1,5 +1,6 @@
-"""A remark about inputs and targets that are far from the scale that parameters start at."""
+"""Findings about inputs and targets that are far from the scale that parameters start at."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import numpy as np
 
 from ..._core.dtypes import dtype_of
 from .._trees import by_path
+from ..finding import Finding
 from .data import on_host
 
 LARGE = 100.0
@@ -14,22 +16,32 @@ LARGE = 100.0
 near 1, and Adam moves a parameter by about its learning rate a step, so targets of 1e5 are far off.
 Digits with pixels 0..16 are below it; images are no columns, and have one scale for all."""
 
+SMALL = 1 / LARGE
+"""An array is out of scale if the root mean square of its largest column is below .01. A single
+small column is not: a rare word of a text is one."""
+
+ROWS = 4096
+"""About so many examples are read."""
+
 FEW_AXES = 2
 
-
-def scale_remarks(train: Any) -> list[str]:
-    """Return a sentence for x and for y if a column of floating-point numbers is out of scale."""
-    found = [_out_of_scale(name, rows) for name, rows in zip("xy", train, strict=True)]
-    return [sentence for sentence in found if sentence]
+INPUTS, TARGETS = "inputs out of scale", "targets out of scale"
+"""The names of the findings."""
 
 
-def _out_of_scale(name: str, rows: Any) -> str:
-    sizes = {path: _largest(x) for path, x in by_path(rows, name).items()}
-    path, size = max(sizes.items(), key=lambda item: item[1], default=("", 0.0))
-    if not size > LARGE:
-        return ""
-    back = " Multiply predictions by that deviation, and add the mean." if name == "y" else ""
-    what = "has a column with" if name == "x" else "has"
+def scale_findings(train: Any) -> Iterator[Finding]:
+    """Yield a finding for x and for y = `train` if a column of real numbers is out of scale."""
+    for name, kind, rows in zip("xy", (INPUTS, TARGETS), train, strict=True):
+        sizes = {path: size for path, x in by_path(rows, name).items() if (size := _largest(x))}
+        path, size = max(sizes.items(), key=lambda item: item[1], default=("", 1.0))
+        if not SMALL <= size <= LARGE:
+            yield Finding(kind, {"root_mean_square": size}, _sentence(path, size))
+
+
+def _sentence(path: str, size: float) -> str:
+    is_target = path.startswith("y")
+    back = " Multiply predictions by that deviation, and add the mean." if is_target else ""
+    what = "has" if is_target else "has a column with" if size > LARGE else "has only columns below"
     return (
         f"{path} {what} a root mean square of {size:.2g}, and a model trains best with numbers "
         "near 1: subtract the mean of each column and divide by its standard deviation, both of "
@@ -41,7 +53,7 @@ def _largest(x: Any) -> float:
     """Return the largest root mean square of a column, 0 for what is no table of real numbers."""
     if x.ndim > FEW_AXES or not jnp.issubdtype(dtype_of(x), jnp.floating):
         return 0.0
-    rows = on_host(x)
+    rows = on_host(x[:: max(1, len(x) // ROWS)])
     if rows is None:
         return 0.0
     squares = np.square(rows.astype(np.float64)).reshape(len(rows), -1)

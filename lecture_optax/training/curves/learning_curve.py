@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..._core.dtypes import dtype_of
+from ..loop.batch_statistics import has_statistics
 from ..loop.nonfinite import NonFiniteError
 from ..loop.run import History
 
@@ -103,9 +101,8 @@ def learning_curve_of(run: Any) -> LearningCurve:
     found = getattr(run, "history", run)
     if not isinstance(found, Mapping | History):
         return _from_losses(found)
-    state = jax.tree.leaves(getattr(run, "model_state", None))
-    has_statistics = any(jnp.issubdtype(dtype_of(x), jnp.floating) for x in state)
-    return _from_record(found)._replace(has_batch_statistics=has_statistics)
+    state = getattr(run, "model_state", None)
+    return _from_record(found)._replace(has_batch_statistics=has_statistics(state))
 
 
 def finite_evaluations(steps: Any, losses: Any) -> Evaluations | None:

@@ -41,7 +41,7 @@ def recompute_batch_statistics(
 ) -> Any:
     """Return the model state that belongs to `params`, from the next batches of `carry`."""
     state = carry.model_state
-    if not any(map(_is_float, jax.tree.leaves(state))):
+    if not has_statistics(state):
         return state
     size = program.batch_size
     once = _pass_of(program.problem.functions.loss, size)
@@ -50,6 +50,11 @@ def recompute_batch_statistics(
         three, step = once(params, three, data, carry.key, step)
         poll()
     return _limit(state, three)
+
+
+def has_statistics(model_state: Any) -> bool:
+    """Return whether a model keeps running statistics, as BatchNorm does."""
+    return any(map(_is_float, jax.tree.leaves(model_state)))
 
 
 @cached

@@ -25,7 +25,7 @@ def report(result: Any) -> str:
         str(describe(result.optimizer)),
         text_table(list(_facts(result)), "ll", width=WIDTH, gap=3),
         text_table([heads, *rows], align, width=WIDTH, gap=3) if rows else "",
-        "\n".join(textwrap.fill(remark, WIDTH) for remark in remarks(result)),
+        "\n".join(textwrap.fill(found.sentence, WIDTH) for found in remarks(result)),
     ]
     return "\n\n".join(filter(None, parts))
 

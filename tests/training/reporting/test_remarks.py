@@ -12,7 +12,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.recipe import diagnose
 from lecture_optax.training.loop.run import History
-from lecture_optax.training.reporting.remarks import remarks
+from lecture_optax.training.reporting.remarks import LAG, OVERFITTING, overfitting, remarks
 from lecture_optax.training.result import Kept
 
 from ..models import TRAIN, VALID, LinenNet
@@ -91,7 +91,7 @@ FOUND = {
 @pytest.mark.parametrize("name", FOUND)
 def test_a_remark_is_made_where_the_curves_ask_for_it(name):
     losses, valid_losses, words = FOUND[name]
-    found = remarks(with_losses(losses, valid_losses))
+    found = [str(finding) for finding in remarks(with_losses(losses, valid_losses))]
     assert any(words in x for x in found), found
     if "diverge" in words:
         assert not any("overfits" in x for x in found)
@@ -111,19 +111,32 @@ HEALTHY = {
 @pytest.mark.parametrize("name", HEALTHY)
 def test_no_remark_is_made_of_a_healthy_run(name):
     losses, valid_losses = HEALTHY[name]
-    found = remarks(with_losses(losses, valid_losses))
+    found = [str(finding) for finding in remarks(with_losses(losses, valid_losses))]
     assert [x for x in found if "lowest at step" not in x or name != "few steps"] == []
+
+
+def test_overfitting_has_its_numbers_in_its_sentence():
+    found = overfitting(0.000341, 0.052)
+    assert found is not None and found.name == OVERFITTING
+    assert "0.052, is 152 times the training loss, 0.000341: the model overfits" in str(found)
+    assert found.numbers == {"train_loss": 0.000341, "valid_loss": 0.052}
+    for losses in ((0.3, 0.5), (-1.0, 0.5), (0.0, 0.1), (np.nan, 1.0)):
+        assert overfitting(*losses) is None
 
 
 def test_the_kept_step_is_named_where_a_run_diverged_after_it():
     (found,) = remarks(with_losses(LOW_AND_UP, 1 + U, kept=200))
-    assert found.endswith("The returned parameters are those of step 200, before that.")
+    assert found.name == "diverged" and found.sentence.endswith(
+        "The returned parameters are those of step 200, before that."
+    )
 
 
 def test_a_gradient_or_an_update_that_is_always_0_is_named():
     flat = np.full(50, 2.0)
-    assert "gradient was 0" in remarks(with_losses(flat, gradient=0.0, update=0.0))[0]
-    assert "Every update was 0" in remarks(with_losses(flat, update=0.0))[0]
+    (found,) = remarks(with_losses(flat, gradient=0.0, update=0.0))
+    assert "gradient was 0" in str(found)
+    (found,) = remarks(with_losses(flat, update=0.0))
+    assert "Every update was 0" in str(found)
     assert diagnose({"loss": flat, "grad_norm": np.zeros(50)}).symptom.cause == "dead"
 
 
@@ -149,14 +162,19 @@ class Lagging(nn.Module):
 
 
 def test_running_statistics_that_lag_behind_are_measured_and_named():
-    options = {"loss": "cross_entropy", "valid": VALID, "tx": lo.adam(1e-2), "steps": 60}
-    found = lo.fit(Lagging(), TRAIN, **options)
+    options = {"loss": "cross_entropy", "tx": lo.adam(1e-2), "steps": 60}
+    found = lo.fit(Lagging(), TRAIN, **options, valid=VALID)
     (remark,) = remarks(found)
-    assert "average=True" in remark and "overfits" not in remark
+    assert remark.name == LAG and "average=True" in remark.sentence
+    assert remark.numbers["loss"] == found.history["valid_loss"][-1]
+    assert f"{remark.numbers['recomputed_loss']:.3g} with the batch" in remark.sentence
     assert "lag behind" in str(diagnose(found))
-    averaged = lo.fit(Lagging(), TRAIN, **options, average=True)
-    assert not any("BatchNorm" in x for x in remarks(averaged))
-    assert averaged.history["averaged_loss"].min() < 0.5 * found.history["valid_loss"][-1]
+    averaged = lo.fit(Lagging(), TRAIN, **options, valid=VALID, average=True)
+    assert LAG not in [x.name for x in remarks(averaged)]
+    lowest = averaged.history["averaged_loss"].min()
+    assert lowest < 0.5 * found.history["valid_loss"][-1]
+    alone = lo.fit(Lagging(), TRAIN, **options)  # without a validation set
+    assert [x.name for x in remarks(alone)] == [LAG]
 
 
 def test_the_diagnosis_of_a_run_reads_its_validation_losses():
