@@ -11,7 +11,7 @@ from ..training.result import Trained, path_of
 from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.explanation import Explanation
-from .reporting.stability import StabilityReport, sentence
+from .reporting.stability import StabilityReport
 from .reporting.text import sentences, text_of
 from .search.select import Selection
 
@@ -61,31 +61,27 @@ class Result(Trained):
         """The stability of the selected learning rate (`theory.curvature_gauge`), at the end of its
         arm before any decay; None where no arm was better than the start.
 
-        It is measured when it is first read, in a second or two. `report` includes it.
+        It is measured when it is first read, in a second or two.
         """
         return self.measure and self.measure()
 
     def explain(self) -> str:
-        """Return the reasons for optimizer, learning rate and weights, a claim a line."""
+        """Return what was selected and why, in at most five sentences, one a line."""
         return "\n".join(sentences(self.explanation))
 
     def report(self, path: Any = None) -> str:
         """Return the reasons and a table of all arms as text; with `path`, also write a page.
 
-        The page is one HTML file with pictures that loads nothing from the network. The first
-        report measures the `stability`.
+        The page is one HTML file with pictures that loads nothing from the network.
 
         **Raises** `ImportError` with `path` and without Matplotlib, naming the extra.
         """
         from .reporting.page import page_of
 
-        path = None if path is None else path_of(path)
-        winner = self.explanation.winner
-        last = [sentence(self.stability, winner.optimizer)] if winner and self.stability else []
         if path is not None:
-            page = page_of(self.explanation, self.code, last)
-            path.write_text(page, encoding="utf-8")
-        return text_of(self.explanation, last)
+            path = path_of(path)
+            path.write_text(page_of(self.explanation, self.code), encoding="utf-8")
+        return text_of(self.explanation)
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:
         """Draw the search: losses over learning rates, all arms over steps, and learning rates.

@@ -1,7 +1,7 @@
 """A finding: what stands out in data or in a run, as a name, its numbers, and a sentence."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Finding(NamedTuple):
@@ -13,7 +13,7 @@ class Finding(NamedTuple):
     """
 
     name: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, Any]
     sentence: str
 
     def __str__(self) -> str:

@@ -1,37 +1,67 @@
-"""Comparisons of the arms of a search, at steps where both were evaluated on the same examples."""
+"""Comparisons of the arms of a search, at steps where both were evaluated on the same examples.
 
+A loss of an arm is its lowest up to a step, of raw or averaged weights, as the search selects them.
+"""
+
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from .. import constants as c
 from ..population.curve import Evaluation
 from .explanation import ArmRecord, Explanation
 
+TIE = 0.01
+"""Two arms tie if they differ by less than .01 of the gain, where their error is not known,"""
+
+ERRORS = 2.0
+"""and by less than 2 standard errors where it is."""
+
+RISEN = 0.02
+"""A validation loss has risen again if two evaluations in a row are .02 of the gain above it."""
+
+
+class Loss(NamedTuple):
+    """A validation loss over all examples; with `is_estimate`, estimated from a subset of them."""
+
+    value: float
+    is_estimate: bool = False
+
+    def __str__(self) -> str:
+        return f"{'~' if self.is_estimate else ''}{self.value:.4g}"
+
 
 class ArmComparison(NamedTuple):
-    """An arm and the winner at the last step at which both were evaluated.
+    """An arm and the winner, at the last step that both reached.
 
-    - `change`, `winner`: the change of their averaged weights' validation loss since the start.
+    - `difference`: the arm's lowest loss up to that step, minus the winner's, on the same examples;
+      `error`: its standard error, paired by example; NaN where it is not known.
+    - `margin`: they tie if they differ by less.
     """
 
     arm: ArmRecord
     step: int
-    change: float
-    winner: float
+    difference: float
+    error: float
+    margin: float
+
+    @property
+    def is_tie(self) -> bool:
+        return abs(self.difference) <= self.margin
+
+    @property
+    def is_higher(self) -> bool:
+        return self.difference > self.margin
+
+    @property
+    def size(self) -> str:
+        """The size of the difference, with its error."""
+        error = "" if np.isnan(self.error) else f" ± {self.error:.1g}"
+        return f"{abs(self.difference):.2g}{error}"
 
 
-class DivergenceEdge(NamedTuple):
-    """The largest learning rate that improved on the start, and the next one, which did not."""
-
-    optimizer: str
-    below: float
-    above: float
-    worst: ArmRecord
-
-
-class Overfitting(NamedTuple):
-    """The validation loss of an arm was lowest at a step, and rose by `by` until another."""
+class Rise(NamedTuple):
+    """The averaged loss of an arm was lowest at a step, and rose by `by` until another."""
 
     arm: ArmRecord
     lowest_at: int
@@ -39,8 +69,8 @@ class Overfitting(NamedTuple):
     by: float
 
 
-class LateImprovement(NamedTuple):
-    """The decrease of the winner's averaged loss between two steps; `part`: of the whole gain."""
+class LateDecrease(NamedTuple):
+    """The decrease of the winner's loss between two steps; `part`: of the whole gain."""
 
     since: int
     until: int
@@ -53,51 +83,93 @@ def evaluations_of(e: Explanation, arm: ArmRecord) -> list[Evaluation]:
 
     A repetition of a constant learning rate, for more evaluations, is the same arm.
     """
-    same = [
-        a for a in e.arms if a.decay is None and (a.optimizer, a.rate) == (arm.optimizer, arm.rate)
-    ]
+    same = [a for a in constants_of(e, arm.optimizer) if a.rate == arm.rate]
     past = {x for a in same for x in a.evaluations if arm.decay is None or x.step <= arm.decay[0]}
     own = {x for x in arm.evaluations if arm.decay and x.step > arm.decay[0]}
     return sorted(past | own, key=lambda evaluation: evaluation.step)
 
 
-def compare(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> ArmComparison | None:
-    """Compare an arm with the winner, or return None if no step has an evaluation of both."""
-    own, winners = (
-        {(x.step, bool(np.isnan(x.raw))): x.averaged for x in evaluations_of(e, one)}
-        for one in (arm, winner)
-    )  # early evaluations use a subset of the examples
-    common = own.keys() & winners.keys()
-    if not common:
-        return None
-    last = max(common)
-    return ArmComparison(arm, last[0], own[last], winners[last])
+def constants_of(e: Explanation, optimizer: str) -> list[ArmRecord]:
+    """Return all arms of an optimizer with a constant learning rate."""
+    return [arm for arm in e.arms if arm.optimizer == optimizer and arm.decay is None]
 
 
 def constant_arms(e: Explanation, optimizer: str) -> list[ArmRecord]:
     """Return the longest arm of each constant learning rate, in ascending order."""
-    same = [arm for arm in e.arms if arm.optimizer == optimizer and arm.decay is None]
-    longest = {arm.rate: arm for arm in sorted(same, key=lambda arm: arm.steps)}
-    return sorted(longest.values(), key=lambda arm: arm.rate)
+    same = sorted(constants_of(e, optimizer), key=lambda arm: arm.steps)
+    return sorted({arm.rate: arm for arm in same}.values(), key=lambda arm: arm.rate)
 
 
-def nearest_rate(e: Explanation, winner: ArmRecord, decades: float) -> ArmRecord | None:
-    """Return the comparable arm with a learning rate nearest to `decades` above the winner's."""
-    same = constant_arms(e, winner.optimizer)
-    ratios = {
-        arm: float(np.log10(arm.rate / winner.rate))
-        for arm in same
-        if arm.failed or compare(e, winner, arm)
-    }
-    side = [arm for arm, ratio in ratios.items() if ratio * decades > 0.1 * abs(decades)]
-    return min(side, key=lambda arm: abs(ratios[arm] - decades), default=None)
+def ranked(e: Explanation) -> list[ArmRecord]:
+    """Return the winner, and the other arms in the order of their losses."""
+
+    def rank(arm: ArmRecord) -> tuple[bool, float]:
+        loss = loss_of(e, arm)
+        return arm != e.winner, loss.value if loss else np.inf
+
+    return sorted(e.arms, key=rank)
+
+
+def diverged(arm: ArmRecord) -> bool:
+    """Return whether an arm was not finite, or worse than the start at its last evaluation."""
+    return arm.failed is not None or bool(arm.evaluations and arm.evaluations[-1].averaged > 0)
+
+
+def loss_of(e: Explanation, arm: ArmRecord, until: int | None = None) -> Loss | None:
+    """Return the lowest loss of an arm, up to a step; None where it was not evaluated.
+
+    That of the winner is the loss of the selected weights, from their step on. On a subset of the
+    examples, arms that are trained well differ by about as much as on all: an estimate is the loss
+    of the selected weights plus the difference on the subset.
+    """
+    until = arm.steps if until is None else until
+    if arm == e.winner and until >= e.step:
+        return Loss(e.loss)
+    found = lowest(evaluations_of(e, arm), until)
+    if found is None:
+        return None
+    if np.isnan(found.raw):
+        return Loss(e.start + _change(found), True)
+    offset = e.loss - subset_loss(e) if e.winner else e.start - e.subset_start
+    return Loss(e.subset_start + _change(found) + offset, e.subset_rows < e.rows)
+
+
+def lowest(evaluations: Iterable[Evaluation], until: float = np.inf) -> Evaluation | None:
+    """Return the lowest evaluation up to a step; early ones count only where there is no other."""
+    seen = [x for x in evaluations if x.step <= until and np.isfinite(_change(x))]
+    return min(_late(seen) or seen[-1:], key=_change, default=None)
+
+
+def compare(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> ArmComparison | None:
+    """Compare an arm with the winner, or return None if no step has an evaluation of both."""
+    own, best = evaluations_of(e, arm), evaluations_of(e, winner)
+    common = {_key(x) for x in own} & {_key(x) for x in best}  # early ones use other examples
+    if not common:
+        return None
+    last = max(common)
+    pair = [
+        next(x for x in seen if _key(x) == last) if last[1] else lowest(seen, last[0])
+        for seen in (own, best)
+    ]
+    if None in pair:
+        return None
+    difference = _change(pair[0]) - _change(pair[1])
+    margin = TIE * abs(e.start - e.loss) if np.isnan(arm.error) else ERRORS * arm.error
+    return ArmComparison(arm, last[0], difference, arm.error, margin)
+
+
+def comparisons_of(e: Explanation, winner: ArmRecord, optimizer: str) -> list[ArmComparison]:
+    """Compare the other constant learning rates of an optimizer with the winner."""
+    own = (winner.optimizer, winner.rate)
+    arms = [a for a in constant_arms(e, optimizer) if (a.optimizer, a.rate) != own]
+    found = [compare(e, winner, arm) for arm in arms if not diverged(arm)]
+    return [pair for pair in found if pair]
 
 
 def best_of_other(e: Explanation, winner: ArmRecord, optimizer: str) -> ArmComparison | None:
     """Return the best arm of another optimizer, among those that ran furthest."""
-    arms = [arm for arm in e.arms if arm.optimizer == optimizer and not arm.failed]
-    found = [pair for arm in arms if (pair := compare(e, winner, arm))]
-    return min(found, key=lambda pair: (-pair.step, pair.change), default=None)
+    found = comparisons_of(e, winner, optimizer)
+    return min(found, key=lambda pair: (-pair.step, pair.difference), default=None)
 
 
 def other_schedule(e: Explanation, winner: ArmRecord) -> ArmComparison | None:
@@ -113,58 +185,54 @@ def other_schedule(e: Explanation, winner: ArmRecord) -> ArmComparison | None:
     return max(found, key=lambda pair: pair.step, default=None)
 
 
-def divergence_edge(e: Explanation, optimizer: str) -> DivergenceEdge | None:
-    """Return the learning rates between which arms stop to improve on the start."""
-    arms = constant_arms(e, optimizer)
-    good = [arm for arm in arms if not diverged(arm) and arm.evaluations]
-    bad = [arm for arm in arms if diverged(arm) and good and arm.rate > good[-1].rate]
-    return DivergenceEdge(optimizer, good[-1].rate, bad[0].rate, bad[0]) if bad else None
+def loss_of_other_weights(e: Explanation, winner: ArmRecord) -> float:
+    """Return the loss of the winner's raw weights where averaged ones were selected, or the
+    reverse; NaN where it is not known for all examples."""
+    found = [x for x in _late(evaluations_of(e, winner)) if x.step == e.step]
+    if not found or e.subset_rows < e.rows:
+        return np.nan
+    return e.start + (found[-1].raw if e.is_average else found[-1].averaged)
 
 
-def diverged(arm: ArmRecord) -> bool:
-    """Return whether an arm was not finite, or worse than the start at its last evaluation."""
-    return arm.failed is not None or bool(arm.evaluations and arm.evaluations[-1].averaged > 0)
+def rise(e: Explanation, winner: ArmRecord) -> Rise | None:
+    """Return how far the winner's averaged loss rose again, if two evaluations in a row say so."""
+    late = _late(evaluations_of(e, winner))
+    least = min(late, key=lambda x: x.averaged, default=None)
+    after = [x for x in late if least and x.step > least.step][-2:]
+    if least is None or len(after) < 2:
+        return None
+    by = min(x.averaged for x in after) - least.averaged
+    if by <= RISEN * (e.start - e.loss):
+        return None
+    return Rise(winner, least.step, after[-1].step, after[-1].averaged - least.averaged)
 
 
-def selected_evaluation(e: Explanation, winner: ArmRecord) -> Evaluation | None:
-    """Return the evaluation of the returned weights if raw and averaged weights were evaluated."""
-    found = [x for x in evaluations_of(e, winner) if x.step == e.step and not np.isnan(x.raw)]
-    return found[-1] if found else None
+def late_decrease(e: Explanation, winner: ArmRecord) -> LateDecrease | None:
+    """Return the decrease in the last quarter of the winner's steps, if it ran to the end."""
+    late = _late(evaluations_of(e, winner))
+    before = lowest(late, 0.75 * e.steps)
+    if before is None or np.isnan(before.raw) or late[-1].step < e.steps:
+        return None
+    by = max(0.0, _change(before) - min(map(_change, late)))
+    return LateDecrease(before.step, late[-1].step, by, by / (e.start - e.loss))
 
 
 def subset_loss(e: Explanation) -> float:
     """Return the loss of the returned weights on the examples of late evaluations."""
-    evaluation = selected_evaluation(e, e.winner) if e.winner else None
-    if evaluation is None or e.subset_rows == e.rows:
+    found = [x for x in _late(evaluations_of(e, e.winner)) if x.step == e.step] if e.winner else []
+    if not found or e.subset_rows == e.rows:
         return e.loss
-    return e.subset_start + (evaluation.averaged if e.is_average else evaluation.raw)
+    return e.subset_start + (found[-1].averaged if e.is_average else found[-1].raw)
 
 
-def overfitting(e: Explanation, winner: ArmRecord) -> Overfitting | None:
-    """Return the rise of the averaged loss of winner or longest arm, if above 2 % of the gain."""
-    furthest = max(constant_arms(e, winner.optimizer), key=lambda arm: arm.steps)
-    for arm in dict.fromkeys((winner, furthest)):
-        late = [x for x in evaluations_of(e, arm) if not np.isnan(x.raw)]
-        lowest = min(late, key=lambda evaluation: evaluation.averaged, default=None)
-        by = late[-1].averaged - lowest.averaged if lowest else 0.0
-        if lowest and by > c.OVERFITS * (e.start - e.loss):
-            return Overfitting(arm, lowest.step, late[-1].step, by)
-    return None
+def _late(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations of raw and averaged weights."""
+    return [x for x in evaluations if not np.isnan(x.raw)]
 
 
-def late_improvement(e: Explanation, winner: ArmRecord) -> LateImprovement | None:
-    """Return the decrease in the last quarter of the winner's steps, if it ran to the end."""
-    evaluations = [x for x in evaluations_of(e, winner) if not np.isnan(x.raw)]
-    before = [x for x in evaluations if x.step <= 0.75 * e.steps]
-    if not before or evaluations[-1].step < e.steps:
-        return None
-    by = before[-1].averaged - evaluations[-1].averaged
-    return LateImprovement(before[-1].step, evaluations[-1].step, by, by / (e.start - e.loss))
+def _change(evaluation: Evaluation) -> float:
+    return float(np.fmin(evaluation.raw, evaluation.averaged))
 
 
-def near_ties(e: Explanation, winner: ArmRecord) -> list[ArmRecord]:
-    """Return the other arms whose lowest late evaluation is within 1 % of the winner's gain."""
-    margin = winner.change + 0.01 * abs(winner.change)
-    late = [arm for arm in e.arms if any(not np.isnan(x.raw) for x in arm.evaluations)]
-    others = {arm[:3]: arm for arm in late if arm[:3] != winner[:3] and arm.change <= margin}
-    return list(others.values())
+def _key(evaluation: Evaluation) -> tuple[int, bool]:
+    return evaluation.step, bool(np.isnan(evaluation.raw))

@@ -1,6 +1,6 @@
 """The data behind an explanation: what a search tried, what each arm reached, what it returns.
 
-`comparisons.py` compares the records; `text.py` puts them into sentences.
+`comparisons.py` compares the records; `findings.py` puts them into sentences.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...training._trees import n_rows
+from ...training.checks.scale import scale_findings
+from ...training.finding import Finding
+from ...training.loop.batch_statistics import has_statistics
 from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
@@ -27,6 +30,8 @@ class ArmRecord(NamedTuple):
       and the quantity.
     - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
     - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
+    - `error`: the standard error of its loss minus that of the selected weights, paired by example;
+      NaN where it is not known.
     """
 
     optimizer: str
@@ -38,6 +43,7 @@ class ArmRecord(NamedTuple):
     failed: tuple[int, str] | None
     evaluations: tuple[Evaluation, ...]
     diagnosis: Diagnosis | None = None
+    error: float = np.nan
 
 
 class Explanation(NamedTuple):
@@ -53,6 +59,9 @@ class Explanation(NamedTuple):
     - `gradients`, `limit`: used and allowed; `evaluation_share`: the compute of the evaluations as
       a fraction of that of the gradients.
     - `ended`: False if the search was stopped by hand.
+    - `train_loss`: the winner's mean training loss before `step`, NaN where there is no winner.
+    - `has_statistics`: whether the model keeps running statistics, as BatchNorm does;
+      `out_of_scale`: the findings about the scale of its data.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -73,6 +82,9 @@ class Explanation(NamedTuple):
     evaluation_share: float
     optimizers: tuple[str, ...]
     ended: bool = True
+    train_loss: float = np.nan
+    has_statistics: bool = False
+    out_of_scale: tuple[Finding, ...] = ()
 
 
 def explanation_of(
@@ -91,6 +103,7 @@ def explanation_of(
         for arm, curve in curves.items()
     }
     found = selection.candidate
+    problem = population.program.problem
     forward_rows = population.spent * population.program.batch_size * 3
     return Explanation(
         arms=tuple(sorted(records.values(), key=lambda record: record.change)),
@@ -111,6 +124,9 @@ def explanation_of(
         evaluation_share=held_out.rows_evaluated / max(1, forward_rows),
         optimizers=tuple(optimizers),
         ended=ended,
+        train_loss=_train_loss(curves[found.arm], found.arm, found.step) if found else np.nan,
+        has_statistics=has_statistics(population.start.model_state),
+        out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),
     )
 
 
@@ -130,3 +146,15 @@ def _record(
         evaluations=tuple(curve.evaluations),
         diagnosis=diagnosis,
     )
+
+
+BEFORE = 8
+"""The blocks of training losses, of 32 to 64, whose mean is the training loss of weights."""
+
+
+def _train_loss(curve: Curve, arm: Arm, step: int) -> float:
+    """Return the mean training loss before a step, or NaN before the first block."""
+    begin = arm.decay[0] if arm.decay and arm.decay[0] < curve.step else 0
+    until = max(1, (step - begin) // curve.width)
+    means = curve.means[max(0, until - BEFORE) : until]
+    return float(np.mean(means)) if means else np.nan

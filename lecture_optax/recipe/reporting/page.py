@@ -9,17 +9,9 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ..._core.extras import require
-from .comparisons import constant_arms
-from .explanation import ArmRecord, Explanation
-from .text import (
-    ARM_COLUMNS,
-    BASIS,
-    DIAGNOSIS_COLUMNS,
-    TEXT_COLUMNS,
-    arm_cells,
-    diagnosis_cells,
-    sentences,
-)
+from .comparisons import constant_arms, ranked
+from .explanation import Explanation
+from .text import TEXT_COLUMNS, arm_table, caption, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,23 +19,21 @@ if TYPE_CHECKING:
 Draw = Callable[["Figure"], Any]
 
 
-def page_of(e: Explanation, code: str, last: Sequence[str] = ()) -> str:
-    """Return the page: sentences, plots, tables of all arms, and code.
+def page_of(e: Explanation, code: str) -> str:
+    """Return the page: sentences, plots, the table of all arms, and code.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
     best = f"{e.winner.optimizer} at {e.winner.rate:.3g}" if e.winner else None
     title = html.escape(best or "No arm was better than the start")
-    first, *rest = [*sentences(e), *last]
+    first, *rest = sentences(e)
     parts = [
         f"<h1>{title}</h1>",
         f"<p class=first>{html.escape(first)}</p>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in rest) + "</ul>",
         *(_section(*plot) for plot in _plots(e)),
-        "<h2>All arms</h2>",
-        _table(e, ARM_COLUMNS, arm_cells),
-        f"<h2>Symptoms and remedies</h2><p>{html.escape(BASIS)}</p>",
-        _table(e, DIAGNOSIS_COLUMNS, diagnosis_cells),
+        f"<h2>All arms</h2><p>{html.escape(caption(e))}</p>",
+        _table(e),
         "<h2>The same model without a search</h2>",
         f"<pre>{html.escape(code)}</pre>",
     ]
@@ -85,13 +75,11 @@ def _section(title: str, caption: str, height: float, draw: Draw) -> str:
     return f'<h2>{title}</h2><p>{caption}</p><img alt="{title}" src="data:image/png;base64,{data}">'
 
 
-def _table(
-    e: Explanation, columns: Sequence[str], cells: Callable[[Explanation, ArmRecord], list[str]]
-) -> str:
+def _table(e: Explanation) -> str:
+    columns, cells = arm_table(e)
     rows = [
-        f"<tr{' class=selected' if arm == e.winner else ''}>{_row(columns, 'td', cells(e, arm))}"
-        "</tr>"
-        for arm in e.arms
+        f"<tr{' class=selected' if arm == e.winner else ''}>{_row(columns, 'td', row)}</tr>"
+        for arm, row in zip(ranked(e), cells, strict=True)
     ]
     head = f"<thead><tr>{_row(columns, 'th', columns)}</tr></thead>"
     return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"

@@ -40,12 +40,12 @@ def scale_findings(train: Any) -> Iterator[Finding]:
 
 def _sentence(path: str, size: float) -> str:
     is_target = path.startswith("y")
-    back = " Multiply predictions by that deviation, and add the mean." if is_target else ""
+    back = "; multiply predictions by that deviation, and add the mean" if is_target else ""
     what = "has" if is_target else "has a column with" if size > LARGE else "has only columns below"
     return (
         f"{path} {what} a root mean square of {size:.2g}, and a model trains best with numbers "
         "near 1: subtract the mean of each column and divide by its standard deviation, both of "
-        f"the training examples.{back}"
+        f"the training examples{back}."
     )
 
 

@@ -58,7 +58,7 @@ def overfitting(train_loss: float, valid_loss: float) -> Finding | None:
     numbers = {"train_loss": train_loss, "valid_loss": valid_loss}
     words = (
         f"The validation loss, {valid_loss:.3g}, is {valid_loss / train_loss:.3g} times the "
-        f"training loss, {train_loss:.3g}: the model overfits. More data or regularization "
+        f"training loss, {train_loss:.3g}: the model overfits; more data or regularization "
         "(dropout, weight decay) may help."
     )
     return Finding(OVERFITTING, numbers, words)
