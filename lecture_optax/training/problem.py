@@ -59,6 +59,7 @@ class Problem:
     - `columns`: the labels of the columns, where the data are tables.
     - `metrics`: the metrics that are functions of yours, as (name, function) pairs. `examples_with`
       returns `functions.examples` with some of them, for those that return one number per example.
+    - `name`: what a report calls the problem, by default the class of the model; "" for functions.
     """
 
     functions: Functions
@@ -73,6 +74,7 @@ class Problem:
     columns: Columns = field(repr=False, default_factory=dict)
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = field(repr=False, default=())
     examples_with: Callable[..., Any] = field(repr=False, default=_no_examples)
+    name: str = field(repr=False, default="")
 
     def __post_init__(self):
         """Make arrays of the data: tables, tensors, lists of numbers, a loader as `valid`."""
@@ -276,6 +278,7 @@ def _from_model(
         metrics=own,
         examples_with=examples_with,
         watched=watched,
+        name=type(model[0] if isinstance(model, tuple) else model).__name__,
     )
 
 

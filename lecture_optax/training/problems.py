@@ -4,6 +4,7 @@ Each is a function that returns a `Problem`. Its validation set is "valid", whic
 use, or "test", for one last evaluation of what was selected.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -50,6 +51,17 @@ def problem_named(problem: str) -> BuiltIn:
     return PROBLEMS[problem]
 
 
+def _named(build: Callable[..., Problem]) -> Callable[..., Problem]:
+    """Return a function whose problem has its name."""
+
+    @functools.wraps(build)
+    def named(*arguments: Any, **keywords: Any) -> Problem:
+        return dataclasses.replace(build(*arguments, **keywords), name=build.__name__)
+
+    return named
+
+
+@_named
 def quadratic_deep(held_out: str = "valid") -> Problem:
     """A noisy quadratic in 100 dimensions, a tenth of them steep.
 
@@ -65,27 +77,32 @@ def quadratic_deep(held_out: str = "valid") -> Problem:
     return Problem.from_functions(init=_ones, loss=_bowl, train=train[0], valid=valid[0])
 
 
+@_named
 def logistic(held_out: str = "valid") -> Problem:
     """Logistic regression on breast-cancer: 30 measurements, 2 classes."""
     return _classifier("breast_cancer", (_dense(2),), held_out)
 
 
+@_named
 def softmax(held_out: str = "valid") -> Problem:
     """Softmax regression on digits: 64 pixels, 10 classes."""
     return _classifier("digits", (_dense(10),), held_out)
 
 
+@_named
 def mlp_digits(held_out: str = "valid") -> Problem:
     """A network with 64 hidden units on digits."""
     return _classifier("digits", (_dense(64), jax.nn.relu, _dense(10)), held_out)
 
 
+@_named
 def cnn_digits(held_out: str = "valid") -> Problem:
     """Two convolutions, 3 × 3 with 8 and 16 features, on digits."""
     convolutions = (patches, _dense(8), jax.nn.relu, _pool, patches, _dense(16), jax.nn.relu, _pool)
     return _classifier("digits", (_image, *convolutions, _flat, _dense(10)), held_out)
 
 
+@_named
 def mlp_diabetes(held_out: str = "valid") -> Problem:
     """Regression with 32 hidden units on diabetes; it overfits."""
     x, y = _bundled("diabetes")
@@ -95,6 +112,7 @@ def mlp_diabetes(held_out: str = "valid") -> Problem:
     return Problem.from_linen(model, train, loss=_squared_error, valid=valid)
 
 
+@_named
 def char_rnn(held_out: str = "valid") -> Problem:
     """The next character of Python's own documentation, by a GRU with 64 units."""
     from flax import linen as nn

@@ -255,7 +255,7 @@ class Result(Trained):
             if self.search:
                 self.search.report(path)
             else:
-                path.write_text(page_of(text, self.history), encoding="utf-8")
+                path.write_text(page_of(self), encoding="utf-8")
         return text
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:

@@ -1,39 +1,43 @@
 """The report of a run as one HTML page that loads nothing else."""
 
-import base64
 import html
-import io
+from typing import TYPE_CHECKING, Any
 
-from ..._core.extras import require
-from ..loop.run import History
+from ..._core.describe import describe
+from .html_page import page, paragraphs, picture, table
 from .plots import plot
+from .remarks import remarks
+from .summary import evaluations_of, facts_of
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Training run</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto }}
-img {{ max-width: 100%; height: auto }}
-pre {{ overflow-x: auto }}
-</style></head><body>
-<h1>Training run</h1>
-<pre>{text}</pre>
-<img alt="Losses, learning rate and sizes of the steps" src="data:image/png;base64,{picture}">
-</body></html>
-"""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def page_of(text: str, history: History) -> str:
-    """Return the page: the report, and the plot of the run.
+def page_of(result: Any) -> str:
+    """Return the page: what stands out, the plot of the run, its facts, and its evaluations.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
-    figures = require("matplotlib.figure", extra="plot", what="plots")
-    figure, stream = figures.Figure(figsize=(7, 7), layout="constrained"), io.BytesIO()
-    plot(history, figure=figure)
-    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    picture = base64.b64encode(stream.getvalue()).decode("ascii")
-    return PAGE.format(text=html.escape(text), picture=picture)
+
+    def draw(figure: "Figure") -> None:
+        figure.set_layout_engine("constrained")
+        plot(result.history, figure=figure)
+
+    names, rows = evaluations_of(result)
+    columns = [name.replace("_", " ") for name in names]
+    kept = [i for i, row in enumerate(rows) if row[-1]]
+    facts = [("optimizer as a chain", str(describe(result.optimizer))), *facts_of(result)]
+    listed = "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>\n" for a, b in facts)
+    parts = [
+        paragraphs(found.sentence for found in remarks(result)),
+        picture(
+            draw,
+            (600, 560),
+            "The run",
+            "The loss, the learning rate, and the size of each step relative to the parameters.",
+        ),
+        f"<h2>The numbers</h2>\n<dl>\n{listed}</dl>",
+    ]
+    if rows:
+        parts += ["<h2>Evaluations</h2>", table(columns, rows, [columns[-1]], kept.__contains__)]
+    return page(f"trained for {result.steps:,} steps", result.problem, parts)

@@ -103,7 +103,8 @@ def draw_ratios(history: History, ax: "Axes") -> "Axes":
         ax.set_yscale("log")
     ax.set(ylabel="|Δθ| / |θ|")
     ax.margins(x=0.01)
-    ax.legend(frameon=False, ncols=3)
+    is_wide = ax.get_window_extent().width > 5 * ax.figure.dpi
+    ax.legend(frameon=False, ncols=3 if is_wide else 1)
     return ax
 
 

@@ -19,18 +19,19 @@ ROWS = 10
 
 def report(result: Any) -> str:
     """Return a summary of a `training.Result` as plain text."""
-    names, rows = _evaluations(result)
+    names, rows = evaluations_of(result)
     heads, align = [name.replace("_", " ") for name in names], "r" * (len(names) - 1) + "l"
     parts = [
         str(describe(result.optimizer)),
-        text_table(list(_facts(result)), "ll", width=WIDTH, gap=3),
+        text_table(list(facts_of(result)), "ll", width=WIDTH, gap=3),
         text_table([heads, *rows], align, width=WIDTH, gap=3) if rows else "",
         "\n".join(textwrap.fill(found.sentence, WIDTH) for found in remarks(result)),
     ]
     return "\n\n".join(filter(None, parts))
 
 
-def _facts(result: Any) -> Iterator[tuple[str, str]]:
+def facts_of(result: Any) -> Iterator[tuple[str, str]]:
+    """Yield names and values: optimizer, parameters, steps, and ranges over the steps."""
     history = result.history
     yield "optimizer", result.optimizer_source
     arrays = jax.tree.leaves(result.params)
@@ -78,7 +79,7 @@ def leaf_names(params: Any) -> list[str]:
     return [jax.tree_util.keystr(path, simple=True, separator=".") or "θ" for path in paths]
 
 
-def _evaluations(result: Any) -> tuple[list[str], list[list[str]]]:
+def evaluations_of(result: Any) -> tuple[list[str], list[list[str]]]:
     """Return evenly spaced evaluations, with the last one and the kept one, which is marked."""
     lines = result.history.evaluations
     kept = {i for i, line in enumerate(lines) if line["step"] == result.kept.step}
