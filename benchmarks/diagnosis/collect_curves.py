@@ -11,7 +11,6 @@ returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`; their names 
 
 import argparse
 import dataclasses
-import importlib
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from lecture_optax.recipe.population.arms import Arm, arm_optimizer
-from lecture_optax.training import Problem
 from lecture_optax.training._trees import as_data, copied
 from lecture_optax.training.compiled.program import Program
 from lecture_optax.training.compiled.step import Carry
@@ -29,7 +27,8 @@ from lecture_optax.training.loop.advance import advance_until
 from lecture_optax.training.loop.evaluation import averaged_params, evaluate
 from lecture_optax.training.loop.sources import ArraySource
 
-from ..problems import CASES, Case, Task
+from ..problems import GROUPS, Case
+from ..problems.folder import cases_in
 
 SEEDS = 3
 RATES = tuple(range(-24, 9, 2))
@@ -119,38 +118,14 @@ def read(path: Path) -> Bank:
         return Bank(**{key: found[key] for key in Bank._fields})
 
 
-def prototypes(folder: Path) -> dict[str, Case]:
-    """Return the problems of the files in another folder."""
-    sys.path.insert(0, str(folder))
-    cases = {}
-    for path in sorted(folder.glob("problems*.py")):
-        module = importlib.import_module(path.stem)
-        own = {n: f for n, f in vars(module).items() if getattr(f, "__module__", "") == path.stem}
-        for table in [x for n, x in vars(module).items() if n.startswith("P") and type(x) is dict]:
-            cases |= {n: f for n, f in table.items() if n in own}
-    sys.path.remove(str(folder))
-    return {f"{name}_": _case(make) for name, make in cases.items()}
-
-
-def _case(make) -> Case:
-    given = make()
-
-    def build():
-        problem = Problem.from_functions(
-            init=given.init, loss=given.loss, train=given.train, valid=given.valid
-        )
-        return Task(problem, given.valid)
-
-    return Case(build, given.steps, given.batch_size)
-
-
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prototype", type=Path)
     parser.add_argument("problems", nargs="*")
     given = parser.parse_intermixed_args(words)
-    cases = CASES | (prototypes(given.prototype) if given.prototype else {})
+    others = cases_in(given.prototype) if given.prototype else {}
+    cases = GROUPS["development"] | {f"{name}_": case for name, case in others.items()}
     for name in given.problems or cases:
         bank = collected(given.folder, name, cases[name])
         print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} diverged", flush=True)

@@ -1,40 +1,41 @@
 """Measure the regret of the recipe and of other methods, and their cost.
 
-    python -m benchmarks.regret [--only WORD ...] [--seeds 2] [problem ...]   measures
-    python -m benchmarks.regret --table                                        prints
+    python -m benchmarks.regret [--group GROUP | --folder FOLDER] [--only WORD ...] [problem ...]
+    python -m benchmarks.regret --table [--group GROUP] [--compare A B]
 
     regret = (loss - best) / (start - best), in %, at most 100
 
 on the validation set, which selects, and on a test set, which does not. `best` is the lowest mean
-over seeds of a last raw loss on the same examples (`grid.py`). Averages and early evaluations can
-be better, so a regret can be negative. Baselines (`baselines.py`) get the same average of the
-weights and return their best evaluation too. Losses are added to `data/losses.json` as they are
-measured, and are measured again only with `--again`. `--picker FOLDER` adds another search,
+over seeds of what any single run of a grid could return (`grid.py`). Searches and baselines can be
+better, so a regret can be negative. Baselines (`baselines.py`) get the same average of the weights
+and return their best evaluation too.
+
+Losses are added to `data/losses.json` as they are measured, and are measured again only with
+`--again`. `--picker FOLDER --label NAME` measures another search in place of the recipe:
 `picker.pick(problem, seed)`, which reads its budget from the environment variable BUDGET.
+`--folder FOLDER` measures on the problems that are defined there (`problems/folder.py`).
 """
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import jax
 
 from lecture_optax import recipe
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problem import Problem
 
-from ..problems import CASES, Case, Task
+from ..problems import Case, Task
+from ..problems.chosen import add_arguments, built, chosen
 from .baselines import BASELINES, Baseline
-from .table import FILE, print_table
+from .scores import load, save
+from .table import print_comparison, print_table
 from .trial import Trials
 
-BUDGETS = (1.0, 1.3, 1.5, 2.0, 3.0, 4.5, 8.0)
+BUDGETS = (1.0, 1.5, 2.0, 3.0, 4.5, 8.0)
 
 Picked = tuple[Any, Any, float]
 """Parameters, model state, and the cost in training runs."""
@@ -44,7 +45,7 @@ Method = Callable[[Problem, Case, int], Picked]
 
 def ours(budget: float) -> Method:
     def method(problem, case, seed):
-        options = {"steps": case.steps, "batch_size": case.batch_size}
+        options = {"steps": case.steps, "batch_size": case.batch_size, "progress": False}
         found = recipe.run(problem, seed=seed, budget=budget, **options)
         return found.params, found.model_state, found.cost
 
@@ -88,68 +89,70 @@ def picker(folder: str, budget: float) -> Method:
     return method
 
 
-def methods_of(problem: Problem, case: Case, folder: str | None) -> Iterator[tuple[str, Method]]:
+def methods_of(
+    problem: Problem, case: Case, given: argparse.Namespace
+) -> Iterator[tuple[str, Method]]:
+    if given.picker is not None:
+        yield from ((f"{given.label}, {x:g}", picker(given.picker, x)) for x in given.budgets)
+        return
     of = baselines_of(problem, case)
-    yield from ((f"the recipe, {budget:g}", ours(budget)) for budget in BUDGETS)
+    yield from ((f"{given.label}, {budget:g}", ours(budget)) for budget in given.budgets)
     yield from ((name, of(baseline)) for name, baseline in BASELINES.items())
-    if folder is not None:
-        yield from ((f"the picker, {budget:g}", picker(folder, budget)) for budget in BUDGETS)
 
 
 def measure(method: Method, task: Task, case: Case, seed: int) -> list[Any]:
-    """Return the validation loss, the test loss and the cost, or the error that was raised."""
+    """Return the validation loss, the test loss and the cost, or the error that was raised.
+
+    A problem without a test set has None as its test loss.
+    """
     problem, examples = task.problem, task.problem.functions.examples
     try:
         params, model_state, cost = method(problem, case, seed)
     except Exception as error:  # a failure is a result, which the table prints
         return [f"{type(error).__name__}: {error}"[:200]]
-    sets = (problem.valid, task.test)
-    losses = [evaluate(examples, params, model_state, rows)["loss"] for rows in sets]
-    return [float(f"{x:.7g}") for x in (*losses, cost)]
+
+    def loss(rows):
+        return None if rows is None else evaluate(examples, params, model_state, rows)["loss"]
+
+    found = loss(problem.valid), loss(task.test), cost
+    return [None if x is None else float(f"{x:.7g}") for x in found]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", default=list(CASES))
+    add_arguments(parser)
     parser.add_argument("--only", nargs="+", default=[""], help="words in the names of methods")
+    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--compare", nargs=2, metavar="METHOD")
+    parser.add_argument("--plain", action="store_true", help="score against last raw losses only")
     parser.add_argument("--picker")
-    arguments = parser.parse_args()
-    if not importlib.util.find_spec("optuna"):
-        print("Optuna is not installed, so its baselines are not measured: pip install optuna")
-    for name in [] if arguments.table else arguments.names or CASES:
-        _measure_all(name, arguments)
-        jax.clear_caches()
-    print_table()
+    parser.add_argument("--label", default="the recipe")
+    given = parser.parse_args()
+    cases = chosen(given)
+    if not given.table and not given.compare:
+        if not importlib.util.find_spec("optuna"):
+            print("Optuna is not installed, so its baselines are not measured: pip install optuna")
+        for name, case, task in built(cases):
+            _measure_all(name, case, task, given)
+    if given.compare:
+        print_comparison(*given.compare, cases, plain=given.plain)
+    else:
+        print_table(cases, plain=given.plain)
 
 
-def _measure_all(name: str, arguments: argparse.Namespace) -> None:
-    case = CASES[name]
-    task = case.build()
-    for method, call in methods_of(task.problem, case, arguments.picker):
-        table = json.loads(FILE.read_text()) if FILE.exists() else {}
-        known = [] if arguments.again else table.get(method, {}).get(name, [])
-        if not any(word in method for word in arguments.only) or len(known) >= arguments.seeds:
+def _measure_all(name: str, case: Case, task: Task, given: argparse.Namespace) -> None:
+    for method, call in methods_of(task.problem, case, given):
+        table = load()
+        known = [] if given.again else table.get(method, {}).get(name, [])
+        if not any(word in method for word in given.only) or len(known) >= given.seeds:
             continue
-        more = [measure(call, task, case, s) for s in range(len(known), arguments.seeds)]
+        more = [measure(call, task, case, s) for s in range(len(known), given.seeds)]
         table.setdefault(method, {})[name] = known + more
-        _write(FILE, table)
+        save(table)
         print(f"{name:26} {method:30}", *more, flush=True)
-
-
-def _write(path: Path, table: dict[str, dict[str, Any]]) -> None:
-    """Write a line for each method and problem, so that a diff shows what changed."""
-    blocks = [
-        f"{json.dumps(method)}: {{\n"
-        + ",\n".join(f" {json.dumps(name)}: {json.dumps(x)}" for name, x in sorted(rows.items()))
-        + "\n}"
-        for method, rows in table.items()
-    ]
-    part = path.with_suffix(".part")
-    part.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
-    part.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,68 +1,68 @@
-"""Print and draw the regrets of all methods over all problems and seeds."""
+"""Print and draw the regrets of all methods over all problems and seeds of a group."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .grid import TABLE
+from .grid import SETS
+from .scores import Rows, cost, difference, group_of, load, regrets, summary, untrained
 
-FILE = Path(__file__).parent / "data" / "losses.json"
 LEAST = 0.1
 """Smaller regrets, in %, are drawn at this one."""
 
 PICTURE = Path(__file__).parent / "data" / "pareto.png"
 
-Regrets = dict[str, list[float]]
-"""The regrets of each problem in %, one a seed."""
+SEARCHES = ("the recipe", "first edition", "prototype 1", "prototype 3")
+"""Methods that are named with their budgets: the recipe as it is, and earlier ones."""
 
 
-def regrets(rows: dict[str, list[list[Any]]], which: int) -> Regrets:
-    """Return the regrets on the validation set (0) or the test set (1). A failure counts as 100."""
-    grid = json.loads(TABLE.read_text())
-    key = ("valid", "test")[which]
-    found = {}
-    for name, seeds in rows.items():
-        best, start = grid[name]["best"][key], grid[name]["start"][key]
-        losses = [seed[which] if len(seed) > 1 else np.inf for seed in seeds]
-        found[name] = [_capped(100 * (loss - best) / (start - best)) for loss in losses]
-    return found
+def print_table(names: Iterable[str], plain: bool = False) -> None:
+    table = load()
+    for group, own in _by_group(names).items():
+        print(f"\n{group}: regret in %, {len(own)} problems: median / 90th percentile / maximum")
+        print(f"{'':30} {'runs':>5}  {'validation':22}  {'test':22}  untrained")
+        for method, rows in table.items():
+            both = [regrets(rows, own, which, plain) for which in SETS]
+            if not both[0]:
+                continue
+            words = "  ".join(str(summary(x)) if x else f"{'-':>22}" for x in both)
+            count = len(both[0])
+            note = "" if count == len(own) else f"  ({count} problems)"
+            of_all = f"{untrained(rows, own)}{note}"
+            print(f"{method:30} {cost(rows, own):5.2f}  {words}  {of_all}")
+        _print_failures(table, own)
+        _print_worst(table, own, plain)
+        if group == "development":
+            draw(table, own, plain)
 
 
-def summary(found: Regrets) -> tuple[float, float, float]:
-    """Return median, 90th percentile and maximum."""
-    every = np.concatenate([np.asarray(x) for x in found.values()])
-    return float(np.median(every)), float(np.percentile(every, 90)), float(every.max())
+def print_comparison(one: str, other: str, names: Iterable[str], plain: bool = False) -> None:
+    """Print the mean difference between two methods in every group and at every common budget."""
+    table = load()
+    print(f"{one} - {other}, in %: mean [95 % over problems], better : worse; 90th percentiles")
+    for group, own in [*_by_group(names).items(), ("all", list(names))]:
+        for budget in _common_budgets(table, one, other):
+            print(f"{group + budget:20}", end="")
+            for which in SETS:
+                two = [
+                    regrets(table[method + budget], own, which, plain) for method in (one, other)
+                ]
+                common = [{n: x[n] for n in two[0] if n in two[1]} for x in two]
+                if not common[0]:
+                    continue
+                found, (p90, before) = difference(*common), (summary(x).p90 for x in common)
+                print(
+                    f"  {which} ({len(common[0])}) {found.mean:+.2f} [{found.low:.2f}, "
+                    f"{found.high:.2f}], {found.better} : {found.worse}; {p90:.1f}, {before:.1f}",
+                    end="",
+                )
+            print()
 
 
-def interval(found: Regrets) -> tuple[float, float]:
-    """Return a 95 % interval of the 90th percentile, by a bootstrap over problems."""
-    random, names = np.random.default_rng(0), list(found)
-    drawn = [
-        np.percentile(np.concatenate([found[n] for n in random.choice(names, len(names))]), 90)
-        for _ in range(1000)
-    ]
-    return tuple(np.percentile(drawn, [2.5, 97.5]))  # type: ignore[return-value]
-
-
-def print_table() -> None:
-    table = json.loads(FILE.read_text())
-    problems = {name for rows in table.values() for name in rows}
-    print(f"Regret in %, {len(problems)} problems: median / 90th percentile [95 %] / maximum")
-    print(f"{'':30} {'runs':>5}  {'validation':32}  test")
-    for method, rows in table.items():
-        both = [regrets(rows, which) for which in (0, 1)]
-        words = f"{_words(both[0]):32}  {_words(both[1])}"
-        print(f"{method:30} {_cost(rows):5.2f}  {words}{_note(rows, problems)}")
-    _print_failures(table)
-    _print_worst(table)
-    draw(table)
-
-
-def draw(table: dict[str, Any]) -> None:
-    """Draw the 90th percentile over the cost: the recipe as a line, the others as points."""
+def draw(table: dict[str, Rows], names: list[str], plain: bool = False) -> None:
+    """Draw the 90th percentile over the cost: searches as lines, the others as points."""
     try:
         import matplotlib
 
@@ -72,12 +72,11 @@ def draw(table: dict[str, Any]) -> None:
         print("Matplotlib is not installed, so nothing is drawn: pip install matplotlib")
         return
     _, ax = plt.subplots(figsize=(11, 6), layout="constrained")
-    points = {
-        method: (_cost(rows), max(LEAST, summary(regrets(rows, 0))[1]))
-        for method, rows in table.items()
-    }
-    own = sorted(at for method, at in points.items() if method.startswith("the recipe"))
-    baselines = {method: at for method, at in points.items() if not method.startswith("the recipe")}
+    points = {}
+    for method, rows in table.items():
+        if found := regrets(rows, names, "valid", plain):
+            points[method] = cost(rows, names), max(LEAST, summary(found).p90)
+    baselines = {method: at for method, at in points.items() if not method.startswith(SEARCHES)}
     for method, at, height in _spread(baselines):
         ax.plot(*at, "s", color="0.45", markersize=4)
         ax.annotate(
@@ -88,7 +87,10 @@ def draw(table: dict[str, Any]) -> None:
             va="center",
             arrowprops={"arrowstyle": "-", "color": "0.75", "shrinkA": 0, "shrinkB": 2},
         )
-    ax.plot(*zip(*own, strict=True), "o-", label="the recipe, by its budget")
+    for search in SEARCHES:
+        own = sorted(at for method, at in points.items() if method.startswith(search))
+        if own:
+            ax.plot(*zip(*own, strict=True), "o-", label=f"{search}, by its budget")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks([1, 1.5, 2, 3, 4.5, 8, 16, 32], ["1", "1.5", "2", "3", "4.5", "8", "16", "32"])
@@ -103,43 +105,42 @@ def draw(table: dict[str, Any]) -> None:
     plt.close()
 
 
-def _cost(rows: dict[str, Any]) -> float:
-    return float(np.mean([seed[2] for seeds in rows.values() for seed in seeds if len(seed) > 1]))
+def _by_group(names: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(group_of(name), []).append(name)
+    return groups
+
+
+def _common_budgets(table: dict[str, Any], one: str, other: str) -> list[str]:
+    """Return what follows both names: nothing, or ", 1.5" and the like."""
+    if one in table and other in table:
+        return [""]
+    ends = [method.removeprefix(one) for method in table if method.startswith(f"{one}, ")]
+    return [end for end in ends if other + end in table]
 
 
 def _spread(points: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Any, float]]:
     """Yield each point with a height for its name: names at about one cost are 25 % apart."""
     last: dict[int, float] = {}
-    for method, (cost, p90) in sorted(points.items(), key=lambda item: item[1][1]):
-        column = round(2 * np.log2(cost))
+    for method, (runs, p90) in sorted(points.items(), key=lambda item: item[1][1]):
+        column = round(2 * np.log2(runs))
         last[column] = max(p90, 1.25 * last.get(column, 0.0))
-        yield method, (cost, p90), last[column]
+        yield method, (runs, p90), last[column]
 
 
-def _words(found: Regrets) -> str:
-    median, p90, most = summary(found)
-    low, high = interval(found)
-    return f"{median:5.2f} / {p90:5.1f} [{low:.1f}, {high:.1f}] / {most:5.1f}"
-
-
-def _note(rows: dict[str, Any], problems: set[str]) -> str:
-    return "" if len(rows) == len(problems) else f"  ({len(rows)} of the problems)"
-
-
-def _print_failures(table: dict[str, Any]) -> None:
+def _print_failures(table: dict[str, Rows], names: list[str]) -> None:
     for method, rows in table.items():
-        for name, seeds in rows.items():
-            for number, seed in enumerate(seeds):
+        for name in names:
+            for number, seed in enumerate(rows.get(name, [])):
                 if len(seed) == 1:
                     print(f"failed: {method}, {name}, seed {number}: {seed[0]}")
 
 
-def _print_worst(table: dict[str, Any]) -> None:
-    for method in (method for method in table if method.startswith("the recipe")):
-        found = regrets(table[method], 0)
-        worst = sorted((max(x), name) for name, x in found.items())[:-4:-1]
-        print(f"{method}, largest: " + "; ".join(f"{name} {x:.1f}" for x, name in worst))
-
-
-def _capped(regret: float) -> float:
-    return min(100.0, regret) if np.isfinite(regret) else 100.0
+def _print_worst(table: dict[str, Rows], names: list[str], plain: bool) -> None:
+    for method in (method for method in table if method.startswith(SEARCHES)):
+        for which in SETS:
+            found = regrets(table[method], names, which, plain)
+            worst = sorted(((max(x), name) for name, x in found.items()), reverse=True)[:3]
+            if worst:
+                print(f"{method}, {which}: " + "; ".join(f"{name} {x:.1f}" for x, name in worst))
