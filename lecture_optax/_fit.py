@@ -203,7 +203,7 @@ def fit(
         own = {"loss": loss, "valid": valid, "params": params, "apply": apply, "dtype": dtype}
         return fit_by_search(
             problem,
-            problem_as_code(model, problem, **own, metrics=metrics),
+            problem_as_code(model, **own, metrics=metrics),
             steps=size_and_steps(problem, steps, epochs, batch_size)[1],
             batch_size=batch_size,
             seed=seed,

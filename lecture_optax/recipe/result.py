@@ -1,18 +1,25 @@
 """The result of a search: the trained model, the reasons, and code that trains it again."""
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .._core import validate
+from ..training.finding import Finding
+from ..training.loop.run import History
 from ..training.problem import Problem
-from ..training.result import Trained, path_of
+from ..training.result import Kept, Result as FitResult, Trained, path_of
 from .population.arms import Arm
 from .population.curve import Curve
-from .reporting.explanation import Explanation
+from .reporting.comparisons import evaluations_of, on_all_examples
+from .reporting.explanation import ArmRecord, Explanation
+from .reporting.findings import describe_arm, findings_of
 from .reporting.stability import StabilityReport
-from .reporting.text import sentences, text_of
+from .reporting.text import text_of
 from .search.select import Selection
 
 
@@ -65,9 +72,14 @@ class Result(Trained):
         """
         return self.measure and self.measure()
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What was selected and why: at most five findings, with their names and numbers."""
+        return findings_of(self.explanation)
+
     def explain(self) -> str:
-        """Return what was selected and why, in at most five sentences, one a line."""
-        return "\n".join(sentences(self.explanation))
+        """Return the sentences of the `findings`, one a line."""
+        return "\n".join(finding.sentence for finding in self.findings)
 
     def report(self, path: Any = None) -> str:
         """Return the reasons and a table of all arms as text; with `path`, also write a page.
@@ -107,60 +119,127 @@ class Result(Trained):
         return axes
 
 
-def reproduction_code(
-    selection: Selection,
-    problem: str,
-    steps: int,
-    batch_size: int,
-    seed: int,
-    held_out_from_train: bool,
-    own: list[str],
-) -> str:
-    """Return a `lo.fit` call that trains the selected arm with the same bits.
+def fit_result_of(result: Result) -> FitResult:
+    """Return a search as the result of a fit, with the evaluations and training losses of its arm.
 
-    `own` are the names of the arguments that only you have: `optimizers`, `wrap`.
+    `opt_state` is None, because the returned weights may be those of an earlier step.
     """
-    found = selection.candidate
-    if found is None:
-        return "# No arm was better than the start: there is nothing to train."
-    build = f"arm_optimizer({', '.join(f'{name}={name}' for name in own)})"
-    given = f"lo.recipe.holdout_split({problem}, seed={seed})" if held_out_from_train else problem
-    return f"""import lecture_optax as lo
+    found, e = result.selection.candidate, result.explanation
+    winner = e.winner
+    return FitResult(
+        model=result.model,
+        params=result.params,
+        model_state=result.model_state,
+        optimizer=result.optimizer,
+        opt_state=None,
+        history=_history(e, winner, result.history, found.arm) if found and winner else History(),
+        optimizer_source=f"a search: {describe_arm(winner) if winner else 'no arm was better'}",
+        cost=result.cost,
+        steps=e.step,
+        kept=Kept(e.step, e.is_average),
+        problem=result.problem,
+        predictor=result.predictor,
+        search=result,
+    )
 
-result = lo.fit(
-    {given},
-    tx=lo.recipe.{build},
-    hyperparams={found.arm.hyperparams(steps)!r},
-    steps={found.step},
-    batch_size={batch_size},
-    seed={seed},
-    evaluations=0,
-    keep="{"average" if found.is_average else "last"}",
-)
-{"" if own else _in_short(found.arm, found.is_average)}"""
+
+def _history(e: Explanation, winner: ArmRecord, curves: Mapping[Arm, Curve], arm: Arm) -> History:
+    """Return the history of the selected arm, and of its constant learning rate before a decay."""
+    begin = arm.decay[0] if winner.decay and arm.decay else 0
+    steps, losses = _training_losses(curves[arm], begin, curves[arm].step)
+    if begin:
+        steps_before, before = _training_losses(curves[arm._replace(decay=None)], 0, begin)
+        steps, losses = np.append(steps_before, steps), np.append(before, losses)
+    start, end = arm.decay or (np.inf, np.inf)
+    left = 1 - np.clip((steps - start) / (end - start), 0, 1) if begin else np.ones(len(steps))
+    means = {"step": steps, "loss": losses, "learning_rate": arm.rate * left}
+    evaluations = []
+    for x in evaluations_of(e, winner):
+        if not np.isnan(x.raw):
+            raw, averaged = (on_all_examples(e, change) for change in (x.raw, x.averaged))
+            line = {"step": x.step, "valid_loss": raw, "averaged_loss": averaged}
+            if x.step == e.step:
+                line["averaged_loss" if e.is_average else "valid_loss"] = e.loss
+            evaluations.append(line)
+    return History(evaluations=evaluations, means=means)
 
 
-def problem_as_code(given: Any, problem: Problem, **arguments: Any) -> str:
-    """Return the problem as code: words as they are, everything else by the argument's name."""
+def _training_losses(curve: Curve, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the last step and the mean loss of each block of a curve that begins at a step."""
+    width, means = curve.blocks_to(end - begin)
+    losses = np.array(means[: (end - begin) // width])
+    return begin + width * np.arange(1, len(losses) + 1), losses
+
+
+def reproduction_code(e: Explanation, call: str, batch_size: int, seed: int, own: list[str]) -> str:
+    """Return the `lo.fit` call that trains the selected arm, as you would type it.
+
+    **Arguments**
+
+    - `call`: the problem as code, from `problem_as_code`.
+    - `own`: the names of the arguments that only you have: `optimizers`, `wrap`.
+    """
+    winner = e.winner
+    if winner is None:
+        return "# No arm was better than the start: there is nothing to train.\n"
+    rate, shown = _rate_as_code(winner)
+    optimizer = f"optimizers[{winner.optimizer!r}]({{}})"
+    optimizer = (optimizer if "optimizers" in own else _AS_CALLS[winner.optimizer]).format(rate)
+    is_cut = winner.decay is not None and e.step < winner.decay[1]  # fit warns of a cut schedule
+    lines = [
+        f"tx={f'wrap({optimizer})' if 'wrap' in own else optimizer},{shown}",
+        *(["average=True,"] if e.is_average else []),
+        f"steps={winner.decay[1] if is_cut and winner.decay else e.step},",
+        f"batch_size={batch_size},",
+        f"seed={seed},",
+        f"evaluations=[{e.step}]," if is_cut else 'keep="last",',
+    ]
+    split = ""
+    if e.held_out_from_train and call == "problem":
+        call = f"lo.recipe.holdout_split(problem, seed={seed})"
+    elif e.held_out_from_train:
+        split = f"train, valid = lo.recipe.holdout_split((x, y), seed={seed})\n"
+        call = f"{call.replace('(x, y)', 'train')}\nvalid=valid"
+    comment = _LAGS if e.has_statistics and not e.is_average else ""
+    body = "\n".join(f"    {line}" for line in [*(f"{x}," for x in call.split("\n")), *lines])
+    return f"import lecture_optax as lo\n\n{split}{comment}result = lo.fit(\n{body}\n)\n"
+
+
+_LAGS = """\
+# The running statistics of BatchNorm lag behind these weights and magnify rounding: the training
+# losses are those of the search, the validation loss may differ.
+"""
+
+
+def problem_as_code(given: Any, **arguments: Any) -> str:
+    """Return the arguments of `lo.fit` for a problem, one a line.
+
+    Words are as they are; everything else has the name that its examples have in the README.
+    """
     if isinstance(given, Problem):
         return "problem"
+    names = {"valid": "(xv, yv)"}
     own = {name: x for name, x in arguments.items() if x is not None}
-    named = (f"{name}={repr(x) if isinstance(x, str) else name}" for name, x in own.items())
-    return f"lo.training.Problem.from_{problem.adapter.name}(model, data, {', '.join(named)})"
+    named = [f"{name}={_words(x) or names.get(name, name)}" for name, x in own.items()]
+    return "\n".join(["model", "(x, y)", *named])
 
 
-_AS_CALLS = ("lo.adam({})", "lo.sgd({}, momentum=0.9, nesterov=True)")
-"""The optimizers of the lecture as you type them, in the order of `OPTIMIZERS`."""
+def _words(x: Any) -> str:
+    """Return words, or a list of them, as code; "" for anything else."""
+    every = x if isinstance(x, list) else [x]
+    return json.dumps(x) if all(isinstance(each, str) for each in every) else ""
 
 
-def _in_short(arm: Arm, is_average: bool) -> str:
-    """Return what trains with the same optimizer as you would type it, as a comment."""
-    rate = f"{arm.rate:.4g}"
-    if arm.decay is not None:
-        start, end = arm.decay
+_AS_CALLS = {"adam": "lo.adam({})", "nesterov": "lo.sgd({}, momentum=0.9, nesterov=True)"}
+"""The optimizers of the lecture as you type them."""
+
+
+def _rate_as_code(winner: ArmRecord) -> tuple[str, str]:
+    """Return the exact learning rate of an arm as code, and a comment that shows its value."""
+    exact, exponent = repr(winner.rate), np.log10(winner.rate)
+    is_short = len(exact) < len("0.00316")
+    rate = exact if is_short else f"10**{round(4 * exponent) / 4:g}"
+    if winner.decay is not None:
+        start, end = winner.decay
         rate = f"lo.schedules.wsd({rate}, decay_start={start}, decay_steps={end - start})"
-    average = ", average=True" if is_average else ""
-    return (
-        "# The same optimizer as you would type it, in place of tx and hyperparams (it rounds "
-        f"differently):\n# tx={_AS_CALLS[arm.optimizer].format(rate)}{average}\n"
-    )
+    return rate, "" if is_short else f"  # {winner.rate:.3g}"

@@ -19,11 +19,10 @@ from ..training.checkpoint.signals import Interruptions
 from ..training.checks.arguments import SEARCH_SYNONYMS
 from ..training.compiled.settings import for_the_caller, run_settings
 from ..training.loop.batch_statistics import recompute_batch_statistics
-from ..training.loop.run import History
 from ..training.loop.sources import ArraySource
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
-from ..training.result import Kept, Predictor, Result as FitResult
+from ..training.result import Predictor, Result as FitResult
 from .population.arms import (
     OPTIMIZERS,
     Arm,
@@ -36,7 +35,7 @@ from .population.held_out import HeldOut, holdout_split, plan_evaluations
 from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
 from .reporting.stability import measure_stability
-from .result import Result, problem_as_code, reproduction_code
+from .result import Result, fit_result_of, problem_as_code, reproduction_code
 from .search.race import Candidate, Race
 from .search.select import Selection, select_weights
 from .session import Session, saver_of
@@ -115,7 +114,7 @@ def run(
     given = as_problem(nnx.detached(problem), data, loss=loss, valid=valid)
     return _run(
         given,
-        problem_as_code(problem, given, loss=loss, valid=valid),
+        problem_as_code(problem, loss=loss, valid=valid),
         steps=steps,
         batch_size=batch_size,
         seed=seed,
@@ -169,8 +168,7 @@ def _run(
         session.obey()  # to a signal that arrived in the last measurement, or since
     why = explanation_of(race, selection, list(tried), held_out_from_train, ended)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
-    size = prepared.program.batch_size
-    code = reproduction_code(selection, call, steps, size, seed, held_out_from_train, own)
+    code = reproduction_code(why, call, prepared.program.batch_size, seed, own)
     return _result(race.population, prepared.problem, selection, why, code, tried, wrap)
 
 
@@ -233,35 +231,5 @@ def _with_batch_statistics(population: Population, found: Candidate) -> Candidat
 
 
 def fit_by_search(problem: Problem, call: str, *, steps: int, **options: Any) -> FitResult:
-    """Run a search and return it as the result of a fit; `call` is the problem as code.
-
-    The history holds the evaluations of the winner. `opt_state` is None, because the returned
-    weights may be those of an earlier step.
-    """
-    result = _run(nnx.detached(problem), call, steps=steps, **options)
-    found = result.selection.candidate
-    return FitResult(
-        model=result.model,
-        params=result.params,
-        model_state=result.model_state,
-        optimizer=result.optimizer,
-        opt_state=None,
-        history=History(evaluations=_evaluations(result)),
-        optimizer_source=f"the recipe: {result.explain().splitlines()[0]}",
-        cost=result.cost,
-        steps=found.step if found else 0,
-        kept=Kept(found.step, found.is_average) if found else Kept(0),
-        problem=result.problem,
-        predictor=result.predictor,
-        search=result,
-    )
-
-
-def _evaluations(result: Result) -> list[dict[str, float]]:
-    """Return the winner's late evaluations, as losses over the examples that were evaluated."""
-    found, start = result.selection.candidate, result.explanation.subset_start
-    return [
-        {"step": x.step, "valid_loss": start + x.raw, "averaged_loss": start + x.averaged}
-        for x in (result.history[found.arm].evaluations if found else [])
-        if not np.isnan(x.raw)
-    ]
+    """Run a search and return it as the result of a fit; `call` is the problem as code."""
+    return fit_result_of(_run(nnx.detached(problem), call, steps=steps, **options))

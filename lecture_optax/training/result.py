@@ -265,7 +265,7 @@ class Result(Trained):
 
         - `path`: a file to save the plot to, as "run.png". By default it is not saved.
         - `ax`: one `Axes`, for the losses alone; or three, for all. By default a new figure, which
-          is not shown. That of a search has the losses alone.
+          is not shown. A search does not record the ratios.
 
         **Raises** `ImportError` without Matplotlib, naming the extra.
         """

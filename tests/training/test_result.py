@@ -80,26 +80,26 @@ def test_a_path_that_cannot_be_written_is_refused(result, path):
         result.plot(pyplot.figure().subplots())
 
 
-def test_the_result_of_a_search_is_drawn_evaluated_and_reproduced(tmp_path, capsys):
+def test_the_result_of_a_search_is_drawn_and_evaluated(tmp_path):
     options = {"loss": "cross_entropy", "valid": VALID}
     result = lo.fit(LinenNet(), TRAIN, **options, steps=60, budget=1.5)
-    (axes,) = result.plot(tmp_path / "losses.png")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "validation",
-        "averaged θ",
-    ]
+    losses, rates = result.plot(tmp_path / "losses.png")
+    names = [text.get_text() for text in losses.get_legend().get_texts()]
+    assert names == ["training", "validation", "averaged θ"]
+    training, *_ = losses.lines
+    assert training.get_xdata()[-1] == 60 and training.get_ydata()[-1] < training.get_ydata()[0]
+    winner, (rate,) = result.search.explanation.winner, rates.lines
+    assert rate.get_ydata()[0] == winner.rate and len(rate.get_xdata()) == len(training.get_xdata())
+    decays = np.diff(rate.get_ydata()) < 0
+    assert decays.any() == (winner.decay is not None)
+    (kept,) = [line for line in result.history.evaluations if line["step"] == result.kept.step]
+    assert result.search.explanation.loss in kept.values()
     result.report(tmp_path / "page.html")
     assert "All arms" in (tmp_path / "page.html").read_text()
     result.search.plot(tmp_path / "search.png")
     assert (tmp_path / "search.png").is_file()
     assert result.evaluate(VALID) == result.search.evaluate(VALID)
-    code = result.search.code
-    assert "lo.training.Problem.from_linen(model, data, loss='cross_entropy', valid=valid" in code
-    assert "# tx=lo.adam(" in code
-    names = {"model": LinenNet(), "data": TRAIN, "valid": VALID}
-    exec(code.replace("seed=0,", "seed=0, progress=False,"), names)
-    again = lo.training.Result.predict(names["result"], VALID[0])
-    np.testing.assert_array_equal(again, result.predict(VALID[0]))
+    assert result.search.explain().split() == result.report().split("\n\n")[-1].split()
 
 
 def test_other_models_have_no_variables():

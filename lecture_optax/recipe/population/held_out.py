@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..._core import validate
 from ...training._cached import cached
 from ...training._trees import n_rows, take_rows
 from ...training.checks.arguments import check_seed
 from ...training.compiled.sharding import place_like
+from ...training.conversion.batches import is_pair, pair_as_arrays
 from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
@@ -172,23 +172,48 @@ def pick_rows(data: Any, chosen: np.ndarray) -> Any:
     return place_like(rows, data)
 
 
-def holdout_split(problem: Problem, seed: int = 0) -> Problem:
-    """Hold out a fifth of the training examples of a problem without a validation set.
+def holdout_split(data: Any, seed: int = 0) -> Any:
+    """Hold out a fifth of the training examples as a validation set.
 
     Which examples is a pure function of `seed`. A single example is used for both.
+
+    **Arguments**
+
+    - `data`: (x, y), or a `Problem`. One that has a validation set is returned as it is.
+
+    **Returns** `(train, valid)`, two pairs of arrays; or the problem with both.
+
+    ```python
+    >>> import numpy as np, lecture_optax as lo
+    >>> (x, y), (xv, yv) = lo.recipe.holdout_split((np.ones((10, 2)), np.arange(10)))
+    >>> x.shape, yv
+    ((8, 2), array([0, 4]))
+
+    ```
     """
-    validate.instance(Problem, "Problem.from_linen(...) is one.", problem=problem)
     check_seed(seed=seed)
-    if problem.valid is not None:
-        return problem
-    rows = _checked_rows(problem.train)
+    if isinstance(data, Problem):
+        if data.valid is not None:
+            return data
+        train, valid = _split(data.train, seed)
+        return dataclasses.replace(data, train=train, valid=valid)
+    if not is_pair(data):
+        raise TypeError(
+            "data must be (x, y), as lo.fit takes them, or a training.Problem, got "
+            f"{type(data).__name__}."
+        )
+    return _split(pair_as_arrays(data), seed)
+
+
+def _split(data: Any, seed: int) -> tuple[Any, Any]:
+    rows = _checked_rows(data)
     count = max(1, round(c.HOLDOUT_SHARE * rows))
     order = np.random.default_rng([seed, rows]).permutation(rows)
-    arrays = jax.tree.map(np.asarray, problem.train)
+    arrays = jax.tree.map(np.asarray, data)
     train = np.sort(order[count:] if count < rows else order)
     valid = np.sort(order[:count])
-    parts = (place_like(take_rows(arrays, rows), problem.train) for rows in (train, valid))
-    return dataclasses.replace(problem, **dict(zip(("train", "valid"), parts, strict=True)))
+    one, other = (place_like(take_rows(arrays, rows), data) for rows in (train, valid))
+    return one, other
 
 
 def _checked_rows(data: Any) -> int:

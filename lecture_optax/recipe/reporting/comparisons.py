@@ -118,9 +118,7 @@ def diverged(arm: ArmRecord) -> bool:
 def loss_of(e: Explanation, arm: ArmRecord, until: int | None = None) -> Loss | None:
     """Return the lowest loss of an arm, up to a step; None where it was not evaluated.
 
-    That of the winner is the loss of the selected weights, from their step on. On a subset of the
-    examples, arms that are trained well differ by about as much as on all: an estimate is the loss
-    of the selected weights plus the difference on the subset.
+    That of the winner is the loss of the selected weights, from their step on.
     """
     until = arm.steps if until is None else until
     if arm == e.winner and until >= e.step:
@@ -130,8 +128,17 @@ def loss_of(e: Explanation, arm: ArmRecord, until: int | None = None) -> Loss | 
         return None
     if np.isnan(found.raw):
         return Loss(e.start + _change(found), True)
+    return Loss(on_all_examples(e, _change(found)), e.subset_rows < e.rows)
+
+
+def on_all_examples(e: Explanation, change: float) -> float:
+    """Return the loss over all examples after a change of a late evaluation.
+
+    On a subset of the examples, arms that are trained well differ by about as much as on all: an
+    estimate is the loss of the selected weights plus the difference on the subset.
+    """
     offset = e.loss - subset_loss(e) if e.winner else e.start - e.subset_start
-    return Loss(e.subset_start + _change(found) + offset, e.subset_rows < e.rows)
+    return e.subset_start + change + offset
 
 
 def lowest(evaluations: Iterable[Evaluation], until: float = np.inf) -> Evaluation | None:

@@ -54,15 +54,20 @@ def describe_arm(arm: ArmRecord) -> str:
 def _nothing(e: Explanation) -> Finding:
     failed = sum(arm.failed is not None for arm in e.arms)
     numbers = {"start": e.start, "rows": e.rows, "failed": failed, "arms": len(e.arms)}
-    head = f"No arm was better than the start (validation loss {e.start:.4g} on {_examples(e)}"
+    of = f"validation loss {e.start:.4g} on {_examples(e)}"
     if not e.ended:
         numbers |= {"gradients": e.gradients, "limit": e.limit}
-        when = f" when it was stopped by hand after {e.gradients:,} of {e.limit:,} gradients"
-        return Finding("stopped at the start", numbers, f"{head}){when}: the model is unchanged.")
+        sentence = (
+            f"The search was stopped by hand after {e.gradients:,} of {e.limit:,} gradients, "
+            f"before any arm was better than the start ({of}): the model is returned with its "
+            "initial parameters."
+        )
+        return Finding("stopped at the start", numbers, sentence)
     why = f"{failed} of {len(e.arms)} arms were not finite" if failed else "all are flat"
     sentence = (
-        f"{head}): {why}, so the model is returned unchanged; check for inputs out of scale, a "
-        "loss that does not depend on the parameters, and log, sqrt or division at 0."
+        f"No arm was better than the start ({of}): {why}, so the model is returned unchanged; "
+        "check for inputs out of scale, a loss that does not depend on the parameters, and log, "
+        "sqrt or division at 0."
     )
     return Finding("nothing better", numbers, sentence)
 

@@ -36,11 +36,14 @@ class History:
     - `evaluations`: one dict an evaluation: `step`, `train_loss`, and what was evaluated there
       (`valid_loss`, `valid_accuracy`, `averaged_loss`, ...).
     - `ratios`: at every evaluation, the step and the update/weight ratio of each leaf.
+    - `means`: of a search, in place of `per_step`: the means of `loss` over blocks of steps, the
+      last `step` of each block, and the `learning_rate` there.
     """
 
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list, repr=False)
     evaluations: list[dict[str, float]] = field(default_factory=list, repr=False)
     ratios: list[tuple[int, np.ndarray]] = field(default_factory=list, repr=False)
+    means: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         names = ", ".join(columns_of(self.evaluations)) or "nothing"

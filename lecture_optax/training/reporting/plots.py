@@ -25,8 +25,8 @@ POINTS = 200
 def plot(history: History, ax: Any = None, figure: Any = None) -> Any:
     """Draw losses, learning rate and update/weight ratios of a run: see `Result.plot`.
 
-    `figure`: an empty figure to draw on. The losses alone are drawn where no steps are recorded, as
-    of a search.
+    `figure`: an empty figure to draw on. The ratios are not drawn for a search, which does not
+    record them; the learning rate neither where there is none.
     """
     if ax is not None and not isinstance(ax, np.ndarray | Sequence):
         validate.axes(ax=ax)
@@ -37,8 +37,9 @@ def plot(history: History, ax: Any = None, figure: Any = None) -> Any:
         raise ValueError(f"ax must be one axes, or three, got {len(given)} of them.")
     for i, each in enumerate(given):
         validate.axes(**{f"ax[{i}]": each})
-    axes = np.array(given) if given else _new_axes(figure, 3 if len(history) else 1)
-    for draw, each in zip((draw_losses, draw_rate, draw_ratios), axes, strict=False):
+    panels = 3 if len(history) else 2 if history.means else 1
+    axes = np.array(given) if given else _new_axes(figure, panels)
+    for draw, each in zip((draw_losses, draw_rate, draw_ratios)[:panels], axes, strict=False):
         draw(history, each)
     axes[-1].set_xlabel("step")
     return axes
@@ -47,7 +48,7 @@ def plot(history: History, ax: Any = None, figure: Any = None) -> Any:
 def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -> "Axes":
     """Draw the training loss as a line, and the validation loss as a line with markers."""
     color, dash, marker = COLORS[style % 7], DASHES[style % 7], MARKERS[style % 7]
-    steps, losses = means(history.per_step.get("loss", np.zeros(0)))
+    steps, losses = _training_losses(history)
     evaluations = columns_of(history.evaluations)
     line: dict[str, Any] = {"color": color, "ls": dash, "lw": 1.2}
     if not len(losses):
@@ -76,8 +77,11 @@ def draw_losses(history: History, ax: "Axes", label: str = "", style: int = 0) -
 def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
     """Draw the learning rate of each step."""
     rates = history.per_step.get("learning_rate", np.zeros(0))
+    steps = np.arange(1, len(rates) + 1)
+    if history.means:
+        steps, rates = history.means["step"], history.means["learning_rate"]
     line: Mapping[str, Any] = {"color": COLORS[style % 7], "ls": DASHES[style % 7], "lw": 1.2}
-    ax.plot(np.arange(1, len(rates) + 1), rates, **line)
+    ax.plot(steps, rates, **line)
     ax.set(ylabel="learning rate τ")
     ax.autoscale()  # again: several runs may share the axes
     ax.set_ylim(bottom=0)
@@ -106,6 +110,12 @@ def draw_ratios(history: History, ax: "Axes") -> "Axes":
     is_wide = ax.get_window_extent().width > 5 * ax.figure.dpi
     ax.legend(frameon=False, ncols=3 if is_wide else 1)
     return ax
+
+
+def _training_losses(history: History) -> tuple[np.ndarray, np.ndarray]:
+    if history.means:
+        return history.means["step"], history.means["loss"]
+    return means(history.per_step.get("loss", np.zeros(0)))
 
 
 def means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from .._trees import n_rows, take_rows
 from ..checks.scale import scale_findings
 from ..compiled.program import Program
 from ..compiled.step import Carry
-from ..curves.learning_curve import HELD_OUT, LearningCurve, evaluations_of, learning_curve_of
+from ..curves.learning_curve import HELD_OUT, learning_curve_of
 from ..curves.symptoms import GAP, Symptom, ValidationLoss, symptom_of
 from ..finding import Finding
 from ..loop.batch_statistics import ROWS, has_statistics, recompute_batch_statistics
@@ -30,17 +30,13 @@ OVERFITTING, LAG = "overfitting", "statistics lag"
 def remarks(result: Any) -> list[Finding]:
     """Return what stands out in the curves of a `training.Result`, with the numbers."""
     history = result.history
-    if len(history):
-        curve = learning_curve_of(history)
-    else:  # of a search
-        curve = LearningCurve(np.zeros(0), evaluations=evaluations_of(history))
-    symptom, found = symptom_of(curve), []
+    symptom, found = symptom_of(learning_curve_of(history)), []
     if result.stopped:
         words = f"Stopped at step {result.steps:,} by {result.stopped}."
         found.append(Finding("stopped", {"step": result.steps}, words))
     if result.problem.per_example is not None:
         found += scale_findings(result.problem.train)
-    found += _of_training(result, symptom) if len(history) else ()
+    found += _of_training(result, symptom)
     found += _of_evaluations(result, symptom)
     validation_rises = symptom.validation is not None and symptom.validation.has_risen
     drop = _last_drop(history.per_step.get("loss", np.zeros(0)).astype(np.float64))

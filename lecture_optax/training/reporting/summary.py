@@ -20,12 +20,13 @@ ROWS = 10
 def report(result: Any) -> str:
     """Return a summary of a `training.Result` as plain text."""
     names, rows = evaluations_of(result)
+    findings = result.search.findings if result.search else remarks(result)
     heads, align = [name.replace("_", " ") for name in names], "r" * (len(names) - 1) + "l"
     parts = [
         str(describe(result.optimizer)),
         text_table(list(facts_of(result)), "ll", width=WIDTH, gap=3),
         text_table([heads, *rows], align, width=WIDTH, gap=3) if rows else "",
-        "\n".join(textwrap.fill(found.sentence, WIDTH) for found in remarks(result)),
+        "\n".join(textwrap.fill(found.sentence, WIDTH) for found in findings),
     ]
     return "\n\n".join(filter(None, parts))
 

@@ -535,7 +535,7 @@ class TestAskedToStop:
         first, *rest = result.explain().splitlines()
         assert "stopped by hand after 0 of 180 gradients, before any arm was better" in first
         assert "returned with its initial parameters" in first
-        assert rest == ["Used 0 gradients of 180 (a run has 60)."]
+        assert not rest
         assert first[:40] in result.report()
         if checkpoint:
             assert_same(recipe(folder), whole)
