@@ -90,8 +90,9 @@ def fit(
       (prediction, target) that returns one number per example.
     - `valid`: the validation set, (x, y), or a loader of batches with a length.
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
-      the library's default: Adam at 1e-3, decayed linearly to 0 over the run. Another version may
-      change it; `result.optimizer_source` names it.
+      the default: Adam with averaged weights (`average`) at a constant learning rate, 1e-2 for up
+      to 10,000 parameters and 1e-2 (10,000 / parameters)^(1/3) for more. Another version may change
+      it; `result.optimizer_source` names it.
       Schedule-free methods are evaluated, and their weights returned, at
       `optax.contrib.schedule_free_eval_params`; a checkpoint keeps those of the training.
     - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
@@ -117,7 +118,7 @@ def fit(
     - `average`: True, or `average_iterates(eta)`: average the weights during training. Every
       evaluation includes the average, with BatchNorm statistics estimated for it (not for an
       iterable, whose batches are gone); `keep="last"` then returns the average. An average in `tx`
-      is evaluated too.
+      is evaluated too. None is True with the default optimizer, and False with `tx`.
     - `accumulate`: the number of batches of one update, which equals that of one large batch.
     - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x are
       cast to it. The trained parameters, gradients, optimizer, BatchNorm statistics, y and loss
@@ -211,6 +212,7 @@ def fit(
             checkpoint=checkpoint,
             progress=progress,
         )
+    average = tx is None if average is None else average
     prepared = prepare(
         problem,
         tx,

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from lecture_optax import recipe
+from lecture_optax import fit, recipe
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problem import Problem
 
@@ -50,6 +50,12 @@ def ours(budget: float) -> Method:
         return found.params, found.model_state, found.cost
 
     return method
+
+
+def default(problem: Problem, case: Case, seed: int) -> Picked:
+    options = {"steps": case.steps, "batch_size": case.batch_size, "progress": False}
+    found = fit(problem, seed=seed, **options)
+    return found.params, found.model_state, found.cost
 
 
 def baselines_of(problem: Problem, case: Case) -> Callable[[Baseline], Method]:
@@ -97,6 +103,7 @@ def methods_of(
         return
     of = baselines_of(problem, case)
     yield from ((f"{given.label}, {budget:g}", ours(budget)) for budget in given.budgets)
+    yield "lo.fit without tx", default
     yield from ((name, of(baseline)) for name, baseline in BASELINES.items())
 
 

@@ -41,7 +41,8 @@ def early_stopping(
     **Arguments**
 
     - `patience`: evaluations without an improvement, >= 1.
-    - `monitor`: the name of the metric, as in `history.evaluations`.
+    - `monitor`: the name of the metric, as in `history.evaluations`: "averaged_loss" where the
+      weights are averaged, as by default without `tx`.
     - `min_delta`: the smallest change that counts as an improvement, >= 0.
     - `mode`: "min" where lower is better; "max" where higher is better, as for an accuracy.
 

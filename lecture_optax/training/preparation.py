@@ -23,7 +23,7 @@ from .checks.data import batch_message, check_rows
 from .checks.likely_mistakes import likely_mistakes
 from .checks.loss import check_loss
 from .checks.metrics import with_metrics
-from .checks.model import check_model, logits_messages
+from .checks.model import check_model, logits_messages, shapes_at_start
 from .checks.modes import mode_messages
 from .checks.optimizer import (
     check_complex_parameters,
@@ -40,7 +40,7 @@ from .conversion.arrays import as_arrays
 from .loop.evaluation import evaluate_whole, evaluation_sizes
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
-from .optimizer import lecture_default, with_average
+from .optimizer import default_optimizer, with_average
 from .problem import Problem
 
 
@@ -104,9 +104,10 @@ def prepare(
     problem = split(given)
     if problem is not given:
         size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)
-    optimizer_source = "given"
+    optimizer_source, start = "given", check_model(given, size)
     if tx is None:
-        tx, hyperparams, optimizer_source = lecture_default(total)
+        params = start.params if start else shapes_at_start(given)[0]
+        tx, hyperparams, optimizer_source = default_optimizer(params, average)
     program = Program.of(
         problem,
         with_average(tx, hyperparams, average),
@@ -115,7 +116,6 @@ def prepare(
         hyperparams=hyperparams,
         mesh=mesh,
     )
-    start = check_model(given, size)
     carry = program.init(seed)
     check_target_of = check_targets(given, carry.params, carry.model_state, size)
     sizes = evaluation_sizes(problem.valid)

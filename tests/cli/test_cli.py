@@ -102,7 +102,7 @@ def test_train_prints_a_report_and_draws_a_picture(capsys, tmp_path):
     status = exit_status("train", "mine:bowl", *SHORT, "--picture", "run.png", "--log", "run.jsonl")
     out = capsys.readouterr().out
     assert status == 0
-    assert "the lecture's default: Adam at 1e-3" in out and "← kept" in out
+    assert "Adam at a constant 0.01 with averaged weights" in out and "← kept" in out
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 20
 

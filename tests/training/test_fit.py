@@ -1,5 +1,6 @@
 """One call trains any kind of model, and changes nothing that is not its own."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,11 +132,21 @@ def test_a_linen_model_comes_bound_to_what_was_trained():
     )
 
 
-def test_the_library_chooses_when_nobody_does():
-    result = lo.fit(LinenNet(), TRAIN, loss="cross_entropy", steps=20)
-    assert result.optimizer_source
-    assert result.cost >= 1.0
-    assert np.isfinite(result.history["learning_rate"]).all()
+@pytest.mark.parametrize("valid", [None, VALID], ids=["without a validation set", "with one"])
+def test_the_default_is_adam_at_a_constant_rate_with_averaged_weights(valid):
+    options = {"loss": "cross_entropy", "valid": valid, "steps": 20}
+    result = lo.fit(LinenNet(), TRAIN, **options)
+    assert result.optimizer_source.endswith("Adam at a constant 0.01 with averaged weights")
+    numbers = {"learning_rate": 1e-2}  # the same compiled program
+    same = lo.fit(LinenNet(), TRAIN, **options, tx=lo.adam, hyperparams=numbers, average=True)
+    chex.assert_trees_all_equal(result.params, same.params)
+    assert result.kept == same.kept and (valid or result.kept.is_average)
+
+
+def test_the_default_without_the_average_is_named_so():
+    result = lo.fit(LinenNet(), TRAIN, loss="cross_entropy", steps=2, average=False)
+    assert result.optimizer_source.endswith("Adam at a constant 0.01")
+    assert not result.kept.is_average
 
 
 def test_an_epoch_is_every_row_once():

@@ -36,7 +36,7 @@ def check_model(problem: Problem, rows: int) -> Start | None:
         return None
     batch = shapes_of_rows(problem.train, rows)
     with words_for(problem, "cannot be initialized"):
-        params, model_state = _start(problem)
+        params, model_state = shapes_at_start(problem)
     with words_for(problem, "fails in evaluation"):
         traced = jax.make_jaxpr(problem.functions.predict, return_shape=True)
         program, prediction = traced(params, model_state, batch[0])
@@ -89,7 +89,7 @@ def _check_ids(problem: Problem, program: ClosedJaxpr, rows: int) -> None:
             check_ids(program, inputs, by_path(data[0], name), rows)
 
 
-def _start(problem: Problem) -> tuple[Any, Any]:
+def shapes_at_start(problem: Problem) -> tuple[Any, Any]:
     """Return the shapes of the parameters and of the model state."""
     params, model_state = problem.start
     init = problem.functions.init

@@ -91,11 +91,19 @@ class TestMoreSteps:
         with pytest.warns(UserWarning, match="the update after step 20 is 0"):
             fit(tmp_path, tx=tx, steps=40)
 
-    def test_the_default_schedule_is_that_of_the_longer_run(self, tmp_path):
-        fit(tmp_path, tx=None, steps=20)
-        words = r"linear\(0.001, 40\).*was.*From step 20 on, the learning rate is 0.0005, was 5e-05"
-        with pytest.warns(UserWarning, match=words):
-            fit(tmp_path, tx=None, steps=40)
+    def test_the_default_continues_as_the_longer_run(self, tmp_path):
+        fit(tmp_path / "run", tx=None, steps=20, evaluations=2)
+        result = fit(tmp_path / "run", tx=None, steps=40, evaluations=4)
+        whole = fit(tmp_path / "whole", tx=None, steps=40, evaluations=4)
+        chex.assert_trees_all_equal(learned(result), learned(whole))
+
+    def test_a_run_with_the_earlier_default_is_not_resumed_with_this_one(self, tmp_path):
+        """It was Adam at 1e-3 with a linear decay to 0, without an average."""
+        earlier = lo.adam(lo.schedules.linear(1e-3, 20))
+        interrupt(tmp_path, 10, tx=earlier, steps=20)
+        with pytest.raises(ValueError, match=r"average is average_iterates\(.*, was absent"):
+            fit(tmp_path, tx=None, steps=20)
+        assert fit(tmp_path, tx=earlier, steps=20).steps == 20
 
 
 SLOW = pytest.mark.slow
