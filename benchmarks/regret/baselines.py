@@ -33,7 +33,7 @@ def found_by(suggestion: Callable[[np.ndarray, np.ndarray], float]) -> Baseline:
 
     def spend(trial: Trial) -> None:
         rate = suggestion(*_smoothed(*trial.range_test()))
-        trial.population.limit = trial.population.spent + trial.steps
+        trial.limit = trial.spent + trial.steps
         trial.run("adam", rate, True)
 
     return Baseline(2, spend)

@@ -16,9 +16,9 @@ from optax import contrib
 
 from lecture_optax.optimizers import adam, sgd
 from lecture_optax.recipe.population.arms import Arm, arm_optimizer
-from lecture_optax.recipe.population.population import Population
 from lecture_optax.training._trees import as_data
 from lecture_optax.training.compiled.program import Program, slow_in_a_loop, table_of
+from lecture_optax.training.loop.advance import advance_until
 from lecture_optax.training.loop.batch_statistics import recompute_batch_statistics
 from lecture_optax.training.loop.evaluation import averaged_params, evaluate
 from lecture_optax.training.loop.sources import ArraySource
@@ -55,22 +55,21 @@ class Best(NamedTuple):
 
 
 class Trial:
-    """The runs of a seed within a budget, and their best evaluation."""
+    """The runs of a seed within a limit of gradients, and their best evaluation."""
 
     def __init__(self, program: Program, rows: ArraySource, seed: int, steps: int, budget: float):
-        self.seed, self.steps = seed, steps
-        limit = int(budget * steps + 1e-6)
-        self.population = Population(program, rows, program.init(seed), steps, limit)
-        start = self.population.start
+        self.program, self.rows, self.seed, self.steps = program, rows, seed, steps
+        self.limit, self.spent = int(budget * steps + 1e-6), 0
+        start = program.init(seed)
         self.best = Best(np.inf, start.params, start.model_state)
 
     @property
     def cost(self) -> float:
-        return self.population.spent / self.steps
+        return self.spent / self.steps
 
     @property
     def left(self) -> int:
-        return self.population.limit - self.population.spent
+        return self.limit - self.spent
 
     def run(self, optimizer: str, rate: float = 1.0, linear: bool = False) -> float:
         """Train a complete run, as far as the budget goes, and return its lowest loss."""
@@ -78,32 +77,37 @@ class Trial:
 
     def evaluations(self, optimizer: str, rate: float, linear: bool = False) -> Iterator[float]:
         """Yield the validation loss at each evaluation, the lower of raw and averaged weights."""
-        arm = _arm(optimizer, rate, (0, self.steps) if linear else None)
+        program = self._program_of(_arm(optimizer, rate, (0, self.steps) if linear else None))
+        carry = program.init(self.seed)
         for mark in np.unique(
             np.maximum(1, self.steps * np.arange(1, EVALUATIONS + 1) // EVALUATIONS)
         ):
-            finite = self.population.advance(arm, int(mark))
-            if not finite or self.population.step(arm) < mark:
+            done = int(np.asarray(carry.step))
+            carry, _, failure, _ = advance_until(
+                program, self.rows, carry, min(int(mark), done + self.left)
+            )
+            self.spent += int(np.asarray(carry.step)) - done
+            if failure is not None or int(np.asarray(carry.step)) < mark:
                 break
-            yield self._evaluate(self.population.members[arm].carry)
-        self.population.members.pop(arm, None)
-        self.population.saved.clear()
+            yield self._evaluate(carry)
 
     def range_test(self) -> tuple[np.ndarray, np.ndarray]:
         """Return learning rates that increase from step to step, and the training losses."""
-        numbers = as_data(_arm("range test", 1.0).hyperparams(self.steps))
-        program = dataclasses.replace(self.population.program, hyperparams=numbers)
+        program = self._program_of(_arm("range test", 1.0))
         steps = min(TEST_STEPS, self.left)
-        carry, table, *_ = self.population.source.advance(program, program.init(self.seed), steps)
+        carry, table, *_ = self.rows.advance(program, program.init(self.seed), steps)
         done = int(np.asarray(carry.step))
-        self.population.spent += done
+        self.spent += done
         rates = SLOWEST * (FASTEST / SLOWEST) ** (np.arange(done) / TEST_STEPS)
         return rates, table_of(np.asarray(table), done)["loss"]
+
+    def _program_of(self, arm: Arm) -> Program:
+        return dataclasses.replace(self.program, hyperparams=as_data(arm.hyperparams(self.steps)))
 
     def _evaluate(self, carry: Any) -> float:
         losses = []
         for params, model_state in self._candidates(carry):
-            data = self.population.program.problem
+            data = self.program.problem
             loss = evaluate(data.functions.examples, params, model_state, data.valid)["loss"]
             losses.append(loss if np.isfinite(loss) else np.inf)
             if losses[-1] < self.best.loss:
@@ -119,13 +123,7 @@ class Trial:
             if isinstance(state, kind) and int(np.asarray(state.b1 > 0)):
                 others.append(contrib.schedule_free_eval_params(state, carry.params))
         for params in others:
-            population = self.population
-            yield (
-                params,
-                recompute_batch_statistics(
-                    population.program, carry, params, population.source.data
-                ),
-            )
+            yield params, recompute_batch_statistics(self.program, carry, params, self.rows.data)
 
 
 class Trials:
