@@ -10,10 +10,10 @@ import numpy as np
 
 from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
+from ...training.curves.symptoms import Symptom
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
-from ..diagnosis.diagnose import Diagnosis
-from ..diagnosis.siblings import diagnoses_of
+from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
 from ..search.race import INF, Race
@@ -29,7 +29,7 @@ class ArmRecord(NamedTuple):
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
       and the quantity.
     - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
-    - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
+    - `symptom`: of its training losses, beside those of its siblings.
     - `error`: the standard error of its loss minus that of the selected weights, paired by example;
       NaN where it is not known.
     """
@@ -42,7 +42,7 @@ class ArmRecord(NamedTuple):
     at: int
     failed: tuple[int, str] | None
     evaluations: tuple[Evaluation, ...]
-    diagnosis: Diagnosis | None = None
+    symptom: Symptom | None = None
     error: float = np.nan
 
 
@@ -97,9 +97,9 @@ def explanation_of(
     """Read the explanation from a finished race."""
     population, held_out = race.population, race.held_out
     curves = {arm: member.curve for arm, member in population.members.items()}
-    diagnoses = diagnoses_of(curves, population.steps)
+    symptoms = symptoms_of(curves, population.steps)
     records = {
-        arm: _record(optimizers[arm.optimizer], arm, curve, population.steps, diagnoses[arm])
+        arm: _record(optimizers[arm.optimizer], arm, curve, population.steps, symptoms[arm])
         for arm, curve in curves.items()
     }
     found = selection.candidate
@@ -131,7 +131,7 @@ def explanation_of(
 
 
 def _record(
-    optimizer: str, arm: Arm, curve: Curve, steps: int, diagnosis: Diagnosis | None
+    optimizer: str, arm: Arm, curve: Curve, steps: int, symptom: Symptom | None
 ) -> ArmRecord:
     late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
     change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
@@ -144,7 +144,7 @@ def _record(
         at=at,
         failed=curve.failed,
         evaluations=tuple(curve.evaluations),
-        diagnosis=diagnosis,
+        symptom=symptom,
     )
 
 
