@@ -29,6 +29,7 @@ from .population.arms import (
     OptimizerFactory,
     arm_members,
     arm_optimizer,
+    gain_of,
     standalone_optimizer,
 )
 from .population.held_out import HeldOut, holdout_split, plan_evaluations
@@ -36,7 +37,7 @@ from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
 from .reporting.stability import measure_stability
 from .result import Result, fit_result_of, problem_as_code, reproduction_code
-from .search.race import Candidate, Race
+from .search.runner import Candidate, Runner
 from .search.select import Selection, select_weights
 from .session import Session, saver_of
 
@@ -160,19 +161,22 @@ def _run(
             split=lambda problem: holdout_split(problem, seed),
             arms=arm_members(optimizers, wrap, steps),
         )
-        race = _race(prepared, budget)
-        saver = saver_of(race, tried, wrap, seed, checkpoint)
-        session = Session(race, saver, interruptions, returns=on_interrupt == "return")
-        ended = session.run(tried, progress)
-        selection = select_weights(race, partial(_with_batch_statistics, race.population))
+        runner = _runner(prepared, budget, tried)
+        population = runner.population
+        saver = saver_of(runner, tried, wrap, seed, checkpoint)
+        session = Session(runner, saver, interruptions, returns=on_interrupt == "return")
+        ended = session.run(progress)
+        selection = select_weights(runner, partial(_with_batch_statistics, population))
         session.obey()  # to a signal that arrived in the last measurement, or since
-    why = explanation_of(race, selection, list(tried), held_out_from_train, ended)
+    why = explanation_of(runner, selection, list(tried), held_out_from_train, ended)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
     code = reproduction_code(why, call, prepared.program.batch_size, seed, own)
-    return _result(race.population, prepared.problem, selection, why, code, tried, wrap)
+    return _result(population, prepared.problem, selection, why, code, tried, wrap)
 
 
-def _race(prepared: Prepared, budget: float) -> Race:
+def _runner(
+    prepared: Prepared, budget: float, optimizers: Mapping[str, OptimizerFactory]
+) -> Runner:
     program, start, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
     source = cast(ArraySource, prepared.source)  # the data are arrays
@@ -185,7 +189,8 @@ def _race(prepared: Prepared, budget: float) -> Race:
             f"the validation loss is {held_out.start['all']} before the first step: check the data "
             "and the initial parameters for NaN, and the loss for log, sqrt or division at 0."
         )
-    return Race(population, held_out, budget)
+    gains = [gain_of(optimizer) for optimizer in optimizers.values()]
+    return Runner(population, held_out, budget, gains)
 
 
 def _result(

@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..training.checkpoint.folder import first_line
 from ..training.checkpoint.signals import Interruptions
 from ..training.reporting.progress import ProgressReporter, show_progress
 from .checkpoint.snapshot import SearchSaver, identity_of_search
 from .checkpoint.store import Store
-from .population.arms import OptimizerFactory, gain_of
-from .search.policy import search
-from .search.race import Race
-
-REPLAYING = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What the replay of a log raises that belongs to another search, or that was changed."""
+from .population.arms import OptimizerFactory
+from .search.runner import Runner
 
 
 class StopRequested(Exception):
@@ -24,7 +19,7 @@ class StopRequested(Exception):
 
 
 def saver_of(
-    race: Race,
+    runner: Runner,
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
     seed: int,
@@ -33,7 +28,8 @@ def saver_of(
     """Return what saves a search, or None where it is not to be saved."""
     if checkpoint is None:
         return None
-    return SearchSaver(race, Store(checkpoint), identity_of_search(race, optimizers, wrap, seed))
+    identity = identity_of_search(runner, optimizers, wrap, seed)
+    return SearchSaver(runner, Store(checkpoint), identity)
 
 
 @dataclass
@@ -44,38 +40,39 @@ class Session:
     - `returns`: whether Ctrl-C ends the search and returns the best weights so far.
     """
 
-    race: Race
+    runner: Runner
     saver: SearchSaver | None
     interruptions: Interruptions
     returns: bool
 
-    def run(self, optimizers: Mapping[str, OptimizerFactory], progress: Any) -> bool:
+    def run(self, progress: Any) -> bool:
         """Search. Return whether the search came to its end.
 
         **Raises** `SystemExit(143)` after a SIGTERM, and `KeyboardInterrupt` after a Ctrl-C unless
         it `returns`; the search is saved before. A second Ctrl-C ends at once.
         """
         try:
-            return self._run(optimizers, progress)
+            return self._run(progress)
         finally:
             if self.saver is not None:
                 self.saver.store.close()
 
-    def _run(self, optimizers: Mapping[str, OptimizerFactory], progress: Any) -> bool:
-        log, saver, ended = self.race.population.log, self.saver, True
+    def _run(self, progress: Any) -> bool:
+        population, saver, ended = self.runner.population, self.saver, True
         if saver is not None:
             saver.resume()
         with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
-            log.poll = lambda: self._poll(reporter)
+            population.poll = lambda: self._poll(reporter)
             try:
-                self._search([gain_of(optimizer) for optimizer in optimizers.values()])
+                population.poll()
+                self.runner.run()
             except StopRequested:
                 ended = False
             finally:
-                log.poll = lambda: None
+                population.poll = lambda: None
             if saver is not None and ended:
                 saver.end()
-            _show(self.race, reporter, ended=True)
+            _show(self.runner, reporter, ended=True)
         return ended
 
     def obey(self) -> None:
@@ -93,30 +90,14 @@ class Session:
     def _words(self) -> str:
         return f"the search is saved in {str(self.saver.store.path)!r}" if self.saver else ""
 
-    def _search(self, gains: list[float | None]) -> None:
-        log = self.race.population.log
-        try:
-            search(self.race, gains)
-            log.finish_replay()
-        except REPLAYING as error:
-            if self.saver is None or not log.is_replaying:
-                raise
-            raise ValueError(
-                f"checkpoint={str(self.saver.store.path)!r} holds a search that this version "
-                f"cannot resume ({first_line(error)}). Nothing was changed in it: give another "
-                "folder, or remove this one to start again."
-            ) from error
-
     def _poll(self, reporter: ProgressReporter) -> None:
-        _show(self.race, reporter)
+        _show(self.runner, reporter)
         if self.interruptions.asked is not None:
             self._stop()
         if self.saver is not None:
             self.saver.poll()
 
     def _stop(self) -> None:
-        if self._is_to_return and self.race.population.log.is_replaying:
-            return  # the best weights so far are not yet restored
         if self.saver is not None:
             self.saver.save()
         if self._is_to_return:
@@ -124,14 +105,14 @@ class Session:
         self.obey()
 
 
-def _show(race: Race, reporter: ProgressReporter, ended: bool = False) -> None:
-    members = race.population.members.values()
-    finite = sum(member.is_finite for member in members)
+def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> None:
+    population = runner.population
+    finite = sum(member.is_finite for member in population.members.values())
     reporter.update(
-        race.population.spent,
-        race.population.limit,
-        race.held_out.start["late"] - race.progress,
-        note=f"{race.phase}, {finite} of {len(members)} arms alive",
+        population.spent,
+        population.limit,
+        runner.held_out.start["late"] - runner.progress,
+        note=f"{runner.journal.phase}, {finite} of {len(population.members)} arms alive",
         ended=ended,
-        compiled=int(bool(race.candidates)),
+        compiled=int(bool(runner.candidates)),
     )

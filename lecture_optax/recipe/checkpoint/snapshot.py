@@ -1,8 +1,8 @@
 """Snapshots of a search, from which it resumes with bit-identical results.
 
-A snapshot holds the replay log (`replay_log.py`) and the weights at its end: of every arm that may
-continue, of the middles to branch from, and of the candidates for the result. Weights that are
-missing or damaged are computed again: they follow from the arm and the step.
+A snapshot holds the segments that have ended, in their order (`search/journal.py`), the curves, and
+the weights: of every arm that may continue, of the points to branch from, and of the candidates.
+Weights that are missing or damaged are computed again: they follow from the arm and the step.
 """
 
 import re
@@ -17,6 +17,7 @@ import numpy as np
 from ..._core.describe import describe
 from ..._core.extras import warn
 from ...training._trees import MOST
+from ...training.checkpoint.folder import first_line
 from ...training.checkpoint.identity import (
     arrays_of,
     check_identity,
@@ -27,8 +28,8 @@ from ...training.checkpoint.notes import (
     Form,
     check_notes,
     dict_of,
-    is_anything,
     is_count,
+    is_flag,
     is_number,
     is_text,
     list_of,
@@ -41,9 +42,10 @@ from ...training.checkpoint.saver import SaveTimer
 from ...training.compiled.step import Carry
 from ...training.loop.evaluation import averaged_params
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
-from ..population.curve import Curve
+from ..population.curve import Curve, Evaluation
 from ..population.population import Member, to_host
-from ..search.race import Candidate, Race
+from ..search.journal import Segment, outcomes_of
+from ..search.runner import Candidate, Runner
 from .store import Arrays, SavedSearch, Store
 
 _failed = optional(row_of(is_count, is_text))
@@ -58,76 +60,96 @@ NUMBERS: dict[str, Form] = {
     "updates": is_number,
 }
 BLOCKS = ("means", "levels")
-"""The parts of a curve that are saved. Its evaluations are in the replay log."""
+"""The parts of a curve that are saved. Its evaluations are in the notes."""
 
-_advanced = row_of(is_count, _failed, is_text, is_number, is_number, is_count)
-_losses = row_of(lambda x: is_number(x) or row_of(is_number, is_number)(x), is_count)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What restoring raises for notes of another version, or that were changed."""
 
-
-def _is_measurement(x: Any) -> bool:
-    """Whether a value is an entry of the replay log: a name, and the result that belongs to it."""
-    if not row_of(is_text, is_anything)(x):
-        return False
-    return _advanced(x[1]) if " to step " in x[0] else _losses(x[1])
-
+_evaluation = row_of(is_count, is_number, is_number, is_number)
 
 NOTES: dict[str, Form] = {
     "identity": is_identity,
-    "log": list_of(_is_measurement),
-    "spent": is_count,
-    "curves": dict_of(record_of(NUMBERS)),
+    "segments": list_of(row_of(is_text, is_count)),
+    "rows_evaluated": is_count,
+    "curves": dict_of(record_of({**NUMBERS, "evaluations": list_of(_evaluation)})),
+    "candidates": list_of(row_of(is_text, is_count, is_flag, is_number)),
+    "saved": list_of(row_of(is_text, is_count)),
 }
 """The notes of a snapshot."""
 
 
 def snapshot(
-    race: Race, identity: dict[str, Any]
+    runner: Runner, identity: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Callable[[], Arrays]]]:
     """Return the notes, and functions that make the parts: most parts are on the disk already."""
-    population = race.population
+    population = runner.population
     parts: dict[str, Callable[[], Arrays]] = {}
     for arm, member in population.members.items():
         parts[_arm_part(arm, member.curve.step)] = partial(_member_part, member, member.is_finite)
     for (arm, step), carry in population.saved.items():
-        parts[_middle_part(arm, step)] = partial(_packed_carry, carry)
-    for x in race.candidates:
+        parts[_branch_part(arm, step)] = partial(_packed_carry, carry)
+    for x in runner.candidates.values():
         parts[_candidate_part(x)] = partial(_packed, (x.params, x.model_state))
-    curves = {
-        arm.name: {name: getattr(member.curve, name) for name in NUMBERS}
-        for arm, member in population.members.items()
+    notes = {
+        "identity": identity,
+        "segments": [[arm.name, end] for arm, end in runner.outcomes],
+        "rows_evaluated": runner.held_out.rows_evaluated,
+        "curves": {arm.name: _notes_of(x.curve) for arm, x in population.members.items()},
+        "saved": [[arm.name, step] for arm, step in population.saved],
+        "candidates": [
+            [x.arm.name, x.step, x.is_average, x.loss_change] for x in runner.candidates.values()
+        ],
     }
-    log = {"log": population.log.entries, "spent": population.spent}
-    return {"identity": identity, **log, "curves": curves}, parts
+    return notes, parts
 
 
-def restore(race: Race, saved: SavedSearch) -> None:
-    """Restore curves and weights of a search that has replayed its log.
+def _notes_of(curve: Curve) -> dict[str, Any]:
+    numbers = {name: getattr(curve, name) for name in NUMBERS}
+    return {**numbers, "evaluations": [list(x) for x in curve.evaluations]}
 
-    What is missing or damaged is computed again.
+
+def restore(runner: Runner, saved: SavedSearch) -> None:
+    """Restore a search. Weights that are missing or damaged are computed again.
+
+    **Raises** `ValueError` for a search that this version of the policy does not continue.
     """
-    population = race.population
-    population.spent = saved.notes["spent"]
-    for arm, member in population.members.items():
-        numbers = saved.notes["curves"][arm.name]
-        part = saved.parts.get(_arm_part(arm, numbers["step"])) or _member_part(
-            population.retrace(arm, min(numbers["step"], race.steps)), numbers["failed"] is None
+    population, notes = runner.population, saved.notes
+    curves = {Arm.named(name): _curve_of(numbers) for name, numbers in notes["curves"].items()}
+    segments = [Segment(Arm.named(name), end) for name, end in notes["segments"]]
+    runner.resume(outcomes_of(segments, curves))
+    runner.held_out.rows_evaluated = notes["rows_evaluated"]
+    for arm, curve in curves.items():
+        is_finite = curve.failed is None
+        part = saved.parts.get(_arm_part(arm, curve.step)) or _member_part(
+            population.retrace(arm, curve.step), is_finite
         )
-        _restore_curve(member.curve, numbers, part)
-        member.carry = _carry_in(race, arm, part)
-    for arm, step in population.saved:
-        part = saved.parts.get(_middle_part(arm, step)) or _packed_carry(
+        curve.rest = [part["rest"]]
+        for name in BLOCKS:
+            setattr(curve, name, part[name].tolist())
+        population.members[arm] = Member(_carry_in(runner, arm, part), curve)
+    for name, step in notes["saved"]:
+        arm = Arm.named(name)
+        part = saved.parts.get(_branch_part(arm, step)) or _packed_carry(
             population.retrace(arm, step).carry
         )
-        population.saved[arm, step] = _carry_in(race, arm, part)
+        population.saved[arm, step] = _carry_in(runner, arm, part)
     like = population.start.params, population.start.model_state
-    for i, x in enumerate(race.candidates):
-        part = saved.parts.get(_candidate_part(x)) or _candidate_again(race, x)
+    for name, step, is_average, loss_change in notes["candidates"]:
+        x = Candidate(loss_change, None, None, Arm.named(name), step, is_average)
+        part = saved.parts.get(_candidate_part(x)) or _candidate_again(runner, x)
         params, model_state = _unpacked(part["weights"], like)
-        race.candidates[i] = x._replace(params=params, model_state=model_state)
+        found = x._replace(params=params, model_state=model_state)
+        runner.candidates[x.arm, is_average] = found
 
 
-def _candidate_again(race: Race, x: Candidate) -> Arrays:
-    carry = race.population.retrace(x.arm, x.step).carry
+def _curve_of(numbers: dict[str, Any]) -> Curve:
+    failed = numbers["failed"] and tuple(numbers["failed"])
+    evaluations = [Evaluation(*row) for row in numbers["evaluations"]]
+    return Curve(**{**numbers, "failed": failed, "evaluations": evaluations})
+
+
+def _candidate_again(runner: Runner, x: Candidate) -> Arrays:
+    carry = runner.population.retrace(x.arm, x.step).carry
     assert carry is not None  # it has been trained
     return _packed((averaged_params(carry) if x.is_average else carry.params, carry.model_state))
 
@@ -136,8 +158,8 @@ def _arm_part(arm: Arm, step: int) -> str:
     return f"{arm.name}@{step}"
 
 
-def _middle_part(arm: Arm, step: int) -> str:
-    return f"{arm.name}@{step}-middle"
+def _branch_part(arm: Arm, step: int) -> str:
+    return f"{arm.name}@{step}-branch"
 
 
 def _candidate_part(x: Candidate) -> str:
@@ -163,20 +185,12 @@ def _packed(tree: Any) -> Arrays:
     return {"weights": np.concatenate([np.zeros(0, np.uint8), *rows])}
 
 
-def _restore_curve(curve: Curve, numbers: dict[str, Any], part: Arrays) -> None:
-    """Restore a curve in place, as others refer to it. Its evaluations come from the log."""
-    blocks = {name: part[name].tolist() for name in BLOCKS}
-    failed = numbers["failed"] and tuple(numbers["failed"])
-    for name, value in {**numbers, **blocks, "failed": failed, "rest": [part["rest"]]}.items():
-        setattr(curve, name, value)
-
-
-def _carry_in(race: Race, arm: Arm, part: Arrays) -> Carry | None:
+def _carry_in(runner: Runner, arm: Arm, part: Arrays) -> Carry | None:
     if "weights" not in part:
         return None
-    first = race.population.first(arm)
+    first = runner.population.first(arm)
     carry = _unpacked(part["weights"], first._replace(key=None))._replace(key=first.key)
-    return to_host(carry) if race.population.offload else carry
+    return to_host(carry) if runner.population.offload else carry
 
 
 def _unpacked(data: np.ndarray, like: Any) -> Any:
@@ -203,14 +217,14 @@ class SearchSaver:
     `is_saved`: whether the last save succeeded.
     """
 
-    def __init__(self, race: Race, store: Store, identity: dict[str, Any]):
-        self.race, self.store, self.identity = race, store, identity
+    def __init__(self, runner: Runner, store: Store, identity: dict[str, Any]):
+        self.runner, self.store, self.identity = runner, store, identity
         self._timer = SaveTimer(store.path)
         self._saved = 0
         self.is_saved = False
 
     def resume(self) -> None:
-        """Let the search replay its last save, or else make the folder and save the start.
+        """Restore the last save, or else make the folder and save the start.
 
         **Raises** `ValueError` for a folder of another search, one with other files, or one that
         another version of the library has written; `OSError` if the folder cannot be made, or if
@@ -220,62 +234,67 @@ class SearchSaver:
         saved = self.store.newest(lambda notes: check_notes(notes, NOTES))
         if saved is None:
             self.store.make()
-        if saved is None or not saved.notes["spent"]:  # nothing that another search could lose
+        if saved is None or not saved.notes["curves"]:  # nothing that another search could lose
             self.save()
             return
         where = str(self.store.path)
         check_identity(where, self.identity, saved.notes["identity"], "search")
-        log = self.race.population.log
-        log.entries, log.restore = saved.notes["log"], partial(self._restore, saved)
-        self._saved, self.is_saved = len(log.entries), True
+        try:
+            restore(self.runner, saved)
+        except UNREADABLE as error:
+            raise ValueError(
+                f"checkpoint={where!r} holds a search that this version cannot resume "
+                f"({first_line(error)}). Nothing was changed in it: give another folder, or remove "
+                "this one to start again."
+            ) from error
+        self._saved, self.is_saved = self._position, True
         if saved.lost:
             names = ", ".join(saved.lost[:MOST]) + (", ..." if saved.lost[MOST:] else "")
             warn(
                 f"{len(saved.lost)} of {len(saved.notes['parts'])} parts of the search in "
                 f"{where!r} are missing or damaged ({names}): they are computed again."
             )
-
-    def _restore(self, saved: SavedSearch) -> None:
-        restore(self.race, saved)
-        if saved.lost:
             self._saved = -1  # save again what was lost, even at the end
+
+    @property
+    def _position(self) -> int:
+        """The segments that have ended."""
+        return len(self.runner.outcomes)
 
     def poll(self) -> None:
         """Save, if it is time."""
-        if self.race.population.spent and self._timer.is_due():
+        if self.runner.population.spent and self._timer.is_due():
             self.save()
 
     def end(self) -> None:
         """Save the end of the search, unless it was saved before."""
-        if len(self.race.population.log.entries) > self._saved:
+        if self._position > self._saved:
             self.save()
 
     def save(self) -> None:
-        """Save now, unless the search is still being restored from what is on the disk."""
-        if self.race.population.log.is_replaying:
-            return
+        """Save now."""
         began = time.perf_counter()
         try:
-            self.store.write(*snapshot(self.race, self.identity))
+            self.store.write(*snapshot(self.runner, self.identity))
         except OSError as error:
             self.is_saved = False
             self._timer.failed(error, "the search", "the search continues and tries again later")
             return
-        self._saved, self.is_saved = len(self.race.population.log.entries), True
-        if self.race.population.spent:  # the start takes no time to save
+        self._saved, self.is_saved = self._position, True
+        if self.runner.population.spent:  # the start takes no time to save
             self._timer.saved(time.perf_counter() - began)
 
 
 def identity_of_search(
-    race: Race, optimizers: Mapping[str, OptimizerFactory], wrap: Any, seed: int
+    runner: Runner, optimizers: Mapping[str, OptimizerFactory], wrap: Any, seed: int
 ) -> dict[str, Any]:
     """Return everything that determines a search."""
-    population, held_out = race.population, race.held_out
+    population, held_out = runner.population, runner.held_out
     arrays = {"train": population.source.data, "valid": held_out.all}
     return {
         "seed": int(seed),
         "steps": population.steps,
-        "budget": race.budget,
+        "budget": runner.budget,
         **{f"optimizer {name}": _words_of(x, wrap) for name, x in optimizers.items()},
         **dict(arrays_of(arrays)),
         **identity_of_program(population.program, population.start, held_out.all),

@@ -39,16 +39,27 @@ class Arm(NamedTuple):
         return 10.0 ** (self.quarter_decades / 4)
 
     @property
+    def begin(self) -> int:
+        """The step at which it branches from the arm with a constant learning rate, or 0."""
+        return self.decay[0] if self.decay else 0
+
+    @property
     def name(self) -> str:
         """The name of the arm in the replay log and of its file."""
         return "_".join(map(str, (self.optimizer, self.quarter_decades, *(self.decay or ()))))
+
+    @classmethod
+    def named(cls, name: str) -> "Arm":
+        """Return the arm of a name."""
+        optimizer, quarter_decades, *decay = map(int, name.split("_"))
+        return cls(optimizer, quarter_decades, (decay[0], decay[1]) if decay else None)
 
     def shifted(self, quarters: int) -> "Arm":
         """Return the arm with a learning rate that is so many quarter decades larger."""
         return self._replace(quarter_decades=self.quarter_decades + quarters)
 
     def hyperparams(self, steps: int) -> dict[str, Any]:
-        """Return its hyperparameters. Without a decay, the decay starts after the last step."""
+        """Return its hyperparameters. Without a decay, one starts after the last step."""
         start, end = self.decay or (steps, steps + 1)
         numbers = {"optimizer": self.optimizer, "learning_rate": self.rate}
         return {**numbers, "decay_start": start, "decay_steps": end - start}

@@ -20,6 +20,12 @@ class Evaluation(NamedTuple):
     step: int
     raw: float
     averaged: float
+    movement: float = np.nan
+
+    @property
+    def lowest(self) -> float:
+        """The lower of both losses; infinite where only the average was evaluated."""
+        return np.inf if np.isnan(self.raw) else min(self.raw, self.averaged)
 
 
 @dataclass

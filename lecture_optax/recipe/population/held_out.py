@@ -20,51 +20,51 @@ from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
 
-ENDS = 4
-"""The evaluations of all examples that always happen: at the start, and for the standard error."""
-
 DIVERGED = 1e30
 """A run with a loss beyond this has diverged, though float32 can still hold it."""
 
 
 class EvaluationPlan(NamedTuple):
-    """The examples and the steps of the evaluations, within their share of the compute.
+    """The examples and the steps of the evaluations.
 
     - `early`, `late`: the examples of an early evaluation (of the average only) and of a late one
       (of raw and averaged weights).
     - `every`: the fraction of a run between evaluations.
-    - `recheck`: how many of the lowest evaluations are compared on all examples at the end, where
-      `late` are not all of them.
-    - `share`: the examples that all evaluations together may use.
+    - `recheck`: how many arms are compared on all examples at the end, where `late` are a part.
     """
 
     early: int
     late: int
     every: float
     recheck: int
-    share: float
 
 
 def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> EvaluationPlan:
-    """Return the most frequent evaluations of the most examples that their share pays for."""
-    share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in rows
-    rest = max(0.5 * share, share - ENDS * rows)  # what is left for evaluations on the way
-    least, most = c.EARLY_ROWS
-    early = min(rows, max(least, min(most, 0.3 * rest / (14 * min(1.0, budget) + 1))))
-    every = next(
-        (x for x in c.EVALUATIONS if _late_evaluations(x, budget) * rows <= 0.7 * rest),
-        c.EVALUATIONS[-1],
-    )
-    evaluations, late, recheck = _late_evaluations(every, budget), rows, 0
-    if evaluations * rows > 0.7 * rest and rows > least:
-        recheck = int(max(1, min(4, 0.15 * rest / rows)))
-        late = int(min(rows, max(least, (0.7 * rest - recheck * rows) / evaluations)))
-    return EvaluationPlan(int(min(early, late)), late, every, recheck, share)
+    """Return the most frequent evaluations of all examples within their share of the compute.
+
+    Where even rare ones cost more, as with tiny batches, the share doubles; where that does not do,
+    evaluations use a part of the examples, and the best arms are compared on all at the end.
+    """
+    share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in examples
+    early = min(rows, c.EARLY_ROWS)
+    first = rows + c.EARLY_EVALUATIONS * early
+
+    def cost(every: float) -> float:
+        return first + _late_evaluations(every, budget) * rows
+
+    rarest = c.EVALUATIONS[-1]
+    every = next((x for x in c.EVALUATIONS if cost(x) <= share), rarest)
+    if cost(every) <= 2 * share:
+        return EvaluationPlan(early, rows, every, 0)
+    rest = 2 * share - first
+    recheck = min(c.RECHECKS[1], max(c.RECHECKS[0], int(rest / 2 / rows)))
+    late = (rest - recheck * rows) / _late_evaluations(rarest, budget)
+    return EvaluationPlan(early, int(min(rows, max(early, late))), rarest, recheck)
 
 
 def _late_evaluations(every: float, budget: float) -> float:
-    """Return about how many evaluations of all examples a search makes."""
-    return 2 * (3 + budget * (4 + 0.5 / every))
+    """Return about how often a search evaluates weights on the late examples."""
+    return 2 * (3 + budget * (2 + 1 / every))
 
 
 class HeldOut:
@@ -73,9 +73,7 @@ class HeldOut:
     **Attributes**
 
     - `start`: the loss of the start, over the early, the late and all examples.
-    - `spread`: the mean absolute deviation of the examples' losses at the start: the unit in which
-      a change is small, whatever constant or factor the loss has. (A few rare examples would
-      decide the standard deviation.)
+    - `first`: the loss of every example at the start; None where the loss is not their mean.
     - `rows_evaluated`: how many examples were evaluated so far.
     """
 
@@ -83,47 +81,50 @@ class HeldOut:
         self, examples: Callable[..., Any], data: Any, plan: EvaluationPlan, params: Any, state: Any
     ):
         self.examples, self.plan, self.rows_evaluated = examples, plan, 0
-        order = np.random.default_rng(0).permutation(n_rows(data))
+        count = n_rows(data)
+        order = np.random.default_rng(0).permutation(count)
+        chosen = {name: order[:n] for name, n in (("early", plan.early), ("late", plan.late))}
         self.all = data
-        self.late = self.all if plan.late == n_rows(data) else pick_rows(data, order[: plan.late])
-        self.early = self.late if plan.early == plan.late else pick_rows(data, order[: plan.early])
-        self._sets = {"early": self.early, "late": self.late, "all": self.all}
-        different = {id(data): data for data in self._sets.values()}
-        known = {i: self._loss(params, state, data) for i, data in different.items()}
-        self.start = {name: known[id(data)] for name, data in self._sets.items()}
-        self.first = self._early_losses(params, state)
-        self.spread = _mean_abs(self.first - np.mean(self.first)) if self.first is not None else 0.0
+        self._sets = {
+            **{k: data if len(x) == count else pick_rows(data, x) for k, x in chosen.items()},
+            "all": data,
+        }
+        self.first = self.losses(params, state)
+        if self.first is None:
+            self.start = {k: self._loss(params, state, x) for k, x in self._sets.items()}
+        else:
+            means = {name: self.first[rows].mean() for name, rows in chosen.items()}
+            self.start = {name: float(x) for name, x in {**means, "all": self.first.mean()}.items()}
+        self._early = None if self.first is None else self.first[chosen["early"]]
 
-    def loss_change(self, params: Any, model_state: Any, rows: str) -> float:
+    def loss_change(self, params: Any, model_state: Any, examples: str) -> float:
         """Return the loss minus that of the start; infinite where it diverged."""
-        value = self._loss(params, model_state, self._sets[rows])
-        return value - self.start[rows] if abs(value) < DIVERGED else np.inf
+        return self._change(self._loss(params, model_state, self._sets[examples]), examples)
 
-    def within_budget(self, evaluations: int = 1) -> bool:
-        """Return whether optional evaluations leave enough of the share for the last ones."""
-        last = (ENDS - 1 + self.plan.recheck) * n_rows(self.all)
-        return self.rows_evaluated + 2 * evaluations * self.plan.late + last <= self.plan.share
+    def early_change(self, params: Any, model_state: Any) -> tuple[float, float]:
+        """Return the change of the loss over the early examples, and the movement of examples.
 
-    def mean_abs_change(self, params: Any, model_state: Any) -> float:
-        """Return the mean absolute change of the early examples' losses since the start."""
-        now = self._early_losses(params, model_state) if self.first is not None else None
-        return _mean_abs(now - self.first) if now is not None else 0.0
+        The movement is the mean absolute change of the losses of single examples.
+        """
+        if self._early is None:
+            return self.loss_change(params, model_state, "early"), np.nan
+        self.rows_evaluated += self.plan.early
+        now = per_example_losses(self.examples, params, model_state, self._sets["early"])
+        if now is None or not np.isfinite(now).all():
+            return np.inf, np.nan
+        return self._change(float(now.mean()), "early"), float(np.mean(np.abs(now - self._early)))
 
     def losses(self, params: Any, model_state: Any) -> np.ndarray | None:
         """Return the loss of every example, in float64; None where the loss is not their mean."""
-        return self._losses(params, model_state, self.all)
+        self.rows_evaluated += n_rows(self.all)
+        return per_example_losses(self.examples, params, model_state, self.all)
 
     def _loss(self, params: Any, model_state: Any, data: Any) -> float:
         self.rows_evaluated += n_rows(data)
         return evaluate(self.examples, params, model_state, data)["loss"]
 
-    def _losses(self, params: Any, model_state: Any, data: Any) -> np.ndarray | None:
-        self.rows_evaluated += n_rows(data)
-        return per_example_losses(self.examples, params, model_state, data)
-
-    def _early_losses(self, params: Any, model_state: Any) -> np.ndarray | None:
-        found = self._losses(params, model_state, self.early)
-        return found if found is not None and np.isfinite(found).all() else None
+    def _change(self, loss: float, examples: str) -> float:
+        return loss - self.start[examples] if abs(loss) < DIVERGED else np.inf
 
 
 def per_example_losses(
@@ -145,10 +146,6 @@ def per_example_losses(
         losses = np.asarray(whole if np.ndim(whole) else rows, np.float64)
         parts.append(losses.reshape(len(losses), -1).mean(1))
     return np.concatenate(parts)
-
-
-def _mean_abs(x: np.ndarray) -> float:
-    return float(np.mean(np.abs(x)))
 
 
 @cached

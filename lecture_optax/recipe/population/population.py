@@ -8,7 +8,7 @@ differences between arms are paired.
 import dataclasses
 import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,6 @@ from ...training.loop.nonfinite import STATE, StateWatch, first_nonfinite_leaf
 from ...training.loop.run import Source
 from .arms import Arm
 from .curve import Curve
-from .replay_log import ReplayLog
 
 RECORDED = ("loss", "grad_norm", "update_norm")
 """What a curve records of every step."""
@@ -36,7 +35,7 @@ RECORDED = ("loss", "grad_norm", "update_norm")
 class Member:
     """An arm: all that its next step needs, and its record.
 
-    The carry is None before the first step, and while a log is replayed.
+    The carry is None before the first step.
     """
 
     carry: Carry | None = field(default=None, repr=False)
@@ -52,6 +51,7 @@ class Population:
     """The arms of a search, and the steps that all of them together have taken.
 
     - `saved`: carries to branch from.
+    - `poll`: called between chunks of steps: to save, to show, to stop.
     - `offload`: whether all arms but `on_device_arm` wait in the memory of the host.
     """
 
@@ -60,41 +60,51 @@ class Population:
     start: Carry = field(repr=False)
     steps: int
     limit: int
-    spent: int = 0
     members: dict[Arm, Member] = field(default_factory=dict)
     saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
-    log: ReplayLog = field(default_factory=ReplayLog, repr=False)
+    poll: Callable[[], None] = field(default=lambda: None, repr=False)
     chunk: int = 1
     offload: bool = False
     on_device_arm: Arm | None = None
 
+    @property
+    def spent(self) -> int:
+        """The steps of all arms together."""
+        return sum(member.curve.step - arm.begin for arm, member in self.members.items())
+
     def step(self, arm: Arm) -> int:
-        return self.members[arm].curve.step if arm in self.members else 0
+        return self.members[arm].curve.step if arm in self.members else arm.begin
 
     def advance(self, arm: Arm, until: int) -> bool:
-        """Run an arm to a step, or until the budget is spent. Return False if it diverged."""
-        member = self.members.setdefault(arm, Member())
-        curve, until = member.curve, min(until, self.step(arm) + self.limit - self.spent)
-        if member.is_finite and curve.step < until:
-            curve.norm_steps = curve.norm_steps or until
-            self.log.measure(
-                f"{arm.name} to step {until}",
-                lambda: self._run(arm, member, until),
-                replay=lambda outcome: self._replay(curve, outcome),
-            )
+        """Run an arm to a step, in chunks. Return False if it diverged."""
+        member, curve = self._member(arm), self._member(arm).curve
+        if not member.is_finite or curve.step >= until:
+            return member.is_finite
+        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
+        self._swap_in(arm)
+        curve.norm_steps = curve.norm_steps or until
+        member.carry = member.carry or self.first(arm)
+        while member.is_finite and curve.step < until:
+            steps, began = min(self.chunk, until - curve.step), time.perf_counter()
+            self._chunk(program, member, steps)
+            self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
+            self.poll()
+        if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
+            curve.failed, curve.leaf = (curve.step, STATE), leaf  # as the loss was finite
         return member.is_finite
+
+    def _member(self, arm: Arm) -> Member:
+        """Return an arm, which begins as a copy of another if its learning rate decays."""
+        if arm not in self.members:
+            begin = arm.begin
+            saved = self.saved.get((arm._replace(decay=None), begin)) if arm.decay else None
+            carry = self.copy_of(saved) if saved else None
+            self.members[arm] = Member(carry, Curve(step=begin, norm_steps=begin))
+        return self.members[arm]
 
     def save(self, arm: Arm) -> None:
         """Keep a copy of an arm, to branch from later."""
         self.saved[arm, self.step(arm)] = self.copy_of(self.members[arm].carry)
-
-    def branch(self, arm: Arm, step: int, end: int) -> Arm:
-        """Return the arm that has run as `arm` has, and whose learning rate decays from a step."""
-        child = arm._replace(decay=(step, end))
-        if child not in self.members:
-            carry = self.saved.get((arm, step)) or self.members[arm].carry
-            self.members[child] = Member(self.copy_of(carry), Curve(step=step, norm_steps=step))
-        return child
 
     def copy_of(self, tree: Any) -> Any:
         """Return a copy, on the host where arms are offloaded."""
@@ -103,10 +113,6 @@ class Population:
     def on_device(self, tree: Any, like: Any) -> Any:
         """Return a tree on the device, where the arrays of a tree like it are."""
         return to_device(tree, like) if self.offload and tree is not None else tree
-
-    def restarted(self, arm: Arm) -> Arm:
-        """Return an arm that runs as `arm` from the start: its decay starts after the last step."""
-        return arm._replace(decay=(self.steps, self.steps + 1))
 
     def first(self, arm: Arm) -> Carry:
         """Return the carry of an arm before its first step."""
@@ -120,7 +126,7 @@ class Population:
         The gradients are not counted, as the search has paid for them.
         """
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
-        carry, begin = self.first(arm), self._begin_of(arm)
+        carry, begin = self.first(arm), arm.begin
         member = Member(curve=Curve(step=begin, norm_steps=begin))
         done = 0
         while done < step:
@@ -131,38 +137,12 @@ class Population:
                 member.curve.record(*(records[name] for name in RECORDED))
             self.chunk = next_length(until - done, self.chunk, time.perf_counter() - began)
             done = until if failure is None else step
-            self.log.poll()
+            self.poll()
         return dataclasses.replace(member, carry=carry)
-
-    def _begin_of(self, arm: Arm) -> int:
-        """Return the step at which the curve of an arm begins: where it branched, or 0."""
-        return arm.decay[0] if arm.decay and arm.decay[0] < self.steps else 0
-
-    def _run(self, arm: Arm, member: Member, until: int) -> list[Any]:
-        """Run an arm in chunks, and return the state of its curve and of the budget for the log.
-
-        The curve grows with each chunk, as a save may come between them.
-        """
-        program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
-        self._swap_in(arm)
-        curve, member.carry = member.curve, member.carry or self.first(arm)
-        while member.is_finite and curve.step < until:
-            steps, began = min(self.chunk, until - curve.step), time.perf_counter()
-            self._chunk(program, member, member.carry, steps)
-            self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
-            self.log.poll()
-        if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
-            curve.failed, curve.leaf = (curve.step, STATE), leaf  # as the loss was finite
-        sums = curve.gradients, curve.updates
-        return [curve.step, curve.failed, curve.leaf, *sums, self.spent]
 
     @functools.cached_property
     def _watch(self) -> StateWatch:
         return StateWatch(self.start.model_state)
-
-    def _replay(self, curve: Curve, outcome: list[Any]) -> None:
-        curve.step, failed, curve.leaf, curve.gradients, curve.updates, self.spent = outcome
-        curve.failed = failed and tuple(failed)
 
     def _swap_in(self, arm: Arm) -> None:
         """Move the last arm to the host and this one to the device, where arms are offloaded."""
@@ -172,12 +152,12 @@ class Population:
                 self.members[last].carry = to_host(self.members[last].carry)
             self.members[arm].carry = self.on_device(self.members[arm].carry, self.start)
 
-    def _chunk(self, program: Program, member: Member, carry: Carry, steps: int) -> None:
+    def _chunk(self, program: Program, member: Member, steps: int) -> None:
         curve = member.curve
+        assert member.carry is not None  # `advance` has made it
         member.carry, records, failure, _ = advance_until(
-            program, self.source, carry, curve.step + steps
+            program, self.source, member.carry, curve.step + steps
         )
-        self.spent += int(np.asarray(member.carry.step)) - curve.step
         curve.record(*(records[name] for name in RECORDED))
         if failure is not None:
             curve.failed = failure.step, failure.quantity

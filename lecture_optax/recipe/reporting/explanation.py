@@ -10,13 +10,13 @@ import numpy as np
 
 from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
-from ...training.curves.symptoms import Symptom
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
-from ..diagnosis.siblings import symptoms_of
+from ..diagnosis.diagnose import Diagnosis
+from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
-from ..search.race import INF, Race
+from ..search.runner import Runner
 from ..search.select import Selection
 
 
@@ -29,7 +29,7 @@ class ArmRecord(NamedTuple):
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
       and the quantity.
     - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
-    - `symptom`: of its training losses, beside those of its siblings.
+    - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
     - `error`: the standard error of its loss minus that of the selected weights, paired by example;
       NaN where it is not known.
     """
@@ -42,7 +42,7 @@ class ArmRecord(NamedTuple):
     at: int
     failed: tuple[int, str] | None
     evaluations: tuple[Evaluation, ...]
-    symptom: Symptom | None = None
+    diagnosis: Diagnosis | None = None
     error: float = np.nan
 
 
@@ -88,18 +88,18 @@ class Explanation(NamedTuple):
 
 
 def explanation_of(
-    race: Race,
+    runner: Runner,
     selection: Selection,
     optimizers: Sequence[str],
     held_out_from_train: bool,
     ended: bool,
 ) -> Explanation:
-    """Read the explanation from a finished race."""
-    population, held_out = race.population, race.held_out
+    """Read the explanation from a finished search."""
+    population, held_out = runner.population, runner.held_out
     curves = {arm: member.curve for arm, member in population.members.items()}
-    symptoms = symptoms_of(curves, population.steps)
+    diagnoses = diagnoses_of(curves, population.steps)
     records = {
-        arm: _record(optimizers[arm.optimizer], arm, curve, population.steps, symptoms[arm])
+        arm: _record(optimizers[arm.optimizer], arm, curve, diagnoses[arm])
         for arm, curve in curves.items()
     }
     found = selection.candidate
@@ -130,21 +130,20 @@ def explanation_of(
     )
 
 
-def _record(
-    optimizer: str, arm: Arm, curve: Curve, steps: int, symptom: Symptom | None
-) -> ArmRecord:
+def _record(optimizer: str, arm: Arm, curve: Curve, diagnosis: Diagnosis | None) -> ArmRecord:
     late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
-    change, at = min(((float(np.nanmin(x[1:])), x.step) for x in late), default=(INF, 0))
+    changes = [(float(np.nanmin((x.raw, x.averaged))), x.step) for x in late]
+    change, at = min(changes, default=(np.inf, 0))
     return ArmRecord(
         optimizer=optimizer,
         rate=arm.rate,
-        decay=arm.decay if arm.decay and arm.decay[0] < steps else None,
+        decay=arm.decay,
         steps=curve.step,
         change=change,
         at=at,
         failed=curve.failed,
         evaluations=tuple(curve.evaluations),
-        symptom=symptom,
+        diagnosis=diagnosis,
     )
 
 
@@ -154,7 +153,6 @@ BEFORE = 8
 
 def _train_loss(curve: Curve, arm: Arm, step: int) -> float:
     """Return the mean training loss before a step, or NaN before the first block."""
-    begin = arm.decay[0] if arm.decay and arm.decay[0] < curve.step else 0
-    until = max(1, (step - begin) // curve.width)
+    until = max(1, (step - arm.begin) // curve.width)
     means = curve.means[max(0, until - BEFORE) : until]
     return float(np.mean(means)) if means else np.nan

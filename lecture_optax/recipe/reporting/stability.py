@@ -42,8 +42,7 @@ def measure_stability(
 
     It measures before any decay: a learning rate that has decayed to 0 is stable everywhere.
     """
-    before_decay = (arm._replace(decay=None), population.restarted(arm), arm)
-    constant = next(x for x in before_decay if x in population.members)
+    constant = arm._replace(decay=None)
     member, step = population.members[constant], population.step(constant)
     if member.carry is None or not member.is_finite:
         why_not = "Its weights were not finite at the end."

@@ -66,7 +66,7 @@ def arm_cells(e: Explanation, arm: ArmRecord) -> list[str]:
         str(c.loss_of(e, arm) or ""),
         beside_the_selected(e, arm),
         outcome_of(e, arm),
-        arm.symptom.name if arm.symptom else "",
+        str(arm.diagnosis.symptom.name) if arm.diagnosis else "",
     ]
 
 

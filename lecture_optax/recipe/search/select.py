@@ -1,13 +1,14 @@
 """Selection of the weights that a search returns, and the standard error of their gain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ...training._trees import n_rows
+from ...training.loop.evaluation import averaged_params
 from .. import constants as c
-from .race import Candidate, Race
+from .runner import Candidate, Runner
 
 
 class Selection(NamedTuple):
@@ -26,7 +27,7 @@ class Selection(NamedTuple):
 
 
 def select_weights(
-    race: Race, with_batch_statistics: Callable[[Candidate], Candidate]
+    runner: Runner, with_batch_statistics: Callable[[Candidate], Candidate]
 ) -> Selection:
     """Select the weights with the lowest loss over all validation examples.
 
@@ -36,9 +37,8 @@ def select_weights(
 
     `with_batch_statistics` gives averaged weights the model state that belongs to them.
     """
-    held_out = race.held_out
-    candidates = _on_all_examples(race, with_batch_statistics)
-    candidates = sorted(candidates, key=lambda x: x.loss_change)
+    held_out = runner.held_out
+    candidates = sorted(_on_all_examples(runner, with_batch_statistics), key=_loss_change)
     if not candidates or candidates[0].loss_change >= 0:
         return Selection(None, 0.0, float("nan"), "no evaluation was better than the start")
     best, reason = candidates[0], "lowest"
@@ -50,26 +50,48 @@ def select_weights(
         if averages[0].loss_change < 0 and lead <= _error(losses, others):
             best, losses = averages[0], others
             reason = "averaged, as the raw weights' lead is within its error"
-    start = race.population.start
-    error = _error(losses, held_out.losses(start.params, start.model_state))
-    return Selection(best, -best.loss_change, error, reason)
+    return Selection(best, -best.loss_change, _error(losses, held_out.first), reason)
 
 
 def _on_all_examples(
-    race: Race, with_batch_statistics: Callable[[Candidate], Candidate]
-) -> list[Candidate]:
-    """Return the candidates with their losses on all examples: late evaluations may have used a
-    subset of them."""
-    held_out, used_all = race.held_out, not race.held_out.plan.recheck
-    lowest = sorted(race.candidates, key=lambda x: x.loss_change)
-    result = []
-    for x in lowest[: None if used_all else held_out.plan.recheck]:
+    runner: Runner, with_batch_statistics: Callable[[Candidate], Candidate]
+) -> Iterator[Candidate]:
+    """Yield candidates with their losses on all examples.
+
+    If evaluations used a part of the examples, these are the best of several arms; and more, while
+    none of them is better than the start.
+    """
+    recheck, found = runner.held_out.plan.recheck, np.inf
+    for i, x in enumerate(_by_arm(runner) if recheck else runner.candidates.values()):
+        if recheck and i >= recheck and found < 0:
+            return
         final = with_batch_statistics(x) if x.is_average else x
-        if not (used_all and final is x):
-            loss_change = held_out.loss_change(final.params, final.model_state, "all")
-            final = final._replace(loss_change=loss_change)
-        result.append(final)
-    return result
+        if recheck or final is not x:
+            change = runner.held_out.loss_change(final.params, final.model_state, "all")
+            final = final._replace(loss_change=change)
+        found = min(found, final.loss_change)
+        yield final
+
+
+def _by_arm(runner: Runner) -> list[Candidate]:
+    """Return the best weights of every arm, the lowest first, then its last average."""
+    best = sorted(runner.candidates.values(), key=_loss_change)
+    firsts = list({x.arm: x for x in reversed(best)}.values())
+    known = {(x.arm, x.step, x.is_average) for x in firsts}
+    last = [x for x in _last_averages(runner) if (x.arm, x.step, True) not in known]
+    return [*sorted(firsts, key=_loss_change), *sorted(last, key=_loss_change)]
+
+
+def _last_averages(runner: Runner) -> Iterator[Candidate]:
+    for arm, member in runner.population.members.items():
+        last = member.curve.evaluations[-1:]
+        if member.is_finite and member.carry and last and not np.isnan(last[0].raw):
+            weights = averaged_params(member.carry), member.carry.model_state
+            yield Candidate(last[0].averaged, *weights, arm, last[0].step, True)
+
+
+def _loss_change(x: Candidate) -> float:
+    return x.loss_change
 
 
 def _error(one: np.ndarray | None, other: np.ndarray | None) -> float:

@@ -20,7 +20,6 @@ import lecture_optax as lo
 from lecture_optax.recipe import run, session
 from lecture_optax.recipe.checkpoint import store
 from lecture_optax.recipe.checkpoint.snapshot import SearchSaver
-from lecture_optax.recipe.population.replay_log import ReplayLog
 from lecture_optax.training.checkpoint import saver
 from lecture_optax.training.checkpoint.folder import CheckpointFolder, path_of
 from lecture_optax.training.loop.sources import ArraySource
