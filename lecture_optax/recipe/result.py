@@ -15,7 +15,7 @@ from ..training.problem import Problem
 from ..training.result import Kept, Result as FitResult, Trained, path_of
 from .population.arms import Arm
 from .population.curve import Curve
-from .reporting.comparisons import evaluations_of, on_all_examples
+from .reporting.comparisons import evaluations_of, loss_on_all
 from .reporting.explanation import ArmRecord, Explanation
 from .reporting.findings import describe_arm, findings_of
 from .reporting.stability import StabilityReport
@@ -92,11 +92,11 @@ class Result(Trained):
 
         if path is not None:
             path = path_of(path)
-            path.write_text(page_of(self.explanation, self.code), encoding="utf-8")
+            path.write_text(page_of(self.explanation, self.code, self.problem), encoding="utf-8")
         return text_of(self.explanation)
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:
-        """Draw the search: losses over learning rates, all arms over steps, and learning rates.
+        """Draw the search: the loss over the learning rate, and all arms over the steps.
 
         **Arguments**
 
@@ -156,7 +156,7 @@ def _history(e: Explanation, winner: ArmRecord, curves: Mapping[Arm, Curve], arm
     evaluations = []
     for x in evaluations_of(e, winner):
         if not np.isnan(x.raw):
-            raw, averaged = (on_all_examples(e, change) for change in (x.raw, x.averaged))
+            raw, averaged = (loss_on_all(e, x, change) for change in (x.raw, x.averaged))
             line = {"step": x.step, "valid_loss": raw, "averaged_loss": averaged}
             if x.step == e.step:
                 line["averaged_loss" if e.is_average else "valid_loss"] = e.loss

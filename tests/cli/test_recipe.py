@@ -9,7 +9,7 @@ def test_the_command_prints_one_json_object(capsys, tmp_path):
     words = "recipe logistic --steps 40 --batch-size 32 --budget 1 --json --report"
     page, folder = tmp_path / "page.html", tmp_path / "search"
     assert main([*words.split(), str(page), "--checkpoint", str(folder)]) == 0
-    assert "<h1>adam at " in page.read_text()
+    assert "<h1>logistic: adam at " in page.read_text()
     assert list(folder.glob("search-*.json"))
     record = json.loads(capsys.readouterr().out)
     assert record["loss"] < record["start"]

@@ -126,19 +126,29 @@ def loss_of(e: Explanation, arm: ArmRecord, until: int | None = None) -> Loss | 
     found = lowest(evaluations_of(e, arm), until)
     if found is None:
         return None
-    if np.isnan(found.raw):
-        return Loss(e.start + _change(found), True)
-    return Loss(on_all_examples(e, _change(found)), e.subset_rows < e.rows)
+    is_estimate = bool(np.isnan(found.raw)) or e.subset_rows < e.rows
+    return Loss(loss_on_all(e, found, _change(found)), is_estimate)
 
 
-def on_all_examples(e: Explanation, change: float) -> float:
-    """Return the loss over all examples after a change of a late evaluation.
+def loss_on_all(e: Explanation, evaluation: Evaluation, change: float) -> float:
+    """Return a loss of an evaluation, given as a change since the start, on all examples.
 
-    On a subset of the examples, arms that are trained well differ by about as much as on all: an
-    estimate is the loss of the selected weights plus the difference on the subset.
+    Where it is of a subset, it is an estimate. Arms that are trained well differ on a subset by
+    about as much as on all examples: a late loss is that of the selected weights plus the
+    difference. An early loss is in proportion to that of the start. Where losses are positive, so
+    is the estimate.
     """
-    offset = e.loss - subset_loss(e) if e.winner else e.start - e.subset_start
-    return e.subset_start + change + offset
+    is_early = bool(np.isnan(evaluation.raw))
+    loss = (e.early_start if is_early else e.subset_start) + change
+    if is_early:
+        known, on_all = e.early_start, e.start
+    elif e.winner:
+        known, on_all = subset_loss(e), e.loss
+    else:
+        known, on_all = e.subset_start, e.start
+    shifted = loss + (on_all - known)
+    is_proportional = min(loss, known, on_all) > 0 and (is_early or shifted <= 0)
+    return on_all * loss / known if is_proportional else shifted
 
 
 def lowest(evaluations: Iterable[Evaluation], until: float = np.inf) -> Evaluation | None:

@@ -55,7 +55,7 @@ class Explanation(NamedTuple):
       gain; `rows`: the number of validation examples, and `held_out_from_train`: whether they
       were held out from the training data.
     - `subset_rows`: the number of examples of late evaluations; `subset_start`: the loss of the
-      start on them. Evaluations are changes from it.
+      start on them. Evaluations are changes from it, early ones from `early_start`.
     - `gradients`, `limit`: used and allowed; `evaluation_share`: the compute of the evaluations as
       a fraction of that of the gradients.
     - `ended`: False if the search was stopped by hand.
@@ -75,6 +75,7 @@ class Explanation(NamedTuple):
     rows: int
     subset_rows: int
     subset_start: float
+    early_start: float
     held_out_from_train: bool
     steps: int
     gradients: int
@@ -117,6 +118,7 @@ def explanation_of(
         rows=n_rows(held_out.all),
         subset_rows=held_out.plan.late,
         subset_start=held_out.start["late"],
+        early_start=held_out.start["early"],
         held_out_from_train=held_out_from_train,
         steps=population.steps,
         gradients=population.spent,

@@ -1,92 +1,64 @@
 """The report of a search as one HTML page that loads nothing else."""
 
-import base64
 import html
-import io
-from collections.abc import Callable, Iterator, Sequence
-from importlib import resources
-from string import Template
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ..._core.extras import require
-from .comparisons import constant_arms, ranked
+from ...training.problem import Problem
+from ...training.reporting.html_page import page, paragraphs, picture, table
+from .comparisons import ranked
 from .explanation import Explanation
-from .text import TEXT_COLUMNS, arm_table, caption, sentences
+from .findings import describe_arm
+from .plots import curves_of, draw_levels, draw_race, drawn_optimizers, levels_of, new_rows
+from .text import BESIDE, TEXT_COLUMNS, arm_table, caption, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Draw = Callable[["Figure"], Any]
 
-
-def page_of(e: Explanation, code: str) -> str:
+def page_of(e: Explanation, code: str, problem: Problem) -> str:
     """Return the page: sentences, plots, the table of all arms, and code.
 
     **Raises** `ImportError` without Matplotlib, naming the extra.
     """
-    best = f"{e.winner.optimizer} at {e.winner.rate:.3g}" if e.winner else None
-    title = html.escape(best or "No arm was better than the start")
-    first, *rest = sentences(e)
+    columns, rows = arm_table(e)
+    arms = ranked(e)
     parts = [
-        f"<h1>{title}</h1>",
-        f"<p class=first>{html.escape(first)}</p>",
-        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in rest) + "</ul>",
-        *(_section(*plot) for plot in _plots(e)),
-        f"<h2>All arms</h2><p>{html.escape(caption(e))}</p>",
-        _table(e),
-        "<h2>The same model without a search</h2>",
-        f"<pre>{html.escape(code)}</pre>",
+        paragraphs(sentences(e)),
+        *_pictures(e),
+        f"<h2>All arms</h2>\n<p class=note>{html.escape(caption(e))}</p>",
+        table(columns, rows, (*TEXT_COLUMNS, BESIDE), lambda i: arms[i] == e.winner),
+        f"<h2>The same model without a search</h2>\n<pre>{html.escape(code)}</pre>",
     ]
-    folder = resources.files(__name__.rpartition(".")[0])
-    page = folder.joinpath("page.html").read_text(encoding="utf-8")
-    return Template(page).substitute(title=title, body="\n".join(parts))
+    return page(describe_arm(e.winner) if e.winner else "nothing was selected", problem, parts)
 
 
-def _plots(e: Explanation) -> Iterator[tuple[str, str, float, Draw]]:
-    """Yield the title, the caption, the height in inches and the drawing function of each plot."""
-    from .plots import draw_optimizer, draw_run
+def _pictures(e: Explanation) -> Iterator[str]:
+    optimizers = drawn_optimizers(e)
+    rows = len(optimizers)
 
-    for optimizer in e.optimizers:
-        if constant_arms(e, optimizer):
-            yield (
-                f"The learning rates of {optimizer}",
-                "The validation loss of averaged weights over the learning rate, with one line for "
-                "each step at which several arms were compared. Crosses are arms that diverged or "
-                "were worse than the start.",
-                4,
-                lambda figure, name=optimizer: draw_optimizer(e, name, figure.add_subplot()),
-            )
-    yield (
-        "The race",
-        "Every arm as far as it ran, and its learning rate below. Early evaluations use a subset "
-        "of the examples, so they compare arms and not steps.",
-        6,
-        lambda figure: draw_run(e, figure),
-    )
+    def draw(figure: "Figure") -> None:
+        for optimizer, ax in zip(optimizers, new_rows(figure, rows), strict=True):
+            draw_levels(e, optimizer, ax)
+
+    if any(levels_of(e, optimizer) for optimizer in optimizers):
+        title = "Loss against learning rate"
+        yield picture(draw, (430 * rows, 350 * rows), title, LEVELS)
+    if curves_of(e):
+        kind = "averaged" if e.is_average or not e.winner else "raw"
+        caption = RACE + f" The star marks the {kind} weights that were selected." * bool(e.winner)
+        yield picture(
+            lambda figure: draw_race(e, *new_rows(figure, 1)), (460, 430), "The race", caption
+        )
 
 
-def _section(title: str, caption: str, height: float, draw: Draw) -> str:
-    figures = require("matplotlib.figure", extra="plot", what="plots")
-    figure, stream = figures.Figure(figsize=(8, height), layout="constrained"), io.BytesIO()
-    draw(figure)
-    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    title, caption = html.escape(title), html.escape(caption)
-    return f'<h2>{title}</h2><p>{caption}</p><img alt="{title}" src="data:image/png;base64,{data}">'
-
-
-def _table(e: Explanation) -> str:
-    columns, cells = arm_table(e)
-    rows = [
-        f"<tr{' class=selected' if arm == e.winner else ''}>{_row(columns, 'td', row)}</tr>"
-        for arm, row in zip(ranked(e), cells, strict=True)
-    ]
-    head = f"<thead><tr>{_row(columns, 'th', columns)}</tr></thead>"
-    return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-
-
-def _row(columns: Sequence[str], tag: str, cells: Sequence[str]) -> str:
-    kinds = [" class=text" if name in TEXT_COLUMNS else "" for name in columns]
-    return "".join(
-        f"<{tag}{kind}>{html.escape(x)}</{tag}>" for kind, x in zip(kinds, cells, strict=True)
-    )
+LEVELS = (
+    "A line compares constant learning rates at one step; its label says at which fraction of a "
+    "run. The best learning rate of a line (triangle) becomes smaller as a run proceeds: the aim "
+    "is the prediction of the best one at the end. Crosses are arms that diverged."
+)
+RACE = (
+    "A line is the loss of the averaged weights of an arm, labelled by its learning rate where it "
+    "ends. Faint losses are estimated from a part of the validation examples. Crosses are arms "
+    "that diverged."
+)

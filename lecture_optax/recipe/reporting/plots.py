@@ -1,159 +1,333 @@
-"""Plots of a search: losses over learning rates, the arms over the steps, their schedules."""
+"""Plots of a search: the loss over the learning rate, and the race of the arms.
 
-from collections.abc import Sequence
+Lines are labelled where they begin or end. All losses are of all validation examples, or estimates
+of them (`comparisons.loss_on_all`).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..._core.extras import new_axes
+from ..._core.extras import new_axes, require
 from ...training.reporting.plots import COLORS, DASHES, MARKERS
 from ..population.curve import Evaluation
-from .comparisons import constant_arms, diverged, evaluations_of, subset_loss
+from ..search.aim import drift, vertex
+from .comparisons import constant_arms, diverged, evaluations_of, loss_on_all
 from .explanation import ArmRecord, Explanation
+from .labels import SIZE, Label, width_of, write_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEAST = 2
-"""The fewest arms of a line."""
+LEAST, MOST = 3, 5
+"""The fewest learning rates of a level, and the most levels of a plot."""
 
-STAR: Any = {"marker": "*", "ms": 14, "mfc": "gold", "mec": "k", "ls": "", "zorder": 5}
+AIMED = 0.12
+"""The aim is the one of the last level before this fraction of a run."""
+
+STAR: Any = {"marker": "*", "ms": 15, "mfc": "#E69F00", "mec": "k", "ls": "", "zorder": 5}
+RED = COLORS[1]
+
+
+class Level(NamedTuple):
+    """A step at which several constant learning rates were evaluated, and their losses.
+
+    `is_estimate`: whether the losses are estimated from a part of the examples.
+    """
+
+    step: int
+    rates: np.ndarray
+    losses: np.ndarray
+    is_estimate: bool
+
+    @property
+    def best_rate(self) -> float:
+        """The learning rate at the top of the parabola through the best one and its neighbours."""
+        quarters = [round(4 * math.log10(rate)) for rate in self.rates]
+        return 10 ** (vertex(dict(zip(quarters, (-self.losses).tolist(), strict=True))) / 4)
+
+
+def levels_of(e: Explanation, optimizer: str) -> list[Level]:
+    """Return the steps at which at least `LEAST` learning rates were compared; at most `MOST`."""
+    found: dict[int, dict[float, Evaluation]] = {}
+    for arm in constant_arms(e, optimizer):
+        for x in evaluations_of(e, arm):
+            if math.isfinite(x.averaged):
+                found.setdefault(x.step, {})[arm.rate] = x
+    steps = sorted(step for step, level in found.items() if len(level) >= LEAST)
+    wanted = np.geomspace(steps[0], steps[-1], MOST) if steps else []
+    shown = sorted({min(steps, key=lambda step: abs(np.log(step / x))) for x in wanted})
+    return [_level(e, step, found[step]) for step in shown]
+
+
+def _level(e: Explanation, step: int, found: dict[float, Evaluation]) -> Level:
+    losses = np.array([loss_on_all(e, x, x.averaged) for x in found.values()])
+    is_estimate = any(np.isnan(x.raw) for x in found.values())
+    return Level(step, np.array(list(found)), losses, is_estimate)
+
+
+def aim_of(e: Explanation, levels: Sequence[Level]) -> float | None:
+    """Return the learning rate that is predicted to be the best at the end of a run."""
+    early = [level for level in levels if level.step <= AIMED * e.steps]
+    if not early:
+        return None
+    return early[-1].best_rate * 10 ** (-drift(early[-1].step / e.steps) / 4)
 
 
 def draw_search(e: Explanation) -> list["Axes"]:
-    """Draw all plots on a new figure: the optimizers, the race, and the learning rates below it."""
-    figure: Any = new_axes().get_figure()
-    figure.clear()
-    figure.set_size_inches(10, 10)
-    optimizers = [x for x in e.optimizers if _rungs(e, x)] or [*e.optimizers[:1]]
-    rows: Any = [[f"losses {optimizer}" for optimizer in optimizers]]
-    rows += [["race"] * len(optimizers), ["learning rate"] * len(optimizers)]
-    axes = figure.subplot_mosaic(rows, height_ratios=[3, 3, 1.5])
-    for optimizer in optimizers:
-        draw_optimizer(e, optimizer, axes[f"losses {optimizer}"])
-    _draw_both(e, axes["race"], axes["learning rate"])
-    return list(axes.values())
+    """Draw all plots on a new figure: the levels of each optimizer, and the race."""
+    pyplot = require("matplotlib.pyplot", extra="plot", what="plots")
+    optimizers = drawn_optimizers(e)
+    rows = len(optimizers) + 1
+    axes = new_rows(pyplot.figure(figsize=(10, 5 * rows), layout="none"), rows)
+    for optimizer, ax in zip(optimizers, axes, strict=False):
+        draw_levels(e, optimizer, ax)
+    draw_race(e, axes[-1])
+    return axes
 
 
-def draw_run(e: Explanation, figure: "Figure") -> list["Axes"]:
-    """Draw the race, and the learning rates below it."""
-    above, below = figure.subplots(2, 1, height_ratios=[2.5, 1])
-    _draw_both(e, above, below)
-    return [above, below]
+def drawn_optimizers(e: Explanation) -> list[str]:
+    """Return the optimizers that were compared at a level, the selected one first; at least one."""
+    own = e.winner.optimizer if e.winner else e.optimizers[0]
+    return [own, *(x for x in e.optimizers if x != own and levels_of(e, x))]
 
 
-def draw_optimizer(e: Explanation, optimizer: str, ax: "Axes") -> "Axes":
-    """Draw the averaged validation loss over the learning rate, one line per rung.
+def new_rows(figure: "Figure", rows: int) -> list["Axes"]:
+    """Return axes in rows. Their places are fixed: labels are placed before anything is drawn."""
+    width, height = 72 * figure.get_size_inches()
+    bottom, top, gap = 42, 26, 68
+    each = (height - bottom - top - gap * (rows - 1)) / rows
+    places: dict[str, float] = {"left": 54 / width, "right": 1 - 8 / width, "hspace": gap / each}
+    figure.subplots_adjust(bottom=bottom / height, top=1 - top / height, **places)
+    return list(figure.subplots(rows, 1, squeeze=False)[:, 0])
 
-    Crosses at the top are arms that diverged or ended worse than the start.
+
+def draw_levels(e: Explanation, optimizer: str, ax: "Axes") -> "Axes":
+    """Draw the loss over the learning rate, a line for each level, and the aim.
+
+    Triangles mark the best learning rate of each level; the aim is where they are predicted to be
+    at the end. Crosses are arms that diverged.
     """
-    arms = constant_arms(e, optimizer)
-    crosses = np.array([arm.rate for arm in arms if diverged(arm)])
-    lines, none = [], np.zeros(0)
-    for i, step in enumerate(_rungs(e, optimizer)):
-        found = {arm.rate: x for arm in arms if (x := _at(arm, step))}
-        losses = e.subset_start + np.array([[x.averaged] for x in found.values()])
-        early = any(np.isnan(x.raw) for x in found.values())
-        name = f"step {step}{', subset' if early else ''}"
-        lines.append(RateLine(name, np.array(list(found)), losses, crosses if i == 0 else none))
-    own = e.winner is not None and e.winner.optimizer == optimizer
-    selected = (e.winner.rate, subset_loss(e)) if own and e.winner else None
-    draw_rates(lines, ax, selected=selected, start=e.subset_start, ylabel=_loss_label(e))
-    ax.set_xlabel(f"learning rate τ of {optimizer}")
+    arms, levels, color = constant_arms(e, optimizer), levels_of(e, optimizer), _color(e, optimizer)
+    names = [_level_name(e, level, ax) for level in levels]
+    rates = [arm.rate for arm in arms] or [1.0]
+    limit_losses(ax, _losses(e), e.start)
+    limit_logarithmic(ax, rates, left=max(map(width_of, names), default=20), right=20)
+    labels = [_draw_start(e, ax)]
+    for i, (level, name) in enumerate(zip(levels, names, strict=True)):
+        style: dict[str, Any] = {"color": color, "alpha": 0.35 + 0.65 * (i + 1) / len(levels)}
+        ax.plot(level.rates, level.losses, "o-", ms=3.5, lw=1.6, label=name, **style)
+        labels.append(Label(level.rates[0], level.losses[0], name, color, side=(-1, 0)))
+    _draw_aim(e, levels, color, ax)
+    _draw_divergence(arms, ax)
+    if e.winner and e.winner.optimizer == optimizer:
+        ax.plot(e.winner.rate, e.loss, label="selected", **STAR)
+        text = f"selected {e.winner.rate:.3g}: {e.loss:.4g}"
+        labels.append(Label(e.winner.rate, e.loss, text, side=(0, -1), gap=9, is_selected=True))
+    ax.set_xlabel(f"learning rate of {optimizer}", size=SIZE, parse_math=False)
+    write_labels(ax, labels)
     return ax
+
+
+def _level_name(e: Explanation, level: Level, ax: "Axes") -> str:
+    percent = f"{100 * level.step / e.steps:.3g} %"
+    return percent if is_narrow(ax) else f"{percent}, step {level.step:,}"
+
+
+def _draw_aim(e: Explanation, levels: Sequence[Level], color: str, ax: "Axes") -> None:
+    """Draw how the best learning rate moves from level to level, and where it is to end."""
+    best = [level.best_rate for level in levels]
+    losses = [_on_line(level, x, ax.get_yscale()) for x, level in zip(best, levels, strict=True)]
+    ax.plot(best, losses, "v:", color=color, ms=8, mec="w", lw=1, zorder=4)
+    aim = aim_of(e, levels)
+    if aim is None:
+        return
+    ax.axvline(aim, color="k", ls="--", lw=1, label="aim")
+    text = f"aim {aim:.2g}{'' if is_narrow(ax) else ', predicted to be the best at the end'}"
+    across = ax.transAxes.inverted().transform(ax.transData.transform((aim, e.start)))[0]
+    side = "left" if across < 0.25 else "right" if across > 0.75 else "center"
+    ax.text(aim, 1.02, text, size=SIZE, ha=side, transform=ax.get_xaxis_transform())
+
+
+def _on_line(level: Level, rate: float, scale: str) -> float:
+    """Return the loss at a learning rate on the line of a level, as it is drawn."""
+    losses = np.log(level.losses) if scale == "log" else level.losses
+    found = float(np.interp(np.log(rate), np.log(level.rates), losses))
+    return math.exp(found) if scale == "log" else found
+
+
+def _draw_divergence(arms: Sequence[ArmRecord], ax: "Axes") -> None:
+    """Mark the arms that diverged, and shade the learning rates above all others."""
+    bad = [arm.rate for arm in arms if diverged(arm)]
+    good = [arm.rate for arm in arms if not diverged(arm)]
+    style: dict[str, Any] = {"color": RED, "transform": ax.get_xaxis_transform()}
+    ax.plot(bad, [0.96] * len(bad), "x", ms=6, **style)
+    above = [rate for rate in bad if rate > max(good, default=0)]
+    if above:
+        left, right = ax.get_xlim()
+        left = math.sqrt(max(good) * above[0]) if good else left
+        ax.axvspan(left, right, color=RED, alpha=0.12, lw=0, label="diverged")
+        style |= {"size": SIZE, "rotation": 90, "ha": "right", "va": "bottom"}
+        ax.text(right, 0.03, "diverged ", **style)
+
+
+def _draw_start(e: Explanation, ax: "Axes") -> Label:
+    ax.axhline(e.start, color="0.5", ls=":", lw=1)
+    return Label(ax.get_xlim()[0], e.start, f"start {e.start:.4g}", "0.5", side=(1, 1), gap=3)
+
+
+class ArmCurve(NamedTuple):
+    """The losses of the averaged weights of an arm; those before index `exact` are estimates.
+
+    Where the raw weights were selected, those of the winner are of raw weights, from `exact` on.
+    """
+
+    arm: ArmRecord
+    steps: list[int]
+    losses: list[float]
+    exact: int
+
+
+def curves_of(e: Explanation) -> list[ArmCurve]:
+    """Return a curve for each optimizer, learning rate and decay; that of the winner is the last.
+
+    A branch with a decay begins at its first step, that of the winner at the start.
+    """
+    arms = {arm[:3]: arm for arm in sorted(e.arms, key=lambda arm: arm.steps)}
+    own = arms.pop(e.winner[:3]) if e.winner else None
+    curves = [_curve(e, arm, arm == own) for arm in [*arms.values(), *([own] if own else [])]]
+    return [curve for curve in curves if curve.steps]
+
+
+def _curve(e: Explanation, arm: ArmRecord, is_own: bool) -> ArmCurve:
+    begin = arm.decay[0] if arm.decay and not is_own else 0
+    found = [x for x in evaluations_of(e, arm) if x.step >= begin and math.isfinite(x.averaged)]
+    exact = sum(np.isnan(x.raw) for x in found)  # early evaluations come first
+    is_raw = is_own and not e.is_average
+    changes = [x.raw if is_raw and math.isfinite(x.raw) else x.averaged for x in found]
+    losses = [loss_on_all(e, x, change) for x, change in zip(found, changes, strict=True)]
+    return ArmCurve(arm, [x.step for x in found], losses, exact)
 
 
 def draw_race(e: Explanation, ax: "Axes") -> "Axes":
-    """Draw the averaged validation loss of all arms over the steps, and the winner's raw one."""
-    top = ax.get_xaxis_transform()
-    for arm in e.arms[::-1]:
-        first = arm.decay[0] if arm.decay else 0
-        found = [x for x in evaluations_of(e, arm) if x.step >= first]
-        steps, losses = [x.step for x in found], [e.subset_start + x.averaged for x in found]
-        if arm != e.winner:
-            ax.plot(steps, losses, **_faint(e, arm), marker=".", ms=3)
+    """Draw the loss of all arms over the steps, each labelled by its learning rate where it ends.
+
+    Losses that are estimated from a part of the examples are fainter.
+    """
+    curves = curves_of(e)
+    names = _names(curves)
+    limit_losses(ax, _losses(e), e.start)
+    steps = [e.steps, *(step for curve in curves for step in curve.steps)]
+    limit_logarithmic(ax, steps, left=8, right=max(map(width_of, names), default=0) + 10)
+    top, labels = ax.get_ylim()[1], [_draw_start(e, ax)]
+    for curve, name in zip(curves, names, strict=True):
+        arm, is_own = curve.arm, e.winner is not None and curve.arm[:3] == e.winner[:3]
+        color = "k" if is_own else RED if diverged(arm) else _color(e, arm.optimizer)
+        style: dict[str, Any] = {"color": color, "lw": 2.4 if is_own else 1.2, "ms": 4}
+        style |= {"marker": "" if is_own else ".", "zorder": 4 if is_own else 2}
+        exact = curve.exact
+        ax.plot(curve.steps[: exact + 1], curve.losses[: exact + 1], alpha=0.45, **style)
+        ax.plot(curve.steps[exact:], curve.losses[exact:], label=name, **style)
+        end = min(curve.losses[-1], top)
         if diverged(arm):
-            end = arm.failed[0] if arm.failed else arm.steps
-            ax.plot([end], [0.97], "x", ms=5, color=_color(e, arm), transform=top)
-    for optimizer in e.optimizers:  # one label per optimizer
-        arms = [arm for arm in e.arms if arm.optimizer == optimizer]
-        if arms:
-            ax.plot([], [], **_faint(e, arms[0]), label=optimizer)
-    if any(diverged(arm) for arm in e.arms):
-        ax.plot([], [], "x", ms=5, color="0.3", label="diverged")
-    if e.winner is not None:
-        _draw_winner(e, e.winner, ax)
-    early = [x.step for arm in e.arms for x in arm.evaluations if np.isnan(x.raw)]
-    if early:  # these losses compare arms, not steps
-        ax.axvspan(1, 1.1 * max(early), color="0.94", zorder=0, label="evaluated on a subset")
-    ax.axhline(e.subset_start, color="0.5", ls=":", lw=1, label="start")
-    ax.set(xscale="log", xlabel="step", ylabel=_loss_label(e))
-    losses = [e.subset_start + x.averaged for arm in e.arms for x in arm.evaluations]
-    clip(ax, np.array([*losses, subset_loss(e)]), e.subset_start)
-    legend_above(ax)
+            ax.plot(curve.steps[-1], end, "x", color=color, ms=6, clip_on=False)
+        gap = 10 if is_own else 5
+        labels.append(Label(curve.steps[-1], end, name, color, gap=gap, is_selected=is_own))
+    if e.winner:
+        ax.plot(e.step, e.loss, label="selected", **STAR)
+    ax.set_xlabel("step", size=SIZE)
+    write_labels(ax, labels)
     return ax
 
 
-def draw_rate(e: Explanation, ax: "Axes") -> "Axes":
-    """Draw the learning rates of all arms, as far as each ran; the winner's line is thick."""
-    for arm in e.arms:
-        first, steps = arm.decay[0] if arm.decay else 1, max(1, arm.steps)
-        style = {"color": "k", "lw": 2.2, "zorder": 4} if arm == e.winner else _faint(e, arm)
-        at = np.unique(np.geomspace(first, max(steps, first), 50))
-        left = 1 - (at - arm.decay[0]) / (arm.decay[1] - arm.decay[0]) if arm.decay else 1.0
-        rates = arm.rate * left * np.ones(len(at))
-        ax.plot(at, np.where(rates > 0, rates, np.nan), **style)
-        if arm.decay and arm == e.winner:
-            ax.plot([1, first], [arm.rate] * 2, **style)
-    ax.set(xscale="log", yscale="log", xlabel="step", ylabel="learning rate τ")
-    return ax
+def _names(curves: Sequence[ArmCurve]) -> list[str]:
+    """Return a label for each curve; the best one of each optimizer also names the optimizer."""
+    best = {curve.arm.optimizer: curve for curve in sorted(curves, key=lambda x: -min(x.losses))}
+    is_named = len(best) > 1
+    return [
+        f"{curve.arm.optimizer + ' ' if is_named and best[curve.arm.optimizer] is curve else ''}"
+        f"{curve.arm.rate:.3g}{', decay' if curve.arm.decay else ''}"
+        for curve in curves
+    ]
 
 
-def _draw_both(e: Explanation, above: "Axes", below: "Axes") -> None:
-    below.sharex(above)
-    draw_race(e, above)
-    draw_rate(e, below)
-    above.set_xlabel("")
+def is_narrow(ax: "Axes") -> bool:
+    return bool(_width(ax) < 400)
 
 
-def _draw_winner(e: Explanation, winner: ArmRecord, ax: "Axes") -> None:
-    found = evaluations_of(e, winner)
-    late = [x for x in found if not np.isnan(x.raw)]
-    averaged = [e.subset_start + x.averaged for x in found]
-    raw = [e.subset_start + x.raw for x in late]
-    black: dict[str, Any] = {"color": "k", "zorder": 4}
-    ax.plot([x.step for x in found], averaged, **black, lw=2.2, label="selected, averaged")
-    ax.plot([x.step for x in late], raw, **black, lw=1, ls="--", label="selected, raw")
-    ax.plot(e.step, subset_loss(e), **STAR, label="returned")
+def _width(ax: "Axes") -> float:
+    """Return the width of axes in points."""
+    return ax.get_window_extent().width * 72 / ax.figure.dpi
 
 
-def _loss_label(e: Explanation) -> str:
-    if e.subset_rows == e.rows:
-        return "validation loss"
-    return f"loss on {e.subset_rows} validation examples"
+def _color(e: Explanation, optimizer: str) -> str:
+    return (COLORS[0], *COLORS[2:6])[e.optimizers.index(optimizer) % 5]
 
 
-def _rungs(e: Explanation, optimizer: str) -> list[int]:
-    """Return at most five of the steps at which arms ended and several were evaluated."""
-    arms = constant_arms(e, optimizer)
-    ends = sorted({arm.steps for arm in arms})
-    rungs = [step for step in ends if sum(_at(arm, step) is not None for arm in arms) >= LEAST]
-    shown = np.linspace(0, len(rungs) - 1, min(5, len(rungs))).astype(int)
-    return [rungs[i] for i in shown]
+def _losses(e: Explanation) -> list[float]:
+    """Return the losses that all plots of a search show, so that their axes are the same."""
+    return [e.loss, *(loss_on_all(e, x, x.averaged) for arm in e.arms for x in arm.evaluations)]
 
 
-def _at(arm: ArmRecord, step: int) -> Evaluation | None:
-    return next((x for x in arm.evaluations if x.step == step), None)
+def limit_logarithmic(ax: "Axes", values: Sequence[float], *, left: float, right: float) -> None:
+    """Let a logarithmic axis reach from the least to the largest value, and further by points."""
+    low, high = min(values), max(values)
+    ratio = max(high / low, 2.0) ** (1 / max(1.0, _width(ax) - left - right))
+    ax.set_xscale("log")
+    ax.set_xlim(low * ratio**-left, high * ratio**right)
+    _plain_ticks(ax.xaxis, low, high)
 
 
-def _color(e: Explanation, arm: ArmRecord) -> str:
-    return COLORS[e.optimizers.index(arm.optimizer) % 7]
+def limit_losses(ax: "Axes", losses: Iterable[float], start: float | None) -> None:
+    """Limit the axis to the losses up to the start; it is logarithmic where all are positive."""
+    shown = [x for x in losses if math.isfinite(x) and (start is None or x <= start)]
+    shown += [] if start is None else [start]
+    if not shown:
+        return
+    low, high = min(shown), max(shown)
+    if low > 0:
+        ax.set_yscale("log")
+        ratio = max(high / low, 1.2)
+        ax.set_ylim(low * ratio**-0.15, high * ratio**0.2)
+        _plain_ticks(ax.yaxis, *ax.get_ylim())
+    else:
+        room = (high - low) or abs(high) or 1.0
+        ax.set_ylim(low - 0.15 * room, high + 0.2 * room)
+    ax.set_ylabel("validation loss", size=SIZE)
+    ax.spines[["top", "right"]].set_visible(False)
 
 
-def _faint(e: Explanation, arm: ArmRecord) -> dict[str, Any]:
-    dash = DASHES[e.optimizers.index(arm.optimizer) % 7]
-    return {"color": _color(e, arm), "ls": dash, "lw": 1, "alpha": 0.55}
+def _plain_ticks(axis: Any, low: float, high: float) -> None:
+    """Label a logarithmic axis by plain numbers between two values."""
+    ticker = require("matplotlib.ticker", extra="plot", what="plots")
+    ticks = ticks_of(low, high)
+    axis.set_major_locator(ticker.FixedLocator(ticks))
+    axis.set_major_formatter(ticker.FixedFormatter([f"{x:g}" for x in ticks]))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_tick_params(labelsize=SIZE - 0.5)
+
+
+def ticks_of(low: float, high: float) -> list[float]:
+    """Return three to nine round numbers between two positive ones, or the one that both are."""
+    if low == high:
+        return [low]
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = max(1, math.ceil((last - first) / 6))
+    for decades, factors in (
+        (range(first, last + 1, every), (1,)),
+        (range(first, last + 1), (1, 2, 5)),
+        (range(first, last + 1), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)),
+    ):
+        ticks = [float(f"{x}e{i}") for i in decades for x in factors]
+        shown = [x for x in ticks if low <= x <= high]
+        if len(shown) >= 3:
+            return shown
+    step = 10.0 ** math.floor(math.log10((high - low) / 2))
+    numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [float(f"{step * i:.12g}") for i in numbers]
 
 
 class RateLine(NamedTuple):
@@ -199,9 +373,10 @@ def draw_rates(
         ax.axhline(start, color="0.5", ls=":", lw=1, label="start")
     if selected is not None:
         ax.plot(*selected, **STAR, label="selected")
-    ax.set(xscale="log", xlabel="learning rate τ", ylabel=ylabel)
+    ax.set(xscale="log", xlabel="learning rate τ")
     star = [] if selected is None else [selected[1]]
-    clip(ax, np.concatenate([*(line.losses[:, 0] for line in lines), star]), start)
+    limit_losses(ax, [*(x for line in lines for x in line.losses[:, 0]), *star], start)
+    ax.set_ylabel(ylabel)
     legend_above(ax)
     return ax
 
@@ -212,18 +387,3 @@ def legend_above(ax: "Axes") -> None:
     options: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderaxespad": 0.2}
     options |= {"columnspacing": 1.2, "handlelength": 1.8}
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, names), **options)
-
-
-def clip(ax: "Axes", losses: np.ndarray, start: float | None) -> None:
-    """Limit the axis to the losses up to a little above the start, with space for the crosses."""
-    shown = losses[np.isfinite(losses)]
-    if start is not None:
-        shown = np.append(shown[shown <= start], start)
-    if not len(shown):
-        return
-    low, high = float(shown.min()), float(shown.max())
-    if low > 0 and high > 3 * low:
-        ax.set_yscale("log")
-        ax.set_ylim(low * (high / low) ** -0.06, high * (high / low) ** 0.2)
-    elif high > low:
-        ax.set_ylim(low - 0.06 * (high - low), high + 0.2 * (high - low))

@@ -11,13 +11,14 @@ WIDTH = 100
 TEXT_COLUMNS = ("optimizer", "outcome", "symptom")
 """Columns of text, aligned to the left; numbers are aligned to the right."""
 
+BESIDE = "beside the selected"
 ARM_COLUMNS = (
     "optimizer",
     "learning rate",
     "decay",
     "steps",
     "loss",
-    "beside the selected",
+    BESIDE,
     "outcome",
     "symptom",
 )

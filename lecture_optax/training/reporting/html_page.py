@@ -41,7 +41,8 @@ def page(heading: str, problem: Problem, parts: Iterable[str]) -> str:
     today = datetime.date.today()
     facts = [*_facts(problem), f"{today.day} {today:%B %Y}"]
     facts += [f"lecture_optax {__version__}", f"JAX {jax.__version__}"]
-    head = f"<h1>{html.escape(title)}</h1>\n<p class=facts>{html.escape(' · '.join(facts))}</p>"
+    line = " · ".join(fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)
+    head = f"<h1>{html.escape(title)}</h1>\n<p class=facts>{html.escape(line)}</p>"
     folder = resources.files(__name__.rpartition(".")[0])
     template = Template(folder.joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(title=html.escape(title), body="\n".join([head, *parts]))

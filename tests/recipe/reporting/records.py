@@ -25,6 +25,7 @@ def explanation(winner, *others, step=40, is_average=True, **changed):
         "rows": 50,
         "subset_rows": 50,
         "subset_start": 2.0,
+        "early_start": 2.0,
         "held_out_from_train": False,
         "steps": 40,
         "gradients": 100,
