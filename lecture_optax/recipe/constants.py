@@ -29,30 +29,19 @@ EXPLORING = 0.4
 DRIFT = 0.25
 """The best constant learning rate decreases with this power of time, fitted to curves."""
 
-NOISE = 0.1
-"""A change of the loss below this part of the examples' own movement is no news."""
-
 PULL, FAR = 0.2, 2.0
 """How strongly scores are pulled to the usual learning rate, a squared decade, where examples move
 to and fro; and the decades beyond which the pull does not grow."""
 
-QUIET = 0.3
-"""Progress is not magnified beyond this part of the first movement at the usual learning rate."""
-
-WORST = -1.0
-"""Scores end here: how bad a bad arm is does not matter."""
-
 NEW = 0.02
 """What an arm that did not run yet must promise more than one that did."""
 
-MARKS = (0.1, 0.3, 0.5, 0.75, 1.0)
-"""The fractions of a run at which the arms of the race are compared."""
+MARK = 0.2
+"""The fraction of a run between the steps at which the arms of the race are compared."""
 
-BEHIND = ((0.1, 0.15), (0.3, 0.03), (0.5, 0.01))
-"""An arm is pruned when it is behind the best one, at the same mark, by so much of the progress."""
-
-OVERFITS = 0.02
-"""An arm stops when two evaluations in a row are worse than its best by 2 % of the progress."""
+MARGIN = 0.02
+"""An arm is pruned when it is behind the best one, at the same mark, by 2 % of the progress. It
+stops when two evaluations in a row are worse than its own best by as much."""
 
 DECAYS = (0.5, 0.8)
 """Where a learning rate starts to decay to 0: in the middle, or later if the budget is small."""
@@ -60,10 +49,10 @@ DECAYS = (0.5, 0.8)
 SECOND_FROM = 3.0
 """The budget from which the second optimizer is always tried."""
 
-LONGEST_CHAIN = 1.6
+LONGEST_CHAIN = 1.75
 """No arm starts that would end later than this, counted in runs that wait for each other."""
 
-EVALUATIONS = (0.05, 0.1, 0.2, 0.25)
+EVALUATIONS = (0.05, 0.1, 0.2)
 """The fraction of T between evaluations: the first that their share of the compute pays for."""
 
 EVALUATION_SHARE, FORWARD = 0.09, 1 / 3

@@ -64,7 +64,7 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
 
 def _late_evaluations(every: float, budget: float) -> float:
     """Return about how often a search evaluates weights on the late examples."""
-    return 2 * (3 + budget * (2 + 1 / every))
+    return 2 * (4 + budget / every)
 
 
 class HeldOut:

@@ -35,14 +35,14 @@ def scores_of(
     """Return the score of every learning rate of an optimizer at a fraction of a run.
 
     - `usual`: the learning rate that works where nothing else is known, at the end of a run;
-      `movement`: how much the examples moved at it in the first evaluation.
+      `movement`: how much the examples moved at it in the first evaluation. Progress is not
+      magnified beyond that.
 
-    A decrease counts beyond a tenth of what examples moved to and fro. If all examples improve
-    alike, the decrease decides; if they move to and fro, as on a plateau, the usual learning rate.
+    If all examples improve alike, the decrease decides. If they move to and fro, as on a plateau,
+    the usual learning rate does. How bad a bad learning rate is does not matter.
     """
-    counted = {q: _beyond_noise(progress) for q, progress in level.items()}
-    unit = max(*counted.values(), c.QUIET * movement, 1e-30)
     best = max(level.values(), key=lambda progress: progress.decrease)
+    unit = max(best.decrease, movement, 1e-30)
     agreement = best.decrease / best.movement if best.movement else float(best.decrease > 0)
     doubt = 1.0 - min(1.0, max(0.0, agreement))
     centre = usual + drift(fraction)
@@ -50,7 +50,7 @@ def scores_of(
     def pull(q: int) -> float:
         return c.PULL * doubt * min(abs(q - centre) / c.DECADE, c.FAR) ** 2
 
-    return {q: max(c.WORST, x / unit) - pull(q) for q, x in counted.items()}
+    return {q: max(-1.0, progress.decrease / unit) - pull(q) for q, progress in level.items()}
 
 
 def vertex(scores: dict[int, float]) -> float:
@@ -93,9 +93,3 @@ def drift(fraction: float, later: float = 1.0) -> float:
 def aim(scores: dict[int, float], fraction: float, later: float = 1.0) -> float:
     """Return the learning rate that will be best at a later fraction of a run."""
     return vertex(scores) - drift(fraction, later)
-
-
-def _beyond_noise(progress: Progress) -> float:
-    """Return the decrease beyond what examples move to and fro, which is no news."""
-    size = max(0.0, abs(progress.decrease) - c.NOISE * progress.movement)
-    return math.copysign(size, progress.decrease)

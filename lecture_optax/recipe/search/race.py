@@ -62,8 +62,10 @@ class Race:
                 yield arm
 
     def _decays(self) -> list[Arm]:
-        """Return the best arm with a decay: from the middle, or later if that is too dear."""
-        j, best = self.j, self._best()
+        """Return the arm that is best in the middle with a decay, or with a later one."""
+        j = self.j
+        after = next(x for x in self._marks() if x >= j.at(c.DECAYS[0]))
+        best = min(self.tried, key=lambda arm: j.averaged_loss(arm, after))._replace(decay=None)
         arms = [best._replace(decay=(j.at(start), j.steps)) for start in c.DECAYS]
         ready = [x for x in arms if j.step(best) >= x.begin and j.affords(x, j.steps)]
         return [] if any(x in self.tried for x in arms) else ready[:1]
@@ -82,10 +84,13 @@ class Race:
         others = [x for x in self.tried if x[:2] != centre[:2] and x.optimizer == arm.optimizer]
         return not any(low <= x.quarter_decades <= high for x in others)
 
+    def _marks(self) -> list[int]:
+        """Return the steps at which arms are compared."""
+        return [self.j.at(c.MARK * i) for i in range(1, 1 + round(1 / c.MARK))]
+
     def _mark(self, arm: Arm) -> int:
         """Return the next step at which an arm is compared."""
-        marks = [] if arm.decay else [self.j.at(fraction) for fraction in c.MARKS]
-        return next((mark for mark in marks if mark > self.j.step(arm)), self.j.steps)
+        return next((x for x in self._marks() if x > self.j.step(arm)), self.j.steps)
 
     def _next(self, arm: Arm) -> Segment | None:
         """Ask for an arm to its next mark; for the leader as far as the budget goes."""
@@ -110,14 +115,13 @@ class Race:
         j, step = self.j, self.j.step(arm)
         if step >= j.steps or not j.is_finite(arm) or self._overfits(arm):
             return False
-        margin = next((x for fraction, x in c.BEHIND if j.at(fraction) == step), None)
-        if arm == self.leader or margin is None:
+        if arm == self.leader or arm.decay:
             return True
         best = min(j.averaged_loss(x, step) for x in j.arms)
-        return j.averaged_loss(arm, step) <= best + margin * j.progress
+        return j.averaged_loss(arm, step) <= best + c.MARGIN * j.progress
 
     def _overfits(self, arm: Arm) -> bool:
         """Return whether the last two evaluations are worse than the arm's own best."""
         lowest = self.j.lowest(arm)
-        limit = min(lowest, default=0.0) + c.OVERFITS * self.j.progress
+        limit = min(lowest, default=0.0) + c.MARGIN * self.j.progress
         return len(lowest) > 2 and min(lowest[-2:]) > limit
