@@ -37,15 +37,12 @@ class Race:
 
     def _admit(self) -> None:
         """Add the arms to try next, if the budget pays for their way to the next mark."""
-        j, reserved = self.j, 0
-        ahead = sum(self._mark(x) - j.step(x) for x in self.running if x != self.leader)
+        j = self.j
         for arm in self._proposals():
-            way = self._mark(arm) - j.step(arm)
             is_late = j.chain + j.steps - j.step(arm) > c.LONGEST_CHAIN * j.steps
-            if not is_late and j.affords(arm, self._mark(arm), ahead + reserved):
+            if not is_late and j.affords(arm, self._mark(arm), self._ahead()):
                 self.tried.append(arm)
                 self.running.append(arm)
-                reserved += way
 
     def _proposals(self) -> Iterator[Arm]:
         """Yield the arms to try next, the most promising first."""
@@ -56,10 +53,18 @@ class Race:
         near = [x for x in self._beside(centre, c.HALF) if self._is_open(centre, x)]
         known = {arm.optimizer for arm in self.tried}
         seconds = [x.order()[0] for x in self.explorers if x.optimizer not in known]
-        quarters = [] if is_leading else self._beside(centre, c.QUARTER)
+        quarters = self._beside(centre, c.QUARTER)
+        all_and_a_decay = self._ahead(self.j.steps) + self.j.steps // 2
+        if is_leading and not self.j.affords(quarters[0], self.j.steps, all_and_a_decay):
+            quarters = []
         for arm in [*near, *seconds, *self._decays(), *quarters]:
             if arm not in self.tried and self.j.is_finite(arm):
                 yield arm
+
+    def _ahead(self, least: int = 0) -> int:
+        """Return the steps of all but the leader to their next marks, or to `least`."""
+        others = [x for x in self.running if x != self.leader]
+        return sum(max(self._mark(x), least) - self.j.step(x) for x in others)
 
     def _decays(self) -> list[Arm]:
         """Return the arm that is best in the middle with a decay, or with a later one."""
