@@ -59,8 +59,8 @@ EVALUATION_SHARE, FORWARD = 0.09, 1 / 3
 """The share of the compute for evaluations, where an example costs a third of its gradient. It may
 double where batches are tiny."""
 
-EARLY, EARLY_ROWS, EARLY_EVALUATIONS = 0.09, 128, 14
-"""Before 9 % of T only the average is evaluated, on at most 128 examples; and about how often."""
+EARLY, EARLY_ROWS, EARLY_EVALUATIONS = 0.09, (48, 128), 14
+"""Before 9 % of T only the average is evaluated, on 48 to 128 examples; and about how often."""
 
 RECHECKS = (2, 6)
 """The least and the most arms that are compared on all examples at the end of a search."""

@@ -46,7 +46,8 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
     evaluations use a part of the examples, and the best arms are compared on all at the end.
     """
     share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in examples
-    early = min(rows, c.EARLY_ROWS)
+    least, most = c.EARLY_ROWS
+    early = int(min(rows, max(least, min(most, 0.3 * share / c.EARLY_EVALUATIONS))))
     first = rows + c.EARLY_EVALUATIONS * early
 
     def cost(every: float) -> float:
@@ -113,6 +114,13 @@ class HeldOut:
         if now is None or not np.isfinite(now).all():
             return np.inf, np.nan
         return self._change(float(now.mean()), "early"), float(np.mean(np.abs(now - self._early)))
+
+    def change_on_all(self, params: Any, model_state: Any) -> tuple[float, np.ndarray | None]:
+        """Return the change of the loss over all examples, and the loss of every example."""
+        losses = None if self.first is None else self.losses(params, model_state)
+        if losses is None:
+            return self.loss_change(params, model_state, "all"), None
+        return self._change(float(losses.mean()), "all"), losses
 
     def losses(self, params: Any, model_state: Any) -> np.ndarray | None:
         """Return the loss of every example, in float64; None where the loss is not their mean."""

@@ -38,39 +38,44 @@ def select_weights(
     `with_batch_statistics` gives averaged weights the model state that belongs to them.
     """
     held_out = runner.held_out
-    candidates = sorted(_on_all_examples(runner, with_batch_statistics), key=_loss_change)
+    checked = sorted(_on_all_examples(runner, with_batch_statistics), key=lambda x: x[0][0])
+    candidates = [candidate for candidate, _ in checked]
     if not candidates or candidates[0].loss_change >= 0:
         return Selection(None, 0.0, float("nan"), "no evaluation was better than the start")
-    best, reason = candidates[0], "lowest"
-    losses = held_out.losses(best.params, best.model_state)
-    averages = [x for x in candidates if x.is_average]
-    if n_rows(held_out.all) < c.FEW_ROWS and not best.is_average and averages:
-        others = held_out.losses(averages[0].params, averages[0].model_state)
-        lead = averages[0].loss_change - best.loss_change
-        if averages[0].loss_change < 0 and lead <= _error(losses, others):
-            best, losses = averages[0], others
+
+    def losses_of(i: int) -> np.ndarray | None:
+        candidate, known = checked[i]
+        return held_out.losses(candidate.params, candidate.model_state) if known is None else known
+
+    best, reason, losses = candidates[0], "lowest", losses_of(0)
+    averaged = next((i for i, x in enumerate(candidates) if x.is_average), 0)
+    if n_rows(held_out.all) < c.FEW_ROWS and averaged and candidates[averaged].loss_change < 0:
+        others = losses_of(averaged)
+        if candidates[averaged].loss_change - best.loss_change <= _error(losses, others):
+            best, losses = candidates[averaged], others
             reason = "averaged, as the raw weights' lead is within its error"
     return Selection(best, -best.loss_change, _error(losses, held_out.first), reason)
 
 
 def _on_all_examples(
     runner: Runner, with_batch_statistics: Callable[[Candidate], Candidate]
-) -> Iterator[Candidate]:
-    """Yield candidates with their losses on all examples.
+) -> Iterator[tuple[Candidate, np.ndarray | None]]:
+    """Yield candidates with their losses on all examples, and of each where that was computed.
 
     If evaluations used a part of the examples, these are the best of several arms; and more, while
     none of them is better than the start.
     """
-    recheck, found = runner.held_out.plan.recheck, np.inf
+    held_out, found = runner.held_out, np.inf
+    recheck = held_out.plan.recheck
     for i, x in enumerate(_by_arm(runner) if recheck else runner.candidates.values()):
         if recheck and i >= recheck and found < 0:
             return
-        final = with_batch_statistics(x) if x.is_average else x
+        final, losses = with_batch_statistics(x) if x.is_average else x, None
         if recheck or final is not x:
-            change = runner.held_out.loss_change(final.params, final.model_state, "all")
+            change, losses = held_out.change_on_all(final.params, final.model_state)
             final = final._replace(loss_change=change)
         found = min(found, final.loss_change)
-        yield final
+        yield final, losses
 
 
 def _by_arm(runner: Runner) -> list[Candidate]:
