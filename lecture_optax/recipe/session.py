@@ -60,6 +60,7 @@ class Session:
     def _run(self, progress: Any) -> bool:
         population, saver, ended = self.runner.population, self.saver, True
         if saver is not None:
+            population.poll = self.obey  # while weights that were lost are computed again
             saver.resume()
         with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
             population.poll = lambda: self._poll(reporter)

@@ -128,7 +128,7 @@ def test_a_run_of_one_step_ends_with_a_model(budget):
 
 def test_a_branch_of_an_odd_number_of_steps_starts_in_the_middle_of_its_arm():
     result = recipe(regression(), steps=63, budget=4.5)
-    assert any(arm.decay == (31, 63) for arm in result.history)
+    assert any(arm.decay == (32, 63) for arm in result.history)
 
 
 def test_one_parameter_is_found():

@@ -39,7 +39,7 @@ LOCK = "search.lock"
 """The file that is locked, so that a run of `lo.fit` does not take the folder for its own."""
 
 SAVE = re.compile(r"search-(\d{6,})\.json(\.part)?")
-PART = re.compile(r"(\d+_-?\d+(_\d+_\d+)?@\d+(-middle|-averaged|-raw)?)\.npz(\.part)?")
+PART = re.compile(r"(\d+_-?\d+(_\d+_\d+)?@\d+(-branch|-averaged|-raw)?)\.npz(\.part)?")
 """The names of the files that a search writes. No other file is read or removed."""
 
 

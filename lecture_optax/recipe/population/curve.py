@@ -57,6 +57,11 @@ class Curve:
     rest: list[np.ndarray] = field(default_factory=list, repr=False)
 
     @property
+    def taken(self) -> int:
+        """The step of its last gradient: one more than `step` if that one was not finite."""
+        return max(self.step, self.failed[0] if self.failed else 0)
+
+    @property
     def gradient(self) -> float:
         return self.gradients / max(1, min(self.step, self.norm_steps))
 

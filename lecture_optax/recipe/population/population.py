@@ -69,17 +69,18 @@ class Population:
 
     @property
     def spent(self) -> int:
-        """The steps of all arms together."""
-        return sum(member.curve.step - arm.begin for arm, member in self.members.items())
+        """The gradients of all arms together."""
+        return sum(member.curve.taken - arm.begin for arm, member in self.members.items())
 
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else arm.begin
 
     def advance(self, arm: Arm, until: int) -> bool:
         """Run an arm to a step, in chunks. Return False if it diverged."""
-        member, curve = self._member(arm), self._member(arm).curve
-        if not member.is_finite or curve.step >= until:
-            return member.is_finite
+        member = self._member(arm)
+        if not member.is_finite:
+            return False
+        curve = member.curve
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
         self._swap_in(arm)
         curve.norm_steps = curve.norm_steps or until

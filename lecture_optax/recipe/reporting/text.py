@@ -49,10 +49,8 @@ def caption(e: Explanation) -> str:
 def arm_table(e: Explanation) -> tuple[list[str], list[list[str]]]:
     """Return the columns that say something, and a row of cells for every arm, as `ranked`."""
     rows = [arm_cells(e, arm) for arm in c.ranked(e)]
-    says = [
-        len(set(cells)) > (name == "optimizer") and any(cells)
-        for name, cells in zip(ARM_COLUMNS, zip(*rows, strict=True), strict=True)
-    ]
+    cells_of = {name: {row[i] for row in rows} for i, name in enumerate(ARM_COLUMNS)}
+    says = [len(x) > (name == "optimizer") and any(x) for name, x in cells_of.items()]
     columns = [name for name, shown in zip(ARM_COLUMNS, says, strict=True) if shown]
     return columns, [[x for x, shown in zip(row, says, strict=True) if shown] for row in rows]
 

@@ -26,7 +26,7 @@ class Segment(NamedTuple):
 class Outcome(NamedTuple):
     """What a segment measured.
 
-    - `step`: the step that the arm reached; `is_finite`: False if it has diverged.
+    - `step`: of the last gradient of the arm; `is_finite`: False if it has diverged.
     - `evaluations`: of its validation loss; `gradient`, `update`: the mean of |g| and of |Δθ| over
       the first steps of the arm.
     """
@@ -41,9 +41,9 @@ class Outcome(NamedTuple):
 def outcome_of(curve: Curve, start: int, end: int) -> Outcome:
     """Return the outcome of the segment of an arm from step `start` to `end`."""
     evaluations = tuple(x for x in curve.evaluations if start < x.step <= end)
-    has_failed = curve.failed is not None and curve.step <= end
+    has_failed = curve.failed is not None and curve.failed[0] <= end
     is_finite = not has_failed and all(np.isfinite(x.averaged) for x in evaluations[-1:])
-    return Outcome(min(curve.step, end), is_finite, evaluations, curve.gradient, curve.update)
+    return Outcome(min(curve.taken, end), is_finite, evaluations, curve.gradient, curve.update)
 
 
 @dataclass

@@ -72,7 +72,8 @@ class Race:
         after = next(x for x in self._marks() if x >= j.at(c.DECAYS[0]))
         best = min(self.tried, key=lambda arm: j.averaged_loss(arm, after))._replace(decay=None)
         arms = [best._replace(decay=(j.at(start), j.steps)) for start in c.DECAYS]
-        ready = [x for x in arms if j.step(best) >= x.begin and j.affords(x, j.steps)]
+        reached = j.step(best) - (not j.is_finite(best))  # its last step is no place to branch
+        ready = [x for x in arms if reached >= x.begin and j.affords(x, j.steps)]
         return [] if any(x in self.tried for x in arms) else ready[:1]
 
     def _best(self) -> Arm:

@@ -89,10 +89,11 @@ def _by_arm(runner: Runner) -> list[Candidate]:
 
 def _last_averages(runner: Runner) -> Iterator[Candidate]:
     for arm, member in runner.population.members.items():
-        last = member.curve.evaluations[-1:]
-        if member.is_finite and member.carry and last and not np.isnan(last[0].raw):
-            weights = averaged_params(member.carry), member.carry.model_state
-            yield Candidate(last[0].averaged, *weights, arm, last[0].step, True)
+        curve, carry = member.curve, member.carry
+        last = next((x for x in curve.evaluations if x.step == curve.step), None)
+        if member.is_finite and carry and last and not np.isnan(last.raw):
+            weights = averaged_params(carry), carry.model_state
+            yield Candidate(last.averaged, *weights, arm, last.step, True)
 
 
 def _loss_change(x: Candidate) -> float:
