@@ -13,12 +13,12 @@ USUAL = -8
 DECADE, HALF, QUARTER = 4, 2, 1
 """Steps between learning rates. Bracketing goes by decades; halves and quarters refine the best."""
 
-DECADES, REACH = 16, 148
-"""The decades that a bracket tries at most, and the quarter decades that float32 can hold."""
+REACH = 148
+"""The quarter decades that float32 can hold."""
 
-FIRST, FIRST_STEPS, FIRST_MOST = 0.01, 6, 0.05
+FIRST, FIRST_STEPS = 0.01, 6
 """The first evaluation of an arm: at 1 % of T (2 % leaves too little for the rest), but after at
-least 6 steps, and at most at 5 %."""
+least 6 steps, if that is not beyond the first level."""
 
 LEVELS = (0.05, 0.1)
 """The fractions of a run at which half decades are compared to find the aim."""

@@ -7,7 +7,7 @@ Weights that are missing or damaged are computed again: they follow from the arm
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,7 @@ from ...training.loop.evaluation import averaged_params
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
 from ..population.curve import Curve, Evaluation
 from ..population.population import Member, to_host
-from ..search.journal import Segment, outcomes_of
+from ..search.journal import Outcome, Segment, outcome_of
 from ..search.runner import Candidate, Runner
 from .store import Arrays, SavedSearch, Store
 
@@ -116,7 +116,7 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
     population, notes = runner.population, saved.notes
     curves = {Arm.named(name): _curve_of(numbers) for name, numbers in notes["curves"].items()}
     segments = [Segment(Arm.named(name), end) for name, end in notes["segments"]]
-    runner.resume(outcomes_of(segments, curves))
+    runner.resume(_outcomes_of(segments, curves))
     runner.held_out.rows_evaluated = notes["rows_evaluated"]
     for arm, curve in curves.items():
         is_finite = curve.failed is None
@@ -140,6 +140,18 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
         params, model_state = _unpacked(part["weights"], like)
         found = x._replace(params=params, model_state=model_state)
         runner.candidates[x.arm, is_average] = found
+
+
+def _outcomes_of(
+    segments: Iterable[Segment], curves: Mapping[Arm, Curve]
+) -> dict[Segment, Outcome]:
+    """Return the outcomes of segments that have ended, given in the order of their ends."""
+    outcomes, reached = {}, {}
+    for segment in segments:
+        arm, end = segment
+        outcomes[segment] = outcome_of(curves[arm], reached.get(arm, arm.begin), end)
+        reached[arm] = end
+    return outcomes
 
 
 def _curve_of(numbers: dict[str, Any]) -> Curve:

@@ -27,30 +27,25 @@ def together(parts: Iterable[Rounds]) -> Rounds:
 class Explorer:
     """The search for the learning rate of one optimizer.
 
-    - `usual`: its usual learning rate, in quarter decades; `fraction`: of a run, at which its arms
-      were compared last, 0 before the first time.
+    - `usual`: its usual learning rate, in quarter decades; `step`: at which its arms were compared
+      last, 0 before the first time.
     """
 
     j: Journal
     optimizer: int
     usual: int
-    fraction: float = 0.0
+    step: int = 0
 
     @property
     def first_step(self) -> int:
         """The step of the first evaluation."""
         j = self.j
-        return min(max(j.at(c.FIRST), c.FIRST_STEPS), j.at(c.FIRST_MOST))
-
-    @property
-    def step(self) -> int:
-        """The step at which its arms were compared last."""
-        return self.j.at(self.fraction)
+        return min(max(j.at(c.FIRST), c.FIRST_STEPS), j.at(c.LEVELS[0]))
 
     @property
     def is_finite(self) -> bool:
         """Whether an arm reached the step at which they were compared last."""
-        level = self.j.progress_at(self.optimizer, self.step) if self.fraction else {}
+        level = self.j.progress_at(self.optimizer, self.step)
         return any(self.j.is_finite(Arm(self.optimizer, q)) for q in level)
 
     def explore(self, reserve: int) -> Rounds:
@@ -73,7 +68,7 @@ class Explorer:
                 yield from self._compare(starts, step, reserve, gap=c.HALF, more=2)
 
     def _compare(
-        self, wanted: list[int], step: int, reserve: int, gap: int = c.DECADE, more: int = c.DECADES
+        self, wanted: list[int], step: int, reserve: int, gap: int = c.DECADE, more: int = c.REACH
     ) -> Rounds:
         """Run arms to a step, then others until the best has both neighbours, `gap` apart."""
         for _ in range(1 + more):
@@ -83,7 +78,7 @@ class Explorer:
             if not segments:
                 return
             yield segments
-            self.fraction = step / self.j.steps
+            self.step = step
             scores = self.scores(step)
             best = max(scores, key=lambda q: scores[q])
             if not self.j.is_finite(Arm(self.optimizer, best)):
@@ -100,7 +95,7 @@ class Explorer:
 
     def aim(self, later: float = 1.0) -> float:
         """Return the learning rate that will be best at a later fraction of a run."""
-        return aim(self.scores(self.step), self.fraction, later)
+        return aim(self.scores(self.step), self.step / self.j.steps, later)
 
     def order(self) -> list[Arm]:
         """Return the arms by how much less than the aim they promise for the end.

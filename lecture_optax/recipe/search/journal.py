@@ -5,7 +5,7 @@ The policy asks for segments and is told their outcomes. It is a pure function o
 which are asked for together, can run side by side.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,15 +110,11 @@ class Journal:
             del self.asked[arm]
 
     def progress_at(self, optimizer: int, step: int) -> dict[int, Progress]:
-        """Return the progress of the constant learning rates that ran to a step.
-
-        A learning rate that diverged on the way has the progress -inf.
-        """
-        compared = [arm for arm, ends in self.ends.items() if step in ends and arm.decay is None]
+        """Return the progress of the constant learning rates that were to run to a step."""
         return {
             arm.quarter_decades: self._progress(arm, step)
-            for arm in compared
-            if arm.optimizer == optimizer
+            for arm, ends in self.ends.items()
+            if step in ends and arm.decay is None and arm.optimizer == optimizer
         }
 
     def _progress(self, arm: Arm, step: int) -> Progress:
@@ -145,13 +141,3 @@ class Journal:
     def progress(self) -> float:
         """The largest decrease of the validation loss so far, in which margins are given."""
         return max([0.0, *(-self.best_loss(arm) for arm in self.arms)])
-
-
-def outcomes_of(segments: Iterable[Segment], curves: Mapping[Arm, Curve]) -> dict[Segment, Outcome]:
-    """Return the outcomes of segments that have ended, given in the order of their ends."""
-    outcomes, reached = {}, {}
-    for segment in segments:
-        arm, end = segment
-        outcomes[segment] = outcome_of(curves[arm], reached.get(arm, arm.begin), end)
-        reached[arm] = end
-    return outcomes

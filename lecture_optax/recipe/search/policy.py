@@ -14,9 +14,6 @@ branches that decay; arms continue, never restart.
 3. Race (`race.py`): the arm nearest to the aim, the leader, runs to the end. Its neighbours and the
    second optimizer run beside it and are pruned where they are behind the best at the same step.
 4. Refine: the best arm with a decay, and learning rates beside it, while gradients remain.
-
-`next_segments` is a pure function of the journal: whoever ran the segments, in whatever order they
-ended, it asks for the same next ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +28,8 @@ def next_segments(
     outcomes: Mapping[Segment, Outcome], steps: int, limit: int, gains: Sequence[float | None]
 ) -> tuple[Journal, list[Segment]]:
     """Return the journal, and the segments to run next: none at the end of the search.
+
+    It is a pure function, whoever ran the segments, in whatever order they ended.
 
     - `outcomes`: of the segments that have ended; `steps`: of a complete run; `limit`: the
       gradients of the whole search; `gains`: an entry for every optimizer (`arms.gain_of`).

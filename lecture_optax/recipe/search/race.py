@@ -40,7 +40,7 @@ class Race:
         j = self.j
         for arm in self._proposals():
             is_late = j.chain + j.steps - j.step(arm) > c.LONGEST_CHAIN * j.steps
-            if not is_late and j.affords(arm, self._mark(arm), self._ahead()):
+            if not is_late and j.affords(arm, self._mark(j.step(arm)), self._ahead()):
                 self.tried.append(arm)
                 self.running.append(arm)
 
@@ -64,12 +64,12 @@ class Race:
     def _ahead(self, least: int = 0) -> int:
         """Return the steps of all but the leader to their next marks, or to `least`."""
         others = [x for x in self.running if x != self.leader]
-        return sum(max(self._mark(x), least) - self.j.step(x) for x in others)
+        return sum(max(self._mark(self.j.step(x)), least) - self.j.step(x) for x in others)
 
     def _decays(self) -> list[Arm]:
         """Return the arm that is best in the middle with a decay, or with a later one."""
         j = self.j
-        after = next(x for x in self._marks() if x >= j.at(c.DECAYS[0]))
+        after = self._mark(j.at(c.DECAYS[0]))
         best = min(self.tried, key=lambda arm: j.averaged_loss(arm, after))._replace(decay=None)
         arms = [best._replace(decay=(j.at(start), j.steps)) for start in c.DECAYS]
         reached = j.step(best) - (not j.is_finite(best))  # its last step is no place to branch
@@ -90,17 +90,14 @@ class Race:
         others = [x for x in self.tried if x[:2] != centre[:2] and x.optimizer == arm.optimizer]
         return not any(low <= x.quarter_decades <= high for x in others)
 
-    def _marks(self) -> list[int]:
-        """Return the steps at which arms are compared."""
-        return [self.j.at(c.MARK * i) for i in range(1, 1 + round(1 / c.MARK))]
-
-    def _mark(self, arm: Arm) -> int:
-        """Return the next step at which an arm is compared."""
-        return next((x for x in self._marks() if x > self.j.step(arm)), self.j.steps)
+    def _mark(self, step: int) -> int:
+        """Return the next step at which arms are compared."""
+        marks = (self.j.at(c.MARK * i) for i in range(1, round(1 / c.MARK)))
+        return next((mark for mark in marks if mark > step), self.j.steps)
 
     def _next(self, arm: Arm) -> Segment | None:
         """Ask for an arm to its next mark; for the leader as far as the budget goes."""
-        j, end = self.j, self._mark(arm)
+        j, end = self.j, self._mark(self.j.step(arm))
         if arm == self.leader:
             end = min(end, j.steps + j.remaining)
         return j.ask(arm, end) if end > j.step(arm) and j.affords(arm, end) else None

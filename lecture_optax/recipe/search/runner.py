@@ -45,16 +45,7 @@ class Runner:
     journal: Journal = field(init=False)
 
     def __post_init__(self):
-        self.journal = Journal(self.steps, self.population.limit)
-
-    @property
-    def steps(self) -> int:
-        return self.population.steps
-
-    @property
-    def progress(self) -> float:
-        """The largest decrease of the validation loss so far."""
-        return max([0.0, *(-x.loss_change for x in self.candidates.values())])
+        self.journal = Journal(self.population.steps, self.population.limit)
 
     def run(self) -> None:
         """Run what the policy asks for, until it asks for nothing."""
@@ -78,7 +69,8 @@ class Runner:
                 raise ValueError(f"this one never runs {arm.name!r} to step {end}")
 
     def _ask(self) -> tuple[Journal, list[Segment]]:
-        return next_segments(self.outcomes, self.steps, self.population.limit, self.gains)
+        steps, limit = self.population.steps, self.population.limit
+        return next_segments(self.outcomes, steps, limit, self.gains)
 
     def _measure(self, segment: Segment) -> Outcome:
         arm, end = segment
@@ -109,11 +101,11 @@ class Runner:
 
     def _evaluation_steps(self) -> set[int]:
         every = self.held_out.plan.every
-        return {round(i * every * self.steps) for i in range(1, round(1 / every) + 1)}
+        return {round(i * every * self.population.steps) for i in range(1, round(1 / every) + 1)}
 
     def _evaluate(self, arm: Arm, step: int) -> None:
         curve, plan = self.population.members[arm].curve, self.held_out.plan
-        is_early = step < c.EARLY * self.steps and plan.early < plan.late
+        is_early = step < c.EARLY * self.population.steps and plan.early < plan.late
         change, movement = np.nan, np.nan
         if step <= self.journal.at(c.LEVELS[-1]):
             change, movement = self.held_out.early_change(*self._weights(arm, True))

@@ -1,6 +1,7 @@
 """Selection of the weights that a search returns, and the standard error of their gain."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -80,11 +81,13 @@ def _on_all_examples(
 
 def _by_arm(runner: Runner) -> list[Candidate]:
     """Return the best weights of every arm, the lowest first, then its last average."""
-    best = sorted(runner.candidates.values(), key=_loss_change)
-    firsts = list({x.arm: x for x in reversed(best)}.values())
-    known = {(x.arm, x.step, x.is_average) for x in firsts}
-    last = [x for x in _last_averages(runner) if (x.arm, x.step, True) not in known]
-    return [*sorted(firsts, key=_loss_change), *sorted(last, key=_loss_change)]
+    best, last = (
+        sorted(found, key=attrgetter("loss_change"))
+        for found in (runner.candidates.values(), _last_averages(runner))
+    )
+    firsts = [x for i, x in enumerate(best) if x.arm not in {other.arm for other in best[:i]}]
+    known = {(x.arm, x.step) for x in firsts if x.is_average}
+    return [*firsts, *(x for x in last if (x.arm, x.step) not in known)]
 
 
 def _last_averages(runner: Runner) -> Iterator[Candidate]:
@@ -94,10 +97,6 @@ def _last_averages(runner: Runner) -> Iterator[Candidate]:
         if member.is_finite and carry and last and not np.isnan(last.raw):
             weights = averaged_params(carry), carry.model_state
             yield Candidate(last.averaged, *weights, arm, last.step, True)
-
-
-def _loss_change(x: Candidate) -> float:
-    return x.loss_change
 
 
 def _error(one: np.ndarray | None, other: np.ndarray | None) -> float:
