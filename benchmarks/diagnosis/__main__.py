@@ -1,10 +1,11 @@
 """Accuracy of the symptoms, and of the remedies early in a run.
 
-    python -m benchmarks.diagnosis FOLDER [--development] [--failures]
+    python -m benchmarks.diagnosis FOLDER [--development] [--failures] [--trade-off]
 
 FOLDER holds the curves of `benchmarks.diagnosis.collect_curves`. Problems whose names end in `_`
-and the other spectra were not used to choose the thresholds; `--development` leaves both out. Takes
-three minutes on one core.
+and the other spectra were not used to choose the thresholds; `--development` leaves both out.
+`--trade-off` prints instead how many right and opposite answers it costs to be uncertain, by the
+number of evaluations that must agree. Takes three minutes on one core.
 """
 
 import argparse
@@ -12,6 +13,9 @@ import collections
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
+
+from lecture_optax.recipe.diagnosis import verdict
 
 from . import quadratics
 from .baselines import RULES
@@ -53,6 +57,19 @@ def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
                 _failures(all_of_them.opposite, asked, given)
 
 
+def trade_off(banks: dict[str, Bank]) -> None:
+    """Print the answers by the number of evaluations at which a sibling must be lower."""
+    asked = [q for name, bank in banks.items() for q in questions(name, bank) if q.label]
+    print(f"{len(banks)} problems")
+    for part in PARTS:
+        for count in (1, 2, 3, 4):
+            with mock.patch.object(verdict, "LASTING", count):
+                found = score(
+                    asked, lambda q, part=part: ours(curves_of(banks[q.problem], q, part))
+                )
+            print(f"  after {part:.0%}, {count} evaluations agree: {found}")
+
+
 def _failures(opposite: list[Question], asked: list[Question], given: dict[Question, str]) -> None:
     """Print all opposite answers, and the problems with the most wrong ones."""
     wrong = collections.Counter(q.problem for q in asked if given[q] != q.label)
@@ -86,10 +103,15 @@ def main(words: list[str]) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--failures", action="store_true")
     parser.add_argument("--development", action="store_true")
+    parser.add_argument("--trade-off", action="store_true")
     given = parser.parse_args(words)
     banks = {path.stem: read(path) for path in sorted(given.folder.glob("*.npz"))}
     seen = {name: bank for name, bank in banks.items() if not name.endswith("_")}
     others = {name: bank for name, bank in banks.items() if name.endswith("_")}
+    if given.trade_off:
+        for problems in (seen,) if given.development else (seen, others):
+            trade_off(problems)
+        return
     majority = most_frequent(seen)
     print("Symptoms of quadratics, development spectra: ", end="")
     symptoms(quadratics.DEVELOPMENT)

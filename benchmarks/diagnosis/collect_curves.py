@@ -2,30 +2,27 @@
 
     python -m benchmarks.diagnosis.collect_curves FOLDER [--prototype FOLDER] [problem ...]
 
-Adam and SGD + Nesterov at constant learning rates in half decades, with three seeds: the training
-losses of all steps, validation losses during the run, and those of the raw weights at the end, with
-a constant learning rate and with a linear decay to 0. Takes half an hour on one core for the 28
-problems. `--prototype` adds problems from files `problems*.py` in a folder, each a function that
-returns `init`, `loss`, `train`, `valid`, `batch_size` and `steps`; their names get a `_`.
+Adam and SGD + Nesterov at learning rates in half decades, with three seeds: the training losses and
+the validation losses of the first part of a run at a constant learning rate, and the validation
+loss at the end of a run whose learning rate decays linearly to 0. The runs at all learning rates
+are computed side by side, on the same batches. `--prototype` adds problems from files
+`problems*.py` in a folder, each a function that returns `init`, `loss`, `train`, `valid`,
+`batch_size` and `steps`; their names get a `_`.
 """
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
-from lecture_optax.recipe.population.arms import Arm, arm_optimizer
-from lecture_optax.training._trees import as_data, copied
-from lecture_optax.training.compiled.program import Program
-from lecture_optax.training.compiled.step import Carry
-from lecture_optax.training.loop.advance import advance_until
-from lecture_optax.training.loop.evaluation import averaged_params, evaluate
-from lecture_optax.training.loop.sources import ArraySource
+import lecture_optax as lo
+from lecture_optax.recipe.population.arms import OPTIMIZERS, arm_optimizer
+from lecture_optax.training._trees import n_rows, take_rows
 
 from ..problems import GROUPS, Case
 from ..problems.folder import cases_in
@@ -37,71 +34,130 @@ RATES = tuple(range(-24, 9, 2))
 EVALUATIONS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Fractions of a run at which it is evaluated: a diagnosis is asked for early."""
 
+RUNS = [(optimizer, 10 ** (rate / 4)) for optimizer in range(len(OPTIMIZERS)) for rate in RATES]
+"""The optimizer and the learning rate of each run of a seed."""
+
 
 class Bank(NamedTuple):
     """All runs of a problem; axes: optimizer, learning rate, seed, and for `losses` the step.
 
-    Losses after a step that was not finite are NaN. `evaluations` are validation losses at
-    `EVALUATIONS`, of the raw weights and of their average; `final` is the one at the end of a
-    constant learning rate, `falling` of one that decays to 0; infinite if the run diverged.
+    A run has `steps`. Its losses and gradients are those until the last of `EVALUATIONS`, NaN from
+    the first step on that was not finite. `evaluations` are validation losses at `EVALUATIONS`, of
+    the raw weights and of their average; `falling` is the one at the end of a learning rate that
+    decays to 0; infinite if the run diverged.
     """
 
     losses: np.ndarray
     gradients: np.ndarray
     evaluations: np.ndarray
-    final: np.ndarray
     falling: np.ndarray
     start: float
+    steps: int
 
 
 def make(case: Case) -> Bank:
-    problem, steps = case.build().problem, case.steps
-    numbers = Arm(0, 0).hyperparams(steps)
-    program = Program.of(problem, arm_optimizer(), batch_size=case.batch_size, hyperparams=numbers)
-    source = ArraySource(jax.tree.map(jnp.asarray, problem.train))
-    starts = [program.init(seed) for seed in range(SEEDS)]
-    shape = (2, len(RATES), SEEDS)
-    losses = np.full((*shape, steps), np.nan, np.float32)
-    gradients, ends = losses.copy(), np.full((2, *shape), np.inf)
-    evaluations = np.full((*shape, len(EVALUATIONS), 2), np.inf)
+    """Train a problem with both optimizers, at all learning rates."""
+    runs = Runs(case)
+    *arrays, starts = zip(*(_of_seed(runs, seed) for seed in range(SEEDS)), strict=True)
+    shape = len(OPTIMIZERS), len(RATES), SEEDS
+    arrays = [np.stack(x, 1).reshape(*shape, *x[0].shape[1:]) for x in arrays]
+    return Bank(*arrays, float(np.mean(starts)), case.steps)
 
-    def held_out(params, state):
-        loss = evaluate(problem.functions.examples, params, state, problem.valid)["loss"]
-        return loss if np.isfinite(loss) else np.inf
 
-    for i, decay in enumerate((None, (0, steps))):
-        evaluated = [] if decay else [steps_at(part, steps) for part in EVALUATIONS]
-        for at in np.ndindex(shape):
-            optimizer, rate, seed = at
-            numbers = as_data(Arm(optimizer, RATES[rate], decay).hyperparams(steps))
-            own = dataclasses.replace(program, hyperparams=numbers)
-            carry, failure = _start(own, starts[seed]), None
-            for j, step in enumerate([*evaluated, steps]):
-                done = int(carry.step)
-                carry, records, failure, _ = advance_until(own, source, carry, step)
-                if records and not decay:
-                    end = done + len(records["loss"])
-                    losses[at][done:end] = records["loss"]
-                    gradients[at][done:end] = records["grad_norm"]
-                if failure is not None:
-                    break
-                if j < len(evaluated):
-                    both = carry.params, averaged_params(carry)
-                    evaluations[at][j] = [held_out(params, carry.model_state) for params in both]
-            if failure is None:
-                ends[i][at] = held_out(carry.params, carry.model_state)
-    start = float(np.mean([held_out(start.params, start.model_state) for start in starts]))
-    return Bank(losses, gradients, evaluations, ends[0], ends[1], start)
+def _of_seed(runs: "Runs", seed: int) -> tuple[Any, ...]:
+    """Return the fields of a bank for one seed, with one axis for all runs."""
+    ends = [steps_at(part, runs.steps) for part in EVALUATIONS]
+    first, draws = runs.start(seed)
+    carry, tables, evaluations = first, [], []
+    for begin, end in zip([0, *ends], ends, strict=False):
+        carry, table = runs.advance(carry, draws, begin, end, decay_start=runs.steps)
+        tables.append(table)
+        evaluations.append(runs.held_out(carry))
+    table = np.concatenate(tables, 1)
+    is_finite = np.logical_and.accumulate(np.isfinite(table).all(2), 1)
+    losses, gradients = np.where(is_finite[..., None], table, np.nan).transpose(2, 0, 1)
+    reached = is_finite[:, np.array(ends) - 1, None]
+    evaluations = np.where(reached, np.stack(evaluations, 1), np.inf)
+    last, table = runs.advance(first, draws, 0, runs.steps, decay_start=0)
+    falling = np.where(np.isfinite(table).all((1, 2)), runs.held_out(last)[:, 0], np.inf)
+    return losses, gradients, evaluations, falling, runs.held_out(first)[0, 0]
+
+
+class Runs:
+    """The runs of a seed, which share the parameters at the start, the batches and the noise."""
+
+    def __init__(self, case: Case):
+        problem, self.steps, self.batch_size = case.build().problem, case.steps, case.batch_size
+        data, valid = jax.tree.map(jnp.asarray, (problem.train, problem.valid))
+        functions, build, self.rows = problem.functions, arm_optimizer(), n_rows(data)
+        optimizers, rates = map(jnp.array, zip(*RUNS, strict=True))
+
+        def optimizer(which, rate, decay_start):
+            return build(which, rate, decay_start, case.steps)
+
+        @jax.jit
+        def start(key):
+            params, state = functions.init(key, take_rows(data, slice(64)))
+            one = params, state, optimizer(0, 1.0, 0).init(params)
+            return jax.tree.map(lambda x: jnp.stack([x] * len(RUNS)), one)
+
+        @jax.jit
+        def advance(carry, draws, begin, end, decay_start):
+            batches, key = draws
+
+            def one(carry, which, rate, batch, noise):
+                params, model_state, opt_state = carry
+                (loss, model_state), gradient = jax.value_and_grad(functions.loss, has_aux=True)(
+                    params, model_state, batch, noise
+                )
+                tx = optimizer(which, rate, decay_start)
+                updates, opt_state = tx.update(gradient, opt_state, params)
+                params = optax.apply_updates(params, updates)
+                record = jnp.stack([loss, optax.tree.norm(gradient)])
+                return (params, model_state, opt_state), record
+
+            def body(i, state):
+                carry, table = state
+                shared = take_rows(data, batches[i]), jax.random.fold_in(key, i)
+                step = jax.vmap(one, (0, 0, 0, None, None))
+                carry, record = step(carry, optimizers, rates, *shared)
+                return carry, table.at[:, i].set(record)
+
+            table = jnp.zeros((len(RUNS), case.steps, 2))
+            return jax.lax.fori_loop(begin, end, body, (carry, table))
+
+        @jax.jit
+        @jax.vmap
+        def held_out(carry):
+            params, model_state, opt_state = carry
+            weights = params, lo.averaged(opt_state, params)
+            losses = [functions.examples(x, model_state, valid)["loss"].mean() for x in weights]
+            return jnp.nan_to_num(jnp.stack(losses), nan=jnp.inf, posinf=jnp.inf)
+
+        self._start, self._advance, self._held_out = start, advance, held_out
+
+    def start(self, seed: int) -> tuple[Any, Any]:
+        """Return the start of every run, the batches, and the key of the noise."""
+        random, each = np.random.default_rng(seed), self.rows // self.batch_size
+        epochs = [random.permutation(self.rows) for _ in range(-(-self.steps // each))]
+        batches = [x[: each * self.batch_size].reshape(each, -1) for x in epochs]
+        key = jax.random.key(seed)
+        return self._start(key), (np.concatenate(batches)[: self.steps].astype(np.int32), key)
+
+    def advance(
+        self, carry: Any, draws: Any, begin: int, end: int, decay_start: int
+    ) -> tuple[Any, np.ndarray]:
+        """Return every run after step `end`, and its loss and |g| at each step."""
+        carry, table = self._advance(carry, draws, begin, end, decay_start)
+        return carry, np.asarray(table)[:, begin:end]
+
+    def held_out(self, carry: Any) -> np.ndarray:
+        """Return the validation losses of every run: of the raw weights and of their average."""
+        return np.asarray(self._held_out(carry), np.float64)
 
 
 def steps_at(part: float, steps: int) -> int:
     return max(1, round(part * steps))
-
-
-def _start(program, start):
-    params, state = copied((start.params, start.model_state))
-    opt_state = program.compiled.start(params, program.hyperparams)
-    return Carry(params, state, opt_state, *copied((start.key, start.step)))
 
 
 def collected(folder: Path, name: str, case: Case) -> Bank:
@@ -128,7 +184,7 @@ def main(words: list[str]) -> None:
     cases = GROUPS["development"] | {f"{name}_": case for name, case in others.items()}
     for name in given.problems or cases:
         bank = collected(given.folder, name, cases[name])
-        print(name, bank.losses.shape, f"{np.isinf(bank.final).mean():.0%} diverged", flush=True)
+        print(name, bank.losses.shape, f"{np.isinf(bank.falling).mean():.0%} diverged", flush=True)
         jax.clear_caches()
 
 

@@ -68,12 +68,12 @@ def questions(name: str, bank: Bank) -> Iterator[Question]:
 
 
 def curves_of(
-    bank: Bank, question: Question, part: float, which: tuple[int, ...] | None
+    bank: Bank, question: Question, part: float, which: tuple[int, ...] | None = (0, 1)
 ) -> dict[float, LearningCurve]:
     """Return the run at 1 and its siblings at 10 and .1, up to a fraction of the steps."""
-    steps = steps_at(part, bank.losses.shape[-1])
+    steps = steps_at(part, bank.steps)
     seen = [evaluation for evaluation in EVALUATIONS if evaluation <= part]
-    at = [0, *(steps_at(evaluation, bank.losses.shape[-1]) for evaluation in seen)]
+    at = [0, *(steps_at(evaluation, bank.steps) for evaluation in seen)]
     found = {}
     for ratio, offset in ((1.0, 0), (10.0, DECADE), (0.1, -DECADE)):
         one = (question.optimizer, question.rate + offset, question.seed)
@@ -88,24 +88,24 @@ def curves_of(
 
 
 def ours(curves: dict[float, LearningCurve]) -> str:
-    """Return the remedy of the run at 1: a warmup counts as "keep", another optimizer as "none"."""
+    """Return the remedy of the run at 1: a warmup counts as "keep"."""
     siblings = {ratio: curve for ratio, curve in curves.items() if ratio != 1.0}
     remedy = diagnose(curves[1.0], siblings, rate=1.0).remedy
-    return {"warmup": "keep", "switch_optimizer": "none", "uncertain": "none"}.get(remedy, remedy)
+    return "keep" if remedy == "warmup" else remedy
 
 
 class Score(NamedTuple):
-    """The numbers of right, opposite and missing answers, and the opposite ones."""
+    """The numbers of right and uncertain answers, and the opposite ones."""
 
     right: int
-    none: int
+    uncertain: int
     of: int
     opposite: list[Question]
 
     def __str__(self) -> str:
         return (
-            f"{self.right / self.of:6.1%} right, {len(self.opposite):3} opposite, {self.none:3} "
-            f"none of {self.of:,}"
+            f"{self.right / self.of:6.1%} right, {len(self.opposite):3} opposite, "
+            f"{self.uncertain:3} uncertain of {self.of:,}"
         )
 
 
@@ -113,4 +113,4 @@ def score(asked: list[Question], answer: Callable[[Question], str]) -> Score:
     answers = [(question, answer(question)) for question in asked]
     opposite = [q for q, said in answers if {said, q.label} == {"decrease", "increase"}]
     right = sum(said == q.label for q, said in answers)
-    return Score(right, sum(said == "none" for _, said in answers), len(asked), opposite)
+    return Score(right, sum(said == "uncertain" for _, said in answers), len(asked), opposite)

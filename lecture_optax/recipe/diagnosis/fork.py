@@ -206,6 +206,6 @@ def _of_later_part(found: Diagnosis) -> Diagnosis:
     symptom, verdict = found
     if symptom.name == "no progress" and not symptom.cause:
         symptom = symptom._replace(name="converged")
-    if verdict.remedy == "switch_optimizer":
+    if verdict.remedy == "uncertain" and symptom.name != "uncertain":
         verdict = verdict._replace(remedy="keep")
     return Diagnosis(symptom, verdict)
