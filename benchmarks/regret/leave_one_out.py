@@ -1,14 +1,15 @@
-"""Tune every constant of the search on all problems but one, and measure the regret on that one.
+"""Tune every constant of the policy on all problems but one, and measure the regret on that one.
 
-    python -m benchmarks.regret.leave_one_out [problem ...]      measures what is missing, prints
-    python -m benchmarks.regret.leave_one_out --table            prints
+    python -m benchmarks.regret.leave_one_out [--curves FOLDER] [--group GROUP] [problem ...]
+    python -m benchmarks.regret.leave_one_out --table
 
-Every constant is tried at a smaller and a larger value, with all others unchanged. For each problem
+Every constant is tried at smaller and larger values, with all others unchanged. For each problem
 the value with the lowest mean regret on the other problems is used. The table shows by how much
 that changes the regret, in points, in the mean over problems and at worst, and the mean regret of
-every value. Regrets are of the validation loss, for one seed and budgets 1.5 and 3, and capped at
-20 %, so that no problem decides the mean. (`ETA` belongs to the compiled
-program; `FORWARD` is a count.)
+every value. Searches are replayed (`replay.py`) on one seed of every problem, at budgets 1, 1.5, 3
+and 4.5, and regrets are of the validation loss and capped at 20 %, so that no problem decides the
+mean. Curves are kept in a folder, `--curves`: after a change of the policy, delete
+`data/constants.json`, and a replay trains only the arms that are new.
 """
 
 import argparse
@@ -16,53 +17,51 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from lecture_optax import recipe
 from lecture_optax.recipe import constants
-from lecture_optax.training.loop.evaluation import evaluate
 
-from ..problems import CASES
+from ..problems.chosen import add_arguments, built, chosen
 from .grid import TABLE
+from .replay import Curves, replay
 
 FILE = Path(__file__).parent / "data" / "constants.json"
-BUDGETS, CAP = (1.5, 3.0), 20.0
+BUDGETS, CAP = (1.0, 1.5, 3.0, 4.5), 20.0
 
 OTHERS: dict[str, tuple[Any, ...]] = {
-    "STARTS": ((-12,), (-16, -12, -8)),
+    "USUAL": (-10, -6),
     "FIRST": (0.005, 0.02),
     "FIRST_STEPS": (3, 12),
-    "RUNGS": (((0.03, 4), (0.1, 2), (0.3, 1)), ((0.03, 8), (0.1, 5), (0.3, 3))),
-    "NESTEROV_RUNGS": (((0.03, 2), (0.1, 1)), ((0.03, 5), (0.1, 3))),
-    "EVALUATION_SHARE": (0.05, 0.15),
-    "EARLY": (0.04, 0.15),
-    "EARLY_ROWS": ((16, 64), (64, 256)),
-    "STILL": (0.001, 0.004),
-    "MOVED": (0.005, 0.02),
-    "BETTER": (0.05, 0.2),
-    "WORSE": (0.2, 0.6),
-    "SLOPE": (0.0, 1.0),
-    "SLOPE_FROM": (0.02, 0.2),
-    "GAINED": (0.05, 0.2),
-    "EQUAL": (0.01, 0.04),
-    "SMALLER": (0.0, 0.04),
-    "OVERFITS": (0.01, 0.04),
-    "PRUNE": (
-        ((0.1, 0.05), (0.3, 0.01), (0.5, 0.005)),
-        ((0.1, 0.2), (0.3, 0.04), (0.5, 0.02)),
-    ),
-    "INCUMBENT_EVALUATIONS": ((0.5, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)),
-    "SHORT": (1.4, 4.0),
-    "DECAY_SPAN": (
-        {"truncated": (0.52, 0.7), "short": (0.6, 1.0)},
-        {"truncated": (0.52, 0.7), "short": (0.9, 1.0)},
-    ),
-    "NESTEROV_FROM": (0.5, 2.0),
-    "CLOSER_UNTIL": (0.0, 0.7),
-    "LEAST": (0.04, 0.16),
-    "FEW_ROWS": (50, 500),
+    "LEVELS": ((0.05,), (0.03, 0.1), (0.05, 0.1, 0.2)),
+    "EXPLORING": (0.25, 0.6),
+    "DRIFT": (0.0, 0.125, 0.375),
+    "PULL": (0.0, 0.1, 0.4),
+    "FAR": (1.0, 4.0),
+    "NEW": (0.0, 0.05),
+    "MARK": (0.1, 0.25),
+    "MARGIN": (0.01, 0.04),
+    "DECAYS": ((0.5,), (0.8,)),
+    "SECOND_FROM": (1.5, 4.5),
+    "LONGEST_CHAIN": (1.3, 2.0),
 }
+"""Other values of every constant that a replay depends on."""
+
+NOT_FITTED = {
+    "units and bounds": ("DECADE", "HALF", "QUARTER", "DECADES", "REACH", "FIRST_MOST"),
+    "of the compiled program": ("ETA",),
+    "of evaluations, which a replay has of all examples": (
+        "EVALUATIONS",
+        "EVALUATION_SHARE",
+        "FORWARD",
+        "EARLY",
+        "EARLY_ROWS",
+        "EARLY_EVALUATIONS",
+        "RECHECKS",
+        "FEW_ROWS",
+        "HOLDOUT_SHARE",
+    ),
+}
+"""The constants that are not tried, with the reason."""
 
 Measured = dict[str, dict[str, list[float]]]
 """The regrets of each "NAME = value" and problem, one a budget."""
@@ -70,38 +69,36 @@ Measured = dict[str, dict[str, list[float]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--table", action="store_true")
+    add_arguments(parser)
+    parser.add_argument("--table", action="store_true", help="print what is measured")
+    parser.add_argument("--curves", type=Path, help="a folder that keeps the curves")
     given = parser.parse_args()
-    for name in [] if given.table else given.names or CASES:
-        measure(name)
-        jax.clear_caches()
+    for name, case, task in built({} if given.table else chosen(given)):
+        file = given.curves and given.curves / f"{name}.npz"
+        measure(name, Curves(case, task, file=file))
     print_table(_kept())
 
 
-def measure(name: str) -> None:
-    """Measure all values on one problem, which is compiled once."""
-    case, kept = CASES[name], _kept()
-    task = case.build()
-    best, start = (json.loads(TABLE.read_text())[name][key]["valid"] for key in ("best", "start"))
+def measure(name: str, curves: Curves) -> None:
+    """Measure all values on one problem, whose curves are trained once."""
+    row, kept = json.loads(TABLE.read_text())[name], _kept()
+    best, start = row["best"]["valid"], row["start"]["valid"]
 
     def regret(budget: float) -> float:
-        options = {"steps": case.steps, "batch_size": case.batch_size, "progress": False}
-        found = recipe.run(task.problem, seed=0, budget=budget, **options)
-        examples = task.problem.functions.examples
-        loss = evaluate(examples, found.params, found.model_state, task.problem.valid)["loss"]
-        return round(min(CAP, 100 * (loss - best) / (start - best)), 3)
+        loss = replay(curves, budget)
+        return round(min(CAP, float(100 * (loss - best) / (start - best))), 3)
 
     for constant, value in [("", None), *((n, x) for n, xs in OTHERS.items() for x in xs)]:
-        row = kept.setdefault(f"{constant} = {value}" if constant else "as it is", {})
-        if name in row:
+        known = kept.setdefault(f"{constant} = {value}" if constant else "as it is", {})
+        if name in known:
             continue
-        own = getattr(constants, constant, None)
+        before = getattr(constants, constant, None)
         setattr(constants, constant or "UNUSED", value)
         try:
-            row[name] = [regret(budget) for budget in BUDGETS]
+            known[name] = [regret(budget) for budget in BUDGETS]
         finally:
-            setattr(constants, constant or "UNUSED", own)
+            setattr(constants, constant or "UNUSED", before)
+    curves.save()
     FILE.write_text(json.dumps(kept, indent=0).replace(",\n", ", ").replace("}, ", "},\n") + "\n")
     print(name, kept["as it is"][name], flush=True)
 
