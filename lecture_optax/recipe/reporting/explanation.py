@@ -46,6 +46,17 @@ class ArmRecord(NamedTuple):
     error: float = np.nan
 
 
+class Aim(NamedTuple):
+    """The learning rate of an optimizer that is predicted to be the best at the end of a run.
+
+    `step`: at which it was seen.
+    """
+
+    optimizer: str
+    step: int
+    rate: float
+
+
 class Explanation(NamedTuple):
     """The numbers behind every sentence of `Result.explain`.
 
@@ -59,6 +70,7 @@ class Explanation(NamedTuple):
     - `gradients`, `limit`: used and allowed; `evaluation_share`: the compute of the evaluations as
       a fraction of that of the gradients.
     - `ended`: False if the search was stopped by hand.
+    - `aims`: what the search aimed at, in the order of the steps.
     - `train_loss`: the winner's mean training loss before `step`, NaN where there is no winner.
     - `has_statistics`: whether the model keeps running statistics, as BatchNorm does;
       `out_of_scale`: the findings about the scale of its data.
@@ -83,6 +95,7 @@ class Explanation(NamedTuple):
     evaluation_share: float
     optimizers: tuple[str, ...]
     ended: bool = True
+    aims: tuple[Aim, ...] = ()
     train_loss: float = np.nan
     has_statistics: bool = False
     out_of_scale: tuple[Finding, ...] = ()
@@ -126,6 +139,10 @@ def explanation_of(
         evaluation_share=held_out.rows_evaluated / max(1, forward_rows),
         optimizers=tuple(optimizers),
         ended=ended,
+        aims=tuple(
+            Aim(optimizers[optimizer], step, 10 ** (aim / 4))
+            for (optimizer, step), aim in sorted(runner.journal.aims.items(), key=lambda x: x[0][1])
+        ),
         train_loss=_train_loss(curves[found.arm], found.arm, found.step) if found else np.nan,
         has_statistics=has_statistics(population.start.model_state),
         out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 LEAST, MOST = 3, 5
 """The fewest learning rates of a level, and the most levels of a plot."""
 
-AIMED = 0.12
-"""The aim is the one of the last level before this fraction of a run."""
-
 STAR: Any = {"marker": "*", "ms": 15, "mfc": "#E69F00", "mec": "k", "ls": "", "zorder": 5}
 RED = COLORS[1]
 
@@ -35,46 +32,45 @@ RED = COLORS[1]
 class Level(NamedTuple):
     """A step at which several constant learning rates were evaluated, and their losses.
 
-    `is_estimate`: whether the losses are estimated from a part of the examples.
+    - `best_rate`: the best learning rate, between those that were tried.
+    - `aim`: the best one at the end of a run, as the search predicted it; NaN where it did not.
     """
 
     step: int
     rates: np.ndarray
     losses: np.ndarray
-    is_estimate: bool
-
-    @property
-    def best_rate(self) -> float:
-        """The learning rate at the top of the parabola through the best one and its neighbours."""
-        quarters = [round(4 * math.log10(rate)) for rate in self.rates]
-        return 10 ** (vertex(dict(zip(quarters, (-self.losses).tolist(), strict=True))) / 4)
+    best_rate: float
+    aim: float
 
 
 def levels_of(e: Explanation, optimizer: str) -> list[Level]:
-    """Return the steps at which at least `LEAST` learning rates were compared; at most `MOST`."""
+    """Return the steps at which at least `LEAST` learning rates were compared; at most `MOST`.
+
+    Those at which the search aimed come first.
+    """
     found: dict[int, dict[float, Evaluation]] = {}
     for arm in constant_arms(e, optimizer):
         for x in evaluations_of(e, arm):
             if math.isfinite(x.averaged):
                 found.setdefault(x.step, {})[arm.rate] = x
     steps = sorted(step for step, level in found.items() if len(level) >= LEAST)
-    wanted = np.geomspace(steps[0], steps[-1], MOST) if steps else []
-    shown = sorted({min(steps, key=lambda step: abs(np.log(step / x))) for x in wanted})
-    return [_level(e, step, found[step]) for step in shown]
+    aims = {aim.step: aim.rate for aim in e.aims if aim.optimizer == optimizer}
+    shown = {step for step in steps if step in aims}
+    later = [step for step in steps if step > max(aims, default=0)]
+    wanted = np.geomspace(later[0], later[-1], MOST - len(shown)) if later else []
+    shown |= {min(later, key=lambda step: abs(np.log(step / x))) for x in wanted}
+    return [_level(e, step, found[step], aims.get(step)) for step in sorted(shown)]
 
 
-def _level(e: Explanation, step: int, found: dict[float, Evaluation]) -> Level:
+def _level(e: Explanation, step: int, found: dict[float, Evaluation], aim: float | None) -> Level:
     losses = np.array([loss_on_all(e, x, x.averaged) for x in found.values()])
-    is_estimate = any(np.isnan(x.raw) for x in found.values())
-    return Level(step, np.array(list(found)), losses, is_estimate)
-
-
-def aim_of(e: Explanation, levels: Sequence[Level]) -> float | None:
-    """Return the learning rate that is predicted to be the best at the end of a run."""
-    early = [level for level in levels if level.step <= AIMED * e.steps]
-    if not early:
-        return None
-    return early[-1].best_rate * 10 ** (-drift(early[-1].step / e.steps) / 4)
+    rates = np.array(list(found))
+    if aim is not None:
+        best = aim * 10 ** (drift(step / e.steps) / 4)
+        return Level(step, rates, losses, best, aim)
+    quarters = [round(4 * math.log10(rate)) for rate in found]
+    best = 10 ** (vertex(dict(zip(quarters, (-losses).tolist(), strict=True))) / 4)
+    return Level(step, rates, losses, best, np.nan)
 
 
 def draw_search(e: Explanation) -> list["Axes"]:
@@ -142,9 +138,10 @@ def _draw_aim(e: Explanation, levels: Sequence[Level], color: str, ax: "Axes") -
     best = [level.best_rate for level in levels]
     losses = [_on_line(level, x, ax.get_yscale()) for x, level in zip(best, levels, strict=True)]
     ax.plot(best, losses, "v:", color=color, ms=8, mec="w", lw=1, zorder=4)
-    aim = aim_of(e, levels)
-    if aim is None:
+    aims = [level.aim for level in levels if math.isfinite(level.aim)]
+    if not aims:
         return
+    aim = aims[-1]
     ax.axvline(aim, color="k", ls="--", lw=1, label="aim")
     text = f"aim {aim:.2g}{'' if is_narrow(ax) else ', predicted to be the best at the end'}"
     across = ax.transAxes.inverted().transform(ax.transData.transform((aim, e.start)))[0]
@@ -245,7 +242,11 @@ def draw_race(e: Explanation, ax: "Axes") -> "Axes":
 
 def _names(curves: Sequence[ArmCurve]) -> list[str]:
     """Return a label for each curve; the best one of each optimizer also names the optimizer."""
-    best = {curve.arm.optimizer: curve for curve in sorted(curves, key=lambda x: -min(x.losses))}
+
+    def lowest(curve: ArmCurve) -> float:
+        return min(curve.losses[curve.exact :], default=math.inf)  # estimates do not compare
+
+    best = {curve.arm.optimizer: curve for curve in sorted(curves, key=lowest, reverse=True)}
     is_named = len(best) > 1
     return [
         f"{curve.arm.optimizer + ' ' if is_named and best[curve.arm.optimizer] is curve else ''}"

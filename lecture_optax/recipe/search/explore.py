@@ -84,6 +84,7 @@ class Explorer:
             if not self.j.is_finite(Arm(self.optimizer, best)):
                 wanted = [min(scores) - gap]  # all have diverged
             else:
+                self.j.aims[self.optimizer, step] = self.aim()
                 wanted = [q for q in (best + gap, best - gap) if q not in scores]
                 wanted = wanted if gap == c.DECADE else wanted[:1]
 

@@ -53,6 +53,8 @@ class Journal:
     - `steps`: of a complete run; `limit`: the gradients of the whole search; `spent`: so far.
     - `arms`: what is known of every arm; `ends`: the steps to which segments ran, by arm.
     - `asked`: the ends of segments without an outcome.
+    - `aims`: the learning rate that will be best at the end, in quarter decades, by optimizer and
+      the step at which it was seen.
     - `promised`: an arm that may run to the end, whatever else is asked for.
     - `chain`: the steps of the longest chain of segments that needed each other's results.
     - `phase`: the part of the policy, as progress shows it.
@@ -64,6 +66,7 @@ class Journal:
     arms: dict[Arm, Outcome] = field(default_factory=dict)
     ends: dict[Arm, set[int]] = field(default_factory=dict)
     asked: dict[Arm, int] = field(default_factory=dict)
+    aims: dict[tuple[int, int], float] = field(default_factory=dict)
     promised: Arm | None = None
     chain: int = 0
     phase: str = "bracket"

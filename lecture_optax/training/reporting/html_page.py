@@ -107,7 +107,7 @@ def table(
     text: Sequence[str] = (),
     selected: Callable[[int], bool] = lambda _: False,
 ) -> str:
-    """Return a table. On a narrow screen, a row is a line of numbers and lines of text.
+    """Return a table. On a narrow screen, each text after the first column has a line of its own.
 
     - `text`: the columns that are aligned to the left; `selected`: whether a row is in bold.
     """
@@ -119,8 +119,8 @@ def table(
         f"{''.join(_cell(*pair, text) for pair in zip(columns, row, strict=True))}</tr>\n"
         for i, row in enumerate(rows)
     )
-    numbers = max(1, sum(name not in text for name in columns))
-    in_a_line = math.ceil(numbers / math.ceil(numbers / 6))  # on a narrow screen
+    short = 1 + sum(name not in text for name in columns[1:])
+    in_a_line = math.ceil(short / math.ceil(short / 6))  # on a narrow screen
     style = f'style="--columns: {in_a_line}"'
     return f"<table {style}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
 
