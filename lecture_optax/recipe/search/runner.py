@@ -58,7 +58,7 @@ class Runner:
                 self.population.poll()
 
     def resume(self, outcomes: dict[Segment, Outcome]) -> None:
-        """Go on after these outcomes.
+        """Resume after these outcomes.
 
         **Raises** `ValueError` where the policy has not asked for them.
         """
