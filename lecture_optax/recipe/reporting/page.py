@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...training.problem import Problem
 from ...training.reporting.html_page import page, paragraphs, picture, table
-from .comparisons import ranked
+from .comparisons import diverged, ranked
 from .explanation import Explanation
 from .findings import describe_arm
 from .plots import curves_of, draw_levels, draw_race, drawn_optimizers, levels_of, new_rows
@@ -41,24 +41,27 @@ def _pictures(e: Explanation) -> Iterator[str]:
         for optimizer, ax in zip(optimizers, new_rows(figure, rows), strict=True):
             draw_levels(e, optimizer, ax)
 
+    crosses = " Crosses are arms that diverged." * any(map(diverged, e.arms))
     if any(levels_of(e, optimizer) for optimizer in optimizers):
         title = "Loss against learning rate"
-        yield picture(draw, (430 * rows, 350 * rows), title, LEVELS)
+        yield picture(draw, (430 * rows, 350 * rows), title, LEVELS + crosses)
     if curves_of(e):
         kind = "averaged" if e.is_average or not e.winner else "raw"
-        caption = RACE + f" The star marks the {kind} weights that were selected." * bool(e.winner)
+        star = f" The star marks the {kind} weights that were selected." * bool(e.winner)
         yield picture(
-            lambda figure: draw_race(e, *new_rows(figure, 1)), (460, 430), "The race", caption
+            lambda figure: draw_race(e, *new_rows(figure, 1)),
+            (460, 430),
+            "The race",
+            RACE + crosses + star,
         )
 
 
 LEVELS = (
     "A line compares constant learning rates at one step; its label says at which fraction of a "
-    "run. The best learning rate of a line (triangle) becomes smaller as a run proceeds: the aim "
-    "is the prediction of the best one at the end. Crosses are arms that diverged."
+    "run. The best learning rate of a line (triangle) usually becomes smaller as a run proceeds: "
+    "the aim is the prediction of the best one at the end."
 )
 RACE = (
     "A line is the loss of the averaged weights of an arm, labelled by its learning rate where it "
-    "ends. Faint losses are estimated from a part of the validation examples. Crosses are arms "
-    "that diverged."
+    "ends. Faint losses are estimated from a part of the validation examples."
 )

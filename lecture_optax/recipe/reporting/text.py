@@ -40,7 +40,7 @@ def text_of(e: Explanation) -> str:
 def caption(e: Explanation) -> str:
     """Return what the table holds, and what the search cost."""
     cost = f"{len(e.arms)} arms, {e.gradients:,} gradients of {e.limit:,} (a run has {e.steps:,})"
-    if e.ended:  # the evaluations are planned for the whole budget
+    if e.ended and e.gradients:  # the evaluations are planned for the whole budget
         cost = f"{cost}; evaluations cost {e.evaluation_share:.1%} of the compute"
     subset = f" ~: estimated from {e.subset_rows:,} of {e.rows:,} validation examples."
     return f"{cost}.{subset if e.subset_rows < e.rows else ''}"

@@ -49,8 +49,9 @@ def page(heading: str, problem: Problem, parts: Iterable[str]) -> str:
 
 
 def _facts(problem: Problem) -> Iterator[str]:
-    if problem.per_example is not None:
-        yield getattr(problem.per_example, "__name__", "a loss function").strip("_")
+    name = getattr(problem.per_example, "__name__", "")
+    if name.isidentifier():  # and no lambda
+        yield name.strip("_")
     if not is_stream(problem.train):
         yield f"{n_rows(problem.train):,} training examples"
     if problem.valid is not None:
