@@ -1,6 +1,6 @@
 """Measure the regret of the recipe and of other methods, and their cost.
 
-    python -m benchmarks.regret [--group GROUP | --folder FOLDER] [--only WORD ...] [problem ...]
+    python -m benchmarks.regret [--group GROUP | --folder FOLDER] [--only WORD] [problem ...]
     python -m benchmarks.regret --table [--group GROUP] [--compare A B]
 
     regret = (loss - best) / (start - best), in %, at most 100
@@ -11,9 +11,10 @@ better, so a regret can be negative. Baselines (`baselines.py`) get the same ave
 and return their best evaluation too.
 
 Losses are added to `data/losses.json` as they are measured, and are measured again only with
-`--again`. `--picker FOLDER --label NAME` measures another search in place of the recipe:
-`picker.pick(problem, seed)`, which reads its budget from the environment variable BUDGET.
-`--folder FOLDER` measures on the problems that are defined there (`problems/folder.py`).
+`--again`. `--group`, `--only` and `--budget` may be given several times. `--picker FOLDER --label
+NAME` measures another search in place of the recipe: `picker.pick(problem, seed)`, which reads its
+budget from the environment variable BUDGET. `--folder FOLDER` measures on the problems that are
+defined there (`problems/folder.py`).
 """
 
 import argparse
@@ -128,8 +129,8 @@ def measure(method: Method, task: Task, case: Case, seed: int) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    parser.add_argument("--only", nargs="+", default=[""], help="words in the names of methods")
-    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    parser.add_argument("--only", action="append", help="a word in the names of methods")
+    parser.add_argument("--budget", dest="budgets", action="append", type=float)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--picker")
     parser.add_argument("--label", default="the recipe")
     given = parser.parse_args()
+    given.only, given.budgets = given.only or [""], given.budgets or BUDGETS
     cases = chosen(given)
     if not given.table and not given.compare:
         if not importlib.util.find_spec("optuna"):
