@@ -27,8 +27,8 @@ EXPLORING = 0.4
 """The part of the first run that finding the aim may cost. All beyond one run may be spent too."""
 
 DRIFT = 0.25
-"""The best constant learning rate decreases with this power of time, fitted to curves: .2 to .4 cost
-the same within .04 points (`benchmarks/regret/drift.py`)."""
+"""The best constant learning rate decreases with this power of time, fitted to curves: .2 to .4
+cost the same within .04 points (`benchmarks/regret/drift.py`)."""
 
 PULL, FAR = 0.2, 2.0
 """How strongly scores are pulled to the usual learning rate, a squared decade, where examples move
