@@ -1,8 +1,7 @@
 """The learning rate that will be best at the end of a run, seen from its beginning.
 
-The best constant learning rate decreases with the fourth root of time, so arms are not ranked by
-their losses early in a run. A parabola through their scores has its vertex at the learning rate
-that is best now; the aim is the vertex times the fourth root of the elapsed fraction.
+The best constant learning rate decreases with the fourth root of time. A parabola through the
+scores of arms has its vertex at the one that is best now; the aim is where it will be.
 
     score(τ)  =  progress of τ / largest progress  -  pull towards the usual learning rate
     vertex    =  top of the parabola through the best score and its neighbours, over log τ

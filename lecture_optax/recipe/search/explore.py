@@ -1,7 +1,7 @@
 """Exploring the learning rates of one optimizer: the bracket, and the aim at each level."""
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from .. import constants as c
@@ -13,9 +13,8 @@ Rounds = Generator[list[Segment], None, None]
 """Lists of segments; those of a list need no result of each other."""
 
 
-def together(parts: Iterable[Rounds]) -> Rounds:
+def together(parts: list[Rounds]) -> Rounds:
     """Ask for the segments of several parts at the same time."""
-    parts = list(parts)
     while parts:
         asked = {part: next(part, None) for part in parts}
         parts = [part for part, segments in asked.items() if segments is not None]

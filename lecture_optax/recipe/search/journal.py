@@ -1,8 +1,7 @@
 """The journal of a search: what it asked for, and what was measured.
 
-The policy asks for segments and is told their outcomes. It is a pure function of the journal
-(`policy.py`): a search resumes from its journal, and segments that need no result of each other,
-which are asked for together, can run side by side.
+The policy (`policy.py`) asks for segments and is told their outcomes, so a search resumes from its
+journal, and segments that are asked for together can run side by side.
 """
 
 from collections.abc import Mapping

@@ -104,12 +104,10 @@ class Runner:
         return {round(i * every * self.population.steps) for i in range(1, round(1 / every) + 1)}
 
     def _evaluate(self, arm: Arm, step: int) -> None:
-        curve, plan = self.population.members[arm].curve, self.held_out.plan
-        is_early = step < c.EARLY * self.population.steps and plan.early < plan.late
-        change, movement = np.nan, np.nan
+        curve, change, movement = self.population.members[arm].curve, np.nan, np.nan
         if step <= self.journal.at(c.LEVELS[-1]):
             change, movement = self.held_out.early_change(*self._weights(arm, True))
-        if is_early:
+        if step < c.EARLY * self.population.steps:
             curve.evaluations.append(Evaluation(step, np.nan, change, movement))
             return
         raw, averaged = (
