@@ -55,6 +55,7 @@ def fit(
     seed: int = 0,
     hyperparams: Mapping[str, Any] | None = None,
     budget: float | None = None,
+    folds: int | None = None,
     params: Any = None,
     apply: Callable[..., Any] | None = None,
     metrics: Metrics | None = None,
@@ -104,6 +105,8 @@ def fit(
       values share one compiled program.
     - `budget`: with `tx=None`, search for the optimizer and the learning rate and train the model,
       at the cost of so many training runs, >= 0.5: see `lo.recipe.run`.
+    - `folds`: how many folds the search cross-validates with, if there are few examples: see
+      `lo.recipe.run`.
     - `params`: the initial parameters.
     - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
     - `metrics`: names ("accuracy", or a loss) and functions, or `{"name": function}`, for the
@@ -161,7 +164,7 @@ def fit(
 
     ```
     """
-    check_optimizer_arguments(tx, hyperparams, budget)
+    check_optimizer_arguments(tx, hyperparams, budget, folds)
     validate.switch(strict=strict)
     check_functions(callbacks, hooks, apply)
     check_mesh(mesh)
@@ -209,6 +212,7 @@ def fit(
             batch_size=batch_size,
             seed=seed,
             budget=budget,
+            folds=folds,
             checkpoint=checkpoint,
             progress=progress,
         )

@@ -70,5 +70,13 @@ FEW_ROWS = 200
 """With fewer validation examples, raw weights must be better than the average by a standard error:
 their lowest evaluation is mostly luck."""
 
+FOLD_ARMS, FOLD_SEARCH, MOST_FOLDS = 2, 1.0, 5
+"""The arms that are cross-validated, the least budget of the search before, and the most folds that
+it takes by itself."""
+
+FOLD_MARKS = (0.1, 0.25, 0.5, 1.0)
+"""The fractions of a run at which the arms of a fold are evaluated: not within the decay, as a
+decay that is cut is no schedule of its own."""
+
 HOLDOUT_SHARE = 0.2
 """The part of the training examples that is held out where no validation set is given."""

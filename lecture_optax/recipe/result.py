@@ -16,7 +16,7 @@ from ..training.result import Kept, Result as FitResult, Trained, path_of
 from .population.arms import Arm
 from .population.curve import Curve
 from .reporting.comparisons import evaluations_of, loss_on_all
-from .reporting.explanation import ArmRecord, Explanation
+from .reporting.explanation import ArmRecord, Explanation, of_the_refit
 from .reporting.findings import describe_arm, findings_of
 from .reporting.stability import StabilityReport
 from .reporting.text import text_of
@@ -124,8 +124,8 @@ def fit_result_of(result: Result) -> FitResult:
 
     `opt_state` is None, because the returned weights may be those of an earlier step.
     """
-    found, e = result.selection.candidate, result.explanation
-    winner = e.winner
+    e, refit = of_the_refit(result.explanation), result.selection.refit
+    found, winner = refit.candidate if refit else result.selection.candidate, e.winner
     return FitResult(
         model=result.model,
         params=result.params,
@@ -179,6 +179,7 @@ def reproduction_code(e: Explanation, call: str, batch_size: int, seed: int, own
     - `call`: the problem as code, from `problem_as_code`.
     - `own`: the names of the arguments that only you have: `optimizers`, `wrap`.
     """
+    e = of_the_refit(e)
     winner = e.winner
     if winner is None:
         return "# No arm was better than the start: there is nothing to train.\n"
@@ -195,7 +196,9 @@ def reproduction_code(e: Explanation, call: str, batch_size: int, seed: int, own
         f"evaluations=[{e.step}]," if is_cut else 'keep="last",',
     ]
     split = ""
-    if e.held_out_from_train and call == "problem":
+    if e.cross_validation:
+        split, call = ("", call) if e.held_out_from_train else _joined(call)
+    elif e.held_out_from_train and call == "problem":
         call = f"lo.recipe.holdout_split(problem, seed={seed})"
     elif e.held_out_from_train:
         split = f"train, valid = lo.recipe.holdout_split((x, y), seed={seed})\n"
@@ -209,6 +212,17 @@ _LAGS = """\
 # The running statistics of BatchNorm lag behind these weights and magnify rounding: the training
 # losses are those of the search, the validation loss may differ.
 """
+
+
+def _joined(call: str) -> tuple[str, str]:
+    """Return code that joins training and validation examples, and the problem with them."""
+    if call == "problem":
+        both = "jax.tree.map(lambda *x: np.concatenate(x), problem.train, problem.valid)"
+        names = "import dataclasses\n\nimport jax\nimport numpy as np\n\n"
+        return f"{names}train = {both}\n", "dataclasses.replace(problem, train=train, valid=None)"
+    lines = [line for line in call.split("\n") if not line.startswith("valid=")]
+    both = "(np.concatenate([x, xv]), np.concatenate([y, yv]))"
+    return "import numpy as np\n\n", "\n".join(lines).replace("(x, y)", both)
 
 
 def problem_as_code(given: Any, **arguments: Any) -> str:

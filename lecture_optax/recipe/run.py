@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-import jax
 import numpy as np
 
 from .._core import validate
@@ -18,11 +17,11 @@ from ..training.checkpoint.folder import path_of
 from ..training.checkpoint.signals import Interruptions
 from ..training.checks.arguments import SEARCH_SYNONYMS
 from ..training.compiled.settings import for_the_caller, run_settings
-from ..training.loop.batch_statistics import recompute_batch_statistics
 from ..training.loop.sources import ArraySource
 from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
 from ..training.result import Predictor, Result as FitResult
+from . import constants as c
 from .population.arms import (
     OPTIMIZERS,
     Arm,
@@ -32,13 +31,15 @@ from .population.arms import (
     gain_of,
     standalone_optimizer,
 )
-from .population.held_out import HeldOut, holdout_split, plan_evaluations
+from .population.folds import Folds, joined
+from .population.held_out import HeldOut, held_out_rows, holdout_split, plan_evaluations
 from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
 from .reporting.stability import measure_stability
 from .result import Result, fit_result_of, problem_as_code, reproduction_code
+from .search.folds import check_folds, plan_folds
 from .search.runner import Candidate, Runner
-from .search.select import Selection, select_weights
+from .search.select import Selection, refit_of, select_weights
 from .session import Session, saver_of
 
 
@@ -54,6 +55,7 @@ def run(
     seed: int = 0,
     budget: float = 3.0,
     valid: Any = None,
+    folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -76,6 +78,11 @@ def run(
       `budget=3` it computes at most `3 * steps` gradients. The trained model is one of its
       arms and costs nothing more. Below 1.2 even the best arm stops before its last step.
     - `valid`: the validation set (x, y). By default a fifth of the training examples is held out.
+    - `folds`: cross-validate the last arms with so many folds of the training and validation
+      examples, and return the selected one trained on all of them. A fold costs two runs, the last
+      training one, and the search before at least one. By default as many folds as the budget pays
+      for if the search held out less than 200 validation examples itself, and none otherwise: a
+      `valid` that you pass is trained on only if you pass `folds`. 0 takes none.
     - `optimizers`: `{"name": learning_rate -> optimizer}`, in the order in which they are tried. By
       default Adam, and SGD + Nesterov with momentum 0.9.
     - `wrap`: `optimizer -> optimizer`, applied to each of them, as
@@ -120,6 +127,7 @@ def run(
         batch_size=batch_size,
         seed=seed,
         budget=budget,
+        folds=folds,
         optimizers=optimizers,
         wrap=wrap,
         checkpoint=checkpoint,
@@ -138,6 +146,7 @@ def _run(
     budget: float,
     checkpoint: str | os.PathLike[str] | None,
     progress: Any,
+    folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
     on_interrupt: str = "raise",
@@ -145,6 +154,7 @@ def _run(
     """Search, as `run` says; `call` is the problem as code."""
     validate.steps(steps=steps)
     validate.at_least(0.5, budget=budget)
+    check_folds(folds)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
     if checkpoint is not None:
         path_of(checkpoint)
@@ -161,12 +171,15 @@ def _run(
             split=lambda problem: holdout_split(problem, seed),
             arms=arm_members(optimizers, wrap, steps),
         )
-        runner = _runner(prepared, budget, tried)
+        is_split = held_out_from_train and n_rows(given.train) > 1
+        own = held_out_rows(n_rows(given.train), seed) if is_split else None
+        runner = _runner(prepared, budget, tried, folds, own)
         population = runner.population
         saver = saver_of(runner, tried, wrap, seed, checkpoint)
         session = Session(runner, saver, interruptions, returns=on_interrupt == "return")
         ended = session.run(progress)
         selection = select_weights(runner, partial(_with_batch_statistics, population))
+        selection = selection._replace(refit=refit_of(runner))
         session.obey()  # to a signal that arrived in the last measurement, or since
     why = explanation_of(runner, selection, list(tried), held_out_from_train, ended)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
@@ -175,22 +188,34 @@ def _run(
 
 
 def _runner(
-    prepared: Prepared, budget: float, optimizers: Mapping[str, OptimizerFactory]
+    prepared: Prepared,
+    budget: float,
+    optimizers: Mapping[str, OptimizerFactory],
+    asked: int | None,
+    held_out: tuple[np.ndarray, np.ndarray] | None,
 ) -> Runner:
+    """Return the search; `held_out`: the rows of the split, if the search made it."""
     program, start, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
     source = cast(ArraySource, prepared.source)  # the data are arrays
-    population = Population(program, source, start, steps, limit, offload=must_offload(start))
-    plan = plan_evaluations(n_rows(prepared.valid), steps, program.batch_size, budget)
+    rows, size = n_rows(prepared.valid), program.batch_size
     examples = prepared.problem.functions.examples
-    held_out = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)
-    if not np.isfinite(held_out.start["all"]):
+    is_few = held_out is not None and rows < c.FEW_ROWS
+    folds = plan_folds(asked, is_few, rows + n_rows(source.data), size, steps, limit)
+    offload = must_offload(start, folds.count if folds else 0)
+    population = Population(program, source, start, steps, limit, offload=offload)
+    if folds is not None:
+        every = joined(source.data, prepared.valid, held_out)
+        population.folds = Folds(every, folds.count, examples, start.params, start.model_state)
+    plan = plan_evaluations(rows, steps, size, folds.limit / steps if folds else budget)
+    valid = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)
+    if not np.isfinite(valid.start["all"]):
         raise FloatingPointError(
-            f"the validation loss is {held_out.start['all']} before the first step: check the data "
+            f"the validation loss is {valid.start['all']} before the first step: check the data "
             "and the initial parameters for NaN, and the loss for log, sqrt or division at 0."
         )
     gains = [gain_of(optimizer) for optimizer in optimizers.values()]
-    return Runner(population, held_out, budget, gains)
+    return Runner(population, valid, budget, gains, folds)
 
 
 def _result(
@@ -202,7 +227,7 @@ def _result(
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
 ) -> Result:
-    found = selection.candidate
+    found = selection.refit.candidate if selection.refit else selection.candidate
     weights, arm = (found, found.arm) if found else (population.start, Arm(0, -12))
     optimizer, rate = list(optimizers.values())[arm.optimizer], arm.rate
     if arm.decay is not None:
@@ -227,11 +252,8 @@ def _result(
 
 
 def _with_batch_statistics(population: Population, found: Candidate) -> Candidate:
-    """Return averaged weights with their batch statistics, as `lo.fit` does."""
-    step = jax.numpy.asarray(found.step, jax.numpy.int32)
-    carry = population.start._replace(model_state=found.model_state, step=step)
-    data = population.source.data
-    state = recompute_batch_statistics(population.program, carry, found.params, data)
+    """Return averaged weights with their batch statistics."""
+    state = population.statistics(found.arm, found.step, found.params, found.model_state)
     return found if state is found.model_state else found._replace(model_state=state)
 
 

@@ -65,7 +65,8 @@ BLOCKS = ("means", "levels")
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What restoring raises for notes of another version, or that were changed."""
 
-_evaluation = row_of(is_count, is_number, is_number, is_number)
+_losses = optional(row_of(list_of(is_number), list_of(is_number)))
+_evaluation = row_of(is_count, is_number, is_number, is_number, _losses)
 
 NOTES: dict[str, Form] = {
     "identity": is_identity,
@@ -156,7 +157,10 @@ def _outcomes_of(
 
 def _curve_of(numbers: dict[str, Any]) -> Curve:
     failed = numbers["failed"] and tuple(numbers["failed"])
-    evaluations = [Evaluation(*row) for row in numbers["evaluations"]]
+    evaluations = [
+        Evaluation(*row, losses and (tuple(losses[0]), tuple(losses[1])))
+        for *row, losses in numbers["evaluations"]
+    ]
     return Curve(**{**numbers, "failed": failed, "evaluations": evaluations})
 
 
@@ -307,6 +311,7 @@ def identity_of_search(
         "seed": int(seed),
         "steps": population.steps,
         "budget": runner.budget,
+        "folds": runner.folds.count if runner.folds else 0,
         **{f"optimizer {name}": _words_of(x, wrap) for name, x in optimizers.items()},
         **dict(arrays_of(arrays)),
         **identity_of_program(population.program, population.start, held_out.all),

@@ -39,7 +39,8 @@ LOCK = "search.lock"
 """The file that is locked, so that a run of `lo.fit` does not take the folder for its own."""
 
 SAVE = re.compile(r"search-(\d{6,})\.json(\.part)?")
-PART = re.compile(r"(\d+_-?\d+(_\d+_\d+)?@\d+(-branch|-averaged|-raw)?)\.npz(\.part)?")
+ARM = r"\d+_-?\d+(_\d+_\d+)?(_fold-?\d+)?"
+PART = re.compile(rf"({ARM}@\d+(-branch|-averaged|-raw)?)\.npz(\.part)?")
 """The names of the files that a search writes. No other file is read or removed."""
 
 

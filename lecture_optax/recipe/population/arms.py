@@ -23,16 +23,22 @@ from ...schedules import wsd
 from ...training._cached import cached
 from ..constants import ETA
 
+REFIT = -1
+"""The fold of an arm that trains on all examples."""
+
 
 class Arm(NamedTuple):
     """An optimizer by number, a learning rate 10^(quarter_decades/4), and a decay.
 
-    `decay` holds the step at which the learning rate starts to decay and the one at which it is 0.
+    - `decay`: the step at which the learning rate starts to decay, and the one at which it is 0.
+    - `fold`: the part of all examples, training and validation ones, that it does not train on and
+      is evaluated on (`folds.py`); `REFIT` if it trains on all; None with the validation set.
     """
 
     optimizer: int
     quarter_decades: int
     decay: tuple[int, int] | None = None
+    fold: int | None = None
 
     @property
     def rate(self) -> float:
@@ -46,13 +52,16 @@ class Arm(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the arm in the replay log and of its file."""
-        return "_".join(map(str, (self.optimizer, self.quarter_decades, *(self.decay or ()))))
+        name = "_".join(map(str, (self.optimizer, self.quarter_decades, *(self.decay or ()))))
+        return name if self.fold is None else f"{name}_fold{self.fold}"
 
     @classmethod
     def named(cls, name: str) -> "Arm":
         """Return the arm of a name."""
+        name, _, fold = name.partition("_fold")
         optimizer, quarter_decades, *decay = map(int, name.split("_"))
-        return cls(optimizer, quarter_decades, (decay[0], decay[1]) if decay else None)
+        steps = (decay[0], decay[1]) if decay else None
+        return cls(optimizer, quarter_decades, steps, int(fold) if fold else None)
 
     def shifted(self, quarters: int) -> "Arm":
         """Return the arm with a learning rate that is so many quarter decades larger."""

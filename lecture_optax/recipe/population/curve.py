@@ -14,13 +14,17 @@ BLOCKS = 64
 class Evaluation(NamedTuple):
     """The change of an arm's validation loss since the start: negative is better.
 
-    `raw` is NaN where only the average of the weights was evaluated.
+    - `raw`: NaN where only the average of the weights was evaluated.
+    - `movement`: the mean absolute change of the losses of single examples.
+    - `losses`: of an arm with a fold, the changes of single examples or groups of them, with the
+      raw and with the averaged weights.
     """
 
     step: int
     raw: float
     averaged: float
     movement: float = np.nan
+    losses: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     @property
     def lowest(self) -> float:

@@ -135,6 +135,14 @@ class HeldOut:
         return loss - self.start[examples] if abs(loss) < DIVERGED else np.inf
 
 
+def losses_of(examples: Callable[..., Any], params: Any, model_state: Any, data: Any) -> np.ndarray:
+    """Return the loss of every example, or the one loss where it is not their mean."""
+    losses = per_example_losses(examples, params, model_state, data)
+    if losses is None:
+        losses = np.array([evaluate(examples, params, model_state, data)["loss"]])
+    return np.where(np.abs(losses) < DIVERGED, losses, np.inf)
+
+
 def per_example_losses(
     examples: Callable[..., Any], params: Any, model_state: Any, data: Any
 ) -> np.ndarray | None:
@@ -212,13 +220,16 @@ def holdout_split(data: Any, seed: int = 0) -> Any:
 
 def _split(data: Any, seed: int) -> tuple[Any, Any]:
     rows = _checked_rows(data)
+    arrays = jax.tree.map(np.asarray, data)
+    one, other = (place_like(take_rows(arrays, x), data) for x in held_out_rows(rows, seed))
+    return one, other
+
+
+def held_out_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are trained on, and which are held out."""
     count = max(1, round(c.HOLDOUT_SHARE * rows))
     order = np.random.default_rng([seed, rows]).permutation(rows)
-    arrays = jax.tree.map(np.asarray, data)
-    train = np.sort(order[count:] if count < rows else order)
-    valid = np.sort(order[:count])
-    one, other = (place_like(take_rows(arrays, rows), data) for rows in (train, valid))
-    return one, other
+    return np.sort(order[count:] if count < rows else order), np.sort(order[:count])
 
 
 def _checked_rows(data: Any) -> int:

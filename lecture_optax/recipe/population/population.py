@@ -21,11 +21,13 @@ from ...training.compiled.program import Program
 from ...training.compiled.sharding import place_like
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
+from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import STATE, StateWatch, first_nonfinite_leaf
-from ...training.loop.run import Source
+from ...training.loop.sources import ArraySource
 from .arms import Arm
 from .curve import Curve
+from .folds import Folds
 
 RECORDED = ("loss", "grad_norm", "update_norm")
 """What a curve records of every step."""
@@ -50,16 +52,18 @@ class Member:
 class Population:
     """The arms of a search, and the steps that all of them together have taken.
 
+    - `folds`: the examples of arms with a fold, if there are any.
     - `saved`: carries to branch from.
     - `poll`: called between chunks of steps: to save, to show, to stop.
     - `offload`: whether all arms but `on_device_arm` wait in the memory of the host.
     """
 
     program: Program
-    source: Source
+    source: ArraySource
     start: Carry = field(repr=False)
     steps: int
     limit: int
+    folds: Folds | None = None
     members: dict[Arm, Member] = field(default_factory=dict)
     saved: dict[tuple[Arm, int], Carry | None] = field(default_factory=dict, repr=False)
     poll: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -75,6 +79,18 @@ class Population:
     def step(self, arm: Arm) -> int:
         return self.members[arm].curve.step if arm in self.members else arm.begin
 
+    def source_of(self, arm: Arm) -> ArraySource:
+        """Return the examples that an arm trains on."""
+        if self.folds is None or arm.fold is None:
+            return self.source
+        return dataclasses.replace(self.source, data=self.folds.trained_on(arm.fold))
+
+    def statistics(self, arm: Arm, step: int, params: Any, model_state: Any) -> Any:
+        """Return the model state of averaged weights, with its batch statistics as in `lo.fit`."""
+        carry = self.start._replace(model_state=model_state, step=jnp.asarray(step, jnp.int32))
+        data = self.source_of(arm).data
+        return recompute_batch_statistics(self.program, carry, params, data)
+
     def advance(self, arm: Arm, until: int) -> bool:
         """Run an arm to a step, in chunks. Return False if it diverged."""
         member = self._member(arm)
@@ -87,7 +103,7 @@ class Population:
         member.carry = member.carry or self.first(arm)
         while member.is_finite and curve.step < until:
             steps, began = min(self.chunk, until - curve.step), time.perf_counter()
-            self._chunk(program, member, steps)
+            self._chunk(program, self.source_of(arm), member, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.poll()
         if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
@@ -133,7 +149,8 @@ class Population:
         while done < step:
             until = min(step, done + self.chunk, begin if done < begin else step)
             began = time.perf_counter()
-            carry, records, failure, _ = advance_until(program, self.source, carry, until)
+            source = self.source_of(arm)
+            carry, records, failure, _ = advance_until(program, source, carry, until)
             if done >= begin:
                 member.curve.record(*(records[name] for name in RECORDED))
             self.chunk = next_length(until - done, self.chunk, time.perf_counter() - began)
@@ -153,11 +170,11 @@ class Population:
                 self.members[last].carry = to_host(self.members[last].carry)
             self.members[arm].carry = self.on_device(self.members[arm].carry, self.start)
 
-    def _chunk(self, program: Program, member: Member, steps: int) -> None:
+    def _chunk(self, program: Program, source: ArraySource, member: Member, steps: int) -> None:
         curve = member.curve
         assert member.carry is not None  # `advance` has made it
         member.carry, records, failure, _ = advance_until(
-            program, self.source, member.carry, curve.step + steps
+            program, source, member.carry, curve.step + steps
         )
         curve.record(*(records[name] for name in RECORDED))
         if failure is not None:
@@ -176,9 +193,14 @@ SHARE = 0.7
 """The part of the device's free memory that they may take; steps and evaluations need the rest."""
 
 
-def must_offload(carry: Any) -> bool:
+COPIES_OF_A_FOLD = 6
+"""The carries of a fold: two arms with constant learning rates, their middles, and the decays."""
+
+
+def must_offload(carry: Any, folds: int = 0) -> bool:
     """Return whether the arms of a search do not fit on the device, before the first is made."""
-    return EXPECTED_COPIES * bytes_of(carry) > SHARE * free_bytes(carry.key.devices())
+    copies = EXPECTED_COPIES + COPIES_OF_A_FOLD * folds
+    return copies * bytes_of(carry) > SHARE * free_bytes(carry.key.devices())
 
 
 def bytes_of(tree: Any) -> int:

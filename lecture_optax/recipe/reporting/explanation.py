@@ -16,7 +16,8 @@ from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
-from ..search.runner import Runner
+from ..search.folds import CrossValidation
+from ..search.runner import Candidate, Runner
 from ..search.select import Selection
 
 
@@ -74,6 +75,8 @@ class Explanation(NamedTuple):
     - `train_loss`: the winner's mean training loss before `step`, NaN where there is no winner.
     - `has_statistics`: whether the model keeps running statistics, as BatchNorm does;
       `out_of_scale`: the findings about the scale of its data.
+    - `cross_validation`: of the returned weights, if the search used folds. They were trained on
+      all examples; `winner`, `step` and `loss` are then those of its learning rate in the search.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -99,6 +102,7 @@ class Explanation(NamedTuple):
     train_loss: float = np.nan
     has_statistics: bool = False
     out_of_scale: tuple[Finding, ...] = ()
+    cross_validation: CrossValidation | None = None
 
 
 def explanation_of(
@@ -110,13 +114,13 @@ def explanation_of(
 ) -> Explanation:
     """Read the explanation from a finished search."""
     population, held_out = runner.population, runner.held_out
-    curves = {arm: member.curve for arm, member in population.members.items()}
+    curves = {arm: x.curve for arm, x in population.members.items() if arm.fold is None}
     diagnoses = diagnoses_of(curves, population.steps)
     records = {
         arm: _record(optimizers[arm.optimizer], arm, curve, diagnoses[arm])
         for arm, curve in curves.items()
     }
-    found = selection.candidate
+    found, gain, error = _in_the_search(runner, selection)
     problem = population.program.problem
     forward_rows = population.spent * population.program.batch_size * 3
     return Explanation(
@@ -125,8 +129,8 @@ def explanation_of(
         step=found.step if found else 0,
         is_average=bool(found and found.is_average),
         start=held_out.start["all"],
-        loss=held_out.start["all"] - selection.gain,
-        error=selection.error,
+        loss=held_out.start["all"] - gain,
+        error=error,
         reason=selection.reason,
         rows=n_rows(held_out.all),
         subset_rows=held_out.plan.late,
@@ -146,7 +150,32 @@ def explanation_of(
         train_loss=_train_loss(curves[found.arm], found.arm, found.step) if found else np.nan,
         has_statistics=has_statistics(population.start.model_state),
         out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),
+        cross_validation=selection.refit and selection.refit.validation,
     )
+
+
+def of_the_refit(e: Explanation) -> Explanation:
+    """Return the explanation with the returned weights as the winner, if folds selected them."""
+    cv = e.cross_validation
+    if cv is None:
+        return e
+    name, change = e.optimizers[cv.arm.optimizer], cv.loss - cv.start
+    own = ArmRecord(name, cv.arm.rate, cv.arm.decay, cv.step, change, cv.step, None, ())
+    return e._replace(arms=(own,), winner=own, step=cv.step, is_average=cv.is_average)
+
+
+def _in_the_search(runner: Runner, selection: Selection) -> tuple[Candidate | None, float, float]:
+    """Return the selected weights, their gain and its error on the validation set.
+
+    With folds, these are the best of the search with the learning rate that was cross-validated.
+    """
+    if selection.refit is not None:
+        own = selection.refit.candidate.arm[:2]
+        kin = [x for x in runner.candidates.values() if x.arm[:2] == own]
+        if kin and (selection.candidate is None or selection.candidate.arm[:2] != own):
+            best = min(kin, key=lambda x: x.loss_change)
+            return best, -best.loss_change, np.nan
+    return selection.candidate, selection.gain, selection.error
 
 
 def _record(optimizer: str, arm: Arm, curve: Curve, diagnosis: Diagnosis | None) -> ArmRecord:

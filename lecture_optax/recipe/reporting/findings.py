@@ -18,6 +18,7 @@ from ...training.curves.symptoms import GAP
 from ...training.finding import Finding
 from ...training.reporting.remarks import LAG, overfitting
 from . import comparisons as c
+from .cross_validated import findings_of_folds
 from .explanation import ArmRecord, Explanation
 
 USUAL = ("adam", 1e-3)
@@ -34,6 +35,8 @@ FEW = 200
 def findings_of(e: Explanation) -> list[Finding]:
     """Return the findings of a search, at most five."""
     winner = e.winner
+    if e.cross_validation:
+        return [*findings_of_folds(e, e.cross_validation), *_warning(e)]
     if winner is None:
         return [_nothing(e), *_warning(e)]
     return [
@@ -295,7 +298,7 @@ def _edge(e: Explanation) -> Iterator[Finding]:
 
 
 def _few(e: Explanation) -> Iterator[Finding]:
-    if e.winner and e.rows < FEW:
+    if e.winner and e.rows < FEW and not e.cross_validation:
         sentence = (
             f"{e.rows} validation examples are few, and they also selected the weights, "
             "so expect a higher loss on new examples."

@@ -17,15 +17,21 @@ branches that decay; arms continue, never restart.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from .. import constants as c
 from .explore import Explorer, Rounds, together
+from .folds import FoldPlan, cross_validate
 from .journal import Journal, Outcome, Segment
 from .race import Race
 
 
 def next_segments(
-    outcomes: Mapping[Segment, Outcome], steps: int, limit: int, gains: Sequence[float | None]
+    outcomes: Mapping[Segment, Outcome],
+    steps: int,
+    limit: int,
+    gains: Sequence[float | None],
+    folds: FoldPlan | None = None,
 ) -> tuple[Journal, list[Segment]]:
     """Return the journal, and the segments to run next: none at the end of the search.
 
@@ -33,9 +39,11 @@ def next_segments(
 
     - `outcomes`: of the segments that have ended; `steps`: of a complete run; `limit`: the
       gradients of the whole search; `gains`: an entry for every optimizer (`arms.gain_of`).
+    - `folds`: how the last arms are cross-validated (`folds.py`).
     """
-    journal = Journal(steps, limit)
-    for segments in search(journal, gains):
+    journal = Journal(steps, folds.limit if folds else limit)
+    rounds = search(journal, gains)
+    for segments in chain(rounds, cross_validate(journal, folds, limit)) if folds else rounds:
         missing = [segment for segment in segments if segment not in outcomes]
         if missing:
             return journal, missing

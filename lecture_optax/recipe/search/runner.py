@@ -8,10 +8,11 @@ import numpy as np
 
 from ...training.loop.evaluation import averaged_params
 from .. import constants as c
-from ..population.arms import Arm
+from ..population.arms import REFIT, Arm
 from ..population.curve import Evaluation
 from ..population.held_out import HeldOut
 from ..population.population import Population
+from .folds import FoldPlan
 from .journal import Journal, Outcome, Segment, outcome_of
 from .policy import next_segments
 
@@ -32,6 +33,7 @@ class Runner:
     """The arms of a search, their validation set, and what was measured.
 
     - `budget`: in runs; `gains`: an entry for every optimizer (`arms.gain_of`).
+    - `folds`: how the last arms are cross-validated, or None.
     - `outcomes`: of the segments that have ended, in this order.
     - `candidates`: the best evaluated weights of every arm, raw and averaged.
     """
@@ -40,6 +42,7 @@ class Runner:
     held_out: HeldOut
     budget: float
     gains: Sequence[float | None]
+    folds: FoldPlan | None = None
     outcomes: dict[Segment, Outcome] = field(default_factory=dict)
     candidates: dict[tuple[Arm, bool], Candidate] = field(default_factory=dict)
     journal: Journal = field(init=False)
@@ -70,7 +73,7 @@ class Runner:
 
     def _ask(self) -> tuple[Journal, list[Segment]]:
         steps, limit = self.population.steps, self.population.limit
-        return next_segments(self.outcomes, steps, limit, self.gains)
+        return next_segments(self.outcomes, steps, limit, self.gains, self.folds)
 
     def _measure(self, segment: Segment) -> Outcome:
         arm, end = segment
@@ -80,13 +83,16 @@ class Runner:
                 break
             if arm.decay is None and step in self._branches():
                 self.population.save(arm)
-            if step == end or step in self._evaluation_steps():
+            if arm.fold is not None:
+                self._evaluate_fold(arm, step)
+            elif step == end or step in self._evaluation_steps():
                 self._evaluate(arm, step)
         return outcome_of(self.population.members[arm].curve, start, end)
 
     def _marks(self, arm: Arm, end: int) -> list[int]:
         """Return the steps at which an arm still has to stop on the way to `end`."""
-        marks = {*self._evaluation_steps(), end}
+        steps = self._evaluation_steps() if arm.fold is None else self._fold_steps()
+        marks = {*steps, end}
         if arm.decay is None:
             marks |= self._branches()
         member = self.population.members.get(arm)
@@ -102,6 +108,29 @@ class Runner:
     def _evaluation_steps(self) -> set[int]:
         every = self.held_out.plan.every
         return {round(i * every * self.population.steps) for i in range(1, round(1 / every) + 1)}
+
+    def _fold_steps(self) -> set[int]:
+        return {self.journal.at(fraction) for fraction in c.FOLD_MARKS}
+
+    def _evaluate_fold(self, arm: Arm, step: int) -> None:
+        """Evaluate an arm on the examples that it does not train on, if there are any."""
+        folds = self.population.folds
+        if folds is None or arm.fold is None or arm.fold == REFIT:
+            return
+        raw, averaged = (
+            folds.changes(arm.fold, *self.final_weights(arm, kind)) for kind in (False, True)
+        )
+        self.held_out.rows_evaluated += 2 * folds.rows // folds.count
+        means = float(np.mean(raw)), float(np.mean(averaged))
+        found = Evaluation(step, *means, losses=(raw, averaged))
+        self.population.members[arm].curve.evaluations.append(found)
+
+    def final_weights(self, arm: Arm, averaged: bool) -> tuple[Any, Any]:
+        """Return the weights of an arm where it stands, averaged ones with batch statistics."""
+        params, state = self._weights(arm, averaged)
+        if averaged:
+            state = self.population.statistics(arm, self.population.step(arm), params, state)
+        return params, state
 
     def _evaluate(self, arm: Arm, step: int) -> None:
         curve, change, movement = self.population.members[arm].curve, np.nan, np.nan

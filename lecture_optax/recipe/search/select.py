@@ -9,6 +9,8 @@ import numpy as np
 from ...training._trees import n_rows
 from ...training.loop.evaluation import averaged_params
 from .. import constants as c
+from ..population.arms import REFIT
+from .folds import CrossValidation, choose, cross_validation_of
 from .runner import Candidate, Runner
 
 
@@ -19,12 +21,21 @@ class Selection(NamedTuple):
     - `gain`: the decrease of the loss over all validation examples; `error`: its standard error,
       paired with the start example by example; NaN where the loss is not a mean over examples.
     - `reason`: why this candidate, where it is not the lowest.
+    - `refit`: what is returned in its place, if the search used folds.
     """
 
     candidate: Candidate | None
     gain: float
     error: float
     reason: str
+    refit: "Refit | None" = None
+
+
+class Refit(NamedTuple):
+    """Weights that were trained on all examples, as cross-validation selected."""
+
+    candidate: Candidate
+    validation: CrossValidation
 
 
 def select_weights(
@@ -56,6 +67,21 @@ def select_weights(
             best, losses = candidates[averaged], others
             reason = "averaged, as the raw weights' lead is within its error"
     return Selection(best, -best.loss_change, _error(losses, held_out.first), reason)
+
+
+def refit_of(runner: Runner) -> Refit | None:
+    """Return the weights that were trained on all examples, if the search came so far."""
+    plan, folds = runner.folds, runner.population.folds
+    found = choose(runner.journal, plan.count) if plan else None
+    if found is None or folds is None:
+        return None
+    arm = found.arm._replace(fold=REFIT)
+    member = runner.population.members.get(arm)
+    if member is None or not member.is_finite or member.curve.step < found.step:
+        return None
+    weights = runner.final_weights(arm, found.is_average)
+    candidate = Candidate(found.mean, *weights, arm, found.step, found.is_average)
+    return Refit(candidate, cross_validation_of(found, runner.journal, folds))
 
 
 def _on_all_examples(

@@ -13,11 +13,16 @@ from ..._core.validate import in_words
 
 
 def check_optimizer_arguments(
-    tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None
+    tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None, folds: Any = None
 ) -> None:
     """Check that `tx` is a transformation, a function with `hyperparams`, or None."""
     if budget is not None:
         validate.at_least(0.5, budget=budget)
+    if folds is not None and budget is None:
+        raise ValueError(
+            f"folds are of a search, got folds={folds!r} and budget=None: give budget=6 with "
+            "tx=None, or leave out folds."
+        )
     if tx is not None and budget is not None:
         raise ValueError(
             f"budget needs tx=None, got budget={budget!r} and tx={tx!r}. The budget pays for a "

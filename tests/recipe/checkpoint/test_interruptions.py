@@ -1,5 +1,6 @@
 """A search that was killed or interrupted resumes with the same bits and repeats no step."""
 
+import dataclasses
 import errno
 import importlib
 import json
@@ -159,6 +160,20 @@ class TestKilled:
         assert processes > 5
         assert_same(result, whole)
         assert sum(spent) == whole.gradients
+
+    def test_so_does_one_that_cross_validates(self, tmp_path, monkeypatch, eager, spent):
+        problem = dataclasses.replace(regression(), valid=None)
+        whole = recipe(problem=problem, budget=6.0)
+        assert sum(spent) == whole.gradients
+        with monkeypatch.context() as patch:
+            kill_at(patch, 45)
+            with pytest.raises(Killed):
+                recipe(tmp_path, problem, budget=6.0)
+        for part in (tmp_path / "weights").glob("*_fold0*"):
+            part.unlink()  # lost weights are computed again
+        with pytest.warns(UserWarning, match="parts of the search"):
+            assert_same(recipe(tmp_path, problem, budget=6.0), whole)
+        assert_same(recipe(tmp_path, problem, budget=6.0), whole)
 
     def test_what_was_computed_after_the_last_save_and_nothing_else_is_computed_again(
         self, tmp_path, monkeypatch, whole, eager, spent

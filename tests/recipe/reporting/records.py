@@ -11,7 +11,9 @@ NAN = float("nan")
 def record(rate, *averaged, every=10, decay=None, failed=None, optimizer="adam", raw=0.0):
     """An arm that was evaluated every so many steps."""
     evaluations = tuple(Evaluation(every * (i + 1), x + raw, x) for i, x in enumerate(averaged))
-    change, at = min((min(x[1:]), x.step) for x in evaluations) if evaluations else (np.inf, 0)
+    change, at = (
+        min((min(x.raw, x.averaged), x.step) for x in evaluations) if evaluations else (np.inf, 0)
+    )
     return ArmRecord(
         optimizer, rate, decay, every * len(evaluations), change, at, failed, evaluations
     )
