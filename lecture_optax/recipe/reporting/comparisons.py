@@ -164,13 +164,13 @@ def compare(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> ArmComparison 
     if not common:
         return None
     last = max(common)
-    pair = [
+    its, winners = (
         next(x for x in seen if _key(x) == last) if last[1] else lowest(seen, last[0])
         for seen in (own, best)
-    ]
-    if None in pair:
+    )
+    if its is None or winners is None:
         return None
-    difference = _change(pair[0]) - _change(pair[1])
+    difference = _change(its) - _change(winners)
     margin = TIE * abs(e.start - e.loss) if np.isnan(arm.error) else ERRORS * arm.error
     return ArmComparison(arm, last[0], difference, arm.error, margin)
 
