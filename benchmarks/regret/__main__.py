@@ -15,6 +15,9 @@ Losses are added to `data/losses.json` as they are measured, and are measured ag
 NAME` measures another search in place of the recipe: `picker.pick(problem, seed)`, which reads its
 budget from the environment variable BUDGET. `--folder FOLDER` measures on the problems that are
 defined there (`problems/folder.py`).
+
+`--folds 2 --label "the recipe with folds" --budget 6` measures cross-validation: on test examples
+only, as the returned models were trained on the validation examples.
 """
 
 import argparse
@@ -44,10 +47,10 @@ Picked = tuple[Any, Any, float]
 Method = Callable[[Problem, Case, int], Picked]
 
 
-def ours(budget: float) -> Method:
+def ours(budget: float, folds: int = 0) -> Method:
     def method(problem, case, seed):
         options = {"steps": case.steps, "batch_size": case.batch_size, "progress": False}
-        found = recipe.run(problem, seed=seed, budget=budget, **options)
+        found = recipe.run(problem, seed=seed, budget=budget, folds=folds, **options)
         return found.params, found.model_state, found.cost
 
     return method
@@ -103,15 +106,18 @@ def methods_of(
         yield from ((f"{given.label}, {x:g}", picker(given.picker, x)) for x in given.budgets)
         return
     of = baselines_of(problem, case)
-    yield from ((f"{given.label}, {budget:g}", ours(budget)) for budget in given.budgets)
+    yield from ((f"{given.label}, {x:g}", ours(x, given.folds)) for x in given.budgets)
     yield "lo.fit without tx", default
     yield from ((name, of(baseline)) for name, baseline in BASELINES.items())
 
 
-def measure(method: Method, task: Task, case: Case, seed: int) -> list[Any]:
+def measure(
+    method: Method, task: Task, case: Case, seed: int, trains_on_valid: bool = False
+) -> list[Any]:
     """Return the validation loss, the test loss and the cost, or the error that was raised.
 
-    A problem without a test set has None as its test loss.
+    A problem without a test set has None as its test loss, and a model that was trained on the
+    validation examples has None as its validation loss.
     """
     problem, examples = task.problem, task.problem.functions.examples
     try:
@@ -122,7 +128,7 @@ def measure(method: Method, task: Task, case: Case, seed: int) -> list[Any]:
     def loss(rows):
         return None if rows is None else evaluate(examples, params, model_state, rows)["loss"]
 
-    found = loss(problem.valid), loss(task.test), cost
+    found = None if trains_on_valid else loss(problem.valid), loss(task.test), cost
     return [None if x is None else float(f"{x:.7g}") for x in found]
 
 
@@ -138,6 +144,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="score against last raw losses only")
     parser.add_argument("--picker")
     parser.add_argument("--label", default="the recipe")
+    parser.add_argument("--folds", type=int, default=0, help="give them a --label of their own")
     given = parser.parse_args()
     given.only, given.budgets = given.only or [""], given.budgets or BUDGETS
     cases = chosen(given)
@@ -158,7 +165,8 @@ def _measure_all(name: str, case: Case, task: Task, given: argparse.Namespace) -
         known = [] if given.again else table.get(method, {}).get(name, [])
         if not any(word in method for word in given.only) or len(known) >= given.seeds:
             continue
-        more = [measure(call, task, case, s) for s in range(len(known), given.seeds)]
+        own = given.folds > 0 and method.startswith(given.label)
+        more = [measure(call, task, case, s, own) for s in range(len(known), given.seeds)]
         table.setdefault(method, {})[name] = known + more
         save(table)
         print(f"{name:26} {method:30}", *more, flush=True)

@@ -78,6 +78,8 @@ def regrets(rows: Rows, names: Iterable[str], which: str, plain: bool = False) -
             continue
         best, start = grid[name]["last" if plain else "best"][which], grid[name]["start"][which]
         losses = [seed[place] if len(seed) > 1 else np.inf for seed in rows[name]]
+        if None in losses:  # it was trained on these examples
+            continue
         found[name] = [_capped(100 * (loss - best) / (start - best)) for loss in losses]
     return found
 
@@ -86,7 +88,7 @@ def untrained(rows: Rows, names: Iterable[str]) -> int:
     """Return how many models have the validation loss of their start."""
     grid = json.loads(TABLE.read_text())
     return sum(
-        len(seed) > 1 and np.isclose(seed[0], start, rtol=3e-6, atol=0)
+        len(seed) > 1 and seed[0] is not None and np.isclose(seed[0], start, rtol=3e-6, atol=0)
         for name in names
         if name in rows and name in grid
         for seed, start in zip(rows[name], grid[name]["start"]["seeds"], strict=False)

@@ -25,10 +25,10 @@ def print_table(names: Iterable[str], plain: bool = False) -> None:
         print(f"{'':30} {'runs':>5}  {'validation':22}  {'test':22}  untrained")
         for method, rows in table.items():
             both = [regrets(rows, own, which, plain) for which in SETS]
-            if not both[0]:
+            if not any(both):
                 continue
             words = "  ".join(str(summary(x)) if x else f"{'-':>22}" for x in both)
-            count = len(both[0])
+            count = max(map(len, both))
             note = "" if count == len(own) else f"  ({count} problems)"
             of_all = f"{untrained(rows, own)}{note}"
             print(f"{method:30} {cost(rows, own):5.2f}  {words}  {of_all}")

@@ -45,6 +45,13 @@ def test_a_problem_without_a_test_set_has_no_regret_on_it():
     assert set(scores.regrets(LOSSES["one, 1"], GRID, "test")) == {"hinge"}
 
 
+def test_a_model_that_was_trained_on_the_validation_set_has_no_regret_on_it():
+    rows = {"hinge": [[None, 1.5, 6.0]]}
+    assert scores.regrets(rows, GRID, "valid") == {}
+    assert scores.regrets(rows, GRID, "test") == {"hinge": [50.0]}
+    assert scores.untrained(rows, GRID) == 0
+
+
 def test_a_failure_counts_as_all_of_the_progress():
     found = scores.regrets(LOSSES["other, 1"], GRID, "valid")
     np.testing.assert_allclose(found["hinge"], [20.0, 100.0])
