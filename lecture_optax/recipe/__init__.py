@@ -12,7 +12,7 @@ from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
 from .grid_search.results import Row as Row, SweepResult as SweepResult
 from .grid_search.sweep import sweep as sweep
-from .population.arms import OPTIMIZERS as OPTIMIZERS, Arm as Arm, arm_optimizer as arm_optimizer
+from .population.arms import OPTIMIZERS as OPTIMIZERS, Arm as Arm
 from .population.held_out import holdout_split as holdout_split
 from .reporting.explanation import ArmRecord as ArmRecord, Explanation as Explanation
 from .result import Result as Result

@@ -18,7 +18,6 @@ from .population.curve import Curve
 from .reporting.comparisons import evaluations_of, loss_on_all
 from .reporting.explanation import ArmRecord, Explanation, of_the_refit
 from .reporting.findings import describe_arm, findings_of
-from .reporting.stability import StabilityReport
 from .reporting.text import text_of
 from .search.select import Selection
 
@@ -52,7 +51,6 @@ class Result(Trained):
     explanation: Explanation = field(repr=False)
     problem: Problem = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
-    measure: Callable[[], StabilityReport] | None = field(repr=False, default=None)
 
     @functools.cached_property
     def model(self) -> Any:
@@ -62,15 +60,6 @@ class Result(Trained):
         The nnx model of a `Problem.from_nnx` is itself updated when this is first read.
         """
         return self.export(self.params, self.model_state)
-
-    @functools.cached_property
-    def stability(self) -> StabilityReport | None:
-        """The stability of the selected learning rate (`theory.curvature_gauge`), at the end of its
-        arm before any decay; None where no arm was better than the start.
-
-        It is measured when it is first read, in a second or two.
-        """
-        return self.measure and self.measure()
 
     @property
     def findings(self) -> list[Finding]:

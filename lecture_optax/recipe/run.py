@@ -35,7 +35,6 @@ from .population.folds import Folds, joined
 from .population.held_out import HeldOut, held_out_rows, holdout_split, plan_evaluations
 from .population.population import Population, must_offload
 from .reporting.explanation import explanation_of
-from .reporting.stability import measure_stability
 from .result import Result, fit_result_of, problem_as_code, reproduction_code
 from .search.folds import check_folds, plan_folds
 from .search.runner import Candidate, Runner
@@ -247,7 +246,6 @@ def _result(
         explanation=why,
         predictor=problem.functions.predict and Predictor(problem),
         problem=problem,
-        measure=measure_stability(population, problem, optimizers, wrap, arm) if found else None,
     )
 
 

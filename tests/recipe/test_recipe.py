@@ -12,7 +12,8 @@ import pytest
 from flax import nnx
 
 import lecture_optax as lo
-from lecture_optax.recipe import Arm, arm_optimizer, holdout_split, run
+from lecture_optax.recipe import Arm, holdout_split, run
+from lecture_optax.recipe.population.arms import arm_optimizer
 from lecture_optax.recipe.reporting.findings import describe_arm
 from lecture_optax.training.checks.optimizer import climb_message
 

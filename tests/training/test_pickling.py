@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lecture_optax as lo
+from lecture_optax.recipe.population.arms import arm_optimizer
 
 from ..recipe.problems import BATCH, regression
 from .compilations import COMPILED
@@ -70,7 +71,6 @@ def test_a_search_and_the_fork_of_a_run_too():
         np.testing.assert_array_equal(again.predict(x), found.predict(x))
         assert again.explain() == found.explain()
         assert str(way(fork)) == str(lo.recipe.fork(way(problem), way(run), ADAM, steps=12))
-    assert again.stability.gauge.curvature == found.stability.gauge.curvature
 
 
 def test_a_problem_that_was_pickled_needs_no_other_program():
@@ -88,7 +88,7 @@ def test_a_problem_that_was_pickled_needs_no_other_program():
         lo.sgd(lo.schedules.cosine(0.1, 100), momentum=0.9, nesterov=True),
         lo.adamw(1e-3, weight_decay=0.1),
         lo.chain(lo.trace(0.9), lo.scale_by_learning_rate(lo.schedules.inverse_time(0.1, 1.0))),
-        lo.recipe.arm_optimizer()(0, 0.1, 10, 5),
+        arm_optimizer()(0, 0.1, 10, 5),
     ],
     ids=str,
 )

@@ -49,9 +49,8 @@ def sweep(
     """Train with every optimizer, learning rate, schedule and seed, as one compiled program.
 
     Runs of one seed start from the same parameters and use the same batches in the same order. A
-    run ends at its first step that is not finite. Each is bitwise equal to
-    `lo.fit(problem, tx=lo.recipe.arm_optimizer(), hyperparams=...)`; with `lanes` > 1 it is only
-    near it.
+    run ends at its first step that is not finite. Each is what `lo.fit` trains with that optimizer,
+    up to rounding.
 
     **Arguments**
 

@@ -112,7 +112,7 @@ def arm_optimizer(
 
     with an average of the iterates, `average_iterates(8.0)`. All its arguments are data, so one
     program serves every arm. A run of this program has an arm's bits; other programs round
-    differently: `lo.fit(..., tx=lo.recipe.arm_optimizer(), hyperparams={...})`.
+    differently.
 
     **Arguments**
 
@@ -128,8 +128,9 @@ def arm_optimizer(
     **Raises** `TypeError` if `optimizers` is not a mapping of functions, or `wrap` not a function.
 
     ```python
-    >>> import jax.numpy as jnp, lecture_optax as lo, optax
-    >>> build = lo.recipe.arm_optimizer()
+    >>> import jax.numpy as jnp
+    >>> from lecture_optax.recipe.population.arms import arm_optimizer
+    >>> build = arm_optimizer()
     >>> tx = build(optimizer=1, learning_rate=0.1, decay_start=10, decay_steps=5)
     >>> update, state = tx.update(jnp.ones(2), tx.init(jnp.zeros(2)), jnp.zeros(2))
     >>> print(update.round(2))  # g + 0.9 v, times the learning rate

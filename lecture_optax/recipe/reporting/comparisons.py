@@ -11,8 +11,9 @@ import numpy as np
 from ..population.curve import Evaluation
 from .explanation import ArmRecord, Explanation
 
-TIE = 0.01
-"""Two arms tie if they differ by less than .01 of the gain, where their error is not known,"""
+TIE, TIE_OF_LOSS = 0.01, 0.05
+"""Two arms tie if they differ by less than .01 of the gain and .05 of the loss there, where their
+error is not known,"""
 
 ERRORS = 2.0
 """and by less than 2 standard errors where it is."""
@@ -79,14 +80,12 @@ class LateDecrease(NamedTuple):
 
 
 def evaluations_of(e: Explanation, arm: ArmRecord) -> list[Evaluation]:
-    """Return the evaluations of an arm in order, with those of its parent before the decay.
-
-    A repetition of a constant learning rate, for more evaluations, is the same arm.
-    """
-    same = [a for a in constants_of(e, arm.optimizer) if a.rate == arm.rate]
-    past = {x for a in same for x in a.evaluations if arm.decay is None or x.step <= arm.decay[0]}
-    own = {x for x in arm.evaluations if arm.decay and x.step > arm.decay[0]}
-    return sorted(past | own, key=lambda evaluation: evaluation.step)
+    """Return the evaluations of an arm, after those of its parent before the decay."""
+    if arm.decay is None:
+        return list(arm.evaluations)
+    parents = [a for a in constants_of(e, arm.optimizer) if a.rate == arm.rate]
+    past = [x for a in parents for x in a.evaluations if x.step <= arm.decay[0]]
+    return past + [x for x in arm.evaluations if x.step > arm.decay[0]]
 
 
 def constants_of(e: Explanation, optimizer: str) -> list[ArmRecord]:
@@ -123,6 +122,8 @@ def loss_of(e: Explanation, arm: ArmRecord, until: int | None = None) -> Loss | 
     until = arm.steps if until is None else until
     if arm == e.winner and until >= e.step:
         return Loss(e.loss)
+    if np.isfinite(arm.loss) and until >= arm.steps:
+        return Loss(arm.loss)
     found = lowest(evaluations_of(e, arm), until)
     if found is None:
         return None
@@ -164,15 +165,32 @@ def compare(e: Explanation, winner: ArmRecord, arm: ArmRecord) -> ArmComparison 
     if not common:
         return None
     last = max(common)
-    its, winners = (
-        next(x for x in seen if _key(x) == last) if last[1] else lowest(seen, last[0])
-        for seen in (own, best)
-    )
+    its = _at(own, last)
+    winners = None if last[1] or last[0] < e.step else selected_evaluation(e)
+    winners = _at(best, last) if winners is None else winners
     if its is None or winners is None:
         return None
-    difference = _change(its) - _change(winners)
-    margin = TIE * abs(e.start - e.loss) if np.isnan(arm.error) else ERRORS * arm.error
-    return ArmComparison(arm, last[0], difference, arm.error, margin)
+    is_known = last[0] >= e.step and not last[1]
+    error = arm.error if is_known else np.nan
+    difference = arm.loss - e.loss if is_known and np.isfinite(arm.loss) else its - winners
+    margin = ERRORS * error
+    if np.isnan(margin) and (there := loss_of(e, winner, last[0])):
+        margin = min(TIE * abs(e.start - e.loss), TIE_OF_LOSS * abs(there.value))
+    return ArmComparison(arm, last[0], difference, error, margin)
+
+
+def _at(evaluations: list[Evaluation], key: tuple[int, bool]) -> float | None:
+    """Return the lowest change up to a step, or the change there where it is an early one."""
+    step, is_early = key
+    seen = [x for x in evaluations if _key(x) == key] if is_early else evaluations
+    found = lowest(seen, step)
+    return None if found is None else _change(found)
+
+
+def selected_evaluation(e: Explanation) -> float | None:
+    """Return the change of the selected weights' loss when they were evaluated."""
+    found = [x for x in _late(evaluations_of(e, e.winner)) if x.step == e.step] if e.winner else []
+    return (found[-1].averaged if e.is_average else found[-1].raw) if found else None
 
 
 def comparisons_of(e: Explanation, winner: ArmRecord, optimizer: str) -> list[ArmComparison]:
@@ -236,10 +254,8 @@ def late_decrease(e: Explanation, winner: ArmRecord) -> LateDecrease | None:
 
 def subset_loss(e: Explanation) -> float:
     """Return the loss of the returned weights on the examples of late evaluations."""
-    found = [x for x in _late(evaluations_of(e, e.winner)) if x.step == e.step] if e.winner else []
-    if not found or e.subset_rows == e.rows:
-        return e.loss
-    return e.subset_start + (found[-1].averaged if e.is_average else found[-1].raw)
+    change = selected_evaluation(e)
+    return e.loss if change is None or e.subset_rows == e.rows else e.subset_start + change
 
 
 def _late(evaluations: Iterable[Evaluation]) -> list[Evaluation]:

@@ -12,13 +12,14 @@ from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
+from ...training.loop.evaluation import averaged_params
 from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.siblings import diagnoses_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
 from ..search.folds import CrossValidation
 from ..search.runner import Candidate, Runner
-from ..search.select import Selection
+from ..search.select import Selection, paired_error
 
 
 class ArmRecord(NamedTuple):
@@ -31,8 +32,9 @@ class ArmRecord(NamedTuple):
       and the quantity.
     - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
     - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
-    - `error`: the standard error of its loss minus that of the selected weights, paired by example;
-      NaN where it is not known.
+    - `loss`: that of its best weights, where they were compared with others on all examples;
+      `error`: the standard error of its loss minus that of the selected weights, paired by example.
+      NaN where they are not known.
     """
 
     optimizer: str
@@ -44,6 +46,7 @@ class ArmRecord(NamedTuple):
     failed: tuple[int, str] | None
     evaluations: tuple[Evaluation, ...]
     diagnosis: Diagnosis | None = None
+    loss: float = np.nan
     error: float = np.nan
 
 
@@ -72,6 +75,7 @@ class Explanation(NamedTuple):
       a fraction of that of the gradients.
     - `ended`: False if the search was stopped by hand.
     - `aims`: what the search aimed at, in the order of the steps.
+    - `loss_error`: the standard error of `loss` over the validation examples, NaN if not known.
     - `train_loss`: the winner's mean training loss before `step`, NaN where there is no winner.
     - `has_statistics`: whether the model keeps running statistics, as BatchNorm does;
       `out_of_scale`: the findings about the scale of its data.
@@ -99,6 +103,7 @@ class Explanation(NamedTuple):
     optimizers: tuple[str, ...]
     ended: bool = True
     aims: tuple[Aim, ...] = ()
+    loss_error: float = np.nan
     train_loss: float = np.nan
     has_statistics: bool = False
     out_of_scale: tuple[Finding, ...] = ()
@@ -115,9 +120,11 @@ def explanation_of(
     """Read the explanation from a finished search."""
     population, held_out = runner.population, runner.held_out
     curves = {arm: x.curve for arm, x in population.members.items() if arm.fold is None}
-    diagnoses = diagnoses_of(curves, population.steps)
+    diagnoses, errors = diagnoses_of(curves, population.steps), _errors(runner, selection)
     records = {
-        arm: _record(optimizers[arm.optimizer], arm, curve, diagnoses[arm])
+        arm: _record(optimizers[arm.optimizer], arm, curve, diagnoses[arm])._replace(
+            loss=float(np.mean(selection.others.get(arm, np.nan))), error=errors.get(arm, np.nan)
+        )
         for arm, curve in curves.items()
     }
     found, gain, error = _in_the_search(runner, selection)
@@ -147,6 +154,7 @@ def explanation_of(
             Aim(optimizers[optimizer], step, 10 ** (aim / 4))
             for (optimizer, step), aim in sorted(runner.journal.aims.items(), key=lambda x: x[0][1])
         ),
+        loss_error=_standard_error(selection.losses),
         train_loss=_train_loss(curves[found.arm], found.arm, found.step) if found else np.nan,
         has_statistics=has_statistics(population.start.model_state),
         out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),
@@ -193,6 +201,43 @@ def _record(optimizer: str, arm: Arm, curve: Curve, diagnosis: Diagnosis | None)
         evaluations=tuple(curve.evaluations),
         diagnosis=diagnosis,
     )
+
+
+COMPARED, SHARE = 2, 0.12
+"""The arms whose error is measured at the end, while evaluations cost no more of the compute."""
+
+
+def _errors(runner: Runner, selection: Selection) -> dict[Arm, float]:
+    """Return the paired errors of the best arms that ran as far as the selected weights."""
+    found, held_out, population = selection.candidate, runner.held_out, runner.population
+    if found is None or selection.losses is None or selection.refit is not None:
+        return {}  # cross-validation has its own
+    errors = {arm: paired_error(x, selection.losses) for arm, x in selection.others.items()}
+    if has_statistics(found.model_state):  # of averaged weights they would have to be computed
+        return errors
+    far = [
+        arm
+        for arm, member in population.members.items()
+        if arm.fold is None
+        and member.is_finite
+        and member.carry is not None
+        and member.curve.step >= found.step
+    ]
+    for arm in sorted({*far} - {*errors, found.arm}, key=runner.journal.best_loss)[:COMPARED]:
+        examples = held_out.rows_evaluated + n_rows(held_out.all)
+        if examples > SHARE * population.spent * population.program.batch_size * 3:
+            break
+        carry = population.members[arm].carry
+        params = averaged_params(carry) if found.is_average else carry.params
+        losses = held_out.losses(params, carry.model_state)
+        errors[arm] = paired_error(losses, selection.losses)
+    return errors
+
+
+def _standard_error(losses: np.ndarray | None) -> float:
+    if losses is None or len(losses) < 2:
+        return np.nan
+    return float(np.std(losses, ddof=1) / np.sqrt(len(losses)))
 
 
 BEFORE = 8

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...training.checks.scale import TARGETS, advice
 from ...training.curves.symptoms import GAP
 from ...training.finding import Finding
 from ...training.reporting.remarks import LAG, overfitting
@@ -91,10 +92,11 @@ def _selected(e: Explanation, winner: ArmRecord) -> Finding:
     named = f"{describe_arm(usual)}, the usual default,"
     pair = None if usual == winner else c.compare(e, winner, usual)
     numbers |= {"usual": usual.rate, "usual_steps": usual.steps, "usual_failed": usual.failed}
+    numbers["usual_loss"] = c.loss_of(e, usual)
     if usual == winner:
         sentence += "; this is the usual default."
     elif c.diverged(usual) or pair is None:
-        sentence += f"; {named} {_end_of(usual)}."
+        sentence += f"; {named} {_end_of(e, usual)}."
     else:
         own, its = (c.loss_of(e, arm, pair.step) for arm in (winner, usual))
         numbers |= {"common_step": pair.step, "loss_there": own.value, "usual_there": its.value}
@@ -105,18 +107,23 @@ def _selected(e: Explanation, winner: ArmRecord) -> Finding:
     return Finding("selected", numbers, sentence)
 
 
-def _end_of(arm: ArmRecord) -> str:
+def _end_of(e: Explanation, arm: ArmRecord) -> str:
     if arm.failed:
         return f"diverged at step {arm.failed[0]:,}"
-    what = "worse than the start" if c.diverged(arm) else "pruned"
-    return f"was {what} at step {arm.steps:,}"
+    if c.diverged(arm):
+        return f"was worse than the start at step {arm.steps:,}"
+    return f"was pruned at step {arm.steps:,}, with a loss of {c.loss_of(e, arm)}"
 
 
 def _learning_rate(e: Explanation, winner: ArmRecord) -> Finding:
     """Say which learning rates tie, which are worse, or better on the way, and which diverge."""
     pairs = c.comparisons_of(e, winner, winner.optimizer)
     numbers: dict[str, Any] = {"rate": winner.rate}
-    parts = [*_ties([pair for pair in pairs if pair.is_tie]), *_lower(e, pairs)]
+    parts = [
+        *_aim(e, winner, numbers),
+        *_ties([pair for pair in pairs if pair.is_tie]),
+        *_lower(e, pairs),
+    ]
     parts += _higher(winner, [pair for pair in pairs if pair.is_higher])
     parts += _divergence(e, winner, numbers)
     parts += _schedule(e, winner, numbers)
@@ -127,6 +134,14 @@ def _learning_rate(e: Explanation, winner: ArmRecord) -> Finding:
     numbers["compared"] = pairs
     why = "; ".join(parts) or "no other one was tried"
     return Finding("learning rate", numbers, f"Why {winner.rate:.3g}: {why}.")
+
+
+def _aim(e: Explanation, winner: ArmRecord, numbers: dict[str, Any]) -> Iterator[str]:
+    """Yield the learning rate that the last level pointed to."""
+    aims = [aim for aim in e.aims if aim.optimizer == winner.optimizer]
+    if aims:
+        numbers["aim"] = aim = aims[-1]
+        yield f"at step {aim.step:,} the losses pointed to {aim.rate:.3g} for the end"
 
 
 def _ties(ties: list[c.ArmComparison]) -> Iterator[str]:
@@ -161,7 +176,9 @@ def _differs(e: Explanation, pair: c.ArmComparison) -> str:
         return f"is worse by {_at(pair)}"
     if pair.arm.steps < e.steps:
         return f"was better by {_at(pair)}, where it was stopped"
-    return f"is better by {_at(pair)} on {e.subset_rows:,} of the examples, and not on all"
+    if e.subset_rows < e.rows:
+        return f"is better by {_at(pair)} on {e.subset_rows:,} of the examples, and not on all"
+    return f"is better by {_at(pair)} with raw weights, which is within their error"
 
 
 def _at(pair: c.ArmComparison) -> str:
@@ -192,28 +209,43 @@ def _schedule(e: Explanation, winner: ArmRecord, numbers: dict[str, Any]) -> Ite
 
 
 def _confidence(e: Explanation, winner: ArmRecord) -> Finding:
-    """Say how certain the gain and the selection are, and what would make them more so."""
-    numbers: dict[str, Any] = {"rows": e.rows, "gain": e.start - e.loss, "error": e.error}
-    on = f"on {_examples(e)}"
+    """Say how certain the loss and the selection are, and what would make them more so."""
+    gain, of = e.start - e.loss, _examples(e)
+    numbers: dict[str, Any] = {"rows": e.rows, "loss": e.loss, "loss_error": e.loss_error}
+    numbers |= {"gain": gain, "error": e.error}
     if np.isnan(e.error):
         why = "there is only one example" if e.rows < 2 else "the loss is not a mean over examples"
         sentence = (
-            f"How sure: the gain is {numbers['gain']:.4g} {on}, and its error is not known, as "
-            f"{why}; another seed would show it."
+            f"How sure: the loss is {e.loss:.4g} on {of}, and its error is not known, as {why}; "
+            "another seed would show it."
         )
         return Finding("error unknown", numbers, sentence)
-    gain = f"the gain is {numbers['gain']:.4g} ± {e.error:.1g} {on}"
-    pairs = [pair for name in e.optimizers for pair in c.comparisons_of(e, winner, name)]
+    head = f"How sure: the loss is {e.loss:.4g} ± {e.loss_error:.1g} on {of}, "
+    if gain < c.ERRORS * e.error:
+        end = (
+            f"and the gain, {gain:.2g} ± {e.error:.1g}, may be chance: more of them would show it."
+        )
+        return Finding("gain uncertain", numbers, head + end)
+    others = [c.best_of_other(e, winner, x) for x in e.optimizers if x != winner.optimizer]
+    pairs = c.comparisons_of(e, winner, winner.optimizer)
+    pairs += filter(None, [c.other_schedule(e, winner), *others])
     ties = [pair for pair in pairs if pair.is_tie]
+    ahead = [pair for pair in pairs if not (pair.is_tie or pair.is_higher)]
+    if ahead:
+        arm = max(ahead, key=lambda pair: pair.step).arm
+        numbers |= {"ahead": arm.rate, "steps": arm.steps}
+        end = f"but {arm.optimizer} at {arm.rate:.3g} may be as good: "
+        if arm.steps < e.steps:
+            end += "a larger budget would run it longer."
+        else:
+            end += "more validation examples would decide it."
+        return Finding("another was ahead", numbers, head + end)
     if ties:
         numbers["ties"] = [pair.arm.rate for pair in ties]
-        sentence = (
-            f"How sure: {gain}, but the choice among learning rates that tie is not certain, and "
-            "costs little; more validation examples would decide it."
-        )
-        return Finding("tie", numbers, sentence)
-    sentence = f"How sure: {gain}, and no arm ties; another seed would show how much is chance."
-    return Finding("clear", numbers, sentence)
+        end = "but the choice among ties is not certain, and costs little; more validation "
+        return Finding("tie", numbers, f"{head}{end}examples would decide it.")
+    end = "and no arm ties; another seed would show how much is chance."
+    return Finding("clear", numbers, head + end)
 
 
 def _examples(e: Explanation) -> str:
@@ -250,8 +282,8 @@ def _more(e: Explanation, winner: ArmRecord) -> Finding:
     elif winner.steps < e.steps and e.limit - e.gradients < 0.1 * e.steps:
         name, numbers["winner_steps"] = "budget ended", winner.steps
         sentence = (
-            f"the budget ended when this arm was at step {winner.steps:,} of {e.steps:,}, and with "
-            "a larger one it continues"
+            f"the budget ended when this arm was at step {winner.steps:,} of {e.steps:,}, and a "
+            "larger one lets an arm run to the end"
         )
     else:
         name, numbers["winner_steps"] = "unknown", winner.steps
@@ -263,10 +295,18 @@ def _warning(e: Explanation) -> list[Finding]:
     """Return the first warning that applies."""
     found = (finding for warn in WARNINGS for finding in warn(e))
     first = next(found, None)
-    return [first._replace(sentence=f"Warning: {first.sentence}")] if first else []
+    if first is None:
+        return []
+    return [first._replace(sentence=f"Warning: {first.sentence[0].lower()}{first.sentence[1:]}")]
 
 
 def _scale(e: Explanation) -> Iterator[Finding]:
+    if len(e.out_of_scale) == 2:  # of x and of y: one sentence
+        x, y = (finding.numbers["root_mean_square"] for finding in e.out_of_scale)
+        sentence = (
+            f"Columns of x have root mean squares up to {x:.2g}, and y {y:.2g}, {advice(True)}"
+        )
+        yield Finding(TARGETS, {"x": x, "y": y}, sentence)
     yield from e.out_of_scale
 
 
@@ -275,14 +315,18 @@ def _lag(e: Explanation) -> Iterator[Finding]:
     raw = c.loss_of_other_weights(e, e.winner) if e.winner and e.is_average else np.nan
     if e.has_statistics and raw > GAP * e.loss > 0:
         sentence = (
-            f"The raw weights have {raw:.3g}, the averaged ones {e.loss:.3g}, as the running "
-            "statistics of BatchNorm lag behind: keep average=True, which computes them again."
+            f"The raw weights have a loss of {raw:.3g}, the averaged ones {e.loss:.3g}, as the "
+            "running statistics of BatchNorm lag behind: keep average=True, which computes them "
+            "again."
         )
         yield Finding(LAG, {"loss": e.loss, "raw_loss": raw}, sentence)
 
 
 def _gap(e: Explanation) -> Iterator[Finding]:
-    if e.winner and (found := overfitting(e.train_loss, e.loss)):
+    """Yield a training loss far below the validation loss, unless that one still decreases."""
+    late = c.late_decrease(e, e.winner) if e.winner else None
+    found = overfitting(e.train_loss, e.loss) if e.winner else None
+    if found and not (late and late.part > PAYS):
         yield found
 
 

@@ -79,7 +79,7 @@ def beside_the_selected(e: Explanation, arm: ArmRecord) -> str:
 def outcome_of(e: Explanation, arm: ArmRecord) -> str:
     """Return the outcome of an arm, short enough for the cell of a table."""
     if arm == e.winner:
-        return f"selected, {'averaged' if e.is_average else 'raw'} weights of step {e.step:,}"
+        return f"selected: {'averaged' if e.is_average else 'raw'}, step {e.step:,}"
     if arm.failed:
         return f"not finite at step {arm.failed[0]:,} ({arm.failed[1]})"
     if c.diverged(arm):

@@ -1,6 +1,6 @@
 """Selection of the weights that a search returns, and the standard error of their gain."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 from ...training._trees import n_rows
 from ...training.loop.evaluation import averaged_params
 from .. import constants as c
-from ..population.arms import REFIT
+from ..population.arms import REFIT, Arm
 from .folds import CrossValidation, choose, cross_validation_of
 from .runner import Candidate, Runner
 
@@ -21,6 +21,8 @@ class Selection(NamedTuple):
     - `gain`: the decrease of the loss over all validation examples; `error`: its standard error,
       paired with the start example by example; NaN where the loss is not a mean over examples.
     - `reason`: why this candidate, where it is not the lowest.
+    - `losses`: the loss of every validation example; None where the loss is not their mean.
+    - `others`: those of the best weights of other arms, where they were compared on all examples.
     - `refit`: what is returned in its place, if the search used folds.
     """
 
@@ -28,6 +30,8 @@ class Selection(NamedTuple):
     gain: float
     error: float
     reason: str
+    losses: np.ndarray | None = None
+    others: Mapping[Arm, np.ndarray] = {}
     refit: "Refit | None" = None
 
 
@@ -63,10 +67,12 @@ def select_weights(
     averaged = next((i for i, x in enumerate(candidates) if x.is_average), 0)
     if n_rows(held_out.all) < c.FEW_ROWS and averaged and candidates[averaged].loss_change < 0:
         others = losses_of(averaged)
-        if candidates[averaged].loss_change - best.loss_change <= _error(losses, others):
+        if candidates[averaged].loss_change - best.loss_change <= paired_error(losses, others):
             best, losses = candidates[averaged], others
             reason = "averaged, as the raw weights' lead is within its error"
-    return Selection(best, -best.loss_change, _error(losses, held_out.first), reason)
+    known = {x.arm: own for x, own in reversed(checked) if own is not None and x.arm != best.arm}
+    error = paired_error(losses, held_out.first)
+    return Selection(best, -best.loss_change, error, reason, losses, known)
 
 
 def refit_of(runner: Runner) -> Refit | None:
@@ -125,7 +131,7 @@ def _last_averages(runner: Runner) -> Iterator[Candidate]:
             yield Candidate(last.averaged, *weights, arm, last.step, True)
 
 
-def _error(one: np.ndarray | None, other: np.ndarray | None) -> float:
+def paired_error(one: np.ndarray | None, other: np.ndarray | None) -> float:
     """Return the standard error of the mean difference of two losses, paired by example."""
     if one is None or other is None or len(one) < 2:
         return float("nan")

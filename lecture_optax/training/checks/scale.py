@@ -40,12 +40,16 @@ def scale_findings(train: Any) -> Iterator[Finding]:
 
 def _sentence(path: str, size: float) -> str:
     is_target = path.startswith("y")
-    back = "; multiply predictions by that deviation, and add the mean" if is_target else ""
     what = "has" if is_target else "has a column with" if size > LARGE else "has only columns below"
+    return f"{path} {what} a root mean square of {size:.2g}, {advice(is_target)}"
+
+
+def advice(is_target: bool) -> str:
+    """Return what to do about numbers out of scale, as the end of a sentence."""
+    back = "; multiply predictions by that deviation, and add the mean" if is_target else ""
     return (
-        f"{path} {what} a root mean square of {size:.2g}, and a model trains best with numbers "
-        "near 1: subtract the mean of each column and divide by its standard deviation, both of "
-        f"the training examples{back}."
+        "and a model trains best with numbers near 1: subtract the mean of each column and divide "
+        f"by its standard deviation, both of the training examples{back}."
     )
 
 

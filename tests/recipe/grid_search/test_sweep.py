@@ -16,6 +16,7 @@ import lecture_optax as lo
 from lecture_optax.recipe import Arm, Row, SweepResult, sweep
 from lecture_optax.recipe.grid_search.finished import FinishedRuns
 from lecture_optax.recipe.grid_search.runner import Runs, row_of
+from lecture_optax.recipe.population.arms import arm_optimizer
 
 from ..problems import BATCH, STEPS, init, loss, predict, regression
 
@@ -42,7 +43,7 @@ def test_a_row_is_what_the_same_run_gives_alone(table, schedule, start, capsys):
     numbers = {"optimizer": 1, "learning_rate": 0.1, "decay_start": start}
     numbers["decay_steps"] = 1 if schedule == "constant" else STEPS - start
     options = {"steps": STEPS, "batch_size": BATCH, "seed": 1, "evaluations": 10}
-    alone = lo.fit(regression(), tx=lo.recipe.arm_optimizer(), hyperparams=numbers, **options)
+    alone = lo.fit(regression(), tx=arm_optimizer(), hyperparams=numbers, **options)
     (row,) = [row for row in table if row[:4] == ("nesterov", 0.1, schedule, 1)]
     losses, averages = alone.history["valid_loss"], alone.history["averaged_loss"]
     assert (row.final, row.lowest) == (losses[-1], losses.min())

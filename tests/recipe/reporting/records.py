@@ -22,7 +22,7 @@ def record(rate, *averaged, every=10, decay=None, failed=None, optimizer="adam",
 def explanation(winner, *others, step=40, is_average=True, **changed):
     """Explain a search with runs of 40 steps whose loss starts at 2."""
     loss = 2 + next(x.averaged for x in winner.evaluations if x.step == step)
-    numbers = {"start": 2.0, "loss": loss, "error": 0.1, "reason": "lowest"}
+    numbers = {"start": 2.0, "loss": loss, "error": 0.1, "loss_error": 0.2, "reason": "lowest"}
     numbers |= {
         "rows": 50,
         "subset_rows": 50,

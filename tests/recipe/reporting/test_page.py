@@ -62,7 +62,7 @@ def test_the_page_is_one_file_with_every_sentence_arm_and_the_code(written):
     assert page.tags.count("svg") == 2 * 2  # two pictures for two widths
     (_, _, aim) = result.explanation.aims[-1]
     assert f"aim {aim:.2g}, predicted to be the best at the end" in page.words
-    assert text.count("selected,") == 1
+    assert text.count("selected:") == 1
 
 
 def test_every_learning_rate_of_the_search_is_a_label_of_the_race(written):

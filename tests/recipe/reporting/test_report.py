@@ -2,15 +2,12 @@
 
 import re
 
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
-import optax
 import pytest
 from matplotlib import pyplot
 
 import lecture_optax as lo
-from lecture_optax.recipe.population.population import Population
 
 from ...training.reporting.pages import Page
 from ..problems import BATCH, LARGEST, STEPS, regression
@@ -56,33 +53,6 @@ def test_every_number_of_a_symptom_and_a_remedy_is_of_that_arm(result):
         assert str(symptom).startswith(symptom.name)
         seen |= {symptom.name, verdict.remedy}
     assert {"healthy", "converged", "uncertain", "keep"} <= seen
-
-
-def test_the_gauge_of_a_parabola_is_its_curvature_over_the_edge_of_the_selected_rate(result):
-    result = recipe(optimizers={"sgd": lo.sgd}, budget=2.0)
-    x = np.c_[regression().train["x"], np.ones(48)]
-    curvature = np.linalg.eigvalsh(x.T @ x / 48)[-1]
-    gauge, rate = result.stability.gauge, result.explanation.winner.rate
-    np.testing.assert_allclose([gauge.curvature, gauge.edge], [curvature, 2 / rate], rtol=1e-3)
-
-
-def test_the_stability_of_an_arm_that_diverges_after_its_best_evaluation_is_not_measured():
-    growing = {"growing": lambda rate: lo.sgd(lambda k: jnp.where(k < STEPS // 2, 0.1, 1e9))}
-    result = recipe(optimizers=growing, budget=2.0)
-    assert result.explanation.winner.failed
-    assert result.stability.why_not == "Its weights were not finite at the end."
-
-
-def test_a_later_measurement_keeps_the_winners_state_and_no_other_arm(result):
-    kept = list(result.measure.args)
-    assert not any(isinstance(x, Population) for x in kept)
-
-
-def test_an_optimizer_without_a_stability_limit_is_reported_too():
-    result = recipe(
-        optimizers={"signs": lambda rate: lo.chain(optax.scale_by_sign(), lo.sgd(rate))}, budget=1.0
-    )
-    assert result.stability.gauge is None and result.stability.why_not
 
 
 def test_a_search_without_a_model_is_reported_too(tmp_path):
