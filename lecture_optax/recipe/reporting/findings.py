@@ -22,6 +22,8 @@ from . import comparisons as c
 from .cross_validated import findings_of_folds
 from .explanation import ArmRecord, Explanation
 
+Warnings = tuple[Callable[[Explanation], Iterator[Finding]], ...]
+
 USUAL = ("adam", 1e-3)
 """The usual default, which a selection is compared with."""
 
@@ -37,7 +39,7 @@ def findings_of(e: Explanation) -> list[Finding]:
     """Return the findings of a search, at most five."""
     winner = e.winner
     if e.cross_validation:
-        return [*findings_of_folds(e, e.cross_validation), *_warning(e)]
+        return [*findings_of_folds(e, e.cross_validation), *_warning(e, WARNINGS_BESIDE_FOLDS)]
     if winner is None:
         return [_nothing(e), *_warning(e)]
     return [
@@ -291,9 +293,9 @@ def _more(e: Explanation, winner: ArmRecord) -> Finding:
     return Finding(name, numbers, f"What more would bring: {sentence}{larger}.")
 
 
-def _warning(e: Explanation) -> list[Finding]:
+def _warning(e: Explanation, warnings: Warnings | None = None) -> list[Finding]:
     """Return the first warning that applies."""
-    found = (finding for warn in WARNINGS for finding in warn(e))
+    found = (finding for warn in warnings or WARNINGS for finding in warn(e))
     first = next(found, None)
     if first is None:
         return []
@@ -342,7 +344,7 @@ def _edge(e: Explanation) -> Iterator[Finding]:
 
 
 def _few(e: Explanation) -> Iterator[Finding]:
-    if e.winner and e.rows < FEW and not e.cross_validation:
+    if e.winner and e.rows < FEW:
         sentence = (
             f"{e.rows} validation examples are few, and they also selected the weights, "
             "so expect a higher loss on new examples."
@@ -350,7 +352,7 @@ def _few(e: Explanation) -> Iterator[Finding]:
         yield Finding("few examples", {"rows": e.rows}, sentence)
 
 
-WARNINGS: tuple[Callable[[Explanation], Iterator[Finding]], ...] = (
+WARNINGS: Warnings = (
     _scale,
     _lag,
     _gap,
@@ -358,3 +360,6 @@ WARNINGS: tuple[Callable[[Explanation], Iterator[Finding]], ...] = (
     _few,
 )
 """In the order of what they cost."""
+
+WARNINGS_BESIDE_FOLDS: Warnings = (_scale, _edge)
+"""Those that name no loss on the validation set: beside folds a loss has one value."""

@@ -207,7 +207,7 @@ def _choices(j: Journal, first: Arm, count: int) -> Iterable[Choice]:
     folds = [first._replace(fold=fold) for fold in range(count)]
     found = [{x.step: x.losses for x in j.arms[arm].evaluations} for arm in folds if arm in j.arms]
     for step in found[0]:
-        losses = [x[step] for x in found if x.get(step)]
+        losses = [changes for x in found if (changes := x.get(step)) is not None]
         if len(losses) == count:
             for is_average in (False, True):
                 changes = np.concatenate([x[is_average] for x in losses])
