@@ -40,9 +40,9 @@ def print_table(names: Iterable[str], plain: bool = False) -> None:
 
 def print_comparison(one: str, other: str, names: Iterable[str], plain: bool = False) -> None:
     """Print the mean difference between two methods in every group and at every common budget."""
-    table = load()
+    table, groups = load(), _by_group(names)
     print(f"{one} - {other}, in %: mean [95 % over problems], better : worse; 90th percentiles")
-    for group, own in [*_by_group(names).items(), ("all", list(names))]:
+    for group, own in (groups if len(groups) == 1 else groups | {"all": list(names)}).items():
         for budget in _common_budgets(table, one, other):
             print(f"{group + budget:20}", end="")
             for which in SETS:
