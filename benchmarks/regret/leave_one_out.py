@@ -49,6 +49,12 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 NOT_FITTED = {
     "units and bounds": ("DECADE", "HALF", "QUARTER", "DECADES", "REACH", "FIRST_MOST"),
     "of the compiled program": ("ETA",),
+    "of cross-validation, which a replay has not": (
+        "FOLD_ARMS",
+        "FOLD_SEARCH",
+        "MOST_FOLDS",
+        "FOLD_MARKS",
+    ),
     "of evaluations, which a replay has of all examples": (
         "EVALUATIONS",
         "EVALUATION_SHARE",
