@@ -47,7 +47,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 """Other values of every constant that a replay depends on."""
 
 NOT_FITTED = {
-    "units and bounds": ("DECADE", "HALF", "QUARTER", "DECADES", "REACH", "FIRST_MOST"),
+    "units and bounds": ("DECADE", "HALF", "QUARTER", "REACH"),
     "of the compiled program": ("ETA",),
     "of cross-validation, which a replay has not": (
         "FOLD_ARMS",
