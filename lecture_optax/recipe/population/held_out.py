@@ -60,7 +60,8 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
     rest = 2 * share - first
     recheck = min(c.RECHECKS[1], max(c.RECHECKS[0], int(rest / 2 / rows)))
     late = (rest - recheck * rows) / _late_evaluations(rarest, budget)
-    return EvaluationPlan(early, int(min(rows, max(early, late))), rarest, recheck)
+    late = int(min(rows, max(early, late)))
+    return EvaluationPlan(early, late, rarest, recheck if late < rows else 0)
 
 
 def _late_evaluations(every: float, budget: float) -> float:

@@ -1,6 +1,7 @@
 """Selection of the weights that a search returns, and the standard error of their gain."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -95,16 +96,17 @@ def _on_all_examples(
 ) -> Iterator[tuple[Candidate, np.ndarray | None]]:
     """Yield candidates with their losses on all examples, and of each where that was computed.
 
-    If evaluations used a part of the examples, these are the best of several arms; and more, while
-    none of them is better than the start.
+    If evaluations used a part of the examples, these are the best of several arms. While none of
+    them is better than the start, the other arms follow, and the last average of every arm.
     """
     held_out, found = runner.held_out, np.inf
-    recheck = held_out.plan.recheck
-    for i, x in enumerate(_by_arm(runner) if recheck else runner.candidates.values()):
-        if recheck and i >= recheck and found < 0:
+    best, recheck = _by_arm(runner), held_out.plan.recheck
+    enough = recheck or len(best)
+    for i, x in enumerate(chain(best, _last_averages(runner, best))):
+        if i >= enough and found < 0:
             return
         final, losses = with_batch_statistics(x) if x.is_average else x, None
-        if recheck or final is not x:
+        if recheck or i >= enough or final is not x:
             change, losses = held_out.change_on_all(final.params, final.model_state)
             final = final._replace(loss_change=change)
         found = min(found, final.loss_change)
@@ -112,23 +114,27 @@ def _on_all_examples(
 
 
 def _by_arm(runner: Runner) -> list[Candidate]:
-    """Return the best weights of every arm, the lowest first, then its last average."""
-    best, last = (
-        sorted(found, key=attrgetter("loss_change"))
-        for found in (runner.candidates.values(), _last_averages(runner))
-    )
-    firsts = [x for i, x in enumerate(best) if x.arm not in {other.arm for other in best[:i]}]
-    known = {(x.arm, x.step) for x in firsts if x.is_average}
-    return [*firsts, *(x for x in last if (x.arm, x.step) not in known)]
+    """Return the candidates, the lowest first: of every arm one, if they are compared again."""
+    best = sorted(runner.candidates.values(), key=attrgetter("loss_change"))
+    if not runner.held_out.plan.recheck:
+        return best
+    return [x for i, x in enumerate(best) if x.arm not in {other.arm for other in best[:i]}]
 
 
-def _last_averages(runner: Runner) -> Iterator[Candidate]:
-    for arm, member in runner.population.members.items():
-        curve, carry = member.curve, member.carry
-        last = next((x for x in curve.evaluations if x.step == curve.step), None)
-        if member.is_finite and carry and last and not np.isnan(last.raw):
-            weights = averaged_params(carry), carry.model_state
-            yield Candidate(last.averaged, *weights, arm, last.step, True)
+def _last_averages(runner: Runner, known: list[Candidate]) -> Iterator[Candidate]:
+    """Yield the last average of every arm that is not known, the lowest first."""
+    members, averages = runner.population.members, [x[3:] for x in known if x.is_average]
+    last = [
+        Candidate(x.averaged, None, None, arm, x.step, True)
+        for arm, member in members.items()
+        for x in member.curve.evaluations[-1:]
+        if member.is_finite and x.step == member.curve.step
+    ]
+    for x in sorted(last, key=attrgetter("loss_change")):
+        carry = members[x.arm].carry
+        if carry is not None and x[3:] not in averages:
+            params, model_state = averaged_params(carry), carry.model_state
+            yield x._replace(params=params, model_state=model_state)
 
 
 def paired_error(one: np.ndarray | None, other: np.ndarray | None) -> float:
