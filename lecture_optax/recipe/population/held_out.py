@@ -48,7 +48,7 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
     share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in examples
     least, most = c.EARLY_ROWS
     early = int(min(rows, max(least, min(most, 0.3 * share / c.EARLY_EVALUATIONS))))
-    first = rows + c.EARLY_EVALUATIONS * early
+    first = rows + _early_evaluations(budget) * early
 
     def cost(every: float) -> float:
         return first + _late_evaluations(every, budget) * rows
@@ -59,9 +59,15 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
         return EvaluationPlan(early, rows, every, 0)
     rest = 2 * share - first
     recheck = min(c.RECHECKS[1], max(c.RECHECKS[0], int(rest / 2 / rows)))
-    late = (rest - recheck * rows) / _late_evaluations(rarest, budget)
-    late = int(min(rows, max(early, late)))
+    room, often = 2 * share - (1 + recheck) * rows, _late_evaluations(rarest, budget)
+    early = int(min(early, max(least, room / (_early_evaluations(budget) + often))))
+    late = int(min(rows, max(early, (room - _early_evaluations(budget) * early) / often)))
     return EvaluationPlan(early, late, rarest, recheck if late < rows else 0)
+
+
+def _early_evaluations(budget: float) -> int:
+    """Return about how often a search evaluates an average on the early examples."""
+    return c.EARLY_EVALUATIONS * (2 if budget >= c.SECOND_FROM else 1)
 
 
 def _late_evaluations(every: float, budget: float) -> float:

@@ -7,8 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from lecture_optax.recipe import constants as c, run
-from lecture_optax.recipe.population.held_out import HeldOut, _late_evaluations, plan_evaluations
+from lecture_optax.recipe import run
+from lecture_optax.recipe.population.held_out import (
+    HeldOut,
+    _early_evaluations,
+    _late_evaluations,
+    plan_evaluations,
+)
 from lecture_optax.recipe.search.select import select_weights
 
 from ..problems import regression
@@ -20,8 +25,9 @@ GRID = itertools.product(
 
 def share_of(plan, rows, examples, budget):
     """Return the planned cost of the evaluations beside that of the gradients."""
+    early = _early_evaluations(budget) * plan.early
     late = _late_evaluations(plan.every, budget) * plan.late
-    return (rows + c.EARLY_EVALUATIONS * plan.early + late + plan.recheck * rows) / 3 / examples
+    return (rows + early + late + plan.recheck * rows) / 3 / examples
 
 
 def test_evaluations_cost_at_most_a_tenth_or_a_fifth_where_the_validation_set_is_not_too_large():
