@@ -128,7 +128,7 @@ def _last_averages(runner: Runner, known: list[Candidate]) -> Iterator[Candidate
         Candidate(x.averaged, None, None, arm, x.step, True)
         for arm, member in members.items()
         for x in member.curve.evaluations[-1:]
-        if member.is_finite and x.step == member.curve.step
+        if arm.fold is None and member.is_finite and x.step == member.curve.step
     ]
     for x in sorted(last, key=attrgetter("loss_change")):
         carry = members[x.arm].carry
