@@ -1,7 +1,7 @@
 """The folder of a saved search: parts, each written once, and notes that name them.
 
     search.lock           which process writes (`training/checkpoint/lock.py`)
-    search-000012.json    notes: the replay log, and the names and checksums of the parts
+    search-000012.json    notes: the segments that ended, and the names and checksums of the parts
     weights/NAME.npz      a part: an arm at a step, or a candidate for the result
 
 Most arms wait while one runs, so a save writes only what has changed: the name of a part determines

@@ -5,7 +5,7 @@ Vectorized (`vmap`) runs share the kernels. On a CPU, where products of small ma
 axis are slow, this does not help: 16 lanes take as long as 15 single runs, so each core trains one
 run at a time.
 
-A search does not use lanes. Its arms are independent only within a rung: with free lanes it would
+A search does not use lanes. Its arms are independent only within a round: with free lanes it would
 be 1.4 times as fast at a budget of 1.5, and 1.1 to 1.2 times from 3 on. Products with a batch axis
 also round differently, so `Result.code` would not reproduce the bits.
 """

@@ -1,7 +1,7 @@
 """Arms, and the optimizers that they run as one compiled program.
 
 Arms differ in numbers only (which optimizer, learning rate, decay), and the numbers are data: one
-program serves every arm, rung and length.
+program serves every arm and length.
 """
 
 import functools
@@ -51,7 +51,7 @@ class Arm(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the arm in the replay log and of its file."""
+        """The name of the arm in a save and of its file."""
         name = "_".join(map(str, (self.optimizer, self.quarter_decades, *(self.decay or ()))))
         return name if self.fold is None else f"{name}_fold{self.fold}"
 

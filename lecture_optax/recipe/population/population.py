@@ -1,7 +1,7 @@
 """The arms of a search, run as one compiled program.
 
 All arms start from the same parameters and see the same minibatches with the same noise: they
-differ in numbers, and the numbers are data. So one program serves every arm, rung and length, and
+differ in numbers, and the numbers are data. So one program serves every arm and length, and
 differences between arms are paired.
 """
 

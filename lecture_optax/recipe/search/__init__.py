@@ -1,1 +1,1 @@
-"""The policy of a search: bracketing, successive halving, refinement, selection (`policy.py`)."""
+"""The policy of a search: bracket, aim, race, and the selection of the weights (`policy.py`)."""
