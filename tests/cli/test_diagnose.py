@@ -70,6 +70,20 @@ def test_windows_of_other_widths_are_made_equal(tmp_path):
     np.testing.assert_allclose(curve.losses, 2.5, rtol=1e-14)
 
 
+def test_the_learning_rate_of_a_schedule_is_that_of_the_first_step():
+    """A line has the learning rate of the last of ten steps; the first step is before them."""
+    linear = [0.01 * (1 - (end - 1) / 1000) for end in ENDS]
+    cosine = [0.005 * (1 + np.cos(np.pi * (end - 1) / 1000)) for end in ENDS]
+    warmup = [0.01 * min(1, end / 50) for end in ENDS]
+    for rates, error in ((linear, 1e-12), (cosine, 1e-3), (warmup, 0)):
+        rows = zip(ENDS.tolist(), rates, strict=True)
+        text = [json.dumps({"step": step, "loss": 1.0, "learning_rate": x}) for step, x in rows]
+        (curve,) = read_log(Path(write("run.jsonl", *text)))
+        assert curve.rate == pytest.approx(0.01, rel=error)
+        (resumed,) = read_log(Path(write("run.jsonl", *text[50:])))
+        assert resumed.rate == pytest.approx(rates[49], rel=0.01)
+
+
 def test_a_last_line_that_was_cut_off_is_ignored():
     whole = "\n".join(lines(FALLS[1e-2], 1e-2))
     Path("run.jsonl").write_text(whole[:-5])

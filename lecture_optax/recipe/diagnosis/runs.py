@@ -90,12 +90,31 @@ def _curve(path: Path, lines: list[dict[str, Any]]) -> LearningCurve:
     good = [line for line in lines if line["step"] < until and _is_number(line.get("loss"))]
     if not good and failed is None:
         raise ValueError(f'{path} must have the "loss" of a run, got none in {len(lines)} lines.')
-    rates = [x for line in good if _is_number(x := line.get("learning_rate", 0)) and x > 0]
     ends = np.array([line["step"] for line in good], np.int64)
     losses = np.array([line["loss"] for line in good], np.float64)
     width, means = _in_equal_windows(ends, losses)
-    rate = max(rates, default=math.nan)
+    rate = _largest_rate(good)
     return LearningCurve(means, width, rate, failed=failed, evaluations=_evaluations(lines))
+
+
+def _largest_rate(lines: list[dict[str, Any]]) -> float:
+    """Return the largest learning rate of a run, or NaN without one.
+
+    A line has the learning rate of the last step of its window. Where the first is the largest, the
+    learning rate decays from the start, and that of the first step is as far above it as the second
+    line is below, a step for a step.
+    """
+    rates = [
+        (line["step"], x)
+        for line in lines
+        if _is_number(x := line.get("learning_rate", 0)) and x > 0
+    ]
+    largest = max([x for _, x in rates], default=math.nan)
+    if len(rates) < 2 or rates[0][1] < largest:
+        return largest
+    (first, rate), (second, lower) = rates[:2]
+    width = second - first
+    return rate + (rate - lower) * (min(first, width) - 1) / width
 
 
 def _evaluations(lines: list[dict[str, Any]]) -> Evaluations | None:
