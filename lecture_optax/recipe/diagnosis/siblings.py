@@ -1,8 +1,8 @@
-"""The diagnosis of every arm of a search, compared with its siblings.
+"""The symptom of every arm of a search, compared with its siblings.
 
-The siblings of an arm are the arms of the same optimizer about a decade above and below. Both are
-compared at the last step that both have: by validation losses if both were evaluated there,
-otherwise by training losses (`verdict.py`).
+The siblings of an arm are the arms of the same optimizer about a decade above and below. They show
+how far the training loss can decrease until the last step that both have. An arm gets no verdict:
+the selection of the search is the answer to which learning rate is best.
 """
 
 import math
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...training.curves.learning_curve import LearningCurve
-from ...training.curves.symptoms import symptom_of
+from ...training.curves.symptoms import Symptom, symptom_of
 from ..constants import DECADE
 from ..population.arms import Arm
 from ..population.curve import Curve
-from .diagnose import Diagnosis, diagnose
+from .diagnose import diagnose
 from .runs import curve_of
 
 NEAREST = 2
@@ -25,24 +25,21 @@ ENOUGH = 12
 """Steps that two arms must share, if there is a choice."""
 
 
-def diagnoses_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Diagnosis | None]:
-    """Return the diagnosis of each arm, or None before its first block.
+def symptoms_of(curves: Mapping[Arm, Curve], steps: int) -> dict[Arm, Symptom | None]:
+    """Return the symptom of each arm, or None before its first block.
 
-    The symptom of an arm with a decaying learning rate includes its parent's past; its verdict is
-    that of its parent's constant learning rate.
+    That of an arm with a decaying learning rate includes its parent's past.
     """
     constant = _constant(curves, steps)
-    found = {arm: _diagnosis(arm, constant) for arm in constant if constant[arm].means}
-    diagnoses: dict[Arm, Diagnosis | None] = {}
+    found = {arm: _symptom(arm, constant) for arm in constant if constant[arm].means}
+    symptoms: dict[Arm, Symptom | None] = {}
     for arm, curve in curves.items():
         parent = arm._replace(decay=None)
-        diagnoses[arm] = diagnosis = found.get(parent)
-        if diagnosis is not None and arm.decay is not None and arm.decay[0] < steps:
+        symptoms[arm], gain = found.get(parent, (None, 0.0))
+        if parent in found and arm.decay is not None and arm.decay[0] < steps:
             before = _up_to(constant[parent], constant[parent].step)
-            past = joined(before, curve_of(curve), arm.decay[0])
-            symptom = symptom_of(past, diagnosis.verdict.gain)
-            diagnoses[arm] = diagnosis._replace(symptom=symptom)
-    return diagnoses
+            symptoms[arm] = symptom_of(joined(before, curve_of(curve), arm.decay[0]), gain)
+    return symptoms
 
 
 def joined(parent: LearningCurve, child: LearningCurve, step: int) -> LearningCurve:
@@ -52,19 +49,19 @@ def joined(parent: LearningCurve, child: LearningCurve, step: int) -> LearningCu
     return after._replace(losses=np.concatenate([before, after.losses]))
 
 
-def _diagnosis(arm: Arm, constant: Mapping[Arm, Curve]) -> Diagnosis:
-    """Compare an arm with its siblings up to their longest run; read its symptom to its own end."""
-    own, siblings = constant[arm], _siblings(arm, constant)
+def _symptom(arm: Arm, constant: Mapping[Arm, Curve]) -> tuple[Symptom, float]:
+    """Return the symptom of an arm to its own end, and the largest decrease among its siblings."""
+    own, siblings = constant[arm], siblings_of(arm, constant)
     common = [min(own.step, curve.step) for curve in siblings.values() if curve.failed is None]
     until = max(common, default=own.step)
     siblings_by_rate = {x.rate: _up_to(curve, until) for x, curve in siblings.items()}
-    diagnosis = diagnose(_up_to(own, until), siblings_by_rate, rate=arm.rate)
-    if own.step <= until:
-        return diagnosis
-    return diagnosis._replace(symptom=symptom_of(_up_to(own, own.step), diagnosis.verdict.gain))
+    symptom, verdict = diagnose(_up_to(own, until), siblings_by_rate, rate=arm.rate)
+    if own.step > until:
+        symptom = symptom_of(_up_to(own, own.step), verdict.gain)
+    return symptom, verdict.gain
 
 
-def _siblings(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
+def siblings_of(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:
     """Return the arms nearest to a decade above and below, of those with enough shared steps."""
     found = {}
     for side in (1, -1):

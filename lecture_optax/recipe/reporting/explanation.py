@@ -10,11 +10,11 @@ import numpy as np
 
 from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
+from ...training.curves.symptoms import Symptom
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
 from ...training.loop.evaluation import averaged_params
-from ..diagnosis.diagnose import Diagnosis
-from ..diagnosis.siblings import diagnoses_of
+from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
 from ..search.folds import CrossValidation
@@ -31,7 +31,7 @@ class ArmRecord(NamedTuple):
     - `at`: the step of it; `steps`: how far the arm ran; `failed`: the step that was not finite,
       and the quantity.
     - `evaluations`: all of them. Two arms evaluated at the same step used the same examples.
-    - `diagnosis`: the symptom of its training losses, and the verdict of its siblings.
+    - `symptom`: of its training losses, beside those of its siblings.
     - `loss`: that of its best weights, where they were compared with others on all examples;
       `error`: the standard error of its loss minus that of the selected weights, paired by example.
       NaN where they are not known.
@@ -45,7 +45,7 @@ class ArmRecord(NamedTuple):
     at: int
     failed: tuple[int, str] | None
     evaluations: tuple[Evaluation, ...]
-    diagnosis: Diagnosis | None = None
+    symptom: Symptom | None = None
     loss: float = np.nan
     error: float = np.nan
 
@@ -120,9 +120,9 @@ def explanation_of(
     """Read the explanation from a finished search."""
     population, held_out = runner.population, runner.held_out
     curves = {arm: x.curve for arm, x in population.members.items() if arm.fold is None}
-    diagnoses, errors = diagnoses_of(curves, population.steps), _errors(runner, selection)
+    symptoms, errors = symptoms_of(curves, population.steps), _errors(runner, selection)
     records = {
-        arm: _record(optimizers[arm.optimizer], arm, curve, diagnoses[arm])._replace(
+        arm: _record(optimizers[arm.optimizer], arm, curve, symptoms[arm])._replace(
             loss=float(np.mean(selection.others.get(arm, np.nan))), error=errors.get(arm, np.nan)
         )
         for arm, curve in curves.items()
@@ -186,7 +186,7 @@ def _in_the_search(runner: Runner, selection: Selection) -> tuple[Candidate | No
     return selection.candidate, selection.gain, selection.error
 
 
-def _record(optimizer: str, arm: Arm, curve: Curve, diagnosis: Diagnosis | None) -> ArmRecord:
+def _record(optimizer: str, arm: Arm, curve: Curve, symptom: Symptom | None) -> ArmRecord:
     late = [x for x in curve.evaluations if not np.isnan(x.raw)] or curve.evaluations
     changes = [(float(np.nanmin((x.raw, x.averaged))), x.step) for x in late]
     change, at = min(changes, default=(np.inf, 0))
@@ -199,7 +199,7 @@ def _record(optimizer: str, arm: Arm, curve: Curve, diagnosis: Diagnosis | None)
         at=at,
         failed=curve.failed,
         evaluations=tuple(curve.evaluations),
-        diagnosis=diagnosis,
+        symptom=symptom,
     )
 
 

@@ -65,7 +65,7 @@ def arm_cells(e: Explanation, arm: ArmRecord) -> list[str]:
         str(c.loss_of(e, arm) or ""),
         beside_the_selected(e, arm),
         outcome_of(e, arm),
-        str(arm.diagnosis.symptom.name) if arm.diagnosis else "",
+        arm.symptom.name if arm.symptom else "",
     ]
 
 
