@@ -112,7 +112,7 @@ def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> No
     reporter.update(
         population.spent,
         population.limit,
-        runner.held_out.start["late"] - runner.journal.progress,
+        runner.held_out.start["all"] - runner.journal.progress,
         note=f"{runner.journal.phase}, {finite} of {len(population.members)} arms alive",
         ended=ended,
         compiled=int(bool(runner.candidates)),

@@ -82,7 +82,7 @@ def test_a_path_that_cannot_be_written_is_refused(result, path):
 
 def test_the_result_of_a_search_is_drawn_and_evaluated(tmp_path):
     options = {"loss": "cross_entropy", "valid": VALID}
-    result = lo.fit(LinenNet(), TRAIN, **options, steps=60, budget=1.5)
+    result = lo.fit(LinenNet(), TRAIN, **options, steps=60, budget=1.5, seed=1)
     losses, rates = result.plot(tmp_path / "losses.png")
     names = [text.get_text() for text in losses.get_legend().get_texts()]
     assert names == ["training", "validation", "averaged θ"]

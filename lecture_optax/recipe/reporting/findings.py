@@ -69,7 +69,9 @@ def _nothing(e: Explanation) -> Finding:
             "initial parameters."
         )
         return Finding("stopped at the start", numbers, sentence)
-    why = f"{failed} of {len(e.arms)} arms were not finite" if failed else "all are flat"
+    is_flat = all(x.averaged == 0 for arm in e.arms for x in arm.evaluations)
+    why = f"{failed} of {len(e.arms)} arms were not finite" if failed else "all were worse"
+    why = "all are flat" if is_flat and not failed else why
     sentence = (
         f"No arm was better than the start ({of}): {why}, so the model is returned unchanged; "
         "check for inputs out of scale, a loss that does not depend on the parameters, and log, "

@@ -54,7 +54,7 @@ def test_healthy_runs_and_searches_with_arms_that_diverge_run(setting, tmp_path)
         fit(checkpoint=tmp_path / "run")
         result.report()
         found = lo.recipe.run(regression(), budget=1.0, **USUAL)
-        assert "Stability" in found.report()
+        assert "Selected:" in found.report()
         assert sweep().rows[1].diverged_at
         lo.recipe.fork(regression(), result, SGD, steps=12)
         predicted = result.predict(regression().valid["x"])
