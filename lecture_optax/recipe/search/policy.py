@@ -55,8 +55,8 @@ def search(j: Journal, gains: Sequence[float | None]) -> Rounds:
     """Ask for all segments of a search, those that need no result of each other at a time."""
     budget = j.limit / j.steps
     exploring = max(c.EXPLORING * min(budget, 1.0), budget - 1.0)
-    reserve = j.limit - round(exploring * j.steps)
     first = Explorer(j, 0, c.USUAL)
+    reserve = j.limit - max(first.first_step, round(exploring * j.steps))
     yield from first.bracket(reserve)
     if not first.is_finite:
         return
