@@ -104,7 +104,8 @@ def fit(
     - `hyperparams`: `{"learning_rate": 1e-3, ...}`, the arguments of `tx`. They are data: all
       values share one compiled program.
     - `budget`: with `tx=None`, search for the optimizer and the learning rate and train the model,
-      at the cost of so many training runs, >= 0.5: see `lo.recipe.run`.
+      with at most the gradients of so many training runs, >= 0.5. Below 3, the optimizer is Adam:
+      see `lo.recipe.run`.
     - `folds`: how many folds the search cross-validates with, if there are few examples: see
       `lo.recipe.run`.
     - `params`: the initial parameters.

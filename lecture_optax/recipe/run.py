@@ -63,9 +63,11 @@ def run(
 ) -> Result:
     """Find an optimizer and its learning rate, and train the model in the same search.
 
-    Arms, that is optimizers with learning rates a decade apart, train on the same minibatches. Bad
-    ones are stopped early, good ones continue. Arms are ranked by the validation loss of an
-    average of their weights, and the weights with the lowest validation loss are returned.
+    Arms, that is optimizers with learning rates, train on the same minibatches. Short runs at
+    several learning rates predict which one will be the best at the end. It runs to the end, and
+    others beside it as the budget allows; those that are behind are stopped. Arms are compared by
+    the validation loss of an average of their weights, and the weights with the lowest validation
+    loss are returned.
 
     **Arguments**
 
@@ -75,15 +77,16 @@ def run(
     - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
     - `budget`: the cost of the whole search, as a number of complete training runs, >= 0.5. With
       `budget=3` it computes at most `3 * steps` gradients. The trained model is one of its
-      arms and costs nothing more. Below 1.2 even the best arm stops before its last step.
+      arms and costs nothing more. Below about 1.3 every arm stops before its last step; below 3
+      only the first optimizer is tried. Evaluations are not counted.
     - `valid`: the validation set (x, y). By default a fifth of the training examples is held out.
     - `folds`: cross-validate the last arms with so many folds of the training and validation
       examples, and return the selected one trained on all of them. A fold costs two runs, the last
       training one, and the search before at least one. By default as many folds as the budget pays
       for if the search held out less than 200 validation examples itself, and none otherwise: a
       `valid` that you pass is trained on only if you pass `folds`. 0 takes none.
-    - `optimizers`: `{"name": learning_rate -> optimizer}`, in the order in which they are tried. By
-      default Adam, and SGD + Nesterov with momentum 0.9.
+    - `optimizers`: `{"name": learning_rate -> optimizer}`. The first is tried at every budget, the
+      others from a budget of 3. By default Adam, and SGD + Nesterov with momentum 0.9.
     - `wrap`: `optimizer -> optimizer`, applied to each of them, as
       `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
     - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
