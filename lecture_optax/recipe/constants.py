@@ -56,7 +56,7 @@ LONGEST_CHAIN = 1.75
 EVALUATIONS = (0.05, 0.1, 0.2)
 """The fraction of T between evaluations: the first that their share of the compute pays for."""
 
-EVALUATION_SHARE, FORWARD = 0.09, 1 / 3
+EVALUATION_SHARE, FORWARD = 0.1, 1 / 3
 """The share of the compute for evaluations, where an example costs a third of its gradient. It may
 double where batches are tiny."""
 

@@ -20,6 +20,9 @@ from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
 from .. import constants as c
 
+ENDS = 2
+"""The evaluations of all examples that always happen: of the start and of the selected weights."""
+
 DIVERGED = 1e30
 """A run with a loss beyond this has diverged, though float32 can still hold it."""
 
@@ -48,7 +51,7 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
     share = c.EVALUATION_SHARE * budget * steps * batch / c.FORWARD  # in examples
     least, most = c.EARLY_ROWS
     early = int(min(rows, max(least, min(most, 0.3 * share / c.EARLY_EVALUATIONS))))
-    first = rows + _early_evaluations(budget) * early
+    first = ENDS * rows + _early_evaluations(budget) * early
 
     def cost(every: float) -> float:
         return first + _late_evaluations(every, budget) * rows
@@ -59,7 +62,7 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
         return EvaluationPlan(early, rows, every, 0)
     rest = 2 * share - first
     recheck = min(c.RECHECKS[1], max(c.RECHECKS[0], int(rest / 2 / rows)))
-    room, often = 2 * share - (1 + recheck) * rows, _late_evaluations(rarest, budget)
+    room, often = 2 * share - (ENDS + recheck) * rows, _late_evaluations(rarest, budget)
     early = int(min(early, max(least, room / (_early_evaluations(budget) + often))))
     late = int(min(rows, max(early, (room - _early_evaluations(budget) * early) / often)))
     return EvaluationPlan(early, late, rarest, recheck if late < rows else 0)
@@ -67,12 +70,19 @@ def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> Evalua
 
 def _early_evaluations(budget: float) -> int:
     """Return about how often a search evaluates an average on the early examples."""
-    return c.EARLY_EVALUATIONS * (2 if budget >= c.SECOND_FROM else 1)
+    return c.EARLY_EVALUATIONS * _optimizers(budget)
 
 
 def _late_evaluations(every: float, budget: float) -> float:
-    """Return about how often a search evaluates weights on the late examples."""
-    return 2 * (4 + budget / every)
+    """Return about how often a search evaluates weights, raw or averaged, on the late examples.
+
+    As counted in searches: at the last level, and along three quarters of the budget.
+    """
+    return 2 * (4 * _optimizers(budget) + 0.75 * budget / every)
+
+
+def _optimizers(budget: float) -> int:
+    return 2 if budget >= c.SECOND_FROM else 1
 
 
 class HeldOut:
