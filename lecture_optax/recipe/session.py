@@ -113,7 +113,7 @@ def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> No
         population.spent,
         population.limit,
         runner.held_out.start["all"] - runner.journal.progress,
-        note=f"{runner.journal.phase}, {finite} of {len(population.members)} arms alive",
+        note=f"{runner.journal.phase}, {finite} of {len(population.members)} arms finite",
         ended=ended,
         compiled=int(bool(runner.candidates)),
     )

@@ -158,8 +158,8 @@ def _outcomes_of(
 def _curve_of(numbers: dict[str, Any]) -> Curve:
     failed = numbers["failed"] and tuple(numbers["failed"])
     evaluations = [
-        Evaluation(*row, losses and (tuple(losses[0]), tuple(losses[1])))
-        for *row, losses in numbers["evaluations"]
+        Evaluation(*row[:-1], losses=row[-1] and (tuple(row[-1][0]), tuple(row[-1][1])))
+        for row in numbers["evaluations"]
     ]
     return Curve(**{**numbers, "failed": failed, "evaluations": evaluations})
 

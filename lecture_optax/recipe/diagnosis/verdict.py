@@ -227,7 +227,9 @@ def _remedy(
     """Return the remedy, and whether it is significant."""
     compared = [x for x in (below, above) if x is not None]
     is_finite = below is not None and bool(np.isfinite(below.difference.value))
-    if symptom.name == "diverging" and (symptom.failed or not (is_finite and below.is_higher)):
+    if symptom.name == "diverging" and (
+        symptom.failed or not (below and is_finite and below.is_higher)
+    ):
         return "decrease", is_finite
     if all(np.isinf(x.difference.error) for x in compared):
         return "uncertain", False

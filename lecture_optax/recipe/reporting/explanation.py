@@ -228,6 +228,7 @@ def _errors(runner: Runner, selection: Selection) -> dict[Arm, float]:
         if examples > SHARE * population.spent * population.program.batch_size * 3:
             break
         carry = population.members[arm].carry
+        assert carry is not None  # it is finite
         params = averaged_params(carry) if found.is_average else carry.params
         losses = held_out.losses(params, carry.model_state)
         errors[arm] = paired_error(losses, selection.losses)

@@ -18,6 +18,7 @@ from ...training.checks.scale import TARGETS, advice
 from ...training.curves.symptoms import GAP
 from ...training.finding import Finding
 from ...training.reporting.remarks import LAG, overfitting
+from .. import constants
 from . import comparisons as c
 from .cross_validated import findings_of_folds
 from .explanation import ArmRecord, Explanation
@@ -102,10 +103,11 @@ def _selected(e: Explanation, winner: ArmRecord) -> Finding:
     elif c.diverged(usual) or pair is None:
         sentence += f"; {named} {_end_of(e, usual)}."
     else:
-        own, its = (c.loss_of(e, arm, pair.step) for arm in (winner, usual))
-        numbers |= {"common_step": pair.step, "loss_there": own.value, "usual_there": its.value}
+        there, its = (c.loss_of(e, arm, pair.step) for arm in (winner, usual))
+        assert there and its  # both were evaluated there
+        numbers |= {"common_step": pair.step, "loss_there": there.value, "usual_there": its.value}
         sentence += (
-            f"; at step {pair.step:,}, the last that both reached, it was {own}, and {its} for "
+            f"; at step {pair.step:,}, the last that both reached, it was {there}, and {its} for "
             f"{named[:-1]}."
         )
     return Finding("selected", numbers, sentence)
@@ -234,7 +236,8 @@ def _confidence(e: Explanation, winner: ArmRecord) -> Finding:
     pairs = c.comparisons_of(e, winner, winner.optimizer)
     pairs += filter(None, [c.other_schedule(e, winner), *others])
     ties = [pair for pair in pairs if pair.is_tie]
-    ahead = [pair for pair in pairs if not (pair.is_tie or pair.is_higher)]
+    late = [pair for pair in pairs if pair.step >= constants.MARK * e.steps]
+    ahead = [pair for pair in late if not (pair.is_tie or pair.is_higher)]
     if ahead:
         arm = max(ahead, key=lambda pair: pair.step).arm
         numbers |= {"ahead": arm.rate, "steps": arm.steps}

@@ -2,7 +2,7 @@
 
     bracket          aim                  race                              refine
     |----------------|--------------------|---------------------------------|----------------
-    1 % of a run     5 %, 10 %            30 %, 50 %, 75 %, the end         what is left
+    1 % of a run     5 %, 10 %            every fifth of a run              what is left
 
 All arms start from the same parameters and see the same minibatches. Each keeps an average of its
 weights and is judged by the validation loss of that average. Learning rates are constant, but for

@@ -150,6 +150,7 @@ class Runner:
     def _weights(self, arm: Arm, averaged: bool) -> tuple[Any, Any]:
         """Return the parameters of an arm, or their average, and its model state."""
         carry = self.population.members[arm].carry
+        assert carry is not None  # it has run
         return averaged_params(carry) if averaged else carry.params, carry.model_state
 
     def _add_candidate(self, loss_change: float, arm: Arm, step: int, is_average: bool) -> None:
