@@ -161,7 +161,7 @@ class IterableSource:
             for batch in self._iterator:
                 return batch
         if not self.kinds:
-            raise ValueError("data must give batches, and gave none.")
+            raise ValueError("data (train of a problem) must give batches, and gave none.")
         raise ValueError(
             f"data ended after step {self._taken}: ask for at most that many steps, or {ANEW}"
         )
@@ -175,8 +175,9 @@ class IterableSource:
         batch = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), batch)
         if not are_batches(batch):
             raise ValueError(
-                "data must give batches, trees of arrays with the examples along the first axis, "
-                "and gave one example: group them (PyTorch: batch_size=, Grain: .batch(...))."
+                "data (train of a problem) must give batches, trees of arrays with the examples "
+                "along the first axis, and gave one example: group them (PyTorch: batch_size=, "
+                "Grain: .batch(...))."
             )
         kinds = {path: kind_of(x) for path, x in by_path(batch, "batch").items()}
         self.kinds = self.kinds or kinds

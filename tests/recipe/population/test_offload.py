@@ -28,8 +28,8 @@ def offloaded(monkeypatch):
     """Where the arms are after every chunk of steps."""
     seen, chunk = [], population.Population._chunk
 
-    def watched(self, program, member, steps):
-        chunk(self, program, member, steps)
+    def watched(self, program, source, member, steps):
+        chunk(self, program, source, member, steps)
         held = [x.carry for x in self.members.values() if x.carry is not None]
         seen.append((sum(map(on_device, held)), on_device(member.carry), len(held)))
 

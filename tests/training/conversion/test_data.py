@@ -110,7 +110,12 @@ DATA = {
     "no target": (fit, (x, None), {}, "y must be one array for loss='cross_entropy', got None"),
     "a table": (fit, FRAME, {}, r"got DataFrame. Pass two parts of the table: \(data\[inputs\]"),
     "a data set": (fit, pd.Series, {}, r"data must be \(x, y\)"),
-    "examples": (fit, zip(x, y, strict=True), {}, "data must give batches, .* gave one example"),
+    "examples": (
+        fit,
+        zip(x, y, strict=True),
+        {},
+        r"data \(train of a problem\) must give batches, .* gave one example",
+    ),
     "one example": (fit, (x[0], y[0]), {}, r"y must be .* one number, .*: pass the arrays of all"),
     "a list of arrays": (fit, (list(x), y), {}, "x.0. has 4, .* and 67 more: .*numpy.stack makes"),
     "labels (n, 1)": (
@@ -128,7 +133,12 @@ DATA = {
     "an endless valid": (fit, TRAIN, {"valid": iter([VALID])}, "valid must be .* never end"),
     "an empty valid": (fit, TRAIN, {"valid": Loader((x[:0], y[:0]), 9)}, "valid must give batches"),
     "examples in valid": (fit, TRAIN, {"valid": range(3)}, "valid must give batches, .* gave the"),
-    "nothing in batches": (fit, iter([None] * 3), {}, "data must give batches"),
+    "nothing in batches": (
+        fit,
+        iter([None] * 3),
+        {},
+        r"data \(train of a problem\) must give batches",
+    ),
     "an empty list": (fit, ([], y), {}, "x must be an array, or a tree of them, got the list"),
     "no columns": (fit, (x[:, :0], y), {}, r"x has no columns, its shape is \(72, 0\)"),
     "complex weights": (fit, TRAIN, {"sample_weight": y + 1j}, "sample_weight must be an array"),

@@ -272,7 +272,9 @@ class TestMistakes:
             Program.of(problem_on(Epochs()), TX)
 
     def test_no_batch_at_all_is_refused(self):
-        with pytest.raises(ValueError, match="data must give batches, and gave none"):
+        with pytest.raises(
+            ValueError, match=r"data \(train of a problem\) must give batches, and gave none"
+        ):
             fit(iter([]))
 
     @pytest.mark.parametrize(
