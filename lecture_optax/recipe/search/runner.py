@@ -133,11 +133,14 @@ class Runner:
         return params, state
 
     def _evaluate(self, arm: Arm, step: int) -> None:
-        curve, change, movement = self.population.members[arm].curve, np.nan, np.nan
+        curve, plan = self.population.members[arm].curve, self.held_out.plan
+        change, movement = np.nan, np.nan
         if step <= self.journal.at(c.LEVELS[-1]):
             change, movement = self.held_out.early_change(*self._weights(arm, True))
         if step < c.EARLY * self.population.steps:
             curve.evaluations.append(Evaluation(step, np.nan, change, movement))
+            if plan.early == plan.late:  # on the same examples as later ones
+                self._add_candidate(change, arm, step, True)
             return
         raw, averaged = (
             self.held_out.loss_change(*self._weights(arm, kind), "late") for kind in (False, True)
