@@ -127,7 +127,7 @@ def endless(number):
     ("planted", "kind"), [(raw, "raw"), (nameless, "raw"), (nan, "silent"), (endless, "hang")]
 )
 def test_a_planted_fault_is_found(planted, kind, monkeypatch):
-    monkeypatch.setattr("tests.fuzz.judge.HANGS_AFTER", 0.1)
+    monkeypatch.setattr("tests.fuzz.judge.HANGS_AFTER", 0.5)
     names = inspect.signature(planted).parameters
     assert judge(planted, (1,), {}, names=names).kind == kind
 
