@@ -100,10 +100,10 @@ class Population:
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(arm))
         self._swap_in(arm)
         curve.norm_steps = curve.norm_steps or until
-        member.carry = member.carry or self.first(arm)
+        member.carry, source = member.carry or self.first(arm), self.source_of(arm)
         while member.is_finite and curve.step < until:
             steps, began = min(self.chunk, until - curve.step), time.perf_counter()
-            self._chunk(program, self.source_of(arm), member, steps)
+            self._chunk(program, source, member, steps)
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             self.poll()
         if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
@@ -146,10 +146,10 @@ class Population:
         carry, begin = self.first(arm), arm.begin
         member = Member(curve=Curve(step=begin, norm_steps=begin))
         done = 0
+        source = self.source_of(arm)
         while done < step:
             until = min(step, done + self.chunk, begin if done < begin else step)
             began = time.perf_counter()
-            source = self.source_of(arm)
             carry, records, failure, _ = advance_until(program, source, carry, until)
             if done >= begin:
                 member.curve.record(*(records[name] for name in RECORDED))

@@ -17,7 +17,7 @@ from ...training.loop.evaluation import averaged_params
 from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
-from ..search.folds import CrossValidation
+from ..search.folds import CrossValidation, standard_error
 from ..search.runner import Candidate, Runner
 from ..search.select import Selection, paired_error
 
@@ -154,7 +154,7 @@ def explanation_of(
             Aim(optimizers[optimizer], step, 10 ** (aim / 4))
             for (optimizer, step), aim in sorted(runner.journal.aims.items(), key=lambda x: x[0][1])
         ),
-        loss_error=_standard_error(selection.losses),
+        loss_error=np.nan if selection.losses is None else standard_error(selection.losses),
         train_loss=_train_loss(curves[found.arm], found.arm, found.step) if found else np.nan,
         has_statistics=has_statistics(population.start.model_state),
         out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),
@@ -233,12 +233,6 @@ def _errors(runner: Runner, selection: Selection) -> dict[Arm, float]:
         losses = held_out.losses(params, carry.model_state)
         errors[arm] = paired_error(losses, selection.losses)
     return errors
-
-
-def _standard_error(losses: np.ndarray | None) -> float:
-    if losses is None or len(losses) < 2:
-        return np.nan
-    return float(np.std(losses, ddof=1) / np.sqrt(len(losses)))
 
 
 BEFORE = 8

@@ -32,9 +32,6 @@ PAYS = 0.005
 """More steps pay if the last quarter of the steps brought .005 of the gain: at this pace, four
 times as many bring 6 %."""
 
-FEW = 200
-"""With fewer validation examples the error is large, and the lowest loss is too low by chance."""
-
 
 def findings_of(e: Explanation) -> list[Finding]:
     """Return the findings of a search, at most five."""
@@ -349,7 +346,7 @@ def _edge(e: Explanation) -> Iterator[Finding]:
 
 
 def _few(e: Explanation) -> Iterator[Finding]:
-    if e.winner and e.rows < FEW:
+    if e.winner and e.rows < constants.FEW_ROWS:
         sentence = (
             f"{e.rows} validation examples are few, and they also selected the weights, "
             "so expect a higher loss on new examples."

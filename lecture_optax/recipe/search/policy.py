@@ -17,7 +17,6 @@ branches that decay; arms continue, never restart.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from .. import constants as c
 from .explore import Explorer, Rounds, together
@@ -41,14 +40,21 @@ def next_segments(
       gradients of the whole search; `gains`: an entry for every optimizer (`arms.gain_of`).
     - `folds`: how the last arms are cross-validated (`folds.py`).
     """
-    journal = Journal(steps, folds.limit if folds else limit)
-    rounds = search(journal, gains)
-    for segments in chain(rounds, cross_validate(journal, folds, limit)) if folds else rounds:
+    journal = Journal(steps, limit)
+    for segments in rounds_of(journal, gains, folds):
         missing = [segment for segment in segments if segment not in outcomes]
         if missing:
             return journal, missing
         journal.tell({segment: outcomes[segment] for segment in segments})
     return journal, []
+
+
+def rounds_of(j: Journal, gains: Sequence[float | None], folds: FoldPlan | None = None) -> Rounds:
+    """Ask for all segments of a search and of its folds, as the journal is told the outcomes."""
+    limit, j.limit = j.limit, folds.limit if folds else j.limit
+    yield from search(j, gains)
+    if folds is not None:
+        yield from cross_validate(j, folds, limit)
 
 
 def search(j: Journal, gains: Sequence[float | None]) -> Rounds:

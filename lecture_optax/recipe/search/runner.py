@@ -14,7 +14,7 @@ from ..population.held_out import HeldOut
 from ..population.population import Population
 from .folds import FoldPlan
 from .journal import Journal, Outcome, Segment, outcome_of
-from .policy import next_segments
+from .policy import next_segments, rounds_of
 
 
 class Candidate(NamedTuple):
@@ -51,14 +51,14 @@ class Runner:
         self.journal = Journal(self.population.steps, self.population.limit)
 
     def run(self) -> None:
-        """Run what the policy asks for, until it asks for nothing."""
-        while True:
-            self.journal, segments = self._ask()
-            if not segments:
-                return
+        """Run what the policy asks for and what has no outcome yet, until it asks for nothing."""
+        self.journal = Journal(self.population.steps, self.population.limit)
+        for segments in rounds_of(self.journal, self.gains, self.folds):
             for segment in segments:
-                self.outcomes[segment] = self._measure(segment)
-                self.population.poll()
+                if segment not in self.outcomes:
+                    self.outcomes[segment] = self._measure(segment)
+                    self.population.poll()
+            self.journal.tell({segment: self.outcomes[segment] for segment in segments})
 
     def resume(self, outcomes: dict[Segment, Outcome]) -> None:
         """Resume after these outcomes.
@@ -66,14 +66,11 @@ class Runner:
         **Raises** `ValueError` where the policy has not asked for them.
         """
         self.outcomes = outcomes
-        self.journal, _ = self._ask()
+        steps, limit = self.population.steps, self.population.limit
+        self.journal, _ = next_segments(outcomes, steps, limit, self.gains, self.folds)
         for arm, end in outcomes:
             if end not in self.journal.ends.get(arm, ()) and self.journal.asked.get(arm) != end:
                 raise ValueError(f"this one never runs {arm.name!r} to step {end}")
-
-    def _ask(self) -> tuple[Journal, list[Segment]]:
-        steps, limit = self.population.steps, self.population.limit
-        return next_segments(self.outcomes, steps, limit, self.gains, self.folds)
 
     def _measure(self, segment: Segment) -> Outcome:
         arm, end = segment

@@ -11,7 +11,7 @@ from ...training._trees import n_rows
 from ...training.loop.evaluation import averaged_params
 from .. import constants as c
 from ..population.arms import REFIT, Arm
-from .folds import CrossValidation, choose, cross_validation_of
+from .folds import CrossValidation, choose, cross_validation_of, standard_error
 from .runner import Candidate, Runner
 
 
@@ -139,6 +139,4 @@ def _last_averages(runner: Runner, known: list[Candidate]) -> Iterator[Candidate
 
 def paired_error(one: np.ndarray | None, other: np.ndarray | None) -> float:
     """Return the standard error of the mean difference of two losses, paired by example."""
-    if one is None or other is None or len(one) < 2:
-        return float("nan")
-    return float(np.std(one - other, ddof=1) / np.sqrt(len(one)))
+    return float("nan") if one is None or other is None else standard_error(one - other)
