@@ -217,7 +217,7 @@ def holdout_split(data: Any, seed: int = 0) -> Any:
     >>> import numpy as np, lecture_optax as lo
     >>> (x, y), (xv, yv) = lo.recipe.holdout_split((np.ones((10, 2)), np.arange(10)))
     >>> x.shape, yv
-    ((8, 2), array([0, 4]))
+    ((8, 2), array([1, 4]))
 
     ```
     """
