@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +21,8 @@ from ..training.preparation import Prepared, prepare
 from ..training.problem import Problem, as_problem
 from ..training.result import Predictor, Result as FitResult
 from . import constants as c
+from .execution.devices import executor_of
+from .execution.executor import InThisProcess
 from .population.arms import (
     OPTIMIZERS,
     Arm,
@@ -33,11 +34,12 @@ from .population.arms import (
 )
 from .population.folds import Folds, joined
 from .population.held_out import HeldOut, held_out_rows, holdout_split, plan_evaluations
-from .population.population import Population, must_offload
+from .population.population import Population, must_offload, to_device
+from .population.worker import SearchWorker
 from .reporting.explanation import explanation_of
 from .result import Result, fit_result_of, problem_as_code, reproduction_code
 from .search.folds import check_folds, plan_folds
-from .search.runner import Candidate, Runner
+from .search.runner import Runner
 from .search.select import Selection, refit_of, select_weights
 from .session import Session, saver_of
 
@@ -57,6 +59,7 @@ def run(
     folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
+    executor: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     on_interrupt: str = "raise",
     progress: Any = None,
@@ -89,6 +92,9 @@ def run(
       others from a budget of 3. By default Adam, and SGD + Nesterov with momentum 0.9.
     - `wrap`: `optimizer -> optimizer`, applied to each of them, as
       `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+    - `executor`: where the arms run. By default one after the other in this process; "devices"
+      runs those that do not depend on each other side by side on all local devices. The result has
+      the same bits, and costs the same gradients.
     - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
       the search resumes with bit-identical results; a finished search returns its result at once.
     - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
@@ -132,6 +138,7 @@ def run(
         folds=folds,
         optimizers=optimizers,
         wrap=wrap,
+        executor=executor,
         checkpoint=checkpoint,
         on_interrupt=on_interrupt,
         progress=progress,
@@ -151,6 +158,7 @@ def _run(
     folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
+    executor: Any = None,
     on_interrupt: str = "raise",
 ) -> Result:
     """Search, as `run` says; `call` is the problem as code."""
@@ -158,6 +166,7 @@ def _run(
     validate.at_least(0.5, budget=budget)
     check_folds(folds)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
+    chosen = executor_of(executor) or InThisProcess()
     if checkpoint is not None:
         path_of(checkpoint)
     held_out_from_train = given.valid is None
@@ -176,17 +185,16 @@ def _run(
         is_split = held_out_from_train and n_rows(given.train) > 1
         own = held_out_rows(n_rows(given.train), seed) if is_split else None
         runner = _runner(prepared, budget, tried, folds, own)
-        population = runner.population
         saver = saver_of(runner, tried, wrap, seed, checkpoint)
         session = Session(runner, saver, interruptions, returns=on_interrupt == "return")
-        ended = session.run(progress)
-        selection = select_weights(runner, partial(_with_batch_statistics, population))
-        selection = selection._replace(refit=refit_of(runner))
-        session.obey()  # to a signal that arrived in the last measurement, or since
-    why = explanation_of(runner, selection, list(tried), held_out_from_train, ended)
+        with chosen.start(runner.worker, lambda: runner.poll()) as runner.pool:
+            ended = session.run(progress)
+            selection = select_weights(runner)._replace(refit=refit_of(runner))
+            session.obey()  # to a signal that arrived in the last measurement, or since
+            why = explanation_of(runner, selection, list(tried), held_out_from_train, ended)
     own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
     code = reproduction_code(why, call, prepared.program.batch_size, seed, own)
-    return _result(population, prepared.problem, selection, why, code, tried, wrap)
+    return _result(runner, prepared.problem, selection, why, code, tried, wrap)
 
 
 def _runner(
@@ -205,7 +213,7 @@ def _runner(
     is_few = held_out is not None and rows < c.FEW_ROWS
     folds = plan_folds(asked, is_few, rows + n_rows(source.data), size, steps, limit)
     offload = must_offload(start, folds.count if folds else 0)
-    population = Population(program, source, start, steps, limit, offload=offload)
+    population = Population(program, source, start, steps, offload=offload)
     if folds is not None:
         every = joined(source.data, prepared.valid, held_out)
         population.folds = Folds(every, folds.count, examples, start.params, start.model_state)
@@ -217,11 +225,11 @@ def _runner(
             "and the initial parameters for NaN, and the loss for log, sqrt or division at 0."
         )
     gains = [gain_of(optimizer) for optimizer in optimizers.values()]
-    return Runner(population, valid, budget, gains, folds)
+    return Runner(SearchWorker(population, valid), budget, limit, gains, folds)
 
 
 def _result(
-    population: Population,
+    runner: Runner,
     problem: Problem,
     selection: Selection,
     why: Any,
@@ -229,33 +237,29 @@ def _result(
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
 ) -> Result:
+    population = runner.population
     found = selection.refit.candidate if selection.refit else selection.candidate
-    weights, arm = (found, found.arm) if found else (population.start, Arm(0, -12))
+    first = population.start.params, population.start.model_state
+    weights, arm = (found.weights, found.arm) if found else (first, Arm(0, -12))
     optimizer, rate = list(optimizers.values())[arm.optimizer], arm.rate
     if arm.decay is not None:
         start, end = arm.decay
         rate = wsd(rate, decay_start=start, decay_steps=end - start)
-    first = population.start
+    params, model_state = for_the_caller(to_device(weights, first))
     return Result(
         export=problem.export,
-        params=for_the_caller(population.on_device(weights.params, first.params)),
-        model_state=for_the_caller(population.on_device(weights.model_state, first.model_state)),
+        params=params,
+        model_state=model_state,
         optimizer=standalone_optimizer(optimizer, wrap, rate),
         code=code,
-        cost=population.spent / population.steps,
-        gradients=population.spent,
-        history={arm: member.curve for arm, member in population.members.items()},
+        cost=runner.spent / population.steps,
+        gradients=runner.spent,
+        history={arm: member.curve for arm, member in runner.members.items()},
         selection=selection,
         explanation=why,
         predictor=problem.functions.predict and Predictor(problem),
         problem=problem,
     )
-
-
-def _with_batch_statistics(population: Population, found: Candidate) -> Candidate:
-    """Return averaged weights with their batch statistics."""
-    state = population.statistics(found.arm, found.step, found.params, found.model_state)
-    return found if state is found.model_state else found._replace(model_state=state)
 
 
 def fit_by_search(problem: Problem, call: str, *, steps: int, **options: Any) -> FitResult:

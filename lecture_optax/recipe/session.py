@@ -58,22 +58,22 @@ class Session:
                 self.saver.store.close()
 
     def _run(self, progress: Any) -> bool:
-        population, saver, ended = self.runner.population, self.saver, True
+        runner, saver, ended = self.runner, self.saver, True
         if saver is not None:
-            population.poll = self.obey  # while weights that were lost are computed again
+            runner.poll = self.obey  # while weights that were lost are computed again
             saver.resume()
         with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
-            population.poll = lambda: self._poll(reporter)
+            runner.poll = lambda: self._poll(reporter)
             try:
-                population.poll()
-                self.runner.run()
+                runner.poll()
+                runner.run()
             except StopRequested:
                 ended = False
             finally:
-                population.poll = lambda: None
+                runner.poll = lambda: None
             if saver is not None and ended:
                 saver.end()
-            _show(self.runner, reporter, ended=True)
+            _show(runner, reporter, ended=True)
         return ended
 
     def obey(self) -> None:
@@ -107,13 +107,12 @@ class Session:
 
 
 def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> None:
-    population = runner.population
-    finite = sum(member.is_finite for member in population.members.values())
+    finite = sum(member.is_finite for member in runner.members.values())
     reporter.update(
-        population.spent,
-        population.limit,
+        runner.spent,
+        runner.limit,
         runner.held_out.start["all"] - runner.journal.progress,
-        note=f"{runner.journal.phase}, {finite} of {len(population.members)} arms finite",
+        note=f"{runner.journal.phase}, {finite} of {len(runner.members)} arms finite",
         ended=ended,
         compiled=int(bool(runner.candidates)),
     )

@@ -40,12 +40,12 @@ from ...training.checkpoint.notes import (
 from ...training.checkpoint.restore import as_saved, place_like
 from ...training.checkpoint.saver import SaveTimer
 from ...training.compiled.step import Carry
-from ...training.loop.evaluation import averaged_params
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
 from ..population.curve import Curve, Evaluation
-from ..population.population import Member, to_host
+from ..population.member import Candidate, Member
+from ..population.worker import weights_of
 from ..search.journal import Outcome, Segment, outcome_of
-from ..search.runner import Candidate, Runner
+from ..search.runner import Runner
 from .store import Arrays, SavedSearch, Store
 
 _failed = optional(row_of(is_count, is_text))
@@ -58,6 +58,7 @@ NUMBERS: dict[str, Form] = {
     "norm_steps": is_count,
     "gradients": is_number,
     "updates": is_number,
+    "rows_evaluated": is_count,
 }
 BLOCKS = ("means", "levels")
 """The parts of a curve that are saved. Its evaluations are in the notes."""
@@ -71,10 +72,9 @@ _evaluation = row_of(is_count, is_number, is_number, is_number, _losses)
 NOTES: dict[str, Form] = {
     "identity": is_identity,
     "segments": list_of(row_of(is_text, is_count)),
-    "rows_evaluated": is_count,
     "curves": dict_of(record_of({**NUMBERS, "evaluations": list_of(_evaluation)})),
     "candidates": list_of(row_of(is_text, is_count, is_flag, is_number)),
-    "saved": list_of(row_of(is_text, is_count)),
+    "branches": list_of(row_of(is_text, is_count)),
 }
 """The notes of a snapshot."""
 
@@ -83,22 +83,21 @@ def snapshot(
     runner: Runner, identity: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Callable[[], Arrays]]]:
     """Return the notes, and functions that make the parts: most parts are on the disk already."""
-    population = runner.population
     parts: dict[str, Callable[[], Arrays]] = {}
-    for arm, member in population.members.items():
-        parts[_arm_part(arm, member.curve.step)] = partial(_member_part, member, member.is_finite)
-    for (arm, step), carry in population.saved.items():
-        parts[_branch_part(arm, step)] = partial(_packed_carry, carry)
-    for x in runner.candidates.values():
-        parts[_candidate_part(x)] = partial(_packed, (x.params, x.model_state))
+    branches = [(arm, step) for arm, x in runner.members.items() for step in x.branches]
+    for arm, member in runner.members.items():
+        parts[_arm_part(arm, member.curve.step)] = partial(_member_part, runner, arm, member)
+    for arm, step in branches:
+        parts[_branch_part(arm, step)] = partial(_branch, runner, arm, step)
+    for x in runner.candidates:
+        parts[_candidate_part(x)] = partial(_candidate, runner, x)
     notes = {
         "identity": identity,
         "segments": [[arm.name, end] for arm, end in runner.outcomes],
-        "rows_evaluated": runner.held_out.rows_evaluated,
-        "curves": {arm.name: _notes_of(x.curve) for arm, x in population.members.items()},
-        "saved": [[arm.name, step] for arm, step in population.saved],
+        "curves": {arm.name: _notes_of(x.curve) for arm, x in runner.members.items()},
+        "branches": [[arm.name, step] for arm, step in branches],
         "candidates": [
-            [x.arm.name, x.step, x.is_average, x.loss_change] for x in runner.candidates.values()
+            [x.arm.name, x.step, x.is_average, x.loss_change] for x in runner.candidates
         ],
     }
     return notes, parts
@@ -114,33 +113,35 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
 
     **Raises** `ValueError` for a search that this version of the policy does not continue.
     """
-    population, notes = runner.population, saved.notes
+    notes = saved.notes
     curves = {Arm.named(name): _curve_of(numbers) for name, numbers in notes["curves"].items()}
     segments = [Segment(Arm.named(name), end) for name, end in notes["segments"]]
     runner.resume(_outcomes_of(segments, curves))
-    runner.held_out.rows_evaluated = notes["rows_evaluated"]
+
+    def again(arm: Arm, step: int) -> Member:
+        return runner.population.retrace(arm, step, runner.poll)
+
     for arm, curve in curves.items():
-        is_finite = curve.failed is None
-        part = saved.parts.get(_arm_part(arm, curve.step)) or _member_part(
-            population.retrace(arm, curve.step), is_finite
-        )
+        part = saved.parts.get(_arm_part(arm, curve.step))
+        if part is None:
+            made = again(arm, curve.step)
+            part = _parts_of(made.curve, made.carry if curve.failed is None else None)
         curve.rest = [part["rest"]]
         for name in BLOCKS:
             setattr(curve, name, part[name].tolist())
-        population.members[arm] = Member(_carry_in(runner, arm, part), curve)
-    for name, step in notes["saved"]:
+        runner.members[arm] = Member(curve, _carry_in(runner, arm, part))
+    for name, step in notes["branches"]:
         arm = Arm.named(name)
-        part = saved.parts.get(_branch_part(arm, step)) or _packed_carry(
-            population.retrace(arm, step).carry
-        )
-        population.saved[arm, step] = _carry_in(runner, arm, part)
-    like = population.start.params, population.start.model_state
+        part = saved.parts.get(_branch_part(arm, step)) or _packed_carry(again(arm, step).carry)
+        runner.members[arm].branches[step] = _carry_in(runner, arm, part)
+    start = runner.population.start
     for name, step, is_average, loss_change in notes["candidates"]:
-        x = Candidate(loss_change, None, None, Arm.named(name), step, is_average)
-        part = saved.parts.get(_candidate_part(x)) or _candidate_again(runner, x)
-        params, model_state = _unpacked(part["weights"], like)
-        found = x._replace(params=params, model_state=model_state)
-        runner.candidates[x.arm, is_average] = found
+        x = Candidate(loss_change, step, Arm.named(name), is_average)
+        part = saved.parts.get(_candidate_part(x)) or _packed(
+            weights_of(again(x.arm, step).carry, is_average)
+        )
+        weights = _unpacked(part["weights"], (start.params, start.model_state))
+        runner.members[x.arm].best[is_average] = x._replace(weights=weights)
 
 
 def _outcomes_of(
@@ -164,12 +165,6 @@ def _curve_of(numbers: dict[str, Any]) -> Curve:
     return Curve(**{**numbers, "failed": failed, "evaluations": evaluations})
 
 
-def _candidate_again(runner: Runner, x: Candidate) -> Arrays:
-    carry = runner.population.retrace(x.arm, x.step).carry
-    assert carry is not None  # it has been trained
-    return _packed((averaged_params(carry) if x.is_average else carry.params, carry.model_state))
-
-
 def _arm_part(arm: Arm, step: int) -> str:
     return f"{arm.name}@{step}"
 
@@ -182,16 +177,28 @@ def _candidate_part(x: Candidate) -> str:
     return f"{x.arm.name}@{x.step}-{'averaged' if x.is_average else 'raw'}"
 
 
-def _member_part(member: Member, is_finite: bool) -> Arrays:
+def _member_part(runner: Runner, arm: Arm, member: Member) -> Arrays:
     """Return the blocks of a curve, and the weights if the arm may continue."""
-    curve, carry = member.curve, member.carry
+    is_to_continue = member.carry is not None and member.is_finite
+    return _parts_of(member.curve, runner.carry_of(arm) if is_to_continue else None)
+
+
+def _branch(runner: Runner, arm: Arm, step: int) -> Arrays:
+    return _packed_carry(runner.branch_of(arm, step))
+
+
+def _candidate(runner: Runner, x: Candidate) -> Arrays:
+    return _packed(runner.weights_of(x))
+
+
+def _parts_of(curve: Curve, carry: Any) -> Arrays:
     rest = np.concatenate([np.zeros(0, np.float32), *curve.rest])
     blocks = {name: np.asarray(getattr(curve, name), np.float64) for name in BLOCKS}
-    return {"rest": rest, **blocks, **(_packed_carry(carry) if carry and is_finite else {})}
+    return {"rest": rest, **blocks, **(_packed_carry(carry) if carry else {})}
 
 
-def _packed_carry(carry: Carry | None) -> Arrays:
-    return _packed(carry and carry._replace(key=None))
+def _packed_carry(carry: Any) -> Arrays:
+    return _packed(carry._replace(key=None))
 
 
 def _packed(tree: Any) -> Arrays:
@@ -204,9 +211,9 @@ def _packed(tree: Any) -> Arrays:
 def _carry_in(runner: Runner, arm: Arm, part: Arrays) -> Carry | None:
     if "weights" not in part:
         return None
-    first = runner.population.first(arm)
-    carry = _unpacked(part["weights"], first._replace(key=None))._replace(key=first.key)
-    return to_host(carry) if runner.population.offload else carry
+    population = runner.population
+    like = population.carry_of(arm, None)._replace(key=None)
+    return population.waiting(_unpacked(part["weights"], like))
 
 
 def _unpacked(data: np.ndarray, like: Any) -> Any:
@@ -279,7 +286,7 @@ class SearchSaver:
 
     def poll(self) -> None:
         """Save, if it is time."""
-        if self.runner.population.spent and self._timer.is_due():
+        if self.runner.spent and self._timer.is_due():
             self.save()
 
     def end(self) -> None:
@@ -297,7 +304,7 @@ class SearchSaver:
             self._timer.failed(error, "the search", "the search continues and tries again later")
             return
         self._saved, self.is_saved = self._position, True
-        if self.runner.population.spent:  # the start takes no time to save
+        if self.runner.spent:  # the start takes no time to save
             self._timer.saved(time.perf_counter() - began)
 
 

@@ -1,22 +1,16 @@
-"""Training of all runs of a sweep: one run per core, or several runs vectorized in one program.
+"""Training of the runs of a sweep: each alone, or several vectorized in one program.
 
 A step of a small model consists of dozens of small kernels, and an accelerator waits between them.
 Vectorized (`vmap`) runs share the kernels. On a CPU, where products of small matrices with a batch
 axis are slow, this does not help: 16 lanes take as long as 15 single runs, so each core trains one
 run at a time.
-
-A search does not use lanes. Its arms are independent only within a round: with free lanes it would
-be 1.4 times as fast at a budget of 1.5, and 1.1 to 1.2 times from 3 on. Products with a batch axis
-also round differently, so `Result.code` would not reproduce the bits.
 """
 
 import dataclasses
 import functools
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +21,6 @@ from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.checkpoint.identity import arrays_of, identity_of_program
 from ...training.compiled.program import Program
-from ...training.compiled.settings import current_settings, run_settings
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
@@ -36,7 +29,7 @@ from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import StateWatch
 from ...training.loop.run import Source
 from ..population.held_out import DIVERGED
-from ..population.population import SHARE, bytes_of, free_bytes
+from ..population.population import SHARE, bytes_of, free_bytes, on_device
 from .grid import Grid, Key
 from .results import Row
 
@@ -60,7 +53,7 @@ Losses = list[tuple[int, float, float]]
 class Runs:
     """What the runs of a sweep share, and two ways to train them: alone or vectorized.
 
-    `poll`: called between chunks of steps, in any thread; it may raise.
+    It is a worker (`execution/executor.py`): a job is the keys of runs that are trained together.
     """
 
     program: Program
@@ -70,46 +63,32 @@ class Runs:
     grid: Grid
     steps: int
     evaluations: tuple[int, ...]
-    poll: Callable[[], None] = lambda: None
 
-    def train(self, keys: Sequence[Key], lanes: int | None) -> Iterator[Row]:
-        """Yield the row of every run as it ends; None measures the best number of lanes."""
-        lanes = lanes or self.best_lane_count(keys)
-        return self.run_vectorized(keys, lanes) if lanes > 1 else self.run_alone(keys)
+    def run(
+        self, keys: Sequence[Key], state: None, poll: Callable[[], None]
+    ) -> tuple[list[Row], dict[str, Any]]:
+        """Train runs, one alone and several vectorized."""
+        return [self.row(keys[0], poll)] if len(keys) == 1 else self.rows(keys, poll), {}
 
-    def run_alone(self, keys: Sequence[Key]) -> Iterator[Row]:
-        """Train one run per core. The first run compiles before the others start."""
-        if not keys:
-            return
-        yield self.row(keys[0])
-        on_cpu = jax.default_backend() == "cpu"  # where a small model uses one core
-        pool = ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1)
-        within = run_settings()
-        try:
-            if pool.submit(within(current_settings)).result() != current_settings():
-                yield from map(self.row, keys[1:])  # a context manager set those of this thread
-                return
-            rows: list[Future[Row]] = [pool.submit(within(self.row), key) for key in keys[1:]]
-            for row in as_completed(rows):
-                yield row.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def placed_on(self, device: Any) -> "Runs":
+        """Return these runs with all arrays on a device."""
+        program, source = on_device(self.program, self.source, device)
+        valid, starts = jax.device_put((self.valid, self.starts), device)
+        return dataclasses.replace(self, program=program, source=source, valid=valid, starts=starts)
 
-    def run_vectorized(self, keys: Sequence[Key], lanes: int) -> Iterator[Row]:
-        """Train `lanes` runs at a time. The last group repeats a run, to use the same program."""
-        for i in range(0, len(keys), lanes):
-            group = keys[i : i + lanes]
-            filled = [*group, *[group[-1]] * (lanes - len(group))]
-            yield from self.rows(filled)[: len(group)]
+    def groups(self, keys: Sequence[Key], lanes: int) -> list[list[Key]]:
+        """Return the runs of every job. The last repeats a run, to use the same program."""
+        groups = [list(keys[i : i + lanes]) for i in range(0, len(keys), lanes)]
+        return [group + [group[-1]] * (lanes - len(group)) for group in groups]
 
-    def row(self, key: Key) -> Row:
+    def row(self, key: Key, poll: Callable[[], None]) -> Row:
         """Train and evaluate one run."""
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
         carry, losses, done, length = self.first(key), [], 0, 1
         for step in self.evaluations:
             failure = None
             while done < step and failure is None:
-                self.poll()
+                poll()
                 steps, began = min(length, step - done), time.perf_counter()
                 carry, _, failure, _ = advance_until(program, self.source, carry, done + steps)
                 length = next_length(steps, length, time.perf_counter() - began)
@@ -119,7 +98,7 @@ class Runs:
             losses.append((step, *self.evaluation(carry)))
         return row_of(key, losses, None)
 
-    def rows(self, keys: Sequence[Key]) -> list[Row]:
+    def rows(self, keys: Sequence[Key], poll: Callable[[], None]) -> list[Row]:
         """Train runs together and evaluate each; a lane stops at its first step not finite."""
         carry, hyperparams = self._lanes(keys)
         losses: list[Losses] = [[] for _ in keys]
@@ -127,7 +106,7 @@ class Runs:
         done, length = 0, 1
         for step in self.evaluations:
             while done < step and np.isinf(failed).any():
-                self.poll()
+                poll()
                 steps, began = min(length, step - done), time.perf_counter()
                 carry, finite = self._advance_lanes(carry, hyperparams, steps)
                 now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))

@@ -1,6 +1,5 @@
 """Exhaustive grids of runs: every optimizer, schedule, learning rate and seed."""
 
-import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +15,8 @@ from ...training.loop.evaluation import evaluation_steps
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
+from ..execution.devices import Cores, executor_of
+from ..execution.executor import Executor, Job
 from ..population.arms import OptimizerFactory, arm_members, arm_optimizer
 from ..population.held_out import holdout_split
 from .finished import FinishedRuns
@@ -43,6 +44,7 @@ def sweep(
     wrap: Any = None,
     evaluations: int = 10,
     lanes: int | None = None,
+    executor: Any = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool | None = None,
 ) -> SweepResult:
@@ -64,6 +66,8 @@ def sweep(
     - `evaluations`: the number of evaluations of a run, evenly spaced, >= 1.
     - `lanes`: the number of runs vectorized in one program, >= 1. None takes 1 on a CPU, and on an
       accelerator the fastest of a short measurement.
+    - `executor`: where the runs are trained. By default in this process, one run per core of a CPU;
+      "devices" trains on all local devices. The results have the same bits.
     - `checkpoint`: a file for finished runs, which are not repeated.
     - `progress`: True or False; None shows it in a terminal or notebook, and not under CI.
 
@@ -93,6 +97,7 @@ def sweep(
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
+    chosen = executor_of(executor) or Cores()
     with Interruptions() as interruptions:
         prepared = prepare(
             given,
@@ -107,7 +112,7 @@ def sweep(
         starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
         each = evaluation_steps(evaluations, steps)
         runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
-        done = _all_rows(runs, lanes, checkpoint, progress, interruptions)
+        done = _all_rows(runs, chosen, lanes, checkpoint, progress, interruptions)
         result = SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
         interruptions.obey()  # a signal may arrive after the last run
         return result
@@ -115,6 +120,7 @@ def sweep(
 
 def _all_rows(
     runs: Runs,
+    executor: Executor,
     lanes: int | None,
     checkpoint: Any,
     progress: bool | None,
@@ -139,11 +145,14 @@ def _all_rows(
             saved = finished and f"{len(done)} finished runs are saved in {str(finished.path)!r}"
             interruptions.obey(saved or "")
 
-        runs = dataclasses.replace(runs, poll=obey)
-        for row in runs.train(missing, lanes):
-            done[key_of(row)] = row
+        groups = runs.groups(missing, lanes or runs.best_lane_count(missing))
+        pool = stack.enter_context(executor.start(runs, obey))
+        for _, rows, _ in pool.run(map(Job, groups)):
+            found = {key_of(row): row for row in rows}  # the last group may repeat one
+            done |= found
             if finished:
-                finished.add(row)
+                for row in found.values():
+                    finished.add(row)
             obey()
             lowest, ended = min(row.lowest for row in done.values()), len(done) == len(runs.grid)
             reporter.update(len(done), len(runs.grid), lowest, ended=ended)

@@ -74,6 +74,11 @@ class Arm(NamedTuple):
         return {**numbers, "decay_start": start, "decay_steps": end - start}
 
 
+def step_at(fraction: float, steps: int) -> int:
+    """Return the step at a fraction of a run."""
+    return max(1, round(fraction * steps))
+
+
 OptimizerFactory = Callable[[Any], optax.GradientTransformation]
 """A function from a learning rate, which is a schedule, to an optimizer."""
 

@@ -38,7 +38,8 @@ class Curve:
 
     **Attributes**
 
-    - `step`: the steps so far; `evaluations`: of the validation loss, in order.
+    - `step`: the steps so far; `evaluations`: of the validation loss, in order; `rows_evaluated`:
+      the examples that they took.
     - `width`, `means`: the training loss, averaged over blocks of `width` steps.
     - `levels`: `BLOCKS` means of every smaller width, the finest first: of width 1, 2, 4...
       Each begins at the start, so arms that ended early are compared in blocks as fine as theirs.
@@ -58,6 +59,7 @@ class Curve:
     norm_steps: int = 0
     gradients: float = 0.0
     updates: float = 0.0
+    rows_evaluated: int = 0
     rest: list[np.ndarray] = field(default_factory=list, repr=False)
 
     @property
@@ -89,6 +91,11 @@ class Curve:
             if len(self.means) == BLOCKS:
                 self._halve()
         self.rest = [waiting]
+
+    def evaluate(self, found: Evaluation, rows: int) -> None:
+        """Add an evaluation, which took so many examples."""
+        self.evaluations.append(found)
+        self.rows_evaluated += rows
 
     def blocks_to(self, step: int) -> tuple[int, list[float]]:
         """Return the width and means of the finest blocks that reach a step, or else `means`."""

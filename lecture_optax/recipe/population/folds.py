@@ -4,6 +4,7 @@ Each fold is evaluated with arms that did not train on it, so all examples selec
 one validation set.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,14 @@ class Folds:
     def trained_on(self, fold: int) -> Any:
         """Return the examples that the arms of a fold train on."""
         return self._trained_on[fold]
+
+    def placed_on(self, device: Any) -> "Folds":
+        """Return these folds with all arrays on a device."""
+        other = copy.copy(self)
+        other.data, other._held_out, other._trained_on = jax.device_put(
+            (self.data, self._held_out, self._trained_on), device
+        )
+        return other
 
     def changes(self, fold: int, params: Any, model_state: Any) -> tuple[float, ...]:
         """Return the losses of the examples that a fold holds out, minus those of the start."""

@@ -4,6 +4,7 @@ All losses are differences from the start over the same examples: a constant add
 changes nothing, and two arms are compared on examples that both were evaluated on.
 """
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -92,7 +93,8 @@ class HeldOut:
 
     - `start`: the loss of the start, over the early, the late and all examples.
     - `first`: the loss of every example at the start; None where the loss is not their mean.
-    - `rows_evaluated`: how many examples were evaluated so far.
+    - `rows_evaluated`: how many examples were evaluated at the start and at the end; the curves
+      have those of the arms.
     """
 
     def __init__(
@@ -110,10 +112,17 @@ class HeldOut:
         self.first = self.losses(params, state)
         if self.first is None:
             self.start = {k: self._loss(params, state, x) for k, x in self._sets.items()}
+            self.rows_evaluated += sum(map(n_rows, self._sets.values()))
         else:
             means = {name: self.first[rows].mean() for name, rows in chosen.items()}
             self.start = {name: float(x) for name, x in {**means, "all": self.first.mean()}.items()}
         self._early = None if self.first is None else self.first[chosen["early"]]
+
+    def placed_on(self, device: Any) -> "HeldOut":
+        """Return this validation set with all arrays on a device."""
+        other = copy.copy(self)
+        other.all, other._sets = jax.device_put((self.all, self._sets), device)
+        return other
 
     def loss_change(self, params: Any, model_state: Any, examples: str) -> float:
         """Return the loss minus that of the start; infinite where it diverged."""
@@ -126,7 +135,6 @@ class HeldOut:
         """
         if self._early is None:
             return self.loss_change(params, model_state, "early"), np.nan
-        self.rows_evaluated += self.plan.early
         now = per_example_losses(self.examples, params, model_state, self._sets["early"])
         if now is None or not np.isfinite(now).all():
             return np.inf, np.nan
@@ -136,6 +144,7 @@ class HeldOut:
         """Return the change of the loss over all examples, and the loss of every example."""
         losses = None if self.first is None else self.losses(params, model_state)
         if losses is None:
+            self.rows_evaluated += n_rows(self.all)
             return self.loss_change(params, model_state, "all"), None
         return self._change(float(losses.mean()), "all"), losses
 
@@ -145,7 +154,6 @@ class HeldOut:
         return per_example_losses(self.examples, params, model_state, self.all)
 
     def _loss(self, params: Any, model_state: Any, data: Any) -> float:
-        self.rows_evaluated += n_rows(data)
         return evaluate(self.examples, params, model_state, data)["loss"]
 
     def _change(self, loss: float, examples: str) -> float:

@@ -13,10 +13,10 @@ from ...training.checks.scale import scale_findings
 from ...training.curves.symptoms import Symptom
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
-from ...training.loop.evaluation import averaged_params
 from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
+from ..population.worker import weights_of
 from ..search.folds import CrossValidation, standard_error
 from ..search.runner import Candidate, Runner
 from ..search.select import Selection, paired_error
@@ -119,7 +119,7 @@ def explanation_of(
 ) -> Explanation:
     """Read the explanation from a finished search."""
     population, held_out = runner.population, runner.held_out
-    curves = {arm: x.curve for arm, x in population.members.items() if arm.fold is None}
+    curves = {arm: x.curve for arm, x in runner.members.items() if arm.fold is None}
     symptoms, errors = symptoms_of(curves, population.steps), _errors(runner, selection)
     records = {
         arm: _record(optimizers[arm.optimizer], arm, curve, symptoms[arm])._replace(
@@ -129,7 +129,7 @@ def explanation_of(
     }
     found, gain, error = _in_the_search(runner, selection)
     problem = population.program.problem
-    forward_rows = population.spent * population.program.batch_size * 3
+    forward_rows = runner.spent * population.program.batch_size * 3
     return Explanation(
         arms=tuple(sorted(records.values(), key=lambda record: record.change)),
         winner=records[found.arm] if found else None,
@@ -145,9 +145,9 @@ def explanation_of(
         early_start=held_out.start["early"],
         held_out_from_train=held_out_from_train,
         steps=population.steps,
-        gradients=population.spent,
-        limit=population.limit,
-        evaluation_share=held_out.rows_evaluated / max(1, forward_rows),
+        gradients=runner.spent,
+        limit=runner.limit,
+        evaluation_share=runner.rows_evaluated / max(1, forward_rows),
         optimizers=tuple(optimizers),
         ended=ended,
         aims=tuple(
@@ -179,9 +179,10 @@ def _in_the_search(runner: Runner, selection: Selection) -> tuple[Candidate | No
     """
     if selection.refit is not None:
         own = selection.refit.candidate.arm[:2]
-        kin = [x for x in runner.candidates.values() if x.arm[:2] == own]
+        kin = [x for x in runner.candidates if x.arm[:2] == own]
         if kin and (selection.candidate is None or selection.candidate.arm[:2] != own):
             best = min(kin, key=lambda x: x.loss_change)
+            best = best._replace(weights=runner.weights_of(best))
             return best, -best.loss_change, np.nan
     return selection.candidate, selection.gain, selection.error
 
@@ -217,20 +218,17 @@ def _errors(runner: Runner, selection: Selection) -> dict[Arm, float]:
         return errors
     far = [
         arm
-        for arm, member in population.members.items()
+        for arm, member in runner.members.items()
         if arm.fold is None
         and member.is_finite
         and member.carry is not None
         and member.curve.step >= found.step
     ]
     for arm in sorted({*far} - {*errors, found.arm}, key=runner.journal.best_loss)[:COMPARED]:
-        examples = held_out.rows_evaluated + n_rows(held_out.all)
-        if examples > SHARE * population.spent * population.program.batch_size * 3:
+        examples = runner.rows_evaluated + n_rows(held_out.all)
+        if examples > SHARE * runner.spent * population.program.batch_size * 3:
             break
-        carry = population.members[arm].carry
-        assert carry is not None  # it is finite
-        params = averaged_params(carry) if found.is_average else carry.params
-        losses = held_out.losses(params, carry.model_state)
+        losses = held_out.losses(*weights_of(runner.carry_of(arm), found.is_average))
         errors[arm] = paired_error(losses, selection.losses)
     return errors
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..population.arms import Arm
+from ..population.arms import Arm, step_at
 from ..population.curve import Curve, Evaluation
 from .aim import Progress
 
@@ -72,7 +72,7 @@ class Journal:
 
     def at(self, fraction: float) -> int:
         """Return the step at a fraction of a run."""
-        return max(1, round(fraction * self.steps))
+        return step_at(fraction, self.steps)
 
     def step(self, arm: Arm) -> int:
         return self.arms[arm].step if arm in self.arms else arm.begin

@@ -1,6 +1,6 @@
 """Selection of the weights that a search returns, and the standard error of their gain."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
@@ -8,11 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ...training._trees import n_rows
-from ...training.loop.evaluation import averaged_params
+from ...training.loop.batch_statistics import has_statistics
 from .. import constants as c
 from ..population.arms import REFIT, Arm
+from ..population.member import Candidate
+from ..population.population import Population
+from ..population.worker import weights_of
 from .folds import CrossValidation, choose, cross_validation_of, standard_error
-from .runner import Candidate, Runner
+from .runner import Runner
 
 
 class Selection(NamedTuple):
@@ -43,19 +46,15 @@ class Refit(NamedTuple):
     validation: CrossValidation
 
 
-def select_weights(
-    runner: Runner, with_batch_statistics: Callable[[Candidate], Candidate]
-) -> Selection:
+def select_weights(runner: Runner) -> Selection:
     """Select the weights with the lowest loss over all validation examples.
 
     The lowest of many evaluations of few examples is mostly luck, and more so for raw weights,
     which vary more between evaluations. So with few examples raw weights must be better than the
     average by a standard error.
-
-    `with_batch_statistics` gives averaged weights the model state that belongs to them.
     """
     held_out = runner.held_out
-    checked = sorted(_on_all_examples(runner, with_batch_statistics), key=lambda x: x[0][0])
+    checked = sorted(_on_all_examples(runner), key=lambda x: x[0].loss_change)
     candidates = [candidate for candidate, _ in checked]
     if not candidates or candidates[0].loss_change >= 0:
         return Selection(None, 0.0, float("nan"), "no evaluation was better than the start")
@@ -78,22 +77,28 @@ def select_weights(
 
 def refit_of(runner: Runner) -> Refit | None:
     """Return the weights that were trained on all examples, if the search came so far."""
-    plan, folds = runner.folds, runner.population.folds
+    plan, population = runner.folds, runner.population
     found = choose(runner.journal, plan.count) if plan else None
-    if found is None or folds is None:
+    if found is None or population.folds is None:
         return None
     arm = found.arm._replace(fold=REFIT)
-    member = runner.population.members.get(arm)
+    member = runner.members.get(arm)
     if member is None or not member.is_finite or member.curve.step < found.step:
         return None
-    weights = runner.final_weights(arm, found.is_average)
-    candidate = Candidate(found.mean, *weights, arm, found.step, found.is_average)
-    return Refit(candidate, cross_validation_of(found, runner.journal, folds))
+    weights = weights_of(runner.carry_of(arm), found.is_average)
+    candidate = Candidate(found.mean, found.step, arm, found.is_average, weights)
+    validation = cross_validation_of(found, runner.journal, population.folds)
+    return Refit(with_batch_statistics(population, candidate), validation)
 
 
-def _on_all_examples(
-    runner: Runner, with_batch_statistics: Callable[[Candidate], Candidate]
-) -> Iterator[tuple[Candidate, np.ndarray | None]]:
+def with_batch_statistics(population: Population, found: Candidate) -> Candidate:
+    """Return weights that are an average with their own batch statistics."""
+    if not found.is_average or not has_statistics(found.model_state):
+        return found
+    return found._replace(weights=population.statistics(found.arm, found.step, found.weights))
+
+
+def _on_all_examples(runner: Runner) -> Iterator[tuple[Candidate, np.ndarray | None]]:
     """Yield candidates with their losses on all examples, and of each where that was computed.
 
     If evaluations used a part of the examples, these are the best of several arms. While none of
@@ -105,7 +110,8 @@ def _on_all_examples(
     for i, x in enumerate(chain(best, _last_averages(runner, best))):
         if i >= enough and found < 0:
             return
-        final, losses = with_batch_statistics(x) if x.is_average else x, None
+        x = x._replace(weights=runner.weights_of(x))
+        final, losses = with_batch_statistics(runner.population, x), None
         if recheck or i >= enough or final is not x:
             change, losses = held_out.change_on_all(final.params, final.model_state)
             final = final._replace(loss_change=change)
@@ -115,7 +121,7 @@ def _on_all_examples(
 
 def _by_arm(runner: Runner) -> list[Candidate]:
     """Return the candidates, the lowest first: of every arm one, if they are compared again."""
-    best = sorted(runner.candidates.values(), key=attrgetter("loss_change"))
+    best = sorted(runner.candidates, key=attrgetter("loss_change"))
     if not runner.held_out.plan.recheck:
         return best
     return [x for i, x in enumerate(best) if x.arm not in {other.arm for other in best[:i]}]
@@ -123,18 +129,16 @@ def _by_arm(runner: Runner) -> list[Candidate]:
 
 def _last_averages(runner: Runner, known: list[Candidate]) -> Iterator[Candidate]:
     """Yield the last average of every arm that is not known, the lowest first."""
-    members, averages = runner.population.members, [x[3:] for x in known if x.is_average]
+    averages = [x[1:4] for x in known if x.is_average]
     last = [
-        Candidate(x.averaged, None, None, arm, x.step, True)
-        for arm, member in members.items()
+        Candidate(x.averaged, x.step, arm, True)
+        for arm, member in runner.members.items()
         for x in member.curve.evaluations[-1:]
         if arm.fold is None and member.is_finite and x.step == member.curve.step
     ]
     for x in sorted(last, key=attrgetter("loss_change")):
-        carry = members[x.arm].carry
-        if carry is not None and x[3:] not in averages:
-            params, model_state = averaged_params(carry), carry.model_state
-            yield x._replace(params=params, model_state=model_state)
+        if runner.members[x.arm].carry is not None and x[1:4] not in averages:
+            yield x._replace(weights=weights_of(runner.carry_of(x.arm), True))
 
 
 def paired_error(one: np.ndarray | None, other: np.ndarray | None) -> float:

@@ -410,9 +410,8 @@ class TestFolder:
         ("name", "value"),
         [
             ("segments", [[1, 2]]),
-            ("rows_evaluated", "all"),
             ("curves", {"0_-8": {}}),
-            ("saved", [["0_-8"]]),
+            ("branches", [["0_-8"]]),
             ("candidates", [["0_-8", 60, "averaged", -1.0]]),
             ("parts", []),
             ("segments", None),

@@ -74,7 +74,7 @@ def test_the_number_of_lanes_has_the_shortest_time_per_run(monkeypatch):
     monkeypatch.setattr(Runs, "seconds", lambda runs, keys: seconds[len(keys)])
     found = []
 
-    def rows_of(runs, keys):
+    def rows_of(runs, keys, poll):
         found.append(len(keys))
         return [row_of(key, [], 1) for key in keys]
 
@@ -100,7 +100,9 @@ def test_the_best_has_the_lowest_mean_over_seeds(table):
 def test_finished_runs_are_not_repeated(table, tmp_path, monkeypatch):
     path, made = tmp_path / "runs.jsonl", []
     make = Runs.row
-    monkeypatch.setattr(Runs, "row", lambda self, key: made.append(key) or make(self, key))
+    monkeypatch.setattr(
+        Runs, "row", lambda self, *given: made.append(given[0]) or make(self, *given)
+    )
     slow = [row for row in table if row.rate == 1e-3]
     assert list(grid(checkpoint=path, rates=[1e-3])) == slow
     lines = path.read_text().splitlines(keepends=True)
@@ -154,7 +156,9 @@ def test_a_damaged_line_costs_its_run_and_nothing_else(tmp_path, monkeypatch, li
     lines[line] = lines[line].replace(b"1", b"2")
     path.write_bytes(b"".join(lines))
     make = Runs.row
-    monkeypatch.setattr(Runs, "row", lambda self, key: made.append(key) or make(self, key))
+    monkeypatch.setattr(
+        Runs, "row", lambda self, *given: made.append(given[0]) or make(self, *given)
+    )
     if line:
         with pytest.warns(UserWarning, match=r"1 lines of .*runs\.jsonl' are damaged"):
             assert grid(checkpoint=path, **FEW).rows == whole
@@ -265,9 +269,9 @@ def test_an_arm_and_a_key_of_the_grid_have_the_same_hyperparameters():
 def test_a_sweep_that_is_asked_to_stop_keeps_its_finished_runs(tmp_path, monkeypatch, number, kind):
     path, made, make = tmp_path / "runs.jsonl", [], Runs.row
 
-    def row(self, key):
+    def row(self, key, poll):
         made.append(key)
-        found = make(self, key)
+        found = make(self, key, poll)
         if len(made) == 2:
             signal.raise_signal(number)
         return found
@@ -275,7 +279,6 @@ def test_a_sweep_that_is_asked_to_stop_keeps_its_finished_runs(tmp_path, monkeyp
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     options = {**FEW, "rates": [1e-3, 1e-2]}
     with monkeypatch.context() as patch:
-        patch.setattr(Runs, "run_alone", lambda self, keys: map(self.row, keys))
         patch.setattr(Runs, "row", row)
         with pytest.raises(BaseException, match=str(kind)) as stopped:
             grid(checkpoint=path, **options)
@@ -311,7 +314,7 @@ def test_a_full_disk_costs_a_sentence_and_not_the_sweep(tmp_path, monkeypatch):
 def test_two_sweeps_do_not_share_a_file(tmp_path, monkeypatch):
     path, make, told = tmp_path / "runs.jsonl", Runs.row, []
 
-    def row(self, key):
+    def row(self, key, poll):
         if not told:
             told.append(key)
             with pytest.raises(BlockingIOError, match=r"another run of this process: .* file\. W"):
@@ -320,7 +323,7 @@ def test_two_sweeps_do_not_share_a_file(tmp_path, monkeypatch):
                 command = [sys.executable, "-c", LOCK_FILE, str(path)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
             told.append(error.value.stderr)
-        return make(self, key)
+        return make(self, key, poll)
 
     monkeypatch.setattr(Runs, "row", row)
     whole = grid(checkpoint=path, **FEW)

@@ -70,20 +70,20 @@ def tiny_batches():
 
 
 def test_with_tiny_batches_evaluations_cost_at_most_a_fifth(tiny_batches):
-    result, runner, _ = tiny_batches
+    result, runner = tiny_batches
     assert runner.held_out.plan.late < 800 and runner.held_out.plan.recheck > 0
     assert result.explanation.evaluation_share <= 0.2
 
 
 def test_the_start_is_evaluated_once(tiny_batches, monkeypatch):
-    _, runner, statistics = tiny_batches
+    _, runner = tiny_batches
     own, start = runner.held_out, runner.population.start
     again = HeldOut(own.examples, own.all, own.plan, start.params, start.model_state)
     assert again.rows_evaluated == 800
     assert again.start == own.start
     monkeypatch.setattr(HeldOut, "change_on_all", lambda *_: (-1.0, again.first))
     runner.held_out.rows_evaluated = 0
-    select_weights(runner, statistics)
+    select_weights(runner)
     assert runner.held_out.rows_evaluated == 0  # of the start, nothing again
 
 
@@ -92,7 +92,7 @@ def test_the_untrained_model_is_not_returned_while_an_arm_is_better(
     tiny_batches, monkeypatch, lucky
 ):
     """So many arms are better than the start on the examples of evaluations, and worse on all."""
-    _, runner, statistics = tiny_batches
+    _, runner = tiny_batches
     checked = []
 
     def change_on_all(self, params, state):
@@ -100,6 +100,6 @@ def test_the_untrained_model_is_not_returned_while_an_arm_is_better(
         return 0.1 if len(checked) <= lucky else -0.1, None
 
     monkeypatch.setattr(HeldOut, "change_on_all", change_on_all)
-    found = select_weights(runner, statistics)
+    found = select_weights(runner)
     assert found.candidate is not None and found.gain == 0.1
     assert len(checked) == max(runner.held_out.plan.recheck, lucky + 1)

@@ -10,6 +10,7 @@ import pytest
 
 from lecture_optax.recipe import run
 from lecture_optax.recipe.population import population
+from lecture_optax.recipe.search.runner import Runner
 
 from ..problems import BATCH, STEPS, regression
 
@@ -26,12 +27,18 @@ def on_device(carry):
 @pytest.fixture
 def offloaded(monkeypatch):
     """Where the arms are after every chunk of steps."""
-    seen, chunk = [], population.Population._chunk
+    seen, chunk, make, members = [], population.Population._chunk, Runner.__post_init__, []
+
+    def made(self):
+        make(self)
+        members[:] = [self.members]
 
     def watched(self, program, source, member, steps):
         chunk(self, program, source, member, steps)
-        held = [x.carry for x in self.members.values() if x.carry is not None]
+        held = [x.carry for x in members[0].values() if x.carry is not None]
         seen.append((sum(map(on_device, held)), on_device(member.carry), len(held)))
+
+    monkeypatch.setattr(Runner, "__post_init__", made)
 
     monkeypatch.setattr(population.Population, "_chunk", watched)
     monkeypatch.setattr(population, "free_bytes", lambda devices: 1_000.0)

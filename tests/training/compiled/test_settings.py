@@ -78,7 +78,7 @@ def test_a_guard_that_forbids_every_transfer_is_refused():
 def test_the_runs_of_a_sweep_compute_under_the_settings_of_its_thread(x64, monkeypatch):
     seen = []
 
-    def row(self, key):
+    def row(self, key, poll):
         seen.append(jax.config.jax_enable_x64)
         return row_of(key, [(1, 0.0, 0.0)], None)
 

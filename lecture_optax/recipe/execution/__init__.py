@@ -1,0 +1,1 @@
+"""Where the segments of a search and the runs of a sweep are computed."""
