@@ -5,7 +5,7 @@ evaluated at `MARKS` on all validation examples, and answers whatever a policy a
 takes milliseconds. It differs from a search where that evaluates a part of the examples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,39 +39,15 @@ class CurveOfArm(NamedTuple):
     update: np.ndarray
 
 
-class Curves:
-    """The curves of one seed of a problem, each trained when it is first asked for.
+class Recorded:
+    """The curves of one seed of a problem, as they were trained, and what segments measured."""
 
-    `file`: keeps them from one process to the next, for another policy.
-    """
-
-    def __init__(self, case: Case, task: Task, seed: int = 0, file: Path | None = None):
-        problem, steps = task.problem, case.steps
-        numbers = Arm(0, 0).hyperparams(steps)
-        options = {"batch_size": case.batch_size, "hyperparams": numbers}
-        program = Program.of(problem, arm_optimizer(), **options)
-        self.steps, self.file = steps, file
-        self.curves = _read(file) if file and file.exists() else {}
+    def __init__(self, steps: int, curves: dict[Arm, CurveOfArm]):
+        self.steps, self.curves = steps, curves
         self.marks = np.unique([max(1, round(steps * mark / 100)) for mark in MARKS])
-        self.start = program.init(seed)._replace(opt_state=None)
-        self.start_loss = evaluate(
-            problem.functions.examples, self.start.params, self.start.model_state, problem.valid
-        )["loss"]
-        self.data = jax.tree.map(jnp.asarray, (problem.train, problem.valid))
-        self.train = _training(program, self.marks)
 
     def of(self, arm: Arm) -> CurveOfArm:
-        if arm not in self.curves:
-            found = self.train(self.start, *self.data, arm.hyperparams(self.steps))
-            every = [np.asarray(x, np.float64) for x in found]
-            self.curves[arm] = CurveOfArm(*(np.where(np.isfinite(x), x, np.inf) for x in every))
         return self.curves[arm]
-
-    def save(self) -> None:
-        """Write the curves to the file, if there is one."""
-        if self.file:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(self.file, **{x.name: np.stack(curve) for x, curve in self.curves.items()})
 
     def outcome(self, segment: Segment, start: int) -> Outcome:
         """Return what a segment of an arm from step `start` measures."""
@@ -92,18 +68,64 @@ class Curves:
         return int(np.abs(self.marks - step).argmin())
 
 
+class Curves(Recorded):
+    """Curves that are trained when they are first asked for.
+
+    `file`: keeps them from one process to the next, for another policy.
+    """
+
+    def __init__(self, case: Case, task: Task, seed: int = 0, file: Path | None = None):
+        super().__init__(case.steps, _read(file) if file and file.exists() else {})
+        problem, self.file = task.problem, file
+        numbers = Arm(0, 0).hyperparams(self.steps)
+        options = {"batch_size": case.batch_size, "hyperparams": numbers}
+        program = Program.of(problem, arm_optimizer(), **options)
+        self.start = program.init(seed)._replace(opt_state=None)
+        self.start_loss = evaluate(
+            problem.functions.examples, self.start.params, self.start.model_state, problem.valid
+        )["loss"]
+        self.data = jax.tree.map(jnp.asarray, (problem.train, problem.valid))
+        self.train = _training(program, self.marks)
+
+    def of(self, arm: Arm) -> CurveOfArm:
+        if arm not in self.curves:
+            found = self.train(self.start, *self.data, arm.hyperparams(self.steps))
+            every = [np.asarray(x, np.float64) for x in found]
+            self.curves[arm] = CurveOfArm(*(np.where(np.isfinite(x), x, np.inf) for x in every))
+        return self.curves[arm]
+
+    def save(self) -> None:
+        """Write the curves to the file, if there is one."""
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(self.file, **{x.name: np.stack(curve) for x, curve in self.curves.items()})
+
+
 def _read(file: Path) -> dict[Arm, CurveOfArm]:
     with np.load(file) as found:
         return {Arm.named(name): CurveOfArm(*found[name]) for name in found}
 
 
+GAINS = [gain_of(optimizer) for optimizer in OPTIMIZERS.values()]
+
+
 def replay(curves: Curves, budget: float) -> float:
     """Return the validation loss of the weights that a search selects."""
-    gains = [gain_of(optimizer) for optimizer in OPTIMIZERS.values()]
+    *_, (journal, _) = rounds(curves, budget)
+    return curves.start_loss + min([0.0, *map(journal.best_loss, journal.arms)])
+
+
+def rounds(
+    curves: Recorded, budget: float, gains: Sequence[float | None] = GAINS
+) -> Iterator[tuple[Journal, list[Segment]]]:
+    """Yield the journal before each round of a search, and the segments of the round.
+
+    At the end the journal has all outcomes.
+    """
     journal = Journal(curves.steps, int(budget * curves.steps + 1e-6))
     for segments in search(journal, gains):
+        yield journal, segments
         journal.tell({x: curves.outcome(x, journal.step(x.arm)) for x in segments})
-    return curves.start_loss + min([0.0, *map(journal.best_loss, journal.arms)])
 
 
 def _training(program: Program, marks: np.ndarray) -> Callable[..., Any]:
