@@ -131,7 +131,8 @@ def fit(
       the run.
     - `hooks`: functions of a `training.Event`, called after every chunk of steps.
     - `mesh`: the devices that share every batch; by default those of `jax.set_mesh`, or those on
-      which the data are.
+      which the data are. It may have those of several processes (`jax.distributed`), which all make
+      the same call with the same data: the first one writes the checkpoints, the log and progress.
     - `progress`: None shows progress on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for
@@ -241,7 +242,12 @@ def fit(
         prepared.valid,
     )
     keep = keep or ("last" if run.valid is None else "best")
-    with show_progress(progress) as shown, log_to(log) as written:
+    processes = prepared.program.processes
+    with (
+        processes.together(),
+        show_progress(progress if processes.is_first else False) as shown,
+        log_to(log if processes.is_first else None) as written,
+    ):
         run_with_checkpoints(
             run,
             prepared.source,

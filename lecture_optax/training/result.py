@@ -14,8 +14,9 @@ from .._core.extras import warn
 from ._trees import by_path, n_rows, shapes_of_rows
 from .checks.data import check_rows
 from .checks.targets import check_targets
+from .compiled.processes import Processes
 from .compiled.settings import for_the_caller, own_placement
-from .compiled.sharding import home_of, place, with_automatic_axes
+from .compiled.sharding import home_of, mesh_in, place, with_automatic_axes
 from .conversion.arrays import as_arrays
 from .conversion.columns import check_columns, columns_of
 from .loop.evaluation import averaged_params, evaluate_all, evaluated_weights
@@ -229,6 +230,10 @@ class Result(Trained):
         vars(self).update(state)
         vars(self)["model"] = self.problem.export(self.params, self.model_state)
 
+    @property
+    def _processes(self) -> Processes:
+        return Processes(mesh_in(home_of({"params": self.params})))
+
     @own_placement()
     def report(self, path: Any = None) -> str:
         """Return a summary as plain text: print it. With `path`, also write an HTML page.
@@ -254,7 +259,7 @@ class Result(Trained):
             path = path_of(path)
             if self.search:
                 self.search.report(path)
-            else:
+            elif self._processes.is_first:
                 path.write_text(page_of(self), encoding="utf-8")
         return text
 
@@ -271,7 +276,7 @@ class Result(Trained):
         """
         path = None if path is None else path_of(path)
         axes = plot(self.history, ax)
-        if path is not None:
+        if path is not None and self._processes.is_first:
             np.ravel(axes)[0].figure.savefig(path, dpi=120)
         return axes
 

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import jax
 import numpy as np
 
 from ..._core.extras import require, warn
@@ -121,11 +122,13 @@ class CheckpointFolder:
     """A folder of checkpoints, named by their steps.
 
     One thread writes, one checkpoint at a time. The caller's arrays must not change meanwhile.
+
+    `writes`: whether this process writes, or only reads what another one has written.
     """
 
-    def __init__(self, path: Any):
+    def __init__(self, path: Any, *, writes: bool = True):
         _import_orbax()
-        self.path = path_of(path)
+        self.path, self._writes = path_of(path), writes
         # Python waits for this thread when it ends: killed within Orbax, it would crash the process
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[float] | None = None
@@ -138,6 +141,8 @@ class CheckpointFolder:
         **Raises** `ValueError` for a folder that holds anything else, and `BlockingIOError` if
         another run uses it.
         """
+        if not self._writes:
+            return
         found = list(self.path.iterdir()) if self.path.is_dir() else []
         is_new = LOCK not in [x.name for x in found]
         is_ours = any(map(_is_ours, found))
@@ -168,6 +173,8 @@ class CheckpointFolder:
 
     def make(self) -> None:
         """Make the folder. Damaged checkpoints are renamed: their steps will be saved again."""
+        if not self._writes:
+            return
         make_writable(self.path)
         self._lock.acquire()
         self._lock.sign()
@@ -219,7 +226,7 @@ def _read(path: Path) -> Saved:
         raise ValueError("it is empty")
     ocp = _import_orbax()
     _check_checksums(path)
-    with _quiet():
+    with _quiet(), _reads_alone(ocp):
         arrays = ocp.load_checkpointables(path / SAVED)["arrays"]
         notes = ocp.checkpointables_metadata(path / SAVED).custom_metadata
     return Saved({name: np.asarray(x) for name, x in arrays.items()}, dict(notes))
@@ -237,7 +244,10 @@ def _write(path: Path, step: int, arrays: dict[str, np.ndarray], notes: dict[str
     part.mkdir()
     (part / MARK).touch()
     with _quiet():
-        ocp.save_checkpointables(part / SAVED, {"arrays": arrays}, custom_metadata=notes)
+        if jax.process_count() == 1:
+            ocp.save_checkpointables(part / SAVED, {"arrays": arrays}, custom_metadata=notes)
+        else:
+            _write_alone(part / SAVED, arrays, notes)
     body = json.dumps(_checksums(part)).encode()
     write_file(part / CHECKSUMS, lambda file: file.write(body))
     part.rename(path / str(step))
@@ -359,6 +369,35 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.disabled = disabled
+
+
+def _reads_alone(ocp: Any) -> Any:
+    """Let Orbax read in this process, without waiting for the others of the run."""
+    context = ocp.Context()
+    for name, value in _of_one_process().items():
+        setattr(context.multiprocessing, name, value)
+    return context
+
+
+def _write_alone(path: Path, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
+    """Write by Orbax's older interface: the newer one waits for all processes in every save."""
+    import orbax.checkpoint as ocp
+
+    options = ocp.options.MultiprocessingOptions(**_of_one_process())
+    composite = ocp.CompositeOptions(multiprocessing_options=options)
+    handler = ocp.CompositeCheckpointHandler(composite_options=composite)
+    with ocp.Checkpointer(handler, multiprocessing_options=options) as writer:
+        content = ocp.args.Composite(arrays=ocp.args.PyTreeSave(arrays))
+        writer.save(path, content, custom_metadata=notes)
+
+
+def _of_one_process() -> dict[str, Any]:
+    own = jax.process_index()
+    return {
+        "primary_host": own,
+        "active_processes": {own},
+        "barrier_sync_key_prefix": f"process_{own}",
+    }
 
 
 def _check_checksums(path: Path) -> None:

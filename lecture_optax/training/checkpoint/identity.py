@@ -20,6 +20,7 @@ from ..._core.dtypes import widen
 from ..._core.extras import warn
 from .._trees import by_path, checksum, kind_of, n_rows, shapes_of_rows, take_rows
 from ..compiled.program import INIT_ROWS, Program
+from ..compiled.sharding import on_host
 from ..compiled.step import Carry
 from ..loop.evaluation import BATCH_ROWS
 from ..loop.run import Run
@@ -279,7 +280,7 @@ def arrays_of(trees: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def numbers_of(tree: Any) -> str:
     """Return the number of arrays and entries of a tree, and a checksum over all of them."""
-    leaves = by_path(jax.device_get(jax.tree.map(as_saved, tree)))
+    leaves = by_path(on_host(jax.tree.map(as_saved, tree)))
     lines = [f"{path} {kind_of(x)} {checksum(np.asarray(x)):08x}" for path, x in leaves.items()]
     size = sum(x.size for x in leaves.values())
     return f"{size:,} in {len(leaves)} arrays #{zlib.crc32(str(lines).encode()):08x}"

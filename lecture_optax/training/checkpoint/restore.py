@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._core.tables import text_table
 from .._trees import by_path, kind_of
+from ..compiled.sharding import put
 
 RATES = ("LearningRateState", "ScaleByScheduleState", "InjectStatefulHyperparamsState")
 """The states whose count is the place in a schedule, and nothing else."""
@@ -148,7 +149,7 @@ def place_like(value: np.ndarray, like: jax.Array) -> jax.Array:
         return jnp.asarray(value.item())
     # a copy, since it will be donated; with a device only where one was chosen
     array = jnp.array(value)
-    return jax.device_put(array, like.sharding) if getattr(like, "committed", False) else array
+    return put(array, like.sharding) if getattr(like, "committed", False) else array
 
 
 def _name(opt_state: Any, keys: Sequence[Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._average import averages_in
 from ..._core.extras import warn
+from ..compiled.processes import ALONE, Processes
 from ..loop.batch_statistics import batch_statistics_for
 from ..loop.evaluation import averaged_params, evaluated_weights
 from ..loop.loop import name_of, run_loop
@@ -85,17 +86,29 @@ def run_with_checkpoints(
     `OSError` where nothing can be written; `SystemExit(143)` after a SIGTERM and
     `KeyboardInterrupt` after a Ctrl-C, when the run has been saved.
     """
+    processes = run.program.processes
     if checkpoint is None:
-        with Interruptions() as interruptions:
-            every = [*hooks, lambda event: interruptions.obey()]
-            return run_loop(run, source, callbacks=callbacks, hooks=every, poll=interruptions.obey)
-    folder = CheckpointFolder(checkpoint)
+        with Interruptions(processes) as interruptions:
+
+            def poll() -> None:
+                interruptions.agree()
+                interruptions.obey()
+
+            every = [*hooks, lambda event: poll()]
+            return run_loop(run, source, callbacks=callbacks, hooks=every, poll=poll)
+    folder = CheckpointFolder(checkpoint, writes=processes.is_first)
     identity = identity_of(run, source, seed, given)
     optimizer = optimizer_notes(run.program.optimizer, run.carry)
-    saver = RunSaver(run, source, folder, identity, optimizer)
+    saver = RunSaver(run, source, folder, identity, optimizer, processes)
     try:
         folder.claim()
-        if saver.resume(strict, callbacks):
+        is_finished = saver.resume(strict, callbacks)
+        processes.check_same(
+            run.step,
+            f"checkpoint={str(folder.path)!r} must be one folder for all processes of the run, got "
+            "folders with different checkpoints: give a path on a disk that all of them share.",
+        )
+        if is_finished:
             return run
         folder.make()
         with saver.interruptions:
@@ -117,10 +130,12 @@ class RunSaver:
         folder: CheckpointFolder,
         identity: dict[str, Any],
         optimizer: dict[str, Any],
+        processes: Processes = ALONE,
     ):
         self.run, self.source, self.folder = run, source, folder
         self.identity, self.optimizer = identity, optimizer
-        self.interruptions = Interruptions()
+        self.processes = processes
+        self.interruptions = Interruptions(processes)
         self._timer = SaveTimer(folder.path)
         self._saved_at: int | None = None
         self._copying = 0.0
@@ -227,11 +242,16 @@ class RunSaver:
         self._collect(self.folder.finished)
         if self.run.stopped or self.run.step >= self.run.steps:
             self._save_now()
-        elif event.records and self._timer.is_due() and not self.folder.is_writing:
+        elif event.records and self.processes.agreed(self._is_due):
             self._begin()
+
+    @property
+    def _is_due(self) -> bool:
+        return self._timer.is_due() and not self.folder.is_writing
 
     def poll(self) -> None:
         """Save and stop if a signal asked for it: called between chunks and in an evaluation."""
+        self.interruptions.agree()
         if self.interruptions.asked is not None:
             self._save_now()
             saved = f"step {self.run.step:,} is saved in {str(self.folder.path)!r}"
@@ -245,14 +265,15 @@ class RunSaver:
 
     def _save_now(self) -> None:
         self._collect(self.folder.wait)
-        if self._saved_at != self.run.step:
+        if self.processes.agreed(self._saved_at != self.run.step):
             self._begin()
             self._collect(self.folder.wait)
 
     def _begin(self) -> None:
         began = time.perf_counter()
         saved = snapshot(self.run, self.source, self.identity, self.optimizer)
-        self.folder.write(self.run.step, saved.arrays, saved.notes)
+        if self.processes.is_first:
+            self.folder.write(self.run.step, saved.arrays, saved.notes)
         self._saved_at = self.run.step
         self._copying = time.perf_counter() - began
 

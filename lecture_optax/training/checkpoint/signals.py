@@ -9,6 +9,8 @@ import threading
 from types import FrameType
 from typing import Any
 
+from ..compiled.processes import ALONE, Processes
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -18,9 +20,12 @@ class Interruptions:
     Inside the `with`, `asked` is None until SIGTERM or Ctrl-C arrives. A second Ctrl-C sets
     `at_once` and raises `KeyboardInterrupt`. Afterwards the earlier handlers are restored. Python
     delivers signals to the main thread only: in another thread no handler is installed.
+
+    `processes`: those that stop together, if one of them is asked to.
     """
 
-    def __init__(self):
+    def __init__(self, processes: Processes = ALONE):
+        self.processes = processes
         self.asked: int | None = None
         self.at_once = False
         self._before: dict[int, Any] = {}
@@ -38,6 +43,10 @@ class Interruptions:
     def __exit__(self, *exception: Any) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def agree(self) -> None:
+        """Note what any of the processes was asked; all of them call this together."""
+        self.asked = self.processes.largest(self.asked or 0) or None
 
     def obey(self, words: str = "") -> None:
         """Raise if asked to stop: `SystemExit(128 + 15)` or `KeyboardInterrupt(words)`."""

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from ..._core.validate import in_words
+from ..compiled.sharding import on_host
 from ..compiled.step import Carry
 from ..loop.evaluation import Best
 from ..loop.run import History, Run
@@ -157,7 +158,7 @@ def _best(carry: Carry, saved: Saved) -> Best | None:
 
 def _on_host(leaves: list[Leaf]) -> dict[str, np.ndarray]:
     """Return copies, transferred together; on a CPU, `device_get` returns the donated memory."""
-    values = jax.device_get([as_saved(leaf.value) for leaf in leaves])
+    values = on_host([as_saved(leaf.value) for leaf in leaves])
     return {leaf.path: np.array(x) for leaf, x in zip(leaves, values, strict=True)}
 
 

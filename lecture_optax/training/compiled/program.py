@@ -22,6 +22,7 @@ from ..adapters.model import Functions
 from ..checks.arguments import check_mesh, check_optimizer_arguments, check_seed
 from ..checks.optimizer import start_optimizer
 from ..problem import Problem
+from .processes import Processes
 from .row_order import batch_rows
 from .settings import on_automatic_axes, own_placement, specs_of, to_the_context
 from .sharding import automatic, home_of, mesh_in, place, shard_batch, with_automatic_axes
@@ -192,6 +193,11 @@ class Program:
     def mesh(self) -> Mesh | None:
         """The devices that hold the arrays, if they are several."""
         return mesh_in(self.home)
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that own those devices."""
+        return Processes(self.mesh)
 
     def init(self, seed: int = 0) -> Carry:
         """Return the first carry. The model's `init` is called with `jax.random.key(seed)`."""

@@ -10,10 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
-from .._trees import by_path
+from ..._core.dtypes import dtype_of
+from .._trees import by_path, checksum
+from .processes import Processes, whole
 
 
 def automatic(mesh: Mesh) -> Mesh:
@@ -88,16 +91,61 @@ def home_of(trees: Mapping[str, Any], mesh: Mesh | None = None) -> Sharding | No
 
 
 def place(tree: Any, home: Sharding | None) -> Any:
-    """Put arrays where they belong; those that are sharded over the same devices stay so."""
+    """Put arrays where they belong; those that are sharded over the same devices stay so.
+
+    **Raises** `ValueError` where several processes share them and have other numbers.
+    """
     tree = with_automatic_axes(tree)
     if home is None:
         return jax.tree.map(jnp.asarray, tree)
 
     def leaf(x):
         stays = _is_on_a_mesh(x) and x.sharding.mesh.size > 1 and _order(x.sharding) == _order(home)
-        return x if stays else jax.device_put(x, home)
+        return x if stays else put(x, home)
 
+    if not home.is_fully_addressable:
+        _check_same(tree, Processes(mesh_in(home)))
     return jax.tree.map(leaf, tree)
+
+
+def _check_same(tree: Any, processes: Processes) -> None:
+    """Check that all processes have the same arrays, of those that none has shared yet."""
+
+    def numbers(x):
+        is_key = jnp.issubdtype(dtype_of(x), jax.dtypes.prng_key)
+        return checksum(np.asarray(jax.random.key_data(x) if is_key else x))
+
+    every = by_path(tree).items()
+    own = {path: numbers(x) for path, x in every if _is_local(x)}
+    processes.check_same(
+        own,
+        "all processes must call this with the same arguments, got other arrays (data, parameters "
+        "or x) in one of them. Load the same examples in the same order, and pass the same seed.",
+    )
+
+
+def put(x: Any, home: Sharding) -> jax.Array:
+    """Put an array, which every process has, on devices; those of others do not ask for it.
+
+    `jax.device_put` would compare the arrays of all processes, each time.
+    """
+    if home.is_fully_addressable or not _is_local(x):
+        return jax.device_put(x, home)
+    if jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key):
+        numbers = put(jax.random.key_data(x), home)
+        return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(x))
+    values = np.asarray(x, dtype_of(x))
+    own = home.addressable_devices_indices_map(values.shape).items()
+    # copies: a step donates the array, and two devices must not write into one memory
+    parts = [jax.device_put(values[index], device, may_alias=False) for device, index in own]
+    return jax.make_array_from_single_device_arrays(values.shape, home, parts)
+
+
+def on_host(tree: Any) -> Any:
+    """Return all arrays of a tree as NumPy's, those that are spread over processes one by one."""
+    if all(map(_is_local, jax.tree.leaves(tree))):
+        return jax.device_get(tree)
+    return jax.tree.map(lambda x: np.asarray(whole(x)), tree)
 
 
 def place_like(rows: Any, like: Any) -> Any:
@@ -107,9 +155,9 @@ def place_like(rows: Any, like: Any) -> Any:
         if not _is_put(other):
             return x
         try:
-            return jax.device_put(x, other.sharding)
+            return put(x, other.sharding)
         except ValueError:  # the devices do not divide the rows
-            return jax.device_put(x, home_of({"": other}))
+            return put(x, home_of({"": other}))
 
     return jax.tree.map(leaf, rows, like)
 
@@ -125,7 +173,9 @@ def place_batch(batch: Any, home: Sharding | None, rows: int) -> Any:
     mesh = mesh_in(home)
     if mesh is not None and rows % mesh.size == 0:
         home = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
-    return jax.device_put(batch, home)
+    if home is None:
+        return jax.device_put(batch)
+    return jax.tree.map(lambda x: put(x, home), batch)
 
 
 def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
@@ -139,6 +189,11 @@ def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
 def _is_put(x: Any) -> bool:
     """Whether somebody chose the devices of an array."""
     return isinstance(x, jax.Array) and not isinstance(x, Tracer) and x.committed
+
+
+def _is_local(x: Any) -> bool:
+    """Whether this process has all of an array."""
+    return getattr(x, "is_fully_addressable", True)
 
 
 def _is_on_a_mesh(x: Any) -> bool:

@@ -17,6 +17,7 @@ from ..._core.dtypes import as_array, cast_like, dtype_of, widen
 from ..._energy import energy
 from .._cached import cached
 from .._trees import checksum, n_rows
+from ..compiled.sharding import on_host
 from ..compiled.step import Carry
 from ..metrics import host_arguments, host_metric, in_order, is_of_scikit_learn, value_of
 from ..problem import Problem
@@ -119,10 +120,10 @@ def evaluate_whole(
     predictions, part_of = [], _predictions(problem.functions.predict)
     for first in range(0, rows, BATCH_ROWS):
         part = part_of(params, model_state, data[0], first, min(BATCH_ROWS, rows - first))
-        predictions.append(jax.device_get(part))
+        predictions.append(on_host(part))
         poll()
     prediction = jax.tree.map(lambda *parts: np.concatenate(parts), *predictions)
-    target = jax.device_get(data[1])
+    target = on_host(data[1])
     for name, function in problem.metrics:
         host = host_metric(function)
         if host is None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._trees import copied
+from ..compiled.processes import Processes
 from ..compiled.program import CHUNK
 from ..compiled.step import Carry
 from .advance import advance_until
@@ -53,17 +54,18 @@ def run_loop(
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
     length, records, backup = 1, {}, _Backup.of(run)
-    watch = StateWatch(run.carry.model_state)
+    watch, processes = StateWatch(run.carry.model_state), run.program.processes
     while True:
         line = _evaluate(run, source, poll) if not run.is_evaluated else None
-        run.stopped = _stopped(run, callbacks) if line else None  # asked once, resumed or not
+        run.stopped = _stopped(run, callbacks, processes) if line else None  # asked once
         for hook in hooks:
             hook(Event(run, run.step, records, line))
         if run.step >= run.steps or run.stopped:
             return run
         until_evaluation = [step - run.step for step in run.evaluations if step > run.step][:1]
+        length = processes.agreed(length)
         steps = min([length, CHUNK, run.steps - run.step, *until_evaluation])
-        if backup.is_old:
+        if processes.agreed(backup.is_old):
             backup = _Backup.of(run)
         began = time.perf_counter()
         records = _chunk(run, source, steps, backup, watch)
@@ -162,10 +164,11 @@ def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, f
     return line
 
 
-def _stopped(run: Run, callbacks: Sequence[Callback]) -> str | None:
+def _stopped(run: Run, callbacks: Sequence[Callback], processes: Processes) -> str | None:
     record = {**run.history.evaluations[-1], "steps": run.steps, "history": run.history}
-    answers = [(callback(record), callback) for callback in callbacks]
-    return next((name_of(callback) for answer, callback in answers if answer is True), None)
+    answers = [callback(record) is True for callback in callbacks] + [True]
+    first = processes.agreed(answers.index(True))
+    return name_of(callbacks[first]) if first < len(callbacks) else None
 
 
 def name_of(callback: Callback) -> str:
