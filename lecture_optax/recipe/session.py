@@ -34,7 +34,7 @@ def saver_of(
 
 @dataclass
 class Session:
-    """One search, from its last save if there is one.
+    """One search, from its last save if there is one. Within its context, the save is its own.
 
     - `interruptions`: notes SIGTERM and Ctrl-C, from before the first compilation to the result.
     - `returns`: whether Ctrl-C ends the search and returns the best weights so far.
@@ -45,23 +45,27 @@ class Session:
     interruptions: Interruptions
     returns: bool
 
+    def __enter__(self) -> "Session":
+        if self.saver is not None:
+            self.runner.poll = self.obey  # while weights that were lost are computed again
+            try:
+                self.saver.resume()
+            except BaseException:
+                self.saver.store.close()
+                raise
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.saver is not None:
+            self.saver.store.close()
+
     def run(self, progress: Any) -> bool:
         """Search. Return whether the search came to its end.
 
         **Raises** `SystemExit(143)` after a SIGTERM, and `KeyboardInterrupt` after a Ctrl-C unless
         it `returns`; the search is saved before. A second Ctrl-C ends at once.
         """
-        try:
-            return self._run(progress)
-        finally:
-            if self.saver is not None:
-                self.saver.store.close()
-
-    def _run(self, progress: Any) -> bool:
-        runner, saver, ended = self.runner, self.saver, True
-        if saver is not None:
-            runner.poll = self.obey  # while weights that were lost are computed again
-            saver.resume()
+        runner, ended = self.runner, True
         with show_progress(progress, unit="gradients", label="lowest loss") as reporter:
             runner.poll = lambda: self._poll(reporter)
             try:
@@ -71,8 +75,8 @@ class Session:
                 ended = False
             finally:
                 runner.poll = lambda: None
-            if saver is not None and ended:
-                saver.end()
+            if self.saver is not None and ended:
+                self.saver.end()
             _show(runner, reporter, ended=True)
         return ended
 

@@ -71,6 +71,7 @@ _evaluation = row_of(is_count, is_number, is_number, is_number, _losses)
 
 NOTES: dict[str, Form] = {
     "identity": is_identity,
+    "lanes": optional(is_count),
     "segments": list_of(row_of(is_text, is_count)),
     "curves": dict_of(record_of({**NUMBERS, "evaluations": list_of(_evaluation)})),
     "candidates": list_of(row_of(is_text, is_count, is_flag, is_number)),
@@ -93,6 +94,7 @@ def snapshot(
         parts[_candidate_part(x)] = partial(_candidate, runner, x)
     notes = {
         "identity": identity,
+        "lanes": runner.lanes,
         "segments": [[arm.name, end] for arm, end in runner.outcomes],
         "curves": {arm.name: _notes_of(x.curve) for arm, x in runner.members.items()},
         "branches": [[arm.name, step] for arm, step in branches],
@@ -116,6 +118,7 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
     notes = saved.notes
     curves = {Arm.named(name): _curve_of(numbers) for name, numbers in notes["curves"].items()}
     segments = [Segment(Arm.named(name), end) for name, end in notes["segments"]]
+    runner.lanes = notes["lanes"]
     runner.resume(_outcomes_of(segments, curves))
 
     def again(arm: Arm, step: int) -> Member:
@@ -316,6 +319,7 @@ def identity_of_search(
     arrays = {"train": population.source.data, "valid": held_out.all}
     return {
         "seed": int(seed),
+        "lanes": runner.lanes,
         "steps": population.steps,
         "budget": runner.budget,
         "folds": runner.folds.count if runner.folds else 0,

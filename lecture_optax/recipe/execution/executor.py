@@ -11,6 +11,8 @@ Results do not depend on which worker runs a job, or on the order in which jobs 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
@@ -92,21 +94,28 @@ class Executor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class InThisProcess:
     """The executor that runs jobs one after the other, with the worker of this process.
 
     Jobs run on their calls and states themselves, so `poll` sees how far they are.
+
+    - `lanes`: how many jobs run together, for a worker that can do so.
     """
 
+    lanes: int = 1
+
     def start(self, worker: Worker, poll: Callable[[], None]) -> Pool:
-        return OneByOne(worker, poll)
+        return OneByOne(worker, poll, self.lanes)
 
 
+@dataclass
 class OneByOne:
     """The pool of one worker, that of this process."""
 
-    def __init__(self, worker: Worker, poll: Callable[[], None]):
-        self._worker, self._poll = worker, poll
+    worker: Any
+    poll: Callable[[], None]
+    lanes: int = 1
 
     def __enter__(self) -> Pool:
         return self
@@ -115,9 +124,17 @@ class OneByOne:
         pass
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
-        for i, job in enumerate(jobs):
-            yield Done(i, *self._worker.run(job.call, job.state, self._poll))
-            self._poll()
+        count, rest = 0, iter(jobs)
+        while group := list(islice(rest, self.lanes)):
+            calls, states, _ = zip(*group, strict=True)
+            if self.lanes == 1:
+                found = [self.worker.run(calls[0], states[0], self.poll)]
+            else:
+                found = self.worker.run_together(calls, states, self.lanes, self.poll)
+            for each in found:
+                yield Done(count, *each)
+                count += 1
+            self.poll()
 
     def get(self, state: Any) -> Any:
         return state

@@ -1,9 +1,6 @@
 """Training of the runs of a sweep: each alone, or several vectorized in one program.
 
-A step of a small model consists of dozens of small kernels, and an accelerator waits between them.
-Vectorized (`vmap`) runs share the kernels. On a CPU, where products of small matrices with a batch
-axis are slow, this does not help: 16 lanes take as long as 15 single runs, so each core trains one
-run at a time.
+On a CPU each core trains one run at a time; on an accelerator lanes may pay (`lanes.py`).
 """
 
 import dataclasses
@@ -17,7 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from ...training._cached import cached
 from ...training._trees import as_data, copied
 from ...training.checkpoint.identity import arrays_of, identity_of_program
 from ...training.compiled.program import Program
@@ -27,23 +23,12 @@ from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.evaluation import averaged_params, evaluate
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import StateWatch
-from ...training.loop.run import Source
+from ...training.loop.sources import ArraySource
 from ..population.held_out import DIVERGED
-from ..population.population import SHARE, bytes_of, free_bytes, on_device
+from ..population.lanes import advance_lanes, best_lane_count, stacked
+from ..population.population import on_device
 from .grid import Grid, Key
 from .results import Row
-
-LANES = (4, 16, 64, 256)
-"""Numbers of lanes to measure, until one does not pay."""
-
-PAYS = 0.8
-"""More lanes must lower the time per run to .8, as each number of lanes is compiled."""
-
-STEPS = 32
-"""Steps of a measurement."""
-
-COPIES = 4
-"""Copies of a carry in memory: the carry, the next one, its gradient, and temporaries of a step."""
 
 Losses = list[tuple[int, float, float]]
 """Step, validation loss of the raw weights and of the averaged ones, for each evaluation."""
@@ -57,7 +42,7 @@ class Runs:
     """
 
     program: Program
-    source: Source
+    source: ArraySource
     valid: Any
     starts: Mapping[int, Carry]
     grid: Grid
@@ -100,7 +85,8 @@ class Runs:
 
     def rows(self, keys: Sequence[Key], poll: Callable[[], None]) -> list[Row]:
         """Train runs together and evaluate each; a lane stops at its first step not finite."""
-        carry, hyperparams = self._lanes(keys)
+        carry = stacked([self.first(key) for key in keys])
+        hyperparams = stacked([self._hyperparams(key) for key in keys])
         losses: list[Losses] = [[] for _ in keys]
         failed = np.full(len(keys), math.inf)
         done, length = 0, 1
@@ -108,7 +94,8 @@ class Runs:
             while done < step and np.isinf(failed).any():
                 poll()
                 steps, began = min(length, step - done), time.perf_counter()
-                carry, finite = self._advance_lanes(carry, hyperparams, steps)
+                given = self.program, self.source, carry, hyperparams, [steps] * len(keys)
+                carry, _, finite, _ = advance_lanes(*given)
                 now = np.where(np.asarray(finite), math.inf, np.asarray(carry.step))
                 failed, done = np.minimum(failed, now), done + steps
                 length = next_length(steps, length, time.perf_counter() - began)
@@ -122,28 +109,9 @@ class Runs:
 
     def best_lane_count(self, keys: Sequence[Key]) -> int:
         """Measure which number of lanes has the shortest time per run; 1 on a CPU."""
-        if jax.default_backend() == "cpu" or len(keys) < LANES[0]:
-            return 1
-        slow = min(keys, key=lambda key: key[1])  # its steps stay finite
-        start = self.first(slow)
-        best, least = 1, self.seconds([slow])
-        for lanes in LANES:
-            room = COPIES * lanes * bytes_of(start) < SHARE * free_bytes(start.key.devices())
-            if lanes > len(keys) or not room:
-                break
-            each = self.seconds([slow] * lanes) / lanes
-            if each > PAYS * least:
-                break
-            best, least = lanes, each
-        return best
-
-    def seconds(self, keys: Sequence[Key]) -> float:
-        """Measure the time of some steps of these runs in one program, without compiling."""
-        carry, hyperparams = self._lanes(keys)
-        carry, _ = jax.block_until_ready(self._advance_lanes(carry, hyperparams, 1))
-        began = time.perf_counter()
-        jax.block_until_ready(self._advance_lanes(carry, hyperparams, STEPS))
-        return time.perf_counter() - began
+        slow = min(keys, key=lambda key: key[1], default=next(iter(self.grid)))  # stays finite
+        numbers = self._hyperparams(slow)
+        return best_lane_count(self.program, self.source, self.first(slow), numbers, len(keys))
 
     def first(self, key: Key) -> Carry:
         """Return the carry of a run before its first step."""
@@ -185,29 +153,10 @@ class Runs:
     def _hyperparams(self, key: Key) -> dict[str, Any]:
         return as_data(self.grid.hyperparams(key, self.steps))
 
-    def _lanes(self, keys: Sequence[Key]) -> tuple[Carry, Any]:
-        """Stack the carries and the hyperparameters of runs before their first step."""
-        return _stacked([self.first(x) for x in keys]), _stacked(list(map(self._hyperparams, keys)))
-
-    def _advance_lanes(self, carry: Carry, hyperparams: Any, steps: int) -> tuple[Carry, Any]:
-        """Take steps in all lanes; return the carries, and whether each is finite."""
-        chunk = _vectorized(self.program.compiled.chunk)
-        carry, _, finite, _ = chunk(carry, self.source.data, None, hyperparams, np.int32(steps))
-        return carry, finite
-
     def _loss(self, params: Any, model_state: Any) -> float:
         examples = self.program.problem.functions.examples
         loss = evaluate(examples, params, model_state, self.valid)["loss"]
         return loss if abs(loss) < DIVERGED else math.inf
-
-
-@cached
-def _vectorized(chunk: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.jit(jax.vmap(chunk, (0, None, None, 0, None)), donate_argnums=0)
-
-
-def _stacked(trees: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *x: jax.numpy.stack(x), *trees)
 
 
 def _split(carry: Carry) -> Iterator[Carry]:

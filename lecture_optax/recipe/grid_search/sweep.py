@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from ..._core import validate
 from ..._core.extras import warn
@@ -12,6 +12,7 @@ from ...training.checkpoint.signals import Interruptions
 from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.compiled.settings import run_settings
 from ...training.loop.evaluation import evaluation_steps
+from ...training.loop.sources import ArraySource
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
@@ -111,7 +112,9 @@ def sweep(
         program = prepared.program
         starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
         each = evaluation_steps(evaluations, steps)
-        runs = Runs(program, prepared.source, prepared.valid, starts, grid, steps, each)
+        runs = Runs(
+            program, cast(ArraySource, prepared.source), prepared.valid, starts, grid, steps, each
+        )
         done = _all_rows(runs, chosen, lanes, checkpoint, progress, interruptions)
         result = SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
         interruptions.obey()  # a signal may arrive after the last run

@@ -71,6 +71,8 @@ class Member:
 
     def take(self, other: "Member", states: dict[str, Any]) -> None:
         """Become as a copy is after a segment, with the states that it has made."""
+        if other is self:  # it ran in this process
+            return
         self.curve, self.carry = other.curve, states.get("carry", self.carry)
         for name, state in states.items():
             if name.startswith("branch "):

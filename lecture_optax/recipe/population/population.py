@@ -20,7 +20,7 @@ from ...training._trees import as_data, copied
 from ...training.compiled.program import Program
 from ...training.compiled.sharding import place_like
 from ...training.compiled.step import Carry
-from ...training.loop.advance import advance_until
+from ...training.loop.advance import Advanced, advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import STATE, StateWatch, first_nonfinite_leaf
@@ -84,23 +84,33 @@ class Population:
             carry = to_device(state._replace(key=None), self.start._replace(key=None))
             return carry._replace(key=jnp.copy(self.start.key))
         params, model_state = copied((self.start.params, self.start.model_state))
-        opt_state = self.program.compiled.start(params, self._hyperparams(arm))
+        opt_state = self.program.compiled.start(params, self.hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
-    def advance(self, arm: Arm, member: Member, until: int, poll: Callable[[], None]) -> bool:
-        """Run an arm to a step, in chunks. Return False if it diverged."""
-        curve = member.curve
-        program = replace(self.program, hyperparams=self._hyperparams(arm))
+    def advance(self, arm: Arm, member: Member, until: int, poll: Callable[[], None]) -> None:
+        """Run an arm to a step, in chunks, or until it diverges."""
+        program = replace(self.program, hyperparams=self.hyperparams(arm))
         source = self.source_of(arm)
-        curve.norm_steps = curve.norm_steps or until
-        while member.is_finite and curve.step < until:
-            steps, began = min(self.chunk, until - curve.step), time.perf_counter()
-            self._chunk(program, source, member, steps)
+        while member.is_finite and member.curve.step < until:
+            step = min(member.curve.step + self.chunk, until)
+            steps, began = step - member.curve.step, time.perf_counter()
+            self.record(member, advance_until(program, source, member.carry, step))
             self.chunk = next_length(steps, self.chunk, time.perf_counter() - began)
             poll()
+
+    def record(self, member: Member, found: Advanced) -> None:
+        """Enter a chunk of steps."""
+        curve, member.carry = member.curve, found.carry
+        curve.record(*(found.records[name] for name in RECORDED))
+        if found.failure is not None:
+            curve.failed = found.failure.step, found.failure.quantity
+            if found.failure.quantity != "loss":  # after a loss that is not finite, no parameter is
+                curve.leaf = first_nonfinite_leaf(member.carry.params)
+
+    def check_state(self, member: Member) -> None:
+        """Enter a model state that is not finite: the loss may be."""
         if member.is_finite and (leaf := self._watch.fault(member.carry.model_state)):
-            curve.failed, curve.leaf = (curve.step, STATE), leaf  # as the loss was finite
-        return member.is_finite
+            member.curve.failed, member.curve.leaf = (member.curve.step, STATE), leaf
 
     def copy_of(self, tree: Any) -> Any:
         """Return a copy, on the host where arms are offloaded."""
@@ -116,7 +126,7 @@ class Population:
 
         The gradients are not counted, as the search has paid for them.
         """
-        program = replace(self.program, hyperparams=self._hyperparams(arm))
+        program = replace(self.program, hyperparams=self.hyperparams(arm))
         carry, begin = self.carry_of(arm, None), arm.begin
         curve = Curve(step=begin, norm_steps=begin)
         done = 0
@@ -136,18 +146,8 @@ class Population:
     def _watch(self) -> StateWatch:
         return StateWatch(self.start.model_state)
 
-    def _chunk(self, program: Program, source: ArraySource, member: Member, steps: int) -> None:
-        curve = member.curve
-        member.carry, records, failure, _ = advance_until(
-            program, source, member.carry, curve.step + steps
-        )
-        curve.record(*(records[name] for name in RECORDED))
-        if failure is not None:
-            curve.failed = failure.step, failure.quantity
-            if failure.quantity != "loss":  # after a loss that is not finite, no parameter is
-                curve.leaf = first_nonfinite_leaf(member.carry.params)
-
-    def _hyperparams(self, arm: Arm) -> dict[str, Any]:
+    def hyperparams(self, arm: Arm) -> dict[str, Any]:
+        """Return the numbers of an arm, as data of its program."""
         return as_data(arm.hyperparams(self.steps))
 
 

@@ -1,6 +1,6 @@
 """Segments of a search, run and evaluated by one worker: a device, a thread or a process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from .. import constants as c
 from .arms import REFIT, Arm, step_at
 from .curve import Evaluation
 from .held_out import HeldOut
+from .lanes import advance_arms
 from .member import Candidate, Member
 from .population import Population, Weights
 
@@ -44,12 +45,45 @@ class SearchWorker:
         self, call: Call, state: Any, poll: Callable[[], None]
     ) -> tuple[Member, dict[str, Any]]:
         """Run a segment from a state of its arm, or of the arm that it branches from."""
+        for step in self._segment(call, state):
+            self.population.advance(call.arm, call.member, step, poll)
+        return call.member, call.member.states
+
+    def run_together(
+        self, calls: Sequence[Call], states: Sequence[Any], lanes: int, poll: Callable[[], None]
+    ) -> list[tuple[Member, dict[str, Any]]]:
+        """Run up to `lanes` segments as one program, with the same results up to rounding.
+
+        Arms of folds train on other examples, and run alone.
+        """
+        if len(calls) == 1 or any(call.arm.fold is not None for call in calls):
+            return [self.run(*x, poll) for x in zip(calls, states, strict=True)]
+        segments = [self._segment(*x) for x in zip(calls, states, strict=True)]
+        until = {i: step for i, x in enumerate(segments) if (step := next(x, None)) is not None}
+        while until:
+            arms = [(calls[i].arm, calls[i].member, step) for i, step in until.items()]
+            advance_arms(self.population, arms, lanes)
+            for i, (_, member, step) in zip([*until], arms, strict=True):
+                if member.curve.step < step and member.is_finite:
+                    continue
+                if (step := next(segments[i], None)) is None:
+                    del until[i]
+                else:
+                    until[i] = step
+            poll()
+        return [(call.member, call.member.states) for call in calls]
+
+    def _segment(self, call: Call, state: Any) -> Iterator[int]:
+        """Yield the next step to which the arm is to be advanced, and evaluate it there."""
         arm, end, member, _ = call
         population, plan = self.population, self.held_out.plan
         is_branch = member.carry is None and state is not None
         member.carry = population.carry_of(arm, copied(state) if is_branch else state)
         for step in self._marks(arm, member, end):
-            if not population.advance(arm, member, step, poll):
+            member.curve.norm_steps = member.curve.norm_steps or step
+            yield step
+            population.check_state(member)
+            if not member.is_finite:
                 break
             if arm.decay is None and step in self._branches():
                 member.branches[step] = population.copy_of(member.carry._replace(key=None))
@@ -58,7 +92,6 @@ class SearchWorker:
             elif step == end or step in self._every(plan.every):
                 self._evaluate(call, step)
         member.carry = population.waiting(member.carry)
-        return member, member.states
 
     def _marks(self, arm: Arm, member: Member, end: int) -> list[int]:
         """Return the steps at which an arm still has to stop on the way to `end`."""

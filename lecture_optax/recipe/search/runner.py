@@ -8,12 +8,16 @@ from ..execution.executor import InThisProcess, Job, Pool, StateLost
 from ..population.arms import Arm
 from ..population.curve import Curve
 from ..population.held_out import HeldOut
+from ..population.lanes import best_lane_count
 from ..population.member import Candidate, Member
 from ..population.population import Population, Weights
 from ..population.worker import Call, SearchWorker, weights_of
 from .folds import FoldPlan
 from .journal import Journal, Outcome, Segment, outcome_of
 from .policy import next_segments, rounds_of
+
+MOST_LANES = 4
+"""Few rounds have more segments."""
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Runner:
     - `budget`: in runs; `limit`: in gradients; `gains`: an entry for every optimizer
       (`arms.gain_of`).
     - `folds`: how the last arms are cross-validated, or None.
+    - `lanes`: how many arms run as one program; None before that is decided.
     - `outcomes`: of the segments that have ended, in this order.
     - `poll`: called often: to save, to show, to stop.
     - `pool`: what runs the segments.
@@ -34,6 +39,7 @@ class Runner:
     limit: int
     gains: Sequence[float | None]
     folds: FoldPlan | None = None
+    lanes: int | None = None
     members: dict[Arm, Member] = field(default_factory=dict)
     outcomes: dict[Segment, Outcome] = field(default_factory=dict)
     poll: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -78,6 +84,37 @@ class Runner:
         finally:
             begun = {arm: x for arm, x in self.members.items() if x.curve.taken > arm.begin}
             self.members = begun
+
+    def decide_lanes(self, alone: bool) -> None:
+        """Decide how many arms run as one program, if that was neither given nor saved.
+
+        - `alone`: whether an executor runs the arms, each alone.
+
+        **Raises** `ValueError` where several arms cannot run as one program.
+        """
+        population = self.population
+        why = next(
+            (
+                words
+                for words, holds in [
+                    ("an executor runs every arm alone", alone),
+                    ("the arms wait in the memory of the host", population.offload),
+                    ("an arm uses all devices of a mesh", population.program.mesh is not None),
+                ]
+                if holds
+            ),
+            None,
+        )
+        if why is None and self.lanes is None:
+            slow = population.hyperparams(Arm(0, -16))  # its steps stay finite
+            given = population.program, population.source, population.start, slow
+            self.lanes = best_lane_count(*given, most=MOST_LANES)
+        if why is not None and (self.lanes or 1) > 1:
+            raise ValueError(
+                f"lanes must be 1 here, as {why}, got {self.lanes}. A search that was saved with "
+                "lanes resumes with as many."
+            )
+        self.lanes = self.lanes or 1
 
     def resume(self, outcomes: dict[Segment, Outcome]) -> None:
         """Resume after these outcomes.

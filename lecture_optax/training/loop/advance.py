@@ -40,7 +40,7 @@ def advance_until(program: Program, source: Source, carry: Carry, step: int) -> 
     A caller that reports or saves between chunks calls this once a chunk.
     """
     begin = done = int(np.asarray(carry.step))
-    tables, ratios, failure = [], None, None
+    tables, ratios = [], None
     while done < step:
         until = min(step, done + CHUNK)
         carry, table, _, ratios = source.advance(program, carry, until - done)
@@ -49,8 +49,15 @@ def advance_until(program: Program, source: Source, carry: Carry, step: int) -> 
         done += taken
         if done < until or not tables[-1][:, COLUMNS.index("finite")].all():
             break
-    records = table_of(np.concatenate(tables), done - begin) if tables else {}
+    table = np.concatenate(tables) if tables else np.zeros((0, len(COLUMNS)))
+    return read(carry, begin, table, ratios)
+
+
+def read(carry: Carry, begin: int, table: np.ndarray, ratios: Any) -> Advanced:
+    """Return a carry that was advanced from step `begin`, with its records from their table."""
+    records = table_of(table, len(table)) if len(table) else {}
     finite = records.pop("finite", np.ones(0)).astype(bool)
+    failure = None
     if not finite.all():
         good = int(np.argmin(finite))
         record = {name: float(x[good]) for name, x in records.items()}
