@@ -1,6 +1,7 @@
 """Collection of learning curves at all learning rates, saved in a folder.
 
-    python -m benchmarks.diagnosis.collect_curves FOLDER [--prototype FOLDER] [problem ...]
+    python -m benchmarks.diagnosis.collect_curves FOLDER [--prototype FOLDER] [--executor ...]
+        [problem ...]
 
 Adam and SGD + Nesterov at learning rates in half decades, with three seeds: the training losses and
 the validation losses of the first part of a run at a constant learning rate, and the validation
@@ -11,7 +12,10 @@ are computed side by side, on the same batches. `--prototype` adds problems from
 """
 
 import argparse
+import collections
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +28,9 @@ import lecture_optax as lo
 from lecture_optax.recipe.population.arms import OPTIMIZERS, arm_optimizer
 from lecture_optax.training._trees import n_rows, take_rows
 
-from ..problems import GROUPS, Case
+from ..problems import GROUPS, Case, Task
 from ..problems.folder import cases_in
+from ..problems.side_by_side import Question, add_executor, answers
 
 SEEDS = 3
 RATES = tuple(range(-24, 9, 2))
@@ -55,17 +60,20 @@ class Bank(NamedTuple):
     steps: int
 
 
-def make(case: Case) -> Bank:
-    """Train a problem with both optimizers, at all learning rates."""
-    runs = Runs(case)
-    *arrays, starts = zip(*(_of_seed(runs, seed) for seed in range(SEEDS)), strict=True)
+def prepare(name: str, case: Case, task: Task) -> Callable[[int], tuple[Any, ...]]:
+    """Return a function from a seed to the fields of a bank, with one axis for all runs."""
+    runs = Runs(case, task)
+    return lambda seed: _of_seed(runs, seed)
+
+
+def bank_of(seeds: Sequence[tuple[Any, ...]], steps: int) -> Bank:
+    *arrays, starts = zip(*seeds, strict=True)
     shape = len(OPTIMIZERS), len(RATES), SEEDS
     arrays = [np.stack(x, 1).reshape(*shape, *x[0].shape[1:]) for x in arrays]
-    return Bank(*arrays, float(np.mean(starts)), case.steps)
+    return Bank(*arrays, float(np.mean(starts)), steps)
 
 
 def _of_seed(runs: "Runs", seed: int) -> tuple[Any, ...]:
-    """Return the fields of a bank for one seed, with one axis for all runs."""
     ends = [steps_at(part, runs.steps) for part in EVALUATIONS]
     first, draws = runs.start(seed)
     carry, tables, evaluations = first, [], []
@@ -86,8 +94,8 @@ def _of_seed(runs: "Runs", seed: int) -> tuple[Any, ...]:
 class Runs:
     """The runs of a seed, which share the parameters at the start, the batches and the noise."""
 
-    def __init__(self, case: Case):
-        problem, self.steps, self.batch_size = case.build().problem, case.steps, case.batch_size
+    def __init__(self, case: Case, task: Task):
+        problem, self.steps, self.batch_size = task.problem, case.steps, case.batch_size
         data, valid = jax.tree.map(jnp.asarray, (problem.train, problem.valid))
         functions, build, self.rows = problem.functions, arm_optimizer(), n_rows(data)
         optimizers, rates = map(jnp.array, zip(*RUNS, strict=True))
@@ -160,32 +168,37 @@ def steps_at(part: float, steps: int) -> int:
     return max(1, round(part * steps))
 
 
-def collected(folder: Path, name: str, case: Case) -> Bank:
-    """Return the curves of a problem, computed once."""
-    path = folder / f"{name}.npz"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **make(case)._asdict())
-    return read(path)
-
-
 def read(path: Path) -> Bank:
     with np.load(path) as found:
         return Bank(**{key: found[key] for key in Bank._fields})
 
 
+def cases_of(prototype: Path | None) -> dict[str, Case]:
+    others = cases_in(prototype) if prototype else {}
+    return GROUPS["development"] | {f"{name}_": case for name, case in others.items()}
+
+
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--prototype", type=Path)
+    parser.add_argument("--prototype", type=Path().absolute().joinpath)
     parser.add_argument("problems", nargs="*")
+    add_executor(parser)
     given = parser.parse_intermixed_args(words)
-    others = cases_in(given.prototype) if given.prototype else {}
-    cases = GROUPS["development"] | {f"{name}_": case for name, case in others.items()}
-    for name in given.problems or cases:
-        bank = collected(given.folder, name, cases[name])
-        print(name, bank.losses.shape, f"{np.isinf(bank.falling).mean():.0%} diverged", flush=True)
-        jax.clear_caches()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    choose = partial(cases_of, given.prototype)
+    cases, found = choose(), collections.defaultdict(dict)
+    files = {name: given.folder / f"{name}.npz" for name in given.problems or cases}
+    missing = [name for name, file in files.items() if not file.exists()]
+    questions = [Question(name, seed) for name in missing for seed in range(SEEDS)]
+    for (name, seed), fields in answers(questions, choose, prepare, given.executor):
+        found[name][seed] = fields
+        if len(found[name]) == SEEDS:
+            seeds = found.pop(name)
+            bank = bank_of([seeds[x] for x in range(SEEDS)], cases[name].steps)
+            np.savez(files[name], **bank._asdict())
+            parts = bank.losses.shape, f"{np.isinf(bank.falling).mean():.0%} diverged"
+            print(name, *parts, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,4 +5,6 @@ python -m benchmarks.regret                  regret of the recipe and of the bas
 python -m benchmarks.regret.leave_one_out    whether a constant depends on one problem
 python -m benchmarks.regret.drift            how the best learning rate decreases with time
 python -m benchmarks.regret.search_time      the time of a search and of a sweep
+
+`--executor devices` measures problems side by side (`benchmarks/problems/side_by_side.py`).
 """

@@ -25,6 +25,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,9 +34,10 @@ from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problem import Problem
 
 from ..problems import Case, Task
-from ..problems.chosen import add_arguments, built, chosen
+from ..problems.chosen import add_arguments, chosen
+from ..problems.side_by_side import Question, answers
 from .baselines import BASELINES, Baseline
-from .scores import load, save
+from .scores import Records, load
 from .table import print_comparison, print_table
 from .trial import Trials
 
@@ -62,8 +64,11 @@ def default(problem: Problem, case: Case, seed: int) -> Picked:
     return found.params, found.model_state, found.cost
 
 
-def baselines_of(problem: Problem, case: Case) -> Callable[[Baseline], Method]:
-    """Return a function from a baseline to a method. All baselines share one compiled program."""
+def baselines_of() -> Callable[[Baseline], Method]:
+    """Return a function from a baseline to a method, for one problem.
+
+    All baselines share one compiled program.
+    """
     trials = []
 
     def of(baseline: Baseline) -> Method:
@@ -99,16 +104,16 @@ def picker(folder: str, budget: float) -> Method:
     return method
 
 
-def methods_of(
-    problem: Problem, case: Case, given: argparse.Namespace
-) -> Iterator[tuple[str, Method]]:
+def methods_of(given: argparse.Namespace) -> Iterator[tuple[str, Method]]:
+    """Yield the methods to measure. Those of one call share what they compile."""
     if given.picker is not None:
-        yield from ((f"{given.label}, {x:g}", picker(given.picker, x)) for x in given.budgets)
-        return
-    of = baselines_of(problem, case)
-    yield from ((f"{given.label}, {x:g}", ours(x, given.folds)) for x in given.budgets)
-    yield "lo.fit without tx", default
-    yield from ((name, of(baseline)) for name, baseline in BASELINES.items())
+        every = ((f"{given.label}, {x:g}", picker(given.picker, x)) for x in given.budgets)
+    else:
+        of = baselines_of()
+        recipes = ((f"{given.label}, {x:g}", ours(x, given.folds)) for x in given.budgets)
+        others = ((name, of(baseline)) for name, baseline in BASELINES.items())
+        every = (*recipes, ("lo.fit without tx", default), *others)
+    yield from (x for x in every if any(word in x[0] for word in given.only))
 
 
 def measure(
@@ -151,25 +156,40 @@ def main() -> None:
     if not given.table and not given.compare:
         if not importlib.util.find_spec("optuna"):
             print("Optuna is not installed, so its baselines are not measured: pip install optuna")
-        for name, case, task in built(cases):
-            _measure_all(name, case, task, given)
+        measure_all(list(cases), given)
     if given.compare:
         print_comparison(*given.compare, cases, plain=given.plain)
     else:
         print_table(cases, plain=given.plain)
 
 
-def _measure_all(name: str, case: Case, task: Task, given: argparse.Namespace) -> None:
-    for method, call in methods_of(task.problem, case, given):
-        table = load()
-        known = [] if given.again else table.get(method, {}).get(name, [])
-        if not any(word in method for word in given.only) or len(known) >= given.seeds:
-            continue
-        own = given.folds > 0 and method.startswith(given.label)
-        more = [measure(call, task, case, s, own) for s in range(len(known), given.seeds)]
-        table.setdefault(method, {})[name] = known + more
-        save(table)
-        print(f"{name:26} {method:30}", *more, flush=True)
+def measure_all(names: list[str], given: argparse.Namespace) -> None:
+    """Measure what has no record, and add it to the records."""
+    table, methods, questions = load(), [x for x, _ in methods_of(given)], []
+    for name in names:
+        known = {x: 0 if given.again else len(table.get(x, {}).get(name, [])) for x in methods}
+        for seed in range(given.seeds):
+            if missing := [method for method in methods if seed >= known[method]]:
+                questions.append(Question(name, (seed, missing)))
+    records, prepare = Records(), partial(_prepare, given)
+    for question, found in answers(questions, partial(chosen, given), prepare, given.executor):
+        for method, row in found.items():
+            records.add(method, question.name, question.key[0], row)
+            print(f"{question.name:26} {method:30} seed {question.key[0]}", *row, flush=True)
+
+
+def _prepare(
+    given: argparse.Namespace, name: str, case: Case, task: Task
+) -> Callable[[tuple[int, list[str]]], dict[str, list[Any]]]:
+    """Return a function from a seed and methods to what they measure."""
+    methods = dict(methods_of(given))
+
+    def answer(key):
+        seed, names = key
+        own = [x for x in names if given.folds > 0 and x.startswith(given.label)]
+        return {x: measure(methods[x], task, case, seed, x in own) for x in names}
+
+    return answer
 
 
 if __name__ == "__main__":

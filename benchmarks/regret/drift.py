@@ -9,6 +9,8 @@ without each problem. Curves are kept in a folder, as those of `leave_one_out`.
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ from lecture_optax.recipe import constants as c
 from lecture_optax.recipe.population.arms import Arm
 from lecture_optax.recipe.search.aim import Progress, scores_of, vertex
 
-from ..problems.chosen import add_arguments, built, chosen
+from ..problems import Case, Task
+from ..problems.chosen import add_arguments, chosen
+from ..problems.side_by_side import Question, answers
 from .replay import Curves
 
 FRACTIONS = (0.03, 0.05, 0.1, 0.2)
@@ -31,18 +35,27 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     parser.add_argument("--curves", type=Path, help="a folder that keeps the curves", required=True)
-    given = parser.parse_args()
-    found = {}
-    for name, case, task in built(chosen(given)):
-        curves = Curves(case, task, file=given.curves / f"{name}.npz")
-        found[name] = costs(curves)
-        curves.save()
-        print(f"{name:26}", *(f"{cost:5.1f}" for cost in found[name]), flush=True)
-    every = np.array(list(found.values()))
+    given, found = parser.parse_args(), {}
+    choose, prepare = partial(chosen, given), partial(_prepare, given.curves.absolute())
+    questions = list(map(Question, choose()))
+    for (name, _), each in answers(questions, choose, prepare, given.executor):
+        found[name] = each
+        print(f"{name:26}", *(f"{cost:5.1f}" for cost in each), flush=True)
+    every = np.array([found[x.name] for x in questions if x.name in found])
     print(f"{'mean':26}", *(f"{cost:5.2f}" for cost in every.mean(0)))
     print(f"{'power':26}", *(f"{power:5.2f}" for power in POWERS))
     without = [float(POWERS[np.delete(every, i, 0).mean(0).argmin()]) for i in range(len(every))]
     print(f"fitted {POWERS[every.mean(0).argmin()]}; without one problem {sorted(set(without))}")
+
+
+def _prepare(folder: Path, name: str, case: Case, task: Task) -> Callable[[None], np.ndarray]:
+    def answer(key):
+        curves = Curves(case, task, file=folder / f"{name}.npz")
+        found = costs(curves)
+        curves.save()
+        return found
+
+    return answer
 
 
 def costs(curves: Curves) -> np.ndarray:

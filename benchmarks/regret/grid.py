@@ -34,7 +34,8 @@ from lecture_optax.training.compiled.program import Program
 from lecture_optax.training.loop.batch_statistics import recompute_batch_statistics
 
 from ..problems import Case, Task
-from ..problems.chosen import add_arguments, built, chosen
+from ..problems.chosen import add_arguments, chosen
+from ..problems.side_by_side import Question, answers
 
 TABLE = Path(__file__).parent / "data" / "grid.json"
 GIVEN = TABLE.with_name("given_grid.json")
@@ -190,11 +191,16 @@ def with_given(name: str, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def prepare(name: str, case: Case, task: Task) -> Callable[[None], dict[str, Any]]:
+    return lambda key: with_given(name, Grid(case, task).row())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    for name, case, task in built(chosen(parser.parse_args())):
-        row = with_given(name, Grid(case, task).row())
+    given = parser.parse_args()
+    choose = functools.partial(chosen, given)
+    for (name, _), row in answers(list(map(Question, choose())), choose, prepare, given.executor):
         print(name, row, flush=True)
         table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
         lines = [

@@ -14,6 +14,10 @@ mean. Curves are kept in a folder, `--curves`: after a change of the policy, del
 
 import argparse
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,9 @@ import numpy as np
 
 from lecture_optax.recipe import constants
 
-from ..problems.chosen import add_arguments, built, chosen
+from ..problems import Case, Task
+from ..problems.chosen import add_arguments, chosen
+from ..problems.side_by_side import Question, answers
 from .grid import TABLE
 from .replay import Curves, replay
 
@@ -69,8 +75,16 @@ NOT_FITTED = {
 }
 """The constants that are not tried, with the reason."""
 
+TRIED: dict[str, tuple[str, Any]] = {
+    "as it is": ("UNUSED", None),
+    **{f"{name} = {x}": (name, x) for name, values in OTHERS.items() for x in values},
+}
+"""The name and the value of a constant that is tried, by their words in the file."""
+
 Measured = dict[str, dict[str, list[float]]]
 """The regrets of each "NAME = value" and problem, one a budget."""
+
+_one_value_at_a_time = threading.Lock()
 
 
 def main() -> None:
@@ -78,35 +92,52 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--table", action="store_true", help="print what is measured")
     parser.add_argument("--curves", type=Path, help="a folder that keeps the curves")
-    given = parser.parse_args()
-    for name, case, task in built({} if given.table else chosen(given)):
-        file = given.curves and given.curves / f"{name}.npz"
-        measure(name, Curves(case, task, file=file))
-    print_table(_kept())
+    given, kept = parser.parse_args(), _kept()
+    folder = given.curves and given.curves.absolute()
+    choose, prepare = partial(chosen, given), partial(_prepare, folder)
+    missing = {n: [x for x in TRIED if n not in kept.get(x, {})] for n in choose()}
+    questions = [Question(*x) for x in missing.items() if x[1] and not given.table]
+    for (name, _), found in answers(questions, choose, prepare, given.executor):
+        for words, row in found.items():
+            kept.setdefault(words, {})[name] = row
+        text = json.dumps(kept, indent=0).replace(",\n", ", ").replace("}, ", "},\n")
+        FILE.write_text(text + "\n")
+        print(name, kept["as it is"][name], flush=True)
+    print_table(kept)
 
 
-def measure(name: str, curves: Curves) -> None:
-    """Measure all values on one problem, whose curves are trained once."""
-    row, kept = json.loads(TABLE.read_text())[name], _kept()
+def _prepare(
+    folder: Path | None, name: str, case: Case, task: Task
+) -> Callable[[list[str]], dict[str, list[float]]]:
+    """Return a function from what to try to the regrets at every budget."""
+    row = json.loads(TABLE.read_text())[name]
     best, start = row["best"]["valid"], row["start"]["valid"]
 
-    def regret(budget: float) -> float:
+    def regret(curves: Curves, budget: float) -> float:
         loss = replay(curves, budget)
         return round(min(CAP, float(100 * (loss - best) / (start - best))), 3)
 
-    for constant, value in [("", None), *((n, x) for n, xs in OTHERS.items() for x in xs)]:
-        known = kept.setdefault(f"{constant} = {value}" if constant else "as it is", {})
-        if name in known:
-            continue
+    def answer(tried):
+        curves, found = Curves(case, task, file=folder and folder / f"{name}.npz"), {}
+        for words in tried:
+            with _tried(*TRIED[words]):
+                found[words] = [regret(curves, budget) for budget in BUDGETS]
+        curves.save()
+        return found
+
+    return answer
+
+
+@contextmanager
+def _tried(constant: str, value: Any) -> Iterator[None]:
+    """Give a constant of this process another value. Threads try one after the other."""
+    with _one_value_at_a_time:
         before = getattr(constants, constant, None)
-        setattr(constants, constant or "UNUSED", value)
+        setattr(constants, constant, value)
         try:
-            known[name] = [regret(budget) for budget in BUDGETS]
+            yield
         finally:
-            setattr(constants, constant or "UNUSED", before)
-    curves.save()
-    FILE.write_text(json.dumps(kept, indent=0).replace(",\n", ", ").replace("}, ", "},\n") + "\n")
-    print(name, kept["as it is"][name], flush=True)
+            setattr(constants, constant, before)
 
 
 def print_table(kept: Measured) -> None:

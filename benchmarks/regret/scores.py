@@ -60,6 +60,24 @@ def save(table: dict[str, Rows]) -> None:
     part.replace(FILE)
 
 
+class Records:
+    """Adds measured rows to the file. A row waits until those of smaller seeds are there."""
+
+    def __init__(self):
+        self.waiting: dict[tuple[str, str], dict[int, list[Any]]] = {}
+
+    def add(self, method: str, name: str, seed: int, row: list[Any]) -> None:
+        """Add the row of a seed, in place of an earlier one."""
+        table = load()
+        rows = table.setdefault(method, {}).setdefault(name, [])
+        own = self.waiting.setdefault((method, name), {})
+        own[seed] = row
+        for at in sorted(own):
+            if at <= len(rows):
+                rows[at : at + 1] = [own.pop(at)]
+        save(table)
+
+
 def group_of(name: str) -> str:
     """Return the group of a problem; `folder/problem` is of its folder."""
     own = [group for group, cases in GROUPS.items() if name in cases]

@@ -8,9 +8,10 @@ the arms that these searches ask for.
 """
 
 import argparse
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from lecture_optax.recipe import constants as c
 from lecture_optax.recipe.population.arms import Arm
 from lecture_optax.recipe.search.journal import Journal, Segment
 
-from ..problems.chosen import add_arguments, built, chosen
+from ..problems import Case, Task
+from ..problems.chosen import add_arguments, chosen
+from ..problems.side_by_side import Question, answers
 from ..regret.replay import GAINS, CurveOfArm, Curves, Recorded, rounds
 
 FILE = Path(__file__).parent / "data" / "curves.npz"
@@ -100,30 +103,36 @@ def piece(journal: Journal, segment: Segment) -> Piece:
     return Piece((end - start) / journal.steps, len(late), needs, leaves)
 
 
-def record(curves: dict[str, Recorded]) -> None:
-    """Write the curves of all arms that the searches ask for."""
-    arrays: dict[str, Any] = {}
-    for name, own in curves.items():
-        asked = {recorded_as(x.arm) for plan in PLANS for _, s in replayed(own, plan) for x in s}
-        arms = sorted(asked, key=str)
-        arrays[f"{name}:steps"] = np.int32(own.steps)
-        arrays[f"{name}:arms"] = np.array([arm.name for arm in arms])
-        arrays[f"{name}:curves"] = np.array([own.of(arm) for arm in arms], np.float32)
-    np.savez_compressed(FILE, **arrays)
+def prepare(
+    folder: Path, name: str, case: Case, task: Task
+) -> Callable[[None], dict[str, np.ndarray]]:
+    """Return a function that trains what is missing, and returns the arrays of a problem."""
+
+    def answer(key):
+        curves = Curves(case, task, file=folder / f"{name}.npz")
+        every = (segments for plan in PLANS for _, segments in replayed(curves, plan))
+        arms = sorted({recorded_as(x.arm) for segments in every for x in segments}, key=str)
+        curves.save()
+        return {
+            "steps": np.int32(curves.steps),
+            "arms": np.array([arm.name for arm in arms]),
+            "curves": np.array([curves.of(arm) for arm in arms], np.float32),
+        }
+
+    return answer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     parser.add_argument("--curves", type=Path, help="a folder that keeps the curves", required=True)
-    given, every = parser.parse_args(), {}
-    for name, case, task in built(chosen(given)):
-        curves = every[name] = Curves(case, task, file=given.curves / f"{name}.npz")
-        for plan in PLANS:
-            list(replayed(curves, plan))
-        curves.save()
+    given, arrays = parser.parse_args(), {}
+    choose, asked = partial(chosen, given), partial(prepare, given.curves.absolute())
+    questions = list(map(Question, choose()))
+    for (name, _), found in answers(questions, choose, asked, given.executor):
+        arrays |= {f"{name}:{field}": x for field, x in found.items()}
         print(name, flush=True)
-    record(every)
+    np.savez_compressed(FILE, **arrays)
 
 
 if __name__ == "__main__":

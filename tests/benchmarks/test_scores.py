@@ -78,6 +78,13 @@ def test_a_comparison_has_a_line_a_group_and_budget(capsys):
     assert "test (1) -25.00" in lines[1]
 
 
+def test_a_row_waits_for_those_of_smaller_seeds():
+    records = scores.Records()
+    for seed in (3, 0, 2):
+        records.add("one, 1", "hinge", seed, [seed])
+    assert scores.load()["one, 1"]["hinge"] == [[0], [2.1, 5.0, 1.0], [2], [3]]
+
+
 def test_what_is_saved_is_loaded():
     scores.save(LOSSES)
     assert scores.load() == LOSSES
