@@ -27,20 +27,20 @@ def on_device(carry):
 @pytest.fixture
 def offloaded(monkeypatch):
     """Where the arms are after every chunk of steps."""
-    seen, chunk, make, members = [], population.Population._chunk, Runner.__post_init__, []
+    seen, record, make, members = [], population.Population.record, Runner.__post_init__, []
 
     def made(self):
         make(self)
         members[:] = [self.members]
 
-    def watched(self, program, source, member, steps):
-        chunk(self, program, source, member, steps)
+    def watched(self, member, found):
+        record(self, member, found)
         held = [x.carry for x in members[0].values() if x.carry is not None]
         seen.append((sum(map(on_device, held)), on_device(member.carry), len(held)))
 
     monkeypatch.setattr(Runner, "__post_init__", made)
 
-    monkeypatch.setattr(population.Population, "_chunk", watched)
+    monkeypatch.setattr(population.Population, "record", watched)
     monkeypatch.setattr(population, "free_bytes", lambda devices: 1_000.0)
     return seen
 
@@ -62,16 +62,16 @@ def test_only_the_arm_that_runs_is_on_the_device(offloaded):
 
 
 def test_a_stopped_search_resumes_offloaded(offloaded, tmp_path):
-    whole, chunk, calls = search(), population.Population._chunk, []
+    whole, record, calls = search(), population.Population.record, []
 
     def stopped(*args):
-        chunk(*args)
+        record(*args)
         calls.append(1)
         if len(calls) == 12:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(population.Population, "_chunk", stopped)
+        patch.setattr(population.Population, "record", stopped)
         search(checkpoint=tmp_path)
     del offloaded[:]
     again = search(checkpoint=tmp_path)
