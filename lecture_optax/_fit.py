@@ -26,7 +26,8 @@ from .training.checks.arguments import (
 from .training.compiled.settings import run_settings
 from .training.loop.batch_statistics import batch_statistics_for
 from .training.loop.evaluation import evaluation_steps, evaluations_in_words
-from .training.loop.run import Callback, Hook, Run
+from .training.loop.loop import interval_of
+from .training.loop.run import Callback, History, Hook, Run
 from .training.loop.sources import IterableSource
 from .training.losses import Loss, Metrics
 from .training.optimizer import Optimizer
@@ -72,6 +73,7 @@ def fit(
     log: Write | str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    backup: bool | None = None,
 ) -> Result:
     """Train a model and return it with its history.
 
@@ -147,6 +149,11 @@ def fit(
       another optimizer.
     - `strict`: raise if the state of another optimizer does not match exactly. By default, arrays
       that match by name and shape are restored; a table lists the others.
+    - `backup`: whether to keep a copy, a few seconds old, of the parameters, the model's state and
+      the optimizer's state, which takes as much memory as these three. A run returns to it if a
+      value becomes NaN or infinite. None keeps one where it takes at most half of a device's free
+      memory, or where that is not known, as on a CPU. Without one, a run returns to its last
+      checkpoint, or its error says that nothing could be restored. A search keeps none.
 
     **Raises** `ValueError` or `TypeError` for arguments that do not fit, and `NonFiniteError` if
     the loss becomes NaN or infinite. SIGTERM raises `SystemExit(143)` and Ctrl-C
@@ -168,6 +175,7 @@ def fit(
     """
     check_optimizer_arguments(tx, hyperparams, budget, folds)
     validate.switch(strict=strict)
+    validate.switch(or_none=True, backup=backup)
     check_functions(callbacks, hooks, apply)
     check_mesh(mesh)
     problem = as_problem(
@@ -240,6 +248,8 @@ def fit(
         prepared.steps,
         evaluation_steps(evaluations, prepared.steps),
         prepared.valid,
+        History(interval=interval_of(prepared.carry.params)),
+        backup=backup if backup is None else bool(backup),
     )
     keep = keep or ("last" if run.valid is None else "best")
     processes = prepared.program.processes

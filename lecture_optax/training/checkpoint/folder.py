@@ -31,7 +31,7 @@ from .lock import LOCK, FolderLock
 KEPT = 2
 """The checkpoints that stay: the newest, and the one before it in case the newest is damaged."""
 
-FORMAT = 4
+FORMAT = 5
 """The number of the format, in the notes of every checkpoint: raised where the notes change."""
 
 TRIAL = ".trial"

@@ -11,9 +11,11 @@ import numpy as np
 from ..._average import averages_in
 from ..._core.extras import warn
 from ..compiled.processes import ALONE, Processes
+from ..compiled.step import Carry
 from ..loop.batch_statistics import batch_statistics_for
 from ..loop.evaluation import averaged_params, evaluated_weights
 from ..loop.loop import name_of, run_loop
+from ..loop.nonfinite import StateWatch
 from ..loop.run import Callback, Event, Hook, Run
 from .folder import CheckpointFolder, check_format, first_line
 from .identity import check_identity, identity_of, resumed_identity, weights_of
@@ -27,7 +29,7 @@ from .optimizer_change import (
 )
 from .restore import Misfits, table
 from .signals import Interruptions
-from .snapshot import check_saved, restore_run, snapshot
+from .snapshot import check_saved, restore_run, restored_carry, snapshot
 
 FIRST = 1.0
 """The seconds from the first chunk (which compiles) to the first save."""
@@ -113,7 +115,9 @@ def run_with_checkpoints(
         folder.make()
         with saver.interruptions:
             every = [*hooks, saver.hook]
-            run_loop(run, source, callbacks=callbacks, hooks=every, poll=saver.poll)
+            run_loop(
+                run, source, callbacks=callbacks, hooks=every, poll=saver.poll, saved=saver.saved
+            )
             saver.poll()  # a signal may arrive during the last save
             return run
     finally:
@@ -139,6 +143,7 @@ class RunSaver:
         self._timer = SaveTimer(folder.path)
         self._saved_at: int | None = None
         self._copying = 0.0
+        self._watch = StateWatch(run.carry.params)
 
     def resume(self, strict: bool, callbacks: Sequence[Callback] = ()) -> bool:
         """Restore the newest checkpoint, and return whether the run is finished.
@@ -257,6 +262,13 @@ class RunSaver:
             saved = f"step {self.run.step:,} is saved in {str(self.folder.path)!r}"
             self.interruptions.obey(saved if self._saved_at == self.run.step else "")
 
+    def saved(self) -> Carry | None:
+        """Return the carry of the newest checkpoint of this run, or None."""
+        self._collect(self.folder.wait)
+        self.processes.agreed(0)  # the others wait for the one that writes
+        newest = self.folder.newest(check_saved)
+        return newest and restored_carry(self.run.carry, newest[1])
+
     def finish(self) -> None:
         """Wait for the save in progress, unless a second Ctrl-C arrived."""
         if not self.interruptions.at_once:
@@ -270,6 +282,8 @@ class RunSaver:
             self._collect(self.folder.wait)
 
     def _begin(self) -> None:
+        if self.run.history.interval > 1 and self._watch.fault(self.run.carry.params):
+            return  # the loop raises at its next check of the parameters
         began = time.perf_counter()
         saved = snapshot(self.run, self.source, self.identity, self.optimizer)
         if self.processes.is_first:

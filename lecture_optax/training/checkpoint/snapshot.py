@@ -59,6 +59,7 @@ def snapshot(
         "best": best,
         "evaluations": run.history.evaluations,
         "columns": list(run.history.per_step),
+        "interval": run.history.interval,
         "source": source.get_state() if hasattr(source, "get_state") else None,
         "step": run.step,
         "stopped": run.stopped,
@@ -100,6 +101,7 @@ FORMS: Mapping[str, Form] = {
     "best": optional(record_of({"loss": is_number, "step": is_count, "is_average": is_flag})),
     "evaluations": list_of(dict_of(is_number)),
     "columns": list_of(is_text),
+    "interval": lambda x: is_count(x) and x > 0,
     "source": optional(record_of({"taken": is_count, "place": is_anything, "last": is_anything})),
     "step": is_count,
     "stopped": optional(is_text),
@@ -119,6 +121,13 @@ def restore_run(run: Run, source: Any, saved: Saved, renewed: Collection[str] = 
     run.carry, run.stopped = _unflatten(run.carry, found.values), notes["stopped"]
     run.best, run.history = _best(run.carry, saved), _history(saved)
     return [line for line in found.misfits if line[0] not in renewed]
+
+
+def restored_carry(like: Carry, saved: Saved) -> Carry:
+    """Return the carry of a checkpoint that a run has made itself, with `like`."""
+    notes = saved.notes
+    found = restored(saved.arrays, notes["names"], carry_leaves(like), notes["step"])
+    return _unflatten(like, found.values)
 
 
 def carry_leaves(carry: Carry) -> list[Leaf]:
@@ -175,4 +184,5 @@ def _history(saved: Saved) -> History:
     block = {name: arrays[f"history.{name}"] for name in notes["columns"]}
     pairs = zip(arrays.get("ratios.steps", ()), arrays.get("ratios", ()), strict=True)
     ratios = [(int(step), ratio) for step, ratio in pairs]
-    return History([block] if block else [], list(notes["evaluations"]), ratios)
+    blocks = [block] if block else []
+    return History(blocks, list(notes["evaluations"]), ratios, interval=notes["interval"])

@@ -36,8 +36,12 @@ INIT_ROWS = 64
 
 COLUMNS = ("loss", "grad_norm", "update_norm", "update_ratio", "learning_rate", "finite")
 
-NO_LEARNING_RATE = -1.0
-"""What a table has for an optimizer without a learning rate; `jax_debug_nans` forbids NaN."""
+NORMS = ("grad_norm", "update_norm", "update_ratio")
+"""The columns that cost a pass over all parameters each."""
+
+UNKNOWN = -1.0
+"""What a table has for norms that were not computed, and for an optimizer without a learning rate;
+`jax_debug_nans` forbids NaN."""
 
 
 class Compiled(NamedTuple):
@@ -50,9 +54,12 @@ class Compiled(NamedTuple):
     - `chunk`: `(carry, data, sample_weight, hyperparams, steps) -> progress`, up to `steps` steps.
     - `once`: `(carry, table, i, data, sample_weight, hyperparams) -> progress`, one step.
     - `given`: the same, on one batch and its weights in place of all the data.
+    - `record`: `(carry, data, sample_weight, hyperparams) -> (row, leaf_ratios)` of the next step,
+      which is not taken; `record_given` on one batch.
 
-    Progress is (carry, table of records, finite, leaf_ratios of the last step). All donate the
-    carry.
+    Progress is (carry, table of records, finite, leaf_ratios of the last step). All three donate
+    the carry. With `norms=False` they record the learning rate and the loss, and of `finite` the
+    loss alone.
     """
 
     build: Callable[..., Any]
@@ -62,6 +69,8 @@ class Compiled(NamedTuple):
     chunk: jax.stages.Wrapped
     once: Callable[..., Any]
     given: Callable[..., Any]
+    record: Callable[..., Any]
+    record_given: Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -305,19 +314,28 @@ def compile_of(
         chosen = batch_rows(keys_of(key)[0], step, n_rows(data), batch_size * accumulate)
         return shard_batch(jax.tree.map(lambda x: jnp.asarray(x)[chosen], data), mesh)
 
-    def given(carry, table, i, batch, sample_weight, hyperparams):
+    def given(carry, table, i, batch, sample_weight, hyperparams, norms=True):
         carry, record = step(carry, shard_batch(batch, mesh), sample_weight, hyperparams)
+        record = record if norms else _without_norms(record)
         table = jax.lax.dynamic_update_index_in_dim(table, _row(record), i, 0)
         return carry, table, record.finite, record.leaf_ratios
 
-    def once(carry, table, i, data, sample_weight, hyperparams):
+    def once(carry, table, i, data, sample_weight, hyperparams, norms=True):
         batch, own = take((data, sample_weight), carry.key, carry.step)
-        return given(carry, table, i, batch, own, hyperparams)
+        return given(carry, table, i, batch, own, hyperparams, norms)
 
-    def chunk(carry, data, sample_weight, hyperparams, steps):
+    def record_given(carry, batch, sample_weight, hyperparams):
+        record = step(carry, shard_batch(batch, mesh), sample_weight, hyperparams)[1]
+        return _row(record), record.leaf_ratios
+
+    def record(carry, data, sample_weight, hyperparams):
+        batch, own = take((data, sample_weight), carry.key, carry.step)
+        return record_given(carry, batch, own, hyperparams)
+
+    def chunk(carry, data, sample_weight, hyperparams, steps, norms=True):
         def body(state):
             i, (carry, table, *_) = state
-            return i + 1, once(carry, table, i, data, sample_weight, hyperparams)
+            return i + 1, once(carry, table, i, data, sample_weight, hyperparams, norms)
 
         def is_running(state):
             i, (_, _, finite, _) = state
@@ -335,9 +353,11 @@ def compile_of(
         start=jax.jit(start),
         step=step,
         take=take,
-        chunk=jax.jit(chunk, donate_argnums=0),
-        once=jax.jit(once, donate_argnums=(0, 1)),
-        given=jax.jit(given, donate_argnums=(0, 1)),
+        chunk=jax.jit(chunk, donate_argnums=0, static_argnames="norms"),
+        once=jax.jit(once, donate_argnums=(0, 1), static_argnames="norms"),
+        given=jax.jit(given, donate_argnums=(0, 1), static_argnames="norms"),
+        record=jax.jit(record),
+        record_given=jax.jit(record_given),
     )
 
 
@@ -347,15 +367,28 @@ def empty_table() -> jax.Array:
 
 
 def table_of(table: np.ndarray, steps: int) -> dict[str, np.ndarray]:
-    """Return the columns of the first `steps` records, without a learning rate if there is none."""
+    """Return the columns of the first `steps` records, without a learning rate if there is none.
+
+    Norms that were not computed are NaN.
+    """
     columns = {name: table[:steps, i] for i, name in enumerate(COLUMNS)}
-    if (columns["learning_rate"] == NO_LEARNING_RATE).all():
+    if (columns["learning_rate"] == UNKNOWN).all():
         del columns["learning_rate"]
+    for name in NORMS:
+        if (is_unknown := columns[name] == UNKNOWN).any():
+            columns[name] = np.where(is_unknown, np.full_like(columns[name], np.nan), columns[name])
     return columns
 
 
+def _without_norms(record: Record) -> Record:
+    """Return a record of the loss and the learning rate. XLA removes what nothing reads."""
+    norms = dict.fromkeys(NORMS, jnp.asarray(UNKNOWN, default_float()))
+    ratios = jnp.zeros_like(record.leaf_ratios)
+    return record._replace(finite=jnp.isfinite(record.loss), leaf_ratios=ratios, **norms)
+
+
 def _row(record: Record) -> jax.Array:
-    rate = NO_LEARNING_RATE if record.learning_rate is None else record.learning_rate
+    rate = UNKNOWN if record.learning_rate is None else record.learning_rate
     known = record._replace(learning_rate=rate)
     return jnp.stack([jnp.asarray(getattr(known, name), default_float()) for name in COLUMNS])
 

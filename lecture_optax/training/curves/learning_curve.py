@@ -59,7 +59,7 @@ class LearningCurve(NamedTuple):
 
     - `losses`: means of windows of `width` steps, in float64, up to the last finite one.
     - `rate`: the learning rate, NaN if it is not known.
-    - `gradients`: |g| of each window, if it was recorded.
+    - `gradients`: |g| of each window, if it was recorded; interpolated between full records.
     - `failed`: the failure that ended the run, or None.
     - `evaluations`: validation losses during the run, or None.
     - `has_batch_statistics`: whether the model keeps running statistics, as BatchNorm does.
@@ -136,8 +136,15 @@ def _from_record(records: Any) -> LearningCurve:
         rates = np.asarray(records["learning_rate"], np.float64)
         rate = float(np.max(rates, where=np.isfinite(rates), initial=0.0)) or np.nan
     if "grad_norm" in records:
-        gradients = np.asarray(records["grad_norm"], np.float64)[: len(curve.losses)]
+        gradients = _interpolated(np.asarray(records["grad_norm"], np.float64))
+        gradients = gradients if gradients is None else gradients[: len(curve.losses)]
     return curve._replace(rate=rate, gradients=gradients, evaluations=evaluations_of(records))
+
+
+def _interpolated(norms: np.ndarray) -> np.ndarray | None:
+    """Return norms with the mean of their neighbours where they are NaN; None without any."""
+    known = np.flatnonzero(~np.isnan(norms))
+    return np.interp(np.arange(len(norms)), known, norms[known]) if len(known) else None
 
 
 def evaluations_of(records: Any) -> Evaluations | None:

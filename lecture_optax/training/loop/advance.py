@@ -14,9 +14,10 @@ class Advanced(NamedTuple):
     """A carry that was advanced.
 
     - `carry`: after the last step taken. After a failure that step is not finite.
-    - `records`: an array a name (`loss`, `grad_norm`, ...), one entry a finite step taken.
+    - `records`: an array a name (`loss`, `grad_norm`, ...), one entry a finite step taken. Norms
+      are NaN for the steps between two full records.
     - `failure`: the first step that was not finite, or None.
-    - `ratios`: the update/weight ratio of each leaf at the last step taken.
+    - `ratios`: the update/weight ratio of each leaf at the last step, if that has a full record.
     """
 
     carry: Carry
@@ -25,7 +26,15 @@ class Advanced(NamedTuple):
     ratios: Any
 
 
-def advance_until(program: Program, source: Source, carry: Carry, step: int) -> Advanced:
+def advance_until(
+    program: Program,
+    source: Source,
+    carry: Carry,
+    step: int,
+    *,
+    interval: int | None = None,
+    is_last_full: bool = False,
+) -> Advanced:
     """Take `carry` to a step in chunks, and stop at the first step that is not finite.
 
     Stops early, and without a failure, where a source has no more batches: the next call raises.
@@ -36,6 +45,11 @@ def advance_until(program: Program, source: Source, carry: Carry, step: int) -> 
     - `source`: gives the batches, as `ArraySource(data)`.
     - `carry`: is donated: pass a copy (`_trees.copied`) to keep it.
     - `step`: the step of the carry to stop at. Nothing is done where the carry is there already.
+    - `interval`: None measures norms within every step. A number measures them before every
+      `interval`-th step from the first on, with a gradient and an update that are computed once
+      more; between, a step counts as finite if its loss is. The steps are the same program for
+      every number, so the parameters are the same.
+    - `is_last_full`: whether the last step has a full record at any interval.
 
     A caller that reports or saves between chunks calls this once a chunk.
     """
@@ -43,7 +57,14 @@ def advance_until(program: Program, source: Source, carry: Carry, step: int) -> 
     tables, ratios = [], None
     while done < step:
         until = min(step, done + CHUNK)
-        carry, table, _, ratios = source.advance(program, carry, until - done)
+        if interval is None:
+            carry, table, _, ratios = source.advance(program, carry, until - done)
+        else:
+            is_full = done % interval == 0 or (is_last_full and done == step - 1)
+            until = min(until, (done // interval + 1) * interval)
+            until = min(until, step - 1) if is_last_full and done < step - 1 else until
+            norms = "first step" if is_full else "no step"
+            carry, table, _, ratios = source.advance(program, carry, until - done, norms)
         taken = int(np.asarray(carry.step)) - done
         tables.append(np.asarray(table)[:taken])
         done += taken

@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._trees import copied
 from ..compiled.processes import Processes
 from ..compiled.program import CHUNK
 from ..compiled.step import Carry
-from .advance import advance_until
+from .advance import Advanced, advance_until
+from .backup import Backup
 from .batch_statistics import batch_statistics_for
 from .evaluation import evaluate_run, update_best
 from .nonfinite import (
+    PARAMETER,
     STATE,
     Failure,
     NonFiniteError,
@@ -30,8 +31,20 @@ from .run import Callback, Event, Hook, Run, Source
 SECONDS = 0.25
 """The time a chunk should take: how often progress is shown, and how fast a run stops."""
 
-BACKUP_SECONDS = 2.0
-"""The time between two copies of the carry, to return to when a step is not finite."""
+LARGE = 1_000_000
+"""The parameters up to which every step has a full record: a CPU has them in its caches."""
+
+INTERVAL = 100
+"""The steps between full records of larger models.
+
+One repeats a gradient and an update, so it costs less than two steps, and all of them under 2 %
+(`python -m benchmarks.speed.records_cost`). No clock decides: every run records the same steps.
+"""
+
+
+def interval_of(params: Any) -> int:
+    """Return the steps between two full records of a model."""
+    return INTERVAL if sum(x.size for x in jax.tree.leaves(params)) > LARGE else 1
 
 
 def run_loop(
@@ -41,6 +54,7 @@ def run_loop(
     callbacks: Sequence[Callback] = (),
     hooks: Sequence[Hook] = (),
     poll: Callable[[], None] = lambda: None,
+    saved: Callable[[], Carry | None] = lambda: None,
 ) -> Run:
     """Train from the current step of `run` to its end.
 
@@ -50,11 +64,13 @@ def run_loop(
       Evaluations are at fixed steps, chunks are not: so a resumed run stops at the same step.
     - `hooks`: called with an `Event` after every chunk, and once before the first.
     - `poll`: called between the batches of an evaluation.
+    - `saved`: returns the carry of the newest checkpoint, or None.
 
     **Raises** `NonFiniteError`, and whatever a callback, a hook or `poll` raises.
     """
-    length, records, backup = 1, {}, _Backup.of(run)
+    length, records, backup = 1, {}, Backup(run, saved)
     watch, processes = StateWatch(run.carry.model_state), run.program.processes
+    parameters = StateWatch(run.carry.params) if run.history.interval > 1 else None
     while True:
         line = _evaluate(run, source, poll) if not run.is_evaluated else None
         run.stopped = _stopped(run, callbacks, processes) if line else None  # asked once
@@ -66,84 +82,137 @@ def run_loop(
         length = processes.agreed(length)
         steps = min([length, CHUNK, run.steps - run.step, *until_evaluation])
         if processes.agreed(backup.is_old):
-            backup = _Backup.of(run)
+            _check_parameters(run, source, backup, parameters)
+            backup.renew()
         began = time.perf_counter()
         records = _chunk(run, source, steps, backup, watch)
         length = next_length(steps, length, time.perf_counter() - began)
-
-
-class _Backup(NamedTuple):
-    """A copy of the carry: a chunk donates its own."""
-
-    carry: Carry
-    time: float
-
-    @staticmethod
-    def of(run: Run) -> "_Backup":
-        return _Backup(jax.tree.map(jnp.array, run.carry), time.perf_counter())
-
-    @property
-    def is_old(self) -> bool:
-        return time.perf_counter() - self.time > BACKUP_SECONDS
+        if run.step in run.evaluations:
+            _check_parameters(run, source, backup, parameters)
 
 
 def _chunk(
-    run: Run, source: Source, steps: int, backup: _Backup, watch: StateWatch
+    run: Run, source: Source, steps: int, backup: Backup, watch: StateWatch
 ) -> dict[str, np.ndarray]:
     """Take `steps` steps, and return their records."""
     before = run.step
-    done = advance_until(run.program, source, run.carry, before + steps)
+    is_last_full = before + steps in _recorded_evaluations(run)
+    done = _advance(run, source, run.carry, before + steps, is_last_full=is_last_full)
     run.carry = done.carry
     if done.failure is not None:
         raise _failed(run, source, backup, done.records, done.failure)
     if leaf := watch.fault(run.carry.model_state):
         raise _state_failed(run, source, backup, done.records, before, watch, leaf)
     run.history.blocks.append(done.records)
-    if run.step in run.evaluations:  # fixed steps: chunks end where the clock says
+    if run.step in _recorded_evaluations(run):  # fixed steps: chunks end where the clock says
         run.history.ratios.append((run.step, np.asarray(done.ratios)))
     return done.records
 
 
+def _advance(run: Run, source: Source, carry: Carry, step: int, **options: Any) -> Advanced:
+    """Take a carry to a step by the program of the run, with records as often as in the run."""
+    interval = run.history.interval if run.history.interval > 1 else None
+    given = {"interval": interval, **options}
+    return advance_until(run.program, source, carry, step, **given)
+
+
+def _recorded_evaluations(run: Run) -> tuple[int, ...]:
+    """Return the evaluations before which the step has a full record.
+
+    For a large model those that evaluate a validation set, and the last one.
+    """
+    is_every = run.valid is not None or run.history.interval == 1
+    return run.evaluations if is_every else run.evaluations[-1:]
+
+
+def _check_parameters(
+    run: Run, source: Source, backup: Backup, parameters: StateWatch | None
+) -> None:
+    """Check that the parameters are finite, where the records of single steps do not say so.
+
+    **Raises** `NonFiniteError`.
+    """
+    if parameters is not None and (leaf := parameters.fault(run.carry.params)):
+        columns = run.history.per_step
+        record = {name: float(x[-1]) for name, x in columns.items()}
+        none = {name: x[:0] for name, x in columns.items()}
+        raise _failed(run, source, backup, none, Failure(run.step, PARAMETER, record, leaf))
+
+
 def _failed(
-    run: Run, source: Source, backup: _Backup, records: dict[str, np.ndarray], failure: Failure
+    run: Run, source: Source, backup: Backup, records: dict[str, np.ndarray], failure: Failure
 ) -> NonFiniteError:
     """Return the run to its last finite step, or else to its backup, and name the cause."""
-    message = nonfinite_message(run.history, records, failure)
-    run.carry = backup.carry
-    if source.data is not None:
-        run.carry = advance_until(run.program, source, run.carry, failure.step - 1).carry
+    start, interval = backup.restore(), run.history.interval
+    run.carry = run.carry if start is None else start
+    if start is None:
+        message = nonfinite_message(run.history, records, failure)
+        message += failure.doubt(interval) + source.cause
+        run.history.blocks.append(records)
+    elif source.data is None:
+        message = nonfinite_message(run.history, records, failure)
+        message += failure.doubt(interval) + source.cause
+        run.history.cut(run.step)
+    else:
+        if interval > 1:
+            records, failure = _retraced(run, source, records, failure)
+        message = nonfinite_message(run.history, records, failure)
+        run.carry = _advance(run, source, run.carry, failure.step - 1).carry
         run.history.blocks.append(records)
         message += nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
-    else:
-        run.history.cut(run.step)
-        message += source.cause
-    message += f" The parameters are those of step {run.step}."
+    message += _whose(run, start)
     return NonFiniteError(message, run, failure.step - 1, failure.quantity)
+
+
+def _retraced(
+    run: Run, source: Source, records: dict[str, np.ndarray], failure: Failure
+) -> tuple[dict[str, np.ndarray], Failure]:
+    """Repeat steps with a full record of each, and return the first failure.
+
+    Also returns the records before it, from the end of the history on, which is cut there.
+    """
+    begin = run.step
+    found = _advance(run, source, copied(run.carry), failure.step, interval=1)
+    if found.failure is not None:
+        records, failure = found.records, found.failure
+    run.history.cut(failure.step - 1)
+    kept = len(run.history) - begin if found.failure is not None else 0
+    return {name: x[kept:] for name, x in records.items()}, failure
 
 
 def _state_failed(
     run: Run,
     source: Source,
-    backup: _Backup,
+    backup: Backup,
     records: dict[str, np.ndarray],
     before: int,
     watch: StateWatch,
     leaf: str,
 ) -> NonFiniteError:
     """Return the run to its last step with a finite model state, or else to its backup."""
-    end, run.carry = run.step, backup.carry
-    if source.data is not None:
+    end, start = run.step, backup.restore()
+    run.carry = run.carry if start is None else start
+    if start is not None and source.data is not None:
 
         def advance(carry, step):
-            return advance_until(run.program, source, copied(carry), step).carry
+            return _advance(run, source, copied(carry), step).carry
 
         run.carry = last_finite(advance, advance(run.carry, before), end, watch)
         run.history.blocks.append(records)
         before = run.step
     run.history.cut(run.step)
-    message = state_message(leaf, before, float(records["loss"][-1]))
-    message += f" The parameters are those of step {run.step}."
+    message = state_message(leaf, before, float(records["loss"][-1])) + _whose(run, start)
     return NonFiniteError(message, run, before, STATE)
+
+
+def _whose(run: Run, start: Carry | None) -> str:
+    """Return a sentence that says which parameters the run has now."""
+    if start is not None:
+        return f" The parameters are those of step {run.step}."
+    return (
+        " The parameters could not be restored, as the run has neither a backup nor a checkpoint: "
+        "give backup=True, or checkpoint=."
+    )
 
 
 def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, float]:

@@ -33,18 +33,32 @@ class NonFiniteError(FloatingPointError):
 class Failure(NamedTuple):
     """The first step that was not finite: its number, from 1, and what was recorded of it.
 
-    `quantity`: as in `NonFiniteError`.
+    - `quantity`: as in `NonFiniteError`.
+    - `leaf`: the key path of a parameter that was not finite after that step, where it is known.
     """
 
     step: int
     quantity: str
     record: dict[str, float]
+    leaf: str = ""
+
+    def doubt(self, interval: int) -> str:
+        """Return what is known where steps without a full record cannot be repeated."""
+        found = f" It is {self.leaf}." if self.leaf else ""
+        if interval == 1:
+            return found
+        words = "an earlier step may be the first one that was not finite"
+        return f"{found} Norms are recorded at every {interval}th step, so {words}."
+
+
+PARAMETER = "a parameter"
+"""The quantity of a failure where the loss, the gradient and the update are finite."""
 
 
 def first_nonfinite(record: Mapping[str, Any]) -> str:
     """Return the name of the first quantity of a step that is not finite."""
     names = ("loss", "grad_norm", "update_norm")
-    return next((name for name in names if not np.isfinite(record[name])), "a parameter")
+    return next((name for name in names if not np.isfinite(record[name])), PARAMETER)
 
 
 def nonfinite_message(history: History, records: Mapping[str, np.ndarray], failure: Failure) -> str:

@@ -15,7 +15,7 @@ hook may raise (`SystemExit(143)`): the run stays as it is.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,9 +33,14 @@ class History:
 
     - `per_step`: one value a step of `loss`, `grad_norm`, `update_norm`, `update_ratio` and
       `learning_rate`.
+    - `interval`: the steps between two full records, 1 for a model of up to a million parameters.
+      For a larger one, `grad_norm`, `update_norm` and `update_ratio` are known at the steps
+      1, 1 + `interval`, 1 + 2 `interval`, ..., at every evaluation of a validation set and at the
+      last step, and NaN between: `np.isfinite` selects them.
     - `evaluations`: one dict an evaluation: `step`, `train_loss`, and what was evaluated there
       (`valid_loss`, `valid_accuracy`, `averaged_loss`, ...).
-    - `ratios`: at every evaluation, the step and the update/weight ratio of each leaf.
+    - `ratios`: at every evaluation with a full record, the step and the update/weight ratio of each
+      leaf.
     - `means`: of a search, in place of `per_step`: the means of `loss` over blocks of steps, the
       last `step` of each block, and the `learning_rate` there.
     """
@@ -44,11 +49,13 @@ class History:
     evaluations: list[dict[str, float]] = field(default_factory=list, repr=False)
     ratios: list[tuple[int, np.ndarray]] = field(default_factory=list, repr=False)
     means: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    interval: int = 1
 
     def __repr__(self) -> str:
         names = ", ".join(columns_of(self.evaluations)) or "nothing"
+        every = f", norms every {self.interval}th step" if self.interval > 1 else ""
         return (
-            f"History of {len(self):,} steps ({', '.join(self.per_step) or 'nothing'}) and "
+            f"History of {len(self):,} steps ({', '.join(self.per_step) or 'nothing'}{every}) and "
             f"{len(self.evaluations)} evaluations ({names}): history['loss'] is one of these arrays"
         )
 
@@ -122,6 +129,7 @@ class Run:
 
     - `evaluations`: the steps after which the run is evaluated.
     - `stopped`: the name of the callback that stopped the run, or None.
+    - `backup`: whether the loop keeps a copy of the carry; None before it has decided.
     """
 
     program: Program
@@ -132,6 +140,7 @@ class Run:
     history: History = field(default_factory=History)
     best: Best | None = None
     stopped: str | None = None
+    backup: bool | None = None
 
     @property
     def step(self) -> int:
@@ -144,12 +153,16 @@ class Run:
         return self.step not in self.evaluations or (bool(done) and done[-1]["step"] == self.step)
 
 
+Norms = Literal["every step", "first step", "no step"]
+"""The steps of a call whose gradient, update and parameters are measured: see `Compiled.record`."""
+
+
 class Event(NamedTuple):
     """What a hook receives after every chunk.
 
     - `run`: the run; copy what you keep of `run.carry`.
     - `step`: the number of steps done.
-    - `records`: of the steps since the last event, one array a name.
+    - `records`: of the steps since the last event, one array a name; see `History.interval`.
     - `evaluation`: the evaluation after this chunk, or None.
     """
 
@@ -181,7 +194,9 @@ class Source(Protocol):
     @property
     def cause(self) -> str: ...
 
-    def advance(self, program: Program, carry: Carry, steps: int) -> Any:
+    def advance(
+        self, program: Program, carry: Carry, steps: int, norms: Norms = "every step"
+    ) -> Any:
         """Take `steps` steps, and return (carry, table, finite, ratios).
 
         Takes fewer where no more batches come; then the next call raises.

@@ -15,6 +15,19 @@ from ..compiled.program import Program, empty_table
 from ..compiled.sharding import place_batch
 from ..compiled.step import Carry
 from ..conversion.arrays import as_arrays
+from .run import Norms
+
+
+def with_record(first: Any, progress: Any) -> Any:
+    """Put the full record of the first step, if there is one, into the progress of a call.
+
+    The ratios are then those of this step.
+    """
+    if first is None:
+        return progress
+    carry, table, finite, _ = progress
+    row, ratios = first
+    return carry, table.at[0].set(row), finite, ratios
 
 
 @dataclass(frozen=True)
@@ -26,16 +39,20 @@ class ArraySource:
     one_by_one: bool = False
     cause: str = ""
 
-    def advance(self, program: Program, carry: Carry, steps: int) -> Any:
+    def advance(
+        self, program: Program, carry: Carry, steps: int, norms: Norms = "every step"
+    ) -> Any:
         compiled, numbers = program.compiled, program.hyperparams
+        given, own = (self.data, self.sample_weight, numbers), norms == "every step"
+        first = compiled.record(carry, *given) if norms == "first step" else None
         if not self.one_by_one:
-            return compiled.chunk(carry, self.data, self.sample_weight, numbers, np.int32(steps))
+            return with_record(first, compiled.chunk(carry, *given, np.int32(steps), norms=own))
         table, finite, ratios = empty_table(), True, None
         for i in range(steps):
             carry, table, finite, ratios = compiled.once(
-                carry, table, np.int32(i), self.data, self.sample_weight, numbers
+                carry, table, np.int32(i), *given, norms=own
             )
-        return carry, table, finite, ratios
+        return with_record(first, (carry, table, finite, ratios))
 
 
 class IterableSource:
@@ -77,20 +94,26 @@ class IterableSource:
         """The number of examples in one batch."""
         return n_rows(self.first) // self._accumulate
 
-    def advance(self, program: Program, carry: Carry, steps: int) -> Any:
+    def advance(
+        self, program: Program, carry: Carry, steps: int, norms: Norms = "every step"
+    ) -> Any:
         """Take `steps` steps, or fewer where no batch comes: then the next call raises."""
-        given, numbers = program.compiled.given, program.hyperparams
+        compiled, numbers = program.compiled, program.hyperparams
         table, finite, ratios, before = empty_table(), True, None, None
-        batch = self._take(program.home)
+        batch, own = self._take(program.home), norms == "every step"
+        is_first = norms == "first step"
+        first = compiled.record_given(carry, batch, None, numbers) if is_first else None
         for i in range(steps):
-            carry, table, finite, ratios = given(carry, table, np.int32(i), batch, None, numbers)
+            carry, table, finite, ratios = compiled.given(
+                carry, table, np.int32(i), batch, None, numbers, norms=own
+            )
             batch = self._take_ahead(program.home) if i + 1 < steps else None
             if batch is None:
                 break
             if before is not None:  # a fast reader would fill the device with batches
                 before.block_until_ready()
             before = finite
-        return carry, table, finite, ratios
+        return with_record(first, (carry, table, finite, ratios))
 
     def get_state(self) -> dict[str, Any]:
         """Return the place after the batches that were trained on."""

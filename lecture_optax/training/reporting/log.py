@@ -80,9 +80,9 @@ class _Log:
         if self.write is None:
             return
         run = error.run
-        if run.step > self.step:
+        if (known := len(run.history)) > self.step:
             unseen = {name: x[self.step :] for name, x in run.history.per_step.items()}
-            self(Event(run, run.step, unseen, None))
+            self(Event(run, known, unseen, None))
         self.write(error.step + 1, {error.quantity.split()[-1]: np.nan})
 
     def __call__(self, event: Event) -> None:
@@ -105,10 +105,11 @@ class _Log:
         self.step = event.step
 
     def _window(self, length: int) -> dict[str, float]:
-        """Return the mean loss of the first waiting steps, and the last of the other records."""
+        """Return the mean loss of the first waiting steps, and the last known other records."""
         window = {name: x[:length] for name, x in self.waiting.items()}
         self.waiting = {name: x[length:] for name, x in self.waiting.items()}
-        last = {name: float(x[-1]) for name, x in window.items()}
+        known = {name: x[np.isfinite(x)] for name, x in window.items()}
+        last = {name: float(x[-1]) for name, x in known.items() if len(x)}
         return {**last, "loss": float(np.mean(window["loss"], dtype=np.float64))}
 
 

@@ -94,7 +94,10 @@ def draw_rate(history: History, ax: "Axes", style: int = 0) -> "Axes":
 
 def draw_ratios(history: History, ax: "Axes") -> "Axes":
     """Draw the size of each step relative to the parameters, and its range over leaves."""
-    steps, ratios = means(history.per_step.get("update_ratio", np.zeros(0)))
+    ratios = history.per_step.get("update_ratio", np.zeros(0))
+    known = np.flatnonzero(np.isfinite(ratios))
+    ends, ratios = means(ratios[known])
+    steps = known[ends - 1] + 1
     ax.plot(steps, ratios, color=COLORS[0], lw=1.2, label="all parameters")
     if history.ratios and len(history.ratios[0][1]) > 1:
         at = [step for step, _ in history.ratios]

@@ -94,7 +94,7 @@ def _of_training(result: Any, symptom: Symptom) -> Iterator[Finding]:
         numbers = {"start": symptom.start, "lowest": symptom.lowest, "end": symptom.end}
         words = f"The run diverged: its training loss {symptom.path}. {ADVICE}{_kept(result)}"
         yield Finding("diverged", numbers, words)
-    elif not steps["grad_norm"].any():
+    elif not _moves(steps["grad_norm"]):
         yield Finding(
             "no gradient",
             {},
@@ -102,7 +102,7 @@ def _of_training(result: Any, symptom: Symptom) -> Iterator[Finding]:
             "not depend on the parameters (stop_gradient, argmax, rounding), and for units that "
             "are all inactive.",
         )
-    elif not steps["update_norm"].any():
+    elif not _moves(steps["update_norm"]):
         yield Finding(
             "no update",
             {},
@@ -118,6 +118,11 @@ def _of_training(result: Any, symptom: Symptom) -> Iterator[Finding]:
             f"The training loss rose {symptom.rises} times in the second half, by up to "
             f"{symptom.rise:.2g}: try a smaller learning rate, or one that decays.",
         )
+
+
+def _moves(norms: np.ndarray) -> bool:
+    """Return whether a norm is not 0, of the steps where it is known."""
+    return bool(np.nan_to_num(norms).any())
 
 
 def has_diverged(symptom: Symptom) -> bool:
@@ -184,7 +189,7 @@ def _not_finite(columns: dict[str, np.ndarray]) -> Iterator[Finding]:
 
 def _constant(losses: np.ndarray, updates: np.ndarray | None) -> Iterator[Finding]:
     is_constant = np.isfinite(losses[0]) and (losses == losses[0]).all()
-    if len(losses) > 2 and is_constant and updates is not None and updates.any():
+    if len(losses) > 2 and is_constant and updates is not None and _moves(updates):
         yield Finding(
             "validation loss constant",
             {"valid_loss": float(losses[0])},

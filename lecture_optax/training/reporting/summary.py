@@ -62,9 +62,11 @@ def _rates(rates: np.ndarray) -> str:
 
 def _ratios(result: Any) -> str:
     """Return the size of a step relative to the parameters: of all, and of single arrays."""
-    ratios = result.history.per_step["update_ratio"]
-    words = f"{np.median(ratios):.1e}, the median of all steps"
-    names, seen = leaf_names(result.params), result.history.ratios
+    history = result.history
+    ratios = history.per_step["update_ratio"]
+    of = f"every {history.interval}th step" if history.interval > 1 else "all steps"
+    words = f"{np.nanmedian(ratios):.1e}, the median of {of}"
+    names, seen = leaf_names(result.params), history.ratios
     if len(names) < 2 or not seen:
         return words
     with np.errstate(divide="ignore", invalid="ignore"):  # a learning rate of 0 moves nothing

@@ -12,7 +12,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.training import History, NonFiniteError, Problem, Program, Run
 from lecture_optax.training.compiled.program import slow_in_a_loop
-from lecture_optax.training.loop import loop
+from lecture_optax.training.loop import backup
 from lecture_optax.training.loop.loop import run_loop
 from lecture_optax.training.loop.sources import ArraySource
 
@@ -90,7 +90,7 @@ def test_a_first_step_that_is_not_finite_is_named():
 
 
 def test_where_batches_cannot_be_read_again_the_run_returns_to_its_backup(monkeypatch):
-    monkeypatch.setattr(loop, "BACKUP_SECONDS", np.inf)
+    monkeypatch.setattr(backup, "SECONDS", np.inf)
 
     class IterableSource(NamedTuple):
         rows: ArraySource

@@ -17,7 +17,7 @@ import lecture_optax as lo
 from lecture_optax.training import NonFiniteError, Problem, Program, Run
 from lecture_optax.training.compiled.row_order import batch_rows
 from lecture_optax.training.compiled.step import keys_of
-from lecture_optax.training.loop import loop
+from lecture_optax.training.loop import backup, loop
 from lecture_optax.training.loop.sources import IterableSource
 
 from ...stress.train_process import grain_batches
@@ -149,7 +149,8 @@ class TestNumbers:
         chex.assert_trees_all_equal(learned(fit(refilled())), learned(fit(forever())))
 
     def test_a_batch_that_is_not_finite_ends_the_run_before_its_chunk(self, monkeypatch):
-        monkeypatch.setattr(loop, "BACKUP_SECONDS", 0.0)
+        monkeypatch.setattr(backup, "SECONDS", 0.0)
+        monkeypatch.setattr(backup, "SHARE", np.inf)
         bad = (np.full_like(X[:SIZE], np.inf), Y[:SIZE])
         sequence = itertools.chain(itertools.islice(forever(), 20), [bad], forever())
         with pytest.raises(NonFiniteError, match=r"not finite at step 20 ") as stopped:
@@ -224,7 +225,7 @@ class TestOrder:
             def block_until_ready(self):
                 events.append(f"wait {self.i}")
 
-        def given(carry, table, i, batch, weights, hyperparams):
+        def given(carry, table, i, batch, weights, hyperparams, norms):
             events.append(f"step {i}")
             return carry, table, Finite(int(i)), None
 
