@@ -14,11 +14,19 @@ import optax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.training import NonFiniteError, Problem, Program, Run, _trees as identity
+from lecture_optax.training import (
+    History,
+    NonFiniteError,
+    Problem,
+    Program,
+    Run,
+    _trees as identity,
+)
 from lecture_optax.training.checkpoint import saver as saves
 from lecture_optax.training.checkpoint.folder import CheckpointFolder, Saved
 from lecture_optax.training.checkpoint.restore import table
 from lecture_optax.training.checkpoint.snapshot import restore_run, snapshot
+from lecture_optax.training.compiled.step import Carry
 from lecture_optax.training.loop import loop
 
 from ...stress.harness import finished, killed, same_bits
@@ -497,7 +505,8 @@ class FakeRun(Run):
     step = 0
 
     def __init__(self):
-        self.steps, self.stopped = 10**9, None
+        self.steps, self.stopped, self.history = 10**9, None, History()
+        self.carry = Carry({}, {}, {}, jax.random.key(0), 0)
 
 
 class FakeFolder(CheckpointFolder):
