@@ -126,7 +126,8 @@ class Once:
         return self.rows.advance(*arguments)
 
 
-def test_where_steps_cannot_be_repeated_the_message_says_what_is_known():
+def test_where_steps_cannot_be_repeated_the_message_says_what_is_known(monkeypatch):
+    monkeypatch.setattr(backup, "SECONDS", np.inf)
     problem = problem_with("gradient")
     found = failure_of(problem, Once(problem), history=History(interval=100))
     assert found.quantity == "a parameter"
