@@ -1,6 +1,7 @@
 # `make demo` and `make test` need python3 (with venv) and make, nothing else: the first call builds
 # .venv from requirements.lock, later calls start at once. uv, where present, makes that faster.
 #
+#   make test-ray                                  the tests that start a Ray cluster
 #   make test PYTHON=python3.12 VENV=.venv-3.12    another Python, beside the first
 
 PYTHON ?= python3
@@ -8,13 +9,16 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint notebooks check-notebooks lock clean
+.PHONY: demo test test-ray test-all lint notebooks check-notebooks lock clean
 
 demo: $(READY)
 	@$(RUN) examples/demo.py
 
 test: $(READY)
 	$(RUN) -m pytest -n logical --maxprocesses 4
+
+test-ray: $(READY)
+	$(RUN) -m pytest -m ray tests/recipe
 
 # Both lines: JAX 0.10 is the last for Python 3.11, newer ones need 3.12.
 test-all: test-3.11 test-3.12

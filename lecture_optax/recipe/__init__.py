@@ -10,6 +10,7 @@
 from .._core import exported as _exported
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .diagnosis.fork import Fork as Fork, fork as fork
+from .execution.ray import RayExecutor as RayExecutor
 from .grid_search.results import Row as Row, SweepResult as SweepResult
 from .grid_search.sweep import sweep as sweep
 from .population.arms import OPTIMIZERS as OPTIMIZERS, Arm as Arm

@@ -20,7 +20,9 @@ def test_no_module_reads_pickles_runs_text_or_opens_a_connection():
                 found += [(path.name, node.func.id)] * (node.func.id in ("eval", "exec"))
             elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 found.append((path.name, "allow_pickle"))
-    assert found == []
+            elif isinstance(node, ast.Constant) and str(node.value).endswith("pickle"):
+                found.append((path.name, node.value))
+    assert found == [("ray_actor.py", "ray.cloudpickle")]  # between processes of one search
 
 
 def test_the_files_that_it_names_exist():

@@ -184,6 +184,10 @@ OF = {
         "loss": None,
         "data": None,
     },
+    "lo.recipe.RayExecutor": {
+        "resources_per_arm": lambda: {"GPU": 1},
+        "runtime_env": lambda: {"env_vars": {}},
+    },
     "lo.recipe.fork": {"state": fitted, "loss": None, "data": None},
     "lo.theory.curvature_gauge": {
         "loss": lambda: VALUE["value_fn"],
