@@ -22,16 +22,17 @@ from .training.checks.arguments import (
     check_mesh,
     check_metrics,
     check_optimizer_arguments,
+    check_resumable,
 )
 from .training.compiled.settings import run_settings
 from .training.loop.batch_statistics import batch_statistics_for
 from .training.loop.evaluation import evaluation_steps, evaluations_in_words
 from .training.loop.loop import interval_of
 from .training.loop.run import Callback, History, Hook, Run
-from .training.loop.sources import IterableSource
+from .training.loop.sources import IterableSource, batches_of
 from .training.losses import Loss, Metrics
 from .training.optimizer import Optimizer
-from .training.preparation import prepare, size_and_steps
+from .training.preparation import prepare
 from .training.problem import as_problem
 from .training.reporting.log import Write, log_to
 from .training.reporting.progress import show_progress
@@ -61,7 +62,7 @@ def fit(
     apply: Callable[..., Any] | None = None,
     metrics: Metrics | None = None,
     sample_weight: Any = None,
-    evaluations: int | Sequence[int] = 20,
+    evaluations: int | Sequence[int] | None = None,
     keep: str | None = None,
     average: bool | optax.GradientTransformation | None = None,
     accumulate: int = 1,
@@ -87,11 +88,13 @@ def fit(
       state), or a `training.Problem`, which has its own data and loss.
     - `data`: (x, y), two trees of arrays with the examples along the first axis; or, for data that
       do not fit into memory, an iterable of such batches of one shape: a data loader, a Grain
-      dataset, a list, or a generator. Tables (pandas, Polars), tensors of PyTorch, sparse matrices
-      and lists of numbers are converted to arrays.
+      dataset, a list, or a generator; or a function of `seed` that returns one. A search needs an
+      iterable that gives the same batches each time, so no generator. Tables (pandas, Polars),
+      tensors of PyTorch, sparse matrices and lists of numbers are converted to arrays.
     - `loss`: "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", or a function of
       (prediction, target) that returns one number per example.
-    - `valid`: the validation set, (x, y), or a loader of batches with a length.
+    - `valid`: the validation set, (x, y), or an iterable of batches, which is read into memory: it
+      must end, as `itertools.islice(batches, 20)`, and have at most 4 GiB.
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
       the default: Adam with averaged weights (`average`) at a constant learning rate, 1e-2 for up
       to 10,000 parameters and 1e-2 (10,000 / parameters)^(1/3) for more. Another version may change
@@ -113,11 +116,12 @@ def fit(
     - `params`: the initial parameters.
     - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
     - `metrics`: names ("accuracy", or a loss) and functions, or `{"name": function}`, for the
-      validation set. Functions of sklearn.metrics receive all predictions at once, as classes or as
-      probabilities; see `Problem.from_linen` for your own.
+      validation set; a search evaluates them for the returned weights alone. Functions of
+      sklearn.metrics receive all predictions at once, as classes or as probabilities; see
+      `Problem.from_linen` for your own.
     - `sample_weight`: one number >= 0 per example of `data`.
     - `evaluations`: how many times the validation set is evaluated, evenly spaced, or a list of the
-      steps after which it is.
+      steps after which it is. By default 20 times.
     - `keep`: which weights to return. "best": those with the lowest validation loss of all
       evaluations, averaged or not; "last": those of the last step; "average": their average at the
       last step. The default is "best" with a validation set, and "last" without.
@@ -131,7 +135,8 @@ def fit(
       keep their own dtype.
     - `callbacks`: functions of a record, called after every evaluation; one that returns True ends
       the run.
-    - `hooks`: functions of a `training.Event`, called after every chunk of steps.
+    - `hooks`: functions of a `training.Event`, called after every chunk of steps. After a search,
+      callbacks, hooks and the log see the selected run: see `lo.recipe.run`.
     - `mesh`: the devices that share every batch; by default those of `jax.set_mesh`, or those on
       which the data are. It may have those of several processes (`jax.distributed`), which all make
       the same call with the same data: the first one writes the checkpoints, the log and progress.
@@ -188,29 +193,11 @@ def fit(
         metrics=metrics,
         dtype=dtype,
     )
-    check_keep(keep, problem.valid)
-    check_metrics(metrics, problem.valid, budget)
-    stream = None
-    if is_stream(problem.train):
-        given = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
-        validate.steps(of="batches", accumulate=accumulate)
-        stream = IterableSource(problem.train, int(accumulate))
-        check_beside_a_stream(stream, steps, checkpoint, **given)
-        problem, batch_size = replace(problem, train=stream.first), stream.batch_size
+    if budget is None:
+        check_keep(keep, problem.valid)
+        check_metrics(metrics, problem.valid)
     if budget is not None:
-        check_beside_a_budget(
-            {
-                "sample_weight": sample_weight is not None,
-                "iterable of batches": stream is not None,
-                "accumulate": accumulate != 1,
-                "average": average,
-                "callbacks": len(callbacks),
-                "hooks": len(hooks),
-                "mesh": mesh is not None,
-                "log": log is not None,
-                'keep="last"': keep in ("last", "average"),
-            }
-        )
+        check_beside_a_budget(mesh)
         from .recipe.result import problem_as_code
         from .recipe.run import fit_by_search
 
@@ -218,14 +205,31 @@ def fit(
         return fit_by_search(
             problem,
             problem_as_code(model, **own, metrics=metrics),
-            steps=size_and_steps(problem, steps, epochs, batch_size)[1],
+            metrics,
+            steps=steps,
+            epochs=epochs,
             batch_size=batch_size,
             seed=seed,
             budget=budget,
             folds=folds,
+            sample_weight=sample_weight,
+            evaluations=evaluations,
+            keep=keep,
+            average=average,
+            accumulate=accumulate,
+            callbacks=callbacks,
+            hooks=hooks,
+            log=log,
             checkpoint=checkpoint,
             progress=progress,
         )
+    stream = None
+    if is_stream(problem.train):
+        given = {"epochs": epochs, "batch_size": batch_size, "sample_weight": sample_weight}
+        stream = IterableSource(batches_of(problem.train, seed, accumulate), int(accumulate))
+        check_beside_a_stream(steps, **given)
+        check_resumable(stream, checkpoint)
+        problem, batch_size = replace(problem, train=stream.first), stream.batch_size
     average = tx is None if average is None else average
     prepared = prepare(
         problem,
@@ -246,7 +250,7 @@ def fit(
         prepared.program,
         prepared.carry,
         prepared.steps,
-        evaluation_steps(evaluations, prepared.steps),
+        evaluation_steps(20 if evaluations is None else evaluations, prepared.steps),
         prepared.valid,
         History(interval=interval_of(prepared.carry.params)),
         backup=backup if backup is None else bool(backup),

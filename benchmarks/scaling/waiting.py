@@ -41,7 +41,9 @@ def waiting_problem(seconds: float) -> Problem:
 
     random = np.random.default_rng(0)
     x = random.normal(size=(96, 4)).astype(np.float32)
-    y = (x @ [1.0, -2.0, 0.5, 3.0] + 0.1 * random.normal(size=96)).astype(np.float32)
+    y = (x @ np.array([1, -2, 0.5, 3], np.float32) + 0.1 * random.normal(size=96)).astype(
+        np.float32
+    )
     rows = [{"x": x[part], "y": y[part]} for part in (slice(64), slice(64, 96))]
     return Problem.from_functions(
         init=lambda key: jnp.zeros(4), loss=loss, train=rows[0], valid=rows[1]

@@ -4,7 +4,8 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Result(Trained):
       step at which it diverged.
     - `selection`: the weights that were selected, and the standard error of their gain;
       `explanation`: the reasons, as data.
+    - `stopped`: the callback that ended the replay of the selected run, or None.
     """
 
     export: Callable[[Any, Any], Any] = field(repr=False)
@@ -51,6 +53,7 @@ class Result(Trained):
     explanation: Explanation = field(repr=False)
     problem: Problem = field(repr=False)
     predictor: Callable[..., Any] | None = field(repr=False, default=None)
+    stopped: str | None = field(repr=False, default=None)
 
     @functools.cached_property
     def model(self) -> Any:
@@ -60,6 +63,11 @@ class Result(Trained):
         The nnx model of a `Problem.from_nnx` is itself updated when this is first read.
         """
         return self.export(self.params, self.model_state)
+
+    @functools.cached_property
+    def selected_run(self) -> "SelectedRun":
+        """The records of the selected arm, as `lo.fit` would have made them."""
+        return _selected_run(self)
 
     @property
     def findings(self) -> list[Finding]:
@@ -113,44 +121,102 @@ def fit_result_of(result: Result) -> FitResult:
 
     `opt_state` is None, because the returned weights may be those of an earlier step.
     """
-    e, refit = of_the_refit(result.explanation), result.selection.refit
-    found, winner = refit.candidate if refit else result.selection.candidate, e.winner
+    e = of_the_refit(result.explanation)
     return FitResult(
         model=result.model,
         params=result.params,
         model_state=result.model_state,
         optimizer=result.optimizer,
         opt_state=None,
-        history=_history(e, winner, result.history, found.arm) if found and winner else History(),
-        optimizer_source=f"a search: {describe_arm(winner) if winner else 'no arm was better'}",
+        history=result.selected_run.history,
+        optimizer_source=f"a search: {describe_arm(e.winner) if e.winner else 'no arm was better'}",
         cost=result.cost,
         steps=e.step,
         kept=Kept(e.step, e.is_average),
         problem=result.problem,
+        stopped=result.stopped,
         predictor=result.predictor,
         search=result,
     )
 
 
-def _history(e: Explanation, winner: ArmRecord, curves: Mapping[Arm, Curve], arm: Arm) -> History:
-    """Return the history of the selected arm, and of its constant learning rate before a decay."""
-    begin = arm.decay[0] if winner.decay and arm.decay else 0
-    steps, losses = _training_losses(curves[arm], begin, curves[arm].step)
+class SelectedRun(NamedTuple):
+    """What a search has recorded of the selected arm, and of its parent before a decay.
+
+    - `arm`: None where no arm was better than the start.
+    - `losses`, `learning_rates`: of every step; the losses are means over blocks of steps.
+    """
+
+    arm: Arm | None
+    history: History
+    losses: np.ndarray = np.zeros(0)
+    learning_rates: np.ndarray = np.zeros(0)
+
+
+def _selected_run(result: Result) -> SelectedRun:
+    e, refit = of_the_refit(result.explanation), result.selection.refit
+    found = refit.candidate if refit else result.selection.candidate
+    if found is None or e.winner is None:
+        return SelectedRun(None, History())
+    curves, arm = result.history, found.arm
+    begin, end = arm.begin, curves[arm].step
+    losses = _losses_by_step(curves[arm], end - begin)
+    steps, means = _training_losses(curves[arm], begin, end)
     if begin:
-        steps_before, before = _training_losses(curves[arm._replace(decay=None)], 0, begin)
-        steps, losses = np.append(steps_before, steps), np.append(before, losses)
-    start, end = arm.decay or (np.inf, np.inf)
-    left = 1 - np.clip((steps - start) / (end - start), 0, 1) if begin else np.ones(len(steps))
-    means = {"step": steps, "loss": losses, "learning_rate": arm.rate * left}
-    evaluations = []
-    for x in evaluations_of(e, winner):
-        if not np.isnan(x.raw):
-            raw, averaged = (loss_on_all(e, x, change) for change in (x.raw, x.averaged))
-            line = {"step": x.step, "valid_loss": raw, "averaged_loss": averaged}
-            if x.step == e.step:
-                line["averaged_loss" if e.is_average else "valid_loss"] = e.loss
-            evaluations.append(line)
-    return History(evaluations=evaluations, means=means)
+        parent = curves[arm._replace(decay=None)]
+        losses = np.append(_losses_by_step(parent, begin), losses)
+        steps_before, before = _training_losses(parent, 0, begin)
+        steps, means = np.append(steps_before, steps), np.append(before, means)
+    rates = _learning_rates(arm, np.arange(end))
+    shown = {"step": steps, "loss": means, "learning_rate": _learning_rates(arm, steps)}
+    history = History(evaluations=_evaluations(e, e.winner, losses), means=shown)
+    if e.cross_validation is None:
+        _add_metrics(history, result, e)
+    return SelectedRun(arm, history, losses, rates)
+
+
+def _learning_rates(arm: Arm, steps: np.ndarray) -> np.ndarray:
+    """Return the learning rates of an arm after so many steps."""
+    if arm.decay is None:
+        return np.full(len(steps), arm.rate)
+    start, end = arm.decay
+    return arm.rate * (1 - np.clip((steps - start) / (end - start), 0, 1))
+
+
+def _evaluations(e: Explanation, winner: ArmRecord, losses: np.ndarray) -> list[dict[str, float]]:
+    """Return the evaluations of an arm on late examples, or its end if there are none."""
+    lines, done = [], 0
+    late = [x for x in evaluations_of(e, winner) if not np.isnan(x.raw)]
+    for x in late:
+        train_loss = float(np.mean(losses[done : x.step], dtype=np.float64))
+        raw, averaged = (loss_on_all(e, x, change) for change in (x.raw, x.averaged))
+        line = {"step": x.step, "train_loss": train_loss}
+        line |= {"valid_loss": raw, "averaged_loss": averaged}
+        if x.step == e.step:
+            line["averaged_loss" if e.is_average else "valid_loss"] = e.loss
+        lines.append(line)
+        done = x.step
+    return lines
+
+
+def _add_metrics(history: History, result: Result, e: Explanation) -> None:
+    """Add the metrics of the returned weights to their evaluation: a search evaluates losses alone.
+
+    If only an early average was evaluated there, the evaluation is added too.
+    """
+    found = result.evaluate(result.problem.valid)
+    kind, lines = "averaged" if e.is_average else "valid", history.evaluations
+    if all(line["step"] != e.step for line in lines):
+        lines.append({"step": e.step, f"{kind}_loss": e.loss})
+        lines.sort(key=itemgetter("step"))
+    line = next(line for line in lines if line["step"] == e.step)
+    line.update({f"{kind}_{name}": x for name, x in found.items() if name != "loss"})
+
+
+def _losses_by_step(curve: Curve, length: int) -> np.ndarray:
+    """Return the losses of the first steps of a curve, each the mean of its block."""
+    width, means = curve.blocks_to(length)
+    return np.concatenate([np.repeat(means, width), *curve.rest])[:length]
 
 
 def _training_losses(curve: Curve, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,13 +226,22 @@ def _training_losses(curve: Curve, begin: int, end: int) -> tuple[np.ndarray, np
     return begin + width * np.arange(1, len(losses) + 1), losses
 
 
-def reproduction_code(e: Explanation, call: str, batch_size: int, seed: int, own: list[str]) -> str:
+def reproduction_code(
+    e: Explanation,
+    call: str,
+    batch_size: int | None,
+    seed: int,
+    own: list[str],
+    accumulate: int = 1,
+) -> str:
     """Return the `lo.fit` call that trains the selected arm, as you would type it.
 
     **Arguments**
 
     - `call`: the problem as code, from `problem_as_code`.
-    - `own`: the names of the arguments that only you have: `optimizers`, `wrap`.
+    - `batch_size`: None for an iterable of batches.
+    - `own`: the names of the arguments that only you have: `optimizers`, `wrap`, `average`,
+      `sample_weight`.
     """
     e = of_the_refit(e)
     winner = e.winner
@@ -178,20 +253,25 @@ def reproduction_code(e: Explanation, call: str, batch_size: int, seed: int, own
     is_cut = winner.decay is not None and e.step < winner.decay[1]  # fit warns of a cut schedule
     lines = [
         f"tx={f'wrap({optimizer})' if 'wrap' in own else optimizer},{shown}",
-        *(["average=True,"] if e.is_average else []),
+        *([f"average={'average' if 'average' in own else 'True'},"] if e.is_average else []),
         f"steps={winner.decay[1] if is_cut and winner.decay else e.step},",
-        f"batch_size={batch_size},",
+        *([] if batch_size is None else [f"batch_size={batch_size},"]),
+        *([] if accumulate == 1 else [f"accumulate={accumulate},"]),
+        *(["sample_weight=sample_weight,"] if "sample_weight" in own else []),
         f"seed={seed},",
         f"evaluations=[{e.step}]," if is_cut else 'keep="last",',
     ]
-    split = ""
+    split, weights = "", "sample_weight" if "sample_weight" in own else ""
     if e.cross_validation:
-        split, call = ("", call) if e.held_out_from_train else _joined(call)
-    elif e.held_out_from_train and call == "problem":
+        split, call = ("", call) if e.held_out_from_train else _joined(call, weights)
+    elif e.held_out_from_train and call == "problem" and not weights:
         call = f"lo.recipe.holdout_split(problem, seed={seed})"
     elif e.held_out_from_train:
-        split = f"train, valid = lo.recipe.holdout_split((x, y), seed={seed})\n"
-        call = f"{call.replace('(x, y)', 'train')}\nvalid=valid"
+        data, parts = ("problem", "problem") if call == "problem" else ("(x, y)", "train, valid")
+        more, given = (f", {weights}", f", {weights}={weights}") if weights else ("", "")
+        split = f"{parts}{more} = lo.recipe.holdout_split({data}, seed={seed}{given})\n"
+        if call != "problem":
+            call = f"{call.replace('(x, y)', 'train')}\nvalid=valid"
     comment = _LAGS if e.has_statistics and not e.is_average else ""
     body = "\n".join(f"    {line}" for line in [*(f"{x}," for x in call.split("\n")), *lines])
     return f"import lecture_optax as lo\n\n{split}{comment}result = lo.fit(\n{body}\n)\n"
@@ -203,15 +283,21 @@ _LAGS = """\
 """
 
 
-def _joined(call: str) -> tuple[str, str]:
-    """Return code that joins training and validation examples, and the problem with them."""
+def _joined(call: str, weights: str) -> tuple[str, str]:
+    """Return code that joins training and validation examples, and the problem with them.
+
+    `weights`: the name of the weights, if there are any. Those of the validation set are 1.
+    """
+    valid = "jax.tree.leaves(problem.valid)[0]" if call == "problem" else "yv"
+    joined = f"{weights} = np.concatenate([{weights}, np.ones(len({valid}))])\n" if weights else ""
     if call == "problem":
         both = "jax.tree.map(lambda *x: np.concatenate(x), problem.train, problem.valid)"
         names = "import dataclasses\n\nimport jax\nimport numpy as np\n\n"
-        return f"{names}train = {both}\n", "dataclasses.replace(problem, train=train, valid=None)"
+        call = "dataclasses.replace(problem, train=train, valid=None)"
+        return f"{names}train = {both}\n{joined}", call
     lines = [line for line in call.split("\n") if not line.startswith("valid=")]
     both = "(np.concatenate([x, xv]), np.concatenate([y, yv]))"
-    return "import numpy as np\n\n", "\n".join(lines).replace("(x, y)", both)
+    return f"import numpy as np\n\n{joined}", "\n".join(lines).replace("(x, y)", both)
 
 
 def problem_as_code(given: Any, **arguments: Any) -> str:

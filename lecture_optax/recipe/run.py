@@ -2,23 +2,37 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+import optax
 
 from .._core import validate
+from .._core.dtypes import dtype_of
+from .._core.extras import warn
 from .._core.keywords import explain_calls
 from ..schedules import wsd
-from ..training._trees import n_rows
+from ..training._trees import is_stream, n_rows
 from ..training.adapters import nnx
 from ..training.checkpoint.folder import path_of
 from ..training.checkpoint.signals import Interruptions
-from ..training.checks.arguments import SEARCH_SYNONYMS
+from ..training.checks.arguments import (
+    SEARCH_SYNONYMS,
+    check_beside_a_stream,
+    check_functions,
+    check_search_of_a_stream,
+)
 from ..training.compiled.settings import for_the_caller, run_settings
-from ..training.loop.sources import ArraySource
-from ..training.preparation import Prepared, prepare
+from ..training.conversion.arrays import as_arrays
+from ..training.loop.evaluation import evaluation_steps
+from ..training.loop.run import Callback, Hook
+from ..training.loop.sources import ArraySource, batches_of
+from ..training.loop.streams import SharedStream
+from ..training.preparation import Prepared, prepare, size_and_steps
 from ..training.problem import Problem, as_problem
+from ..training.reporting.log import Write, log_to
 from ..training.result import Predictor, Result as FitResult
 from . import constants as c
 from .execution.devices import executor_of
@@ -33,12 +47,20 @@ from .population.arms import (
     standalone_optimizer,
 )
 from .population.folds import Folds, joined
-from .population.held_out import HeldOut, held_out_rows, holdout_split, plan_evaluations
+from .population.held_out import (
+    HeldOut,
+    held_out_rows,
+    plan_evaluations,
+    split_problem,
+    weighted_first,
+)
 from .population.population import Population, must_offload, to_device
 from .population.worker import SearchWorker
+from .replay import replay
 from .reporting.explanation import explanation_of
 from .result import Result, fit_result_of, problem_as_code, reproduction_code
 from .search.folds import check_folds, plan_folds
+from .search.keep import Keep
 from .search.runner import Runner
 from .search.select import Selection, refit_of, select_weights
 from .session import Session, saver_of
@@ -51,7 +73,8 @@ def run(
     data: Any = None,
     loss: Any = None,
     *,
-    steps: int,
+    steps: int | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
     budget: float = 3.0,
@@ -59,6 +82,14 @@ def run(
     folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
+    sample_weight: Any = None,
+    evaluations: int | Sequence[int] | None = None,
+    keep: str | None = None,
+    average: bool | optax.GradientTransformation | None = None,
+    accumulate: int = 1,
+    callbacks: Sequence[Callback] = (),
+    hooks: Sequence[Hook] = (),
+    log: Write | str | os.PathLike[str] | None = None,
     lanes: int | None = None,
     executor: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -75,15 +106,20 @@ def run(
 
     **Arguments**
 
-    - `problem`: a `training.Problem`, or a model with `data` = (x, y) and `loss` as in `lo.fit`.
-    - `steps`: the steps of a complete training run, >= 1.
+    - `problem`: a `training.Problem`, or a model with `data` and `loss` as in `lo.fit`. If the data
+      are a stream, each arm reads it, so it must give the same batches each time: a function of
+      the seed that returns an iterator, a list of batches, a Grain dataset, or an object whose
+      `__iter__` starts again. It needs `valid` and has no `folds`.
+    - `steps`, or `epochs`: the length of a complete training run, >= 1, as in `lo.fit`.
     - `batch_size`: the examples of a minibatch; by default 64, or all if there are fewer.
     - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
     - `budget`: the cost of the whole search, as a number of complete training runs, >= 0.5. With
       `budget=3` it computes at most `3 * steps` gradients. The trained model is one of its
       arms and costs nothing more. Below about 1.3 every arm stops before its last step; below 3
-      only the first optimizer is tried. Evaluations are not counted.
-    - `valid`: the validation set (x, y). By default a fifth of the training examples is held out.
+      only the first optimizer is tried. Evaluations are not counted, and with `accumulate` the
+      gradient of an update is counted once.
+    - `valid`: the validation set, as in `lo.fit`. By default a fifth of the training examples is
+      held out.
     - `folds`: cross-validate the last arms with so many folds of the training and validation
       examples, and return the selected one trained on all of them. A fold costs two runs, the last
       training one, and the search before at least one. By default as many folds as the budget pays
@@ -98,6 +134,22 @@ def run(
     - `executor`: where the arms run. By default one after the other in this process; "devices"
       runs those that do not depend on each other side by side on all local devices. The result has
       the same bits, and costs the same gradients.
+    - `sample_weight`: one number >= 0 per example of the training data. The validation loss is not
+      weighted, as in `lo.fit`; examples of weight 0 are not held out. With `folds`, the examples
+      of a `valid` that you pass are trained on with weight 1.
+    - `evaluations`: how many times every arm is evaluated beside the evaluations that the search
+      plans, evenly spaced over a run, or a list of the steps. By default no more times.
+    - `keep`: which weights to return. "best", the default: those with the lowest validation loss
+      of all evaluations, averaged or not. "last": the average at the last step, of the arms that
+      ran furthest that with the lowest validation loss; the weights of the last step with
+      `average=False`. "average": the average at the last step.
+    - `average`: `average_iterates(eta)` replaces the average of the arms, `average_iterates(8.0)`;
+      True is the same as None. False returns raw weights: arms are still compared by averages.
+    - `accumulate`: the number of batches of one update, which equals that of one large batch.
+    - `callbacks`, `hooks`, `log`: as in `lo.fit`, for the selected run. It is known at the end of
+      the search and then replayed: an event at every evaluation, with the training losses as means
+      over blocks of steps and the weights that are returned. A callback that returns True ends the
+      replay.
     - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
       the search resumes with bit-identical results; a finished search returns its result at once.
     - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
@@ -141,6 +193,15 @@ def run(
         folds=folds,
         optimizers=optimizers,
         wrap=wrap,
+        epochs=epochs,
+        sample_weight=sample_weight,
+        evaluations=evaluations,
+        keep=keep,
+        average=average,
+        accumulate=accumulate,
+        callbacks=callbacks,
+        hooks=hooks,
+        log=log,
         lanes=lanes,
         executor=executor,
         checkpoint=checkpoint,
@@ -153,21 +214,43 @@ def _run(
     given: Problem,
     call: str,
     *,
-    steps: int,
+    callbacks: Sequence[Callback],
+    hooks: Sequence[Hook],
+    log: Any,
+    **options: Any,
+) -> Result:
+    """Search, as `run` says; `call` is the problem as code."""
+    check_functions(callbacks, hooks)
+    with log_to(log) as written:
+        prepared, result = _search(given, call, **options)
+        stopped = replay(result, prepared, callbacks, [*written, *hooks])
+    return result if stopped is None else replace(result, stopped=stopped)
+
+
+def _search(
+    given: Problem,
+    call: str,
+    *,
+    steps: int | None,
+    epochs: int | None,
     batch_size: int | None,
     seed: int,
     budget: float,
+    folds: int | None,
+    sample_weight: Any,
+    evaluations: int | Sequence[int] | None,
+    keep: str | None,
+    average: Any,
+    accumulate: int,
     checkpoint: str | os.PathLike[str] | None,
     progress: Any,
-    folds: int | None = None,
     optimizers: Mapping[str, OptimizerFactory] | None = None,
     wrap: Any = None,
     lanes: int | None = None,
     executor: Any = None,
     on_interrupt: str = "raise",
-) -> Result:
-    """Search, as `run` says; `call` is the problem as code."""
-    validate.steps(steps=steps)
+) -> tuple[Prepared, Result]:
+    """Return a search and what it has prepared."""
     validate.at_least(0.5, budget=budget)
     check_folds(folds)
     validate.one_of("raise", "return", on_interrupt=on_interrupt)
@@ -176,35 +259,55 @@ def _run(
         validate.steps(of="arms", lanes=lanes)
     if checkpoint is not None:
         path_of(checkpoint)
+    kept = Keep.of(keep, average)
+    stream = None
+    if is_stream(given.train):
+        check_search_of_a_stream(given.valid, folds)
+        own_batches = batches_of(given.train, seed, accumulate)
+        stream = SharedStream(own_batches, int(accumulate))
+        beside = {"batch_size": batch_size, "sample_weight": sample_weight}
+        check_beside_a_stream(steps, epochs=epochs, **beside)
+        given, batch_size = replace(given, train=stream.first), stream.batch_size
+        call = call.replace("(x, y)", "data", 1)
+    sample_weight = as_arrays(sample_weight, "sample_weight")
+    steps = size_and_steps(given, steps, epochs, batch_size, accumulate, sample_weight)[1]
     held_out_from_train = given.valid is None
     tried = OPTIMIZERS if optimizers is None else optimizers
     with Interruptions() as interruptions:
         prepared = prepare(
             given,
-            arm_optimizer(optimizers, wrap),
+            arm_optimizer(optimizers, wrap, average),
             steps=steps,
             batch_size=batch_size,
+            accumulate=accumulate,
             seed=seed,
             hyperparams=Arm(0, 0).hyperparams(steps),
-            split=lambda problem: holdout_split(problem, seed),
+            sample_weight=sample_weight,
+            stream=stream,
+            split=lambda *parts: split_problem(*parts, seed),
+            measures=True,
             arms=arm_members(optimizers, wrap, steps),
         )
         is_split = held_out_from_train and n_rows(given.train) > 1
-        own = held_out_rows(n_rows(given.train), seed) if is_split else None
-        runner = _runner(prepared, budget, tried, folds, own)
+        own = held_out_rows(n_rows(given.train), seed, sample_weight) if is_split else None
+        runner = _runner(prepared, budget, tried, folds, kept, evaluations, own, sample_weight)
         runner.lanes = lanes
-        saver = saver_of(runner, tried, wrap, seed, checkpoint)
+        saver = saver_of(runner, tried, wrap, average, seed, checkpoint)
         with Session(runner, saver, interruptions, returns=on_interrupt == "return") as session:
             runner.decide_lanes(alone=chosen is not None)
             pools = chosen or InThisProcess(runner.lanes or 1)
             with pools.start(runner.worker, lambda: runner.poll()) as runner.pool:
                 ended = session.run(progress)
-                selection = select_weights(runner)._replace(refit=refit_of(runner))
+                selection = select_weights(runner, kept)._replace(refit=refit_of(runner))
                 session.obey()  # to a signal that arrived in the last measurement, or since
                 why = explanation_of(runner, selection, list(tried), held_out_from_train, ended)
-    own = [name for name, x in (("optimizers", optimizers), ("wrap", wrap)) if x is not None]
-    code = reproduction_code(why, call, prepared.program.batch_size, seed, own)
-    return _result(runner, prepared.problem, selection, why, code, tried, wrap)
+    yours = {"optimizers": optimizers, "wrap": wrap, "sample_weight": sample_weight}
+    yours["average"] = None if isinstance(average, bool) else average
+    own = [name for name, x in yours.items() if x is not None]
+    size = None if stream else prepared.program.batch_size
+    code = reproduction_code(why, call, size, seed, own, prepared.program.accumulate)
+    problem = prepared.problem
+    return prepared, _result(runner, problem, selection, why, code, tried, wrap, average)
 
 
 def _runner(
@@ -212,22 +315,35 @@ def _runner(
     budget: float,
     optimizers: Mapping[str, OptimizerFactory],
     asked: int | None,
+    keep: Keep,
+    evaluations: int | Sequence[int] | None,
     held_out: tuple[np.ndarray, np.ndarray] | None,
+    sample_weight: Any,
 ) -> Runner:
-    """Return the search; `held_out`: the rows of the split, if the search made it."""
+    """Return the search.
+
+    - `held_out`: the rows of the split, if the search made it; `sample_weight`: of all examples
+      before it.
+    """
     program, start, steps = prepared.program, prepared.carry, prepared.steps
     limit = max(1, math.floor(budget * steps + 1e-6))
-    source = cast(ArraySource, prepared.source)  # the data are arrays
-    rows, size = n_rows(prepared.valid), program.batch_size
+    source = cast(ArraySource | SharedStream, prepared.source)
+    rows, size = n_rows(prepared.valid), program.batch_size * program.accumulate
     examples = prepared.problem.functions.examples
     is_few = held_out is not None and rows < c.FEW_ROWS
-    folds = plan_folds(asked, is_few, rows + n_rows(source.data), size, steps, limit)
+    weights = None if sample_weight is None else _weights_of_all(sample_weight, held_out, rows)
+    all_rows = rows + n_rows(prepared.problem.train)
+    _, counted = weighted_first(np.arange(all_rows), weights)
+    folds = plan_folds(asked, is_few, counted, size, steps, limit, keep)
     offload = must_offload(start, folds.count if folds else 0)
     population = Population(program, source, start, steps, offload=offload)
     if folds is not None:
         every = joined(source.data, prepared.valid, held_out)
-        population.folds = Folds(every, folds.count, examples, start.params, start.model_state)
+        of_start = start.params, start.model_state
+        population.folds = Folds(every, weights, folds.count, examples, *of_start)
     plan = plan_evaluations(rows, steps, size, folds.limit / steps if folds else budget)
+    if evaluations is not None:
+        plan = plan._replace(own=evaluation_steps(evaluations, steps))
     valid = HeldOut(examples, prepared.valid, plan, start.params, start.model_state)
     if not np.isfinite(valid.start["all"]):
         raise FloatingPointError(
@@ -238,6 +354,14 @@ def _runner(
     return Runner(SearchWorker(population, valid), budget, limit, gains, folds)
 
 
+def _weights_of_all(sample_weight: Any, held_out: Any, rows: int) -> Any:
+    """Return the weights of training and validation examples; 1 for a validation set of yours."""
+    if held_out is not None:
+        return sample_weight
+    own = np.ones((rows, *np.shape(sample_weight)[1:]), dtype_of(sample_weight))
+    return joined(sample_weight, own)
+
+
 def _result(
     runner: Runner,
     problem: Problem,
@@ -246,6 +370,7 @@ def _result(
     code: str,
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
+    average: Any,
 ) -> Result:
     population = runner.population
     found = selection.refit.candidate if selection.refit else selection.candidate
@@ -260,7 +385,7 @@ def _result(
         export=problem.export,
         params=params,
         model_state=model_state,
-        optimizer=standalone_optimizer(optimizer, wrap, rate),
+        optimizer=standalone_optimizer(optimizer, wrap, rate, average),
         code=code,
         cost=runner.spent / population.steps,
         gradients=runner.spent,
@@ -272,6 +397,15 @@ def _result(
     )
 
 
-def fit_by_search(problem: Problem, call: str, *, steps: int, **options: Any) -> FitResult:
-    """Run a search and return it as the result of a fit; `call` is the problem as code."""
-    return fit_result_of(_run(nnx.detached(problem), call, steps=steps, **options))
+def fit_by_search(problem: Problem, call: str, metrics: Any, **options: Any) -> FitResult:
+    """Run a search and return it as the result of a fit; `call` is the problem as code.
+
+    **Warns** of `metrics` if no validation example is left to evaluate them.
+    """
+    result = _run(nnx.detached(problem), call, **options)
+    if metrics is not None and result.explanation.cross_validation is not None:
+        warn(
+            f"metrics={metrics!r} are not evaluated, as folds are used and the returned weights "
+            "were trained on all examples: evaluate them on other data, or give folds=0."
+        )
+    return fit_result_of(result)

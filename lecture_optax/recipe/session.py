@@ -22,13 +22,14 @@ def saver_of(
     runner: Runner,
     optimizers: Mapping[str, OptimizerFactory],
     wrap: Any,
+    average: Any,
     seed: int,
     checkpoint: str | os.PathLike[str] | None,
 ) -> SearchSaver | None:
     """Return what saves a search, or None where it is not to be saved."""
     if checkpoint is None:
         return None
-    identity = identity_of_search(runner, optimizers, wrap, seed)
+    identity = identity_of_search(runner, optimizers, wrap, average, seed)
     return SearchSaver(runner, Store(checkpoint), identity)
 
 

@@ -1,5 +1,7 @@
 """Trees of arrays: their kinds, checksums and row counts, and copies that may be donated."""
 
+import functools
+import inspect
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from typing import Any
@@ -68,11 +70,18 @@ def checksum(x: Any) -> int:
 
 
 def is_stream(data: Any) -> bool:
-    """Return whether data are an iterable of batches, and not a tree of arrays."""
+    """Return whether data are an iterable of batches or a function, and not a tree of arrays."""
     if isinstance(data, Iterator | MappingView):
         return True
     is_leaf = jax.tree_util.all_leaves([data]) and not isinstance(data, str | bytes | Mapping)
-    return is_leaf and isinstance(data, Iterable) and not hasattr(data, "shape")
+    return (
+        is_leaf and (isinstance(data, Iterable) or is_function(data)) and not hasattr(data, "shape")
+    )
+
+
+def is_function(data: Any) -> bool:
+    """Return whether data are a function, which makes batches of the seed."""
+    return inspect.isroutine(data) or isinstance(data, functools.partial)
 
 
 def strong(x: Any) -> Any:

@@ -58,20 +58,31 @@ def with_average(tx: Any, hyperparams: Mapping[str, Any] | None, average: Any) -
 
     **Raises** `TypeError` for what is no average, `ValueError` where `tx` has one already.
     """
-    if average is None or average is False:
+    last = average_of(average)
+    if last is None:
         return tx
-    last = _USUAL if average is True else average
-    if not isinstance(last, optax.GradientTransformation) or not _keeps_an_average(last):
-        raise TypeError(
-            "average must be True, False or an average_iterates(...), whose eta says how much of "
-            f"the run it remembers, got {average!r}."
-        )
     if _keeps_an_average(tx if hyperparams is None else tx(**hyperparams)):
         raise ValueError(
             f"tx averages the weights already, got average={average!r} too: leave out one of them. "
             "An average in tx is evaluated too."
         )
     return _chained(tx, last) if hyperparams is None else _built(tx, last)
+
+
+def average_of(average: Any) -> Any:
+    """Return the transformation that averages the weights, or None where they are not averaged.
+
+    **Raises** `TypeError` for what is no average.
+    """
+    if average is None or average is False:
+        return None
+    last = _USUAL if average is True else average
+    if not isinstance(last, optax.GradientTransformation) or not _keeps_an_average(last):
+        raise TypeError(
+            "average must be True, False or an average_iterates(...), whose eta says how much of "
+            f"the run it remembers, got {average!r}."
+        )
+    return last
 
 
 @cached

@@ -40,6 +40,7 @@ from .conversion.arrays import as_arrays
 from .loop.evaluation import evaluate_whole, evaluation_sizes
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
+from .loop.streams import SharedStream
 from .optimizer import default_optimizer, with_average
 from .problem import Problem
 
@@ -77,8 +78,8 @@ def prepare(
     average: Any = None,
     sample_weight: Any = None,
     mesh: Mesh | None = None,
-    stream: IterableSource | None = None,
-    split: Callable[[Problem], Problem] = lambda problem: problem,
+    stream: IterableSource | SharedStream | None = None,
+    split: Callable[[Problem, Any], tuple[Problem, Any]] = lambda *given: given,
     measures: bool = False,
     arms: Mapping[str, optax.GradientTransformation] | None = None,
 ) -> Prepared:
@@ -87,8 +88,9 @@ def prepare(
     **Arguments** as for `lo.fit`, and
 
     - `stream`: the iterable whose first batch is the problem's training data.
-    - `split`: holds out validation data, after the data have been checked.
-    - `measures`: whether the metrics of the problem are evaluated; a search reads the loss alone.
+    - `split`: holds out validation data, after the data have been checked: a function of the
+      problem and `sample_weight`, which returns both.
+    - `measures`: whether the metrics of the problem are evaluated; a sweep reads the loss alone.
     - `arms`: for a search, the optimizers of which `tx` selects one, by name.
 
     **Raises** `ValueError` or `TypeError` for what does not fit together.
@@ -101,7 +103,7 @@ def prepare(
     parts = problem.train, problem.valid, problem.start
     train, valid, own = with_automatic_axes(parts)  # the checks slice rows and call the model
     given = replace(problem, train=train, valid=valid, start=own)
-    problem = split(given)
+    problem, sample_weight = split(given, sample_weight)
     if problem is not given:
         size = checked_batch_size(batch_size, n_rows(problem.train), accumulate)
     optimizer_source, start = "given", check_model(given, size)
@@ -170,8 +172,8 @@ def size_and_steps(
     if is_stream(problem.train):
         raise TypeError(
             "the training data must be arrays, got an iterable of batches "
-            f"({type(problem.train).__name__}). Only lo.fit takes iterables, because runs that are "
-            "compared need the same examples in the same order. Load a part of it into arrays."
+            f"({type(problem.train).__name__}), which lo.fit and lo.recipe.run take. Here, load a "
+            "part of it into arrays."
         )
     is_pair = problem.per_example is not None
     check_rows(problem.train, problem.valid, sample_weight, pairs=is_pair)

@@ -249,8 +249,6 @@ def test_fit_with_a_budget_is_the_recipe(usual):
     assert result.optimizer_source == f"a search: {describe_arm(usual.explanation.winner)}"
     assert result.cost == usual.cost
     assert min(result.history["averaged_loss"]) == pytest.approx(usual.explanation.loss, abs=1e-5)
-    with pytest.raises(ValueError, match=r"takes no accumulate and hooks\. Leave them out"):
-        lo.fit(regression(), budget=3.0, hooks=[print], accumulate=2, **options)
 
 
 @pytest.mark.parametrize(

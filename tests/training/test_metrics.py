@@ -270,13 +270,12 @@ def test_the_accuracy_of_classes_is_that_of_the_likeliest_one(target):
     np.testing.assert_allclose(right, np.mean(LOGITS.argmax(1) == CLASSES), rtol=1e-6)
 
 
-@pytest.mark.parametrize("beside", [{"valid": None}, {"budget": 1.0, "valid": VALID}])
-def test_metrics_that_nothing_evaluates_are_warned_of(beside):
+def test_metrics_that_nothing_evaluates_are_warned_of():
     with (
         pytest.warns(UserWarning, match=r"metrics=\['accuracy'\] are not evaluated with"),
         pytest.raises(ValueError, match="steps"),
     ):
-        lo.fit(LinenNet(), TRAIN, loss="cross_entropy", metrics=["accuracy"], **beside)
+        lo.fit(LinenNet(), TRAIN, loss="cross_entropy", metrics=["accuracy"])
 
 
 def test_an_accuracy_of_every_pair_of_examples_is_refused():

@@ -80,7 +80,7 @@ def test_a_batch_may_not_need_the_examples_that_are_held_out(entry):
     assert "60 * 1, and there are 58 to train on" in refusal(entry, batch_size=60)[1]
 
 
-@pytest.mark.parametrize("entry", [search, sweep, fork])
+@pytest.mark.parametrize("entry", [sweep, fork])
 def test_runs_that_are_compared_refuse_an_iterable_in_the_same_words(entry):
     kind, says = refusal(entry, data=iter([TRAIN]))
     assert kind is TypeError

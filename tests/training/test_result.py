@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.metrics import f1_score
 
 import lecture_optax as lo
 from lecture_optax.training.result import NoSearch
@@ -81,7 +82,7 @@ def test_a_path_that_cannot_be_written_is_refused(result, path):
 
 
 def test_the_result_of_a_search_is_drawn_and_evaluated(tmp_path):
-    options = {"loss": "cross_entropy", "valid": VALID}
+    options = {"loss": "cross_entropy", "valid": VALID, "metrics": [f1_score]}
     result = lo.fit(LinenNet(), TRAIN, **options, steps=60, budget=1.5, seed=1)
     losses, rates = result.plot(tmp_path / "losses.png")
     names = [text.get_text() for text in losses.get_legend().get_texts()]
@@ -94,6 +95,8 @@ def test_the_result_of_a_search_is_drawn_and_evaluated(tmp_path):
     assert decays.any() == (winner.decay is not None)
     (kept,) = [line for line in result.history.evaluations if line["step"] == result.kept.step]
     assert result.search.explanation.loss in kept.values()
+    kind = "averaged" if result.kept.is_average else "valid"
+    assert kept[f"{kind}_f1_score"] == result.evaluate(VALID)["f1_score"]
     result.report(tmp_path / "page.html")
     assert "All arms" in (tmp_path / "page.html").read_text()
     result.search.plot(tmp_path / "search.png")

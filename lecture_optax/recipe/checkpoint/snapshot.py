@@ -28,6 +28,7 @@ from ...training.checkpoint.notes import (
     Form,
     check_notes,
     dict_of,
+    is_anything,
     is_count,
     is_flag,
     is_number,
@@ -40,6 +41,8 @@ from ...training.checkpoint.notes import (
 from ...training.checkpoint.restore import as_saved, place_like
 from ...training.checkpoint.saver import SaveTimer
 from ...training.compiled.step import Carry
+from ...training.loop.sources import Place, checksum_of
+from ...training.loop.streams import SharedStream
 from ..population.arms import Arm, OptimizerFactory, standalone_optimizer
 from ..population.curve import Curve, Evaluation
 from ..population.member import Candidate, Member
@@ -76,6 +79,7 @@ NOTES: dict[str, Form] = {
     "curves": dict_of(record_of({**NUMBERS, "evaluations": list_of(_evaluation)})),
     "candidates": list_of(row_of(is_text, is_count, is_flag, is_number)),
     "branches": list_of(row_of(is_text, is_count)),
+    "places": list_of(row_of(is_text, is_count, is_anything, optional(is_count))),
 }
 """The notes of a snapshot."""
 
@@ -98,6 +102,11 @@ def snapshot(
         "segments": [[arm.name, end] for arm, end in runner.outcomes],
         "curves": {arm.name: _notes_of(x.curve) for arm, x in runner.members.items()},
         "branches": [[arm.name, step] for arm, step in branches],
+        "places": [
+            [arm.name, step, *place]
+            for arm, member in runner.members.items()
+            for step, place in member.places.items()
+        ],
         "candidates": [
             [x.arm.name, x.step, x.is_average, x.loss_change] for x in runner.candidates
         ],
@@ -133,6 +142,8 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
         for name in BLOCKS:
             setattr(curve, name, part[name].tolist())
         runner.members[arm] = Member(curve, _carry_in(runner, arm, part))
+    for name, step, *place in notes["places"]:
+        runner.members[Arm.named(name)].places[step] = Place(*place)
     for name, step in notes["branches"]:
         arm = Arm.named(name)
         part = saved.parts.get(_branch_part(arm, step)) or _packed_carry(again(arm, step).carry)
@@ -312,24 +323,36 @@ class SearchSaver:
 
 
 def identity_of_search(
-    runner: Runner, optimizers: Mapping[str, OptimizerFactory], wrap: Any, seed: int
+    runner: Runner, optimizers: Mapping[str, OptimizerFactory], wrap: Any, average: Any, seed: int
 ) -> dict[str, Any]:
     """Return everything that determines a search."""
-    population, held_out = runner.population, runner.held_out
-    arrays = {"train": population.source.data, "valid": held_out.all}
+    population, held_out, folds = runner.population, runner.held_out, runner.folds
+    source, average = population.source, None if isinstance(average, bool) else average
+    arrays = {"train": source.data, "sample_weight": source.sample_weight, "valid": held_out.all}
     return {
         "seed": int(seed),
         "lanes": runner.lanes,
         "steps": population.steps,
         "budget": runner.budget,
-        "folds": runner.folds.count if runner.folds else 0,
-        **{f"optimizer {name}": _words_of(x, wrap) for name, x in optimizers.items()},
+        "folds": folds.count if folds else 0,
+        **({"keep": str(folds.keep)} if folds else {}),
+        "evaluations": list(held_out.plan.own),
+        "accumulate": population.program.accumulate,
+        **{f"optimizer {name}": _words_of(x, wrap, average) for name, x in optimizers.items()},
+        **_identity_of_stream(source),
         **dict(arrays_of(arrays)),
         **identity_of_program(population.program, population.start, held_out.all),
     }
 
 
-def _words_of(optimizer: OptimizerFactory, wrap: Any) -> str:
+def _identity_of_stream(source: Any) -> dict[str, str]:
+    """Return the kinds and a checksum of the first batch of an iterable."""
+    if not isinstance(source, SharedStream):
+        return {}
+    return {**source.kinds, "the first batch": f"#{checksum_of(source.first):08x}"}
+
+
+def _words_of(optimizer: OptimizerFactory, wrap: Any, average: Any) -> str:
     """Return the description of an optimizer, without the addresses of functions."""
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(describe(standalone_optimizer(optimizer, wrap, 1.0))))
-    return " ".join(text.split())
+    words = str(describe(standalone_optimizer(optimizer, wrap, 1.0, average)))
+    return " ".join(re.sub(r" at 0x[0-9a-f]+", "", words).split())

@@ -57,7 +57,7 @@ class OnDevice(NamedTuple):
 
 
 class Stopped(BaseException):
-    """The search or the sweep has ended while a job runs."""
+    """The pool is closed while a job runs."""
 
 
 @dataclass
@@ -71,43 +71,35 @@ class Threads:
     poll: Callable[[], None]
     devices: Sequence[Any] | None = None
 
-    def __post_init__(self):
-        self._is_compiled = {id(worker): self.devices is not None for worker in self.workers}
-
     def __enter__(self) -> Pool:
+        self._is_closed = threading.Event()
+        self._ended: queue.Queue[tuple[int, int, Any]] = queue.Queue()
+        self._threads: dict[int, threading.Thread] = {}
+        self._is_compiled = {id(worker): self.devices is not None for worker in self.workers}
         return self
 
     def __exit__(self, *error: Any) -> None:
-        pass
+        self._is_closed.set()
+        for thread in self._threads.values():
+            thread.join()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         waiting = dict(enumerate(jobs))
-        self._is_stopped = threading.Event()
-        self._ended: queue.Queue[tuple[int, int, Any]] = queue.Queue()
-        self._threads: dict[int, threading.Thread] = {}
-        try:
-            self._start(waiting)
-            while self._threads:
-                yield from self._next(waiting)
-                self.poll()
-        finally:
-            self._is_stopped.set()
-            for thread in self._threads.values():
-                thread.join()
-
-    def _next(self, waiting: dict[int, Job]) -> Iterator[Done]:
-        """Yield the next job that ends, if one ends soon."""
-        try:
-            number, index, found = self._ended.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            return
-        self._threads.pop(number).join()
-        if isinstance(found, BaseException):
-            raise found
-        self._is_compiled[id(self.workers[number])] = True
         self._start(waiting)
-        report, states = found
-        yield Done(index, report, {k: OnDevice(number, x) for k, x in states.items()})
+        while waiting or self._threads:
+            try:
+                number, index, found = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                self.poll()
+                continue
+            self._threads.pop(number).join()
+            if isinstance(found, BaseException):
+                raise found
+            self._is_compiled[id(self.workers[number])] = True
+            self._start(waiting)
+            report, states = found
+            yield Done(index, report, {k: OnDevice(number, x) for k, x in states.items()})
+            self.poll()
 
     def get(self, state: Any) -> Any:
         if not isinstance(state, OnDevice):
@@ -141,7 +133,7 @@ class Threads:
         return jax.device_put(tree, self.devices[number], may_alias=False)
 
     def _obey(self) -> None:
-        if self._is_stopped.is_set():
+        if self._is_closed.is_set():
             raise Stopped
 
 

@@ -19,7 +19,7 @@ from ...training.reporting.progress import show_progress
 from ..execution.devices import Cores, executor_of
 from ..execution.executor import Executor, Job
 from ..population.arms import OptimizerFactory, arm_members, arm_optimizer
-from ..population.held_out import holdout_split
+from ..population.held_out import split_problem
 from .finished import FinishedRuns
 from .grid import Decay, Key, make_grid
 from .results import Row, SweepResult, key_of
@@ -106,7 +106,7 @@ def sweep(
             steps=steps,
             batch_size=batch_size,
             hyperparams=grid.hyperparams(next(iter(grid)), steps),
-            split=holdout_split,
+            split=split_problem,
             arms=arm_members(grid.own, wrap, steps),
         )
         program = prepared.program

@@ -108,14 +108,14 @@ OPTIMIZERS: Mapping[str, OptimizerFactory] = {
 
 
 def arm_optimizer(
-    optimizers: Mapping[str, OptimizerFactory] | None = None, wrap: Any = None
+    optimizers: Mapping[str, OptimizerFactory] | None = None, wrap: Any = None, average: Any = None
 ) -> Build:
     """Return the function that builds the optimizer of any arm of a search.
 
         τ(k) = learning_rate                           until decay_start
         τ(k) = linearly from learning_rate to 0        over decay_steps
 
-    with an average of the iterates, `average_iterates(8.0)`. All its arguments are data, so one
+    with an average of the iterates. All its arguments are data, so one
     program serves every arm. A run of this program has an arm's bits; other programs round
     differently.
 
@@ -125,6 +125,8 @@ def arm_optimizer(
       default Adam, and SGD + Nesterov with momentum 0.9.
     - `wrap`: `optimizer -> optimizer`, applied to each of them, as
       `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
+    - `average`: the average of the iterates, by default `average_iterates(8.0)`. False is the
+      default too, as arms are compared by their averages.
 
     **Returns** `build(optimizer, learning_rate, decay_start, decay_steps)`: the index of the
     optimizer, τ >= 0, the step at which the learning rate begins to decay, and the steps that the
@@ -144,7 +146,8 @@ def arm_optimizer(
     ```
     """
     _check_callable(optimizers, wrap)
-    return _built(tuple((OPTIMIZERS if optimizers is None else optimizers).items()), wrap)
+    factories = tuple((OPTIMIZERS if optimizers is None else optimizers).items())
+    return _built(factories, wrap, None if isinstance(average, bool) else average)
 
 
 def gain_of(optimizer: OptimizerFactory) -> float | None:
@@ -152,9 +155,14 @@ def gain_of(optimizer: OptimizerFactory) -> float | None:
     return optimizer.gain if isinstance(optimizer, FactoryWithGain) else None
 
 
-def standalone_optimizer(optimizer: OptimizerFactory, wrap: Any, rate: Any) -> Transformation:
-    """Return the optimizer of one arm, for your own training loop."""
-    return chain(without_average(optimizer, wrap, rate), average_iterates(ETA))
+def standalone_optimizer(
+    optimizer: OptimizerFactory, wrap: Any, rate: Any, average: Any = None
+) -> optax.GradientTransformation:
+    """Return the optimizer of one arm, for your own training loop; `average=False`: without one."""
+    tx = without_average(optimizer, wrap, rate)
+    if average is False:
+        return tx
+    return chain(tx, average_iterates(ETA) if average in (None, True) else average)
 
 
 def arm_members(
@@ -204,11 +212,12 @@ def _check_callable(optimizers: Any, wrap: Any) -> None:
 
 
 @cached
-def _built(optimizers: tuple[tuple[str, OptimizerFactory], ...], wrap: Any) -> Build:
+def _built(optimizers: tuple[tuple[str, OptimizerFactory], ...], wrap: Any, average: Any) -> Build:
     def build(optimizer, learning_rate, decay_start, decay_steps):
         rate = wsd(learning_rate, decay_start=decay_start, decay_steps=decay_steps)
         members = {name: without_average(make, wrap, rate) for name, make in optimizers}
-        return chain(switch_optimizers(members, optimizer), average_iterates(ETA))
+        last = average_iterates(ETA) if average is None else average
+        return chain(switch_optimizers(members, optimizer), last)
 
     return build
 

@@ -14,7 +14,7 @@ import numpy as np
 from ...training._trees import n_rows
 from ...training.compiled.sharding import place_like
 from .arms import REFIT
-from .held_out import losses_of, pick_rows
+from .held_out import losses_of, pick_rows, weighted_first
 
 GROUPS = 256
 """A fold keeps the losses of so many examples, or of groups of them: their spread is the error."""
@@ -24,7 +24,7 @@ class Folds:
     """All examples, and which of them each fold holds out.
 
     All folds have the same size, so one compiled program serves them. The few examples that are
-    left over are always trained on.
+    left over, and those of weight 0, are always trained on.
 
     **Attributes**
 
@@ -32,18 +32,26 @@ class Folds:
     """
 
     def __init__(
-        self, data: Any, count: int, examples: Callable[..., Any], params: Any, model_state: Any
+        self,
+        data: Any,
+        weights: Any,
+        count: int,
+        examples: Callable[..., Any],
+        params: Any,
+        model_state: Any,
     ):
         self.data, self.count, self._examples = data, count, examples
-        self._group = -(-(n_rows(data) // count) // GROUPS)
-        size = n_rows(data) // count // self._group * self._group
         order = np.random.default_rng(0).permutation(n_rows(data))
+        order, counted = weighted_first(order, weights)
+        self._group = -(-(counted // count) // GROUPS)
+        size = counted // count // self._group * self._group
         parts = [np.sort(order[k * size : (k + 1) * size]) for k in range(count)]
         self.rows = count * size
         self._held_out = [pick_rows(data, part) for part in parts]
         rests = [np.setdiff1d(order, part) for part in parts]
-        self._trained_on = {k: pick_rows(data, rest) for k, rest in enumerate(rests)}
-        self._trained_on[REFIT] = data
+        both = data, weights
+        self._trained_on = {k: pick_rows(both, rest) for k, rest in enumerate(rests)}
+        self._trained_on[REFIT] = both
         self._start = [self._losses(k, params, model_state) for k in range(count)]
 
     @property
@@ -51,8 +59,8 @@ class Folds:
         """The losses of the start, of all examples or groups of them, fold by fold."""
         return np.concatenate(self._start)
 
-    def trained_on(self, fold: int) -> Any:
-        """Return the examples that the arms of a fold train on."""
+    def trained_on(self, fold: int) -> tuple[Any, Any]:
+        """Return the examples that the arms of a fold train on, and their weights or None."""
         return self._trained_on[fold]
 
     def placed_on(self, device: Any) -> "Folds":

@@ -15,7 +15,9 @@ import numpy as np
 from ...training._cached import cached
 from ...training._trees import n_rows, take_rows
 from ...training.checks.arguments import check_seed
+from ...training.checks.data import check_weights
 from ...training.compiled.sharding import place_like
+from ...training.conversion.arrays import as_arrays
 from ...training.conversion.batches import is_pair, pair_as_arrays
 from ...training.loop.evaluation import BATCH_ROWS, evaluate
 from ...training.problem import Problem
@@ -35,12 +37,14 @@ class EvaluationPlan(NamedTuple):
       (of raw and averaged weights).
     - `every`: the fraction of a run between evaluations.
     - `recheck`: how many arms are compared on all examples at the end, where `late` are a part.
+    - `own`: the steps of evaluations that you ask for.
     """
 
     early: int
     late: int
     every: float
     recheck: int
+    own: tuple[int, ...] = ()
 
 
 def plan_evaluations(rows: int, steps: int, batch: int, budget: float) -> EvaluationPlan:
@@ -210,7 +214,7 @@ def pick_rows(data: Any, chosen: np.ndarray) -> Any:
     return place_like(rows, data)
 
 
-def holdout_split(data: Any, seed: int = 0) -> Any:
+def holdout_split(data: Any, seed: int = 0, *, sample_weight: Any = None) -> Any:
     """Hold out a fifth of the training examples as a validation set.
 
     Which examples is a pure function of `seed`. A single example is used for both.
@@ -218,8 +222,10 @@ def holdout_split(data: Any, seed: int = 0) -> Any:
     **Arguments**
 
     - `data`: (x, y), or a `Problem`. One that has a validation set is returned as it is.
+    - `sample_weight`: one number per example. Examples of weight 0 are not held out.
 
-    **Returns** `(train, valid)`, two pairs of arrays; or the problem with both.
+    **Returns** `(train, valid)`, two pairs of arrays; or the problem with both. With
+    `sample_weight`, also the weights of the training examples.
 
     ```python
     >>> import numpy as np, lecture_optax as lo
@@ -230,31 +236,51 @@ def holdout_split(data: Any, seed: int = 0) -> Any:
     ```
     """
     check_seed(seed=seed)
+    weights = as_arrays(sample_weight, "sample_weight")
     if isinstance(data, Problem):
-        if data.valid is not None:
-            return data
-        train, valid = _split(data.train, seed)
-        return dataclasses.replace(data, train=train, valid=valid)
+        problem, weights = split_problem(data, weights, seed)
+        return problem if weights is None else (problem, weights)
     if not is_pair(data):
         raise TypeError(
             "data must be (x, y), as lo.fit takes them, or a training.Problem, got "
             f"{type(data).__name__}."
         )
-    return _split(pair_as_arrays(data), seed)
+    train, valid, weights = _split(pair_as_arrays(data), weights, seed)
+    return (train, valid) if weights is None else (train, valid, weights)
 
 
-def _split(data: Any, seed: int) -> tuple[Any, Any]:
+def split_problem(problem: Problem, weights: Any, seed: int = 0) -> tuple[Problem, Any]:
+    """Return a problem with a validation set, and the weights of its training examples or None."""
+    if problem.valid is not None:
+        return problem, weights
+    train, valid, weights = _split(problem.train, weights, seed)
+    return dataclasses.replace(problem, train=train, valid=valid), weights
+
+
+def _split(data: Any, weights: Any, seed: int) -> tuple[Any, Any, Any]:
     rows = _checked_rows(data)
+    if weights is not None:
+        check_weights(weights, rows)
+    trained, held_out = held_out_rows(rows, seed, weights)
     arrays = jax.tree.map(np.asarray, data)
-    one, other = (place_like(take_rows(arrays, x), data) for x in held_out_rows(rows, seed))
-    return one, other
+    one, other = (place_like(take_rows(arrays, x), data) for x in (trained, held_out))
+    return one, other, None if weights is None else pick_rows(weights, trained)
 
 
-def held_out_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows are trained on, and which are held out."""
-    count = max(1, round(c.HOLDOUT_SHARE * rows))
+def held_out_rows(rows: int, seed: int, weights: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are trained on, and which are held out: none whose weight is 0."""
     order = np.random.default_rng([seed, rows]).permutation(rows)
+    order, counted = weighted_first(order, weights)
+    count = max(1, round(c.HOLDOUT_SHARE * counted))
     return np.sort(order[count:] if count < rows else order), np.sort(order[:count])
+
+
+def weighted_first(order: np.ndarray, weights: Any) -> tuple[np.ndarray, int]:
+    """Return rows in their order, those of weight 0 at the end, and the number of the others."""
+    if weights is None:
+        return order, len(order)
+    is_out = ~np.asarray(weights).reshape(len(order), -1).any(1)[order]
+    return np.concatenate([order[~is_out], order[is_out]]), int(np.sum(~is_out))
 
 
 def _checked_rows(data: Any) -> int:

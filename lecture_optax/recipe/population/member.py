@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ...training.loop.sources import Place
 from .arms import Arm
 from .curve import Curve
 
@@ -43,12 +44,14 @@ class Member:
       first step.
     - `branches`: carries to branch from, by step.
     - `best`: its best evaluated weights, by whether they are averaged.
+    - `places`: where a stream was after steps from which the arm, or a branch of it, continues.
     """
 
     curve: Curve = field(default_factory=Curve)
     carry: Any = field(default=None, repr=False)
     branches: dict[int, Any] = field(default_factory=dict, repr=False)
     best: dict[bool, Candidate] = field(default_factory=dict, repr=False)
+    places: dict[int, Place] = field(default_factory=dict, repr=False)
 
     @property
     def is_finite(self) -> bool:
@@ -56,7 +59,7 @@ class Member:
 
     def __reduce__(self) -> tuple[Any, ...]:
         best = {kind: x._replace(weights=None) for kind, x in self.best.items()}
-        return Member, (self.curve, None, {}, best)
+        return Member, (self.curve, None, {}, best, self.places)
 
     @property
     def states(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class Member:
         if other is self:  # it ran in this process
             return
         self.curve, self.carry = other.curve, states.get("carry", self.carry)
+        self.places = other.places
         for name, state in states.items():
             if name.startswith("branch "):
                 self.branches[int(name.removeprefix("branch "))] = state

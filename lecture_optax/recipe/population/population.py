@@ -21,10 +21,11 @@ from ...training.compiled.program import Program
 from ...training.compiled.sharding import place_like
 from ...training.compiled.step import Carry
 from ...training.loop.advance import Advanced, advance_until
-from ...training.loop.batch_statistics import recompute_batch_statistics
+from ...training.loop.batch_statistics import ROWS, recompute_batch_statistics
 from ...training.loop.loop import next_length
 from ...training.loop.nonfinite import STATE, StateWatch, first_nonfinite_leaf
 from ...training.loop.sources import ArraySource
+from ...training.loop.streams import SharedStream
 from .arms import Arm
 from .curve import Curve
 from .folds import Folds
@@ -47,7 +48,7 @@ class Population:
     """
 
     program: Program
-    source: ArraySource
+    source: ArraySource | SharedStream
     start: Carry = field(repr=False)
     steps: int
     folds: Folds | None = None
@@ -65,18 +66,26 @@ class Population:
             folds=self.folds and self.folds.placed_on(device),
         )
 
-    def source_of(self, arm: Arm) -> ArraySource:
+    @property
+    def stream(self) -> SharedStream | None:
+        """The source, if the data stream."""
+        return self.source if isinstance(self.source, SharedStream) else None
+
+    def source_of(self, arm: Arm) -> ArraySource | SharedStream:
         """Return the examples that an arm trains on."""
-        if self.folds is None or arm.fold is None:
+        if self.folds is None or arm.fold is None or isinstance(self.source, SharedStream):
             return self.source
-        return replace(self.source, data=self.folds.trained_on(arm.fold))
+        data, weights = self.folds.trained_on(arm.fold)
+        return replace(self.source, data=data, sample_weight=weights)
 
     def statistics(self, arm: Arm, step: int, weights: Weights) -> Weights:
         """Return averaged weights with their own batch statistics, as in `lo.fit`."""
         params, model_state = weights
         carry = self.start._replace(model_state=model_state, step=jnp.asarray(step, jnp.int32))
-        data = self.source_of(arm).data
-        return params, recompute_batch_statistics(self.program, carry, params, data)
+        program, data, batches = self.program, self.source_of(arm).data, None
+        if self.stream:
+            batches = self.stream.first_batches(max(1, ROWS // program.batch_size), program.home)
+        return params, recompute_batch_statistics(program, carry, params, data, batches=batches)
 
     def carry_of(self, arm: Arm, state: Any) -> Carry:
         """Return the carry of an arm from a state, or before its first step from None."""
@@ -185,7 +194,7 @@ def on_device(program: Program, source: Any, device: Any) -> tuple[Program, Any]
     program = replace(
         program, problem=replace(program.problem, train=train), home=SingleDeviceSharding(device)
     )
-    return program, replace(source, data=jax.device_put(source.data, device))
+    return program, source.placed_on(device)
 
 
 def to_host(tree: Any) -> Any:

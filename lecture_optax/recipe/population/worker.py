@@ -76,9 +76,11 @@ class SearchWorker:
     def _segment(self, call: Call, state: Any) -> Iterator[int]:
         """Yield the next step to which the arm is to be advanced, and evaluate it there."""
         arm, end, member, _ = call
-        population, plan = self.population, self.held_out.plan
+        population = self.population
         is_branch = member.carry is None and state is not None
         member.carry = population.carry_of(arm, copied(state) if is_branch else state)
+        if population.stream:
+            population.stream.learn(member.places)
         for step in self._marks(arm, member, end):
             member.curve.norm_steps = member.curve.norm_steps or step
             yield step
@@ -87,15 +89,17 @@ class SearchWorker:
                 break
             if arm.decay is None and step in self._branches():
                 member.branches[step] = population.copy_of(member.carry._replace(key=None))
+            if population.stream and step in {end, *self._branches()}:
+                member.places[step] = population.stream.place(step)
             if arm.fold is not None:
                 self._evaluate_fold(arm, member, step)
-            elif step == end or step in self._every(plan.every):
+            elif step == end or step in self._evaluation_steps():
                 self._evaluate(call, step)
         member.carry = population.waiting(member.carry)
 
     def _marks(self, arm: Arm, member: Member, end: int) -> list[int]:
         """Return the steps at which an arm still has to stop on the way to `end`."""
-        marks = {end, *(self._every(self.held_out.plan.every) if arm.fold is None else ())}
+        marks = {end, *(self._evaluation_steps() if arm.fold is None else ())}
         if arm.fold is not None:
             marks |= {self._at(fraction) for fraction in c.FOLD_MARKS}
         if arm.decay is None:
@@ -111,9 +115,10 @@ class SearchWorker:
         """Return the steps at which a decay may begin."""
         return {self._at(fraction) for fraction in c.DECAYS}
 
-    def _every(self, fraction: float) -> set[int]:
-        steps = self.population.steps
-        return {round(i * fraction * steps) for i in range(1, round(1 / fraction) + 1)}
+    def _evaluation_steps(self) -> set[int]:
+        plan, steps = self.held_out.plan, self.population.steps
+        planned = (round(i * plan.every * steps) for i in range(1, round(1 / plan.every) + 1))
+        return {*planned, *plan.own}
 
     def _evaluate_fold(self, arm: Arm, member: Member, step: int) -> None:
         """Evaluate an arm on the examples that it does not train on, if there are any."""
@@ -140,7 +145,7 @@ class SearchWorker:
         if step <= self._at(c.LEVELS[-1]):
             change, movement = self.held_out.early_change(*average)
             rows = plan.early
-        if step < c.EARLY * self.population.steps:
+        if step < c.EARLY * self.population.steps and step not in plan.own:
             curve.evaluate(Evaluation(step, np.nan, change, movement), rows)
             if plan.early == plan.late:  # on the same examples as later ones
                 self._add_candidate(call, change, step, True)

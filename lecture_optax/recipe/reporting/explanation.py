@@ -10,6 +10,7 @@ import numpy as np
 
 from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
+from ...training.compiled.program import Program
 from ...training.curves.symptoms import Symptom
 from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
@@ -129,7 +130,7 @@ def explanation_of(
     }
     found, gain, error = _in_the_search(runner, selection)
     problem = population.program.problem
-    forward_rows = runner.spent * population.program.batch_size * 3
+    forward_rows = runner.spent * _rows_of_an_update(population.program) * 3
     return Explanation(
         arms=tuple(sorted(records.values(), key=lambda record: record.change)),
         winner=records[found.arm] if found else None,
@@ -160,6 +161,10 @@ def explanation_of(
         out_of_scale=tuple(scale_findings(problem.train)) if problem.per_example else (),
         cross_validation=selection.refit and selection.refit.validation,
     )
+
+
+def _rows_of_an_update(program: Program) -> int:
+    return program.batch_size * program.accumulate
 
 
 def of_the_refit(e: Explanation) -> Explanation:
@@ -226,7 +231,7 @@ def _errors(runner: Runner, selection: Selection) -> dict[Arm, float]:
     ]
     for arm in sorted({*far} - {*errors, found.arm}, key=runner.journal.best_loss)[:COMPARED]:
         examples = runner.rows_evaluated + n_rows(held_out.all)
-        if examples > SHARE * runner.spent * population.program.batch_size * 3:
+        if examples > SHARE * runner.spent * _rows_of_an_update(population.program) * 3:
             break
         losses = held_out.losses(*weights_of(runner.carry_of(arm), found.is_average))
         errors[arm] = paired_error(losses, selection.losses)

@@ -22,13 +22,15 @@ from ..population.arms import REFIT, Arm
 from ..population.folds import Folds
 from .explore import Rounds
 from .journal import Journal
+from .keep import ANY, Keep
 
 
 class FoldPlan(NamedTuple):
-    """The number of folds, and the gradients of the search before them."""
+    """The number of folds, the gradients of the search before them, and what they may select."""
 
     count: int
     limit: int
+    keep: Keep = ANY
 
 
 class Choice(NamedTuple):
@@ -84,10 +86,10 @@ class CrossValidation(NamedTuple):
     rivals: tuple[Rival, ...]
 
 
-def cross_validation_of(found: Choice, j: Journal, folds: Folds) -> CrossValidation:
+def cross_validation_of(found: Choice, j: Journal, plan: FoldPlan, folds: Folds) -> CrossValidation:
     """Return the figures of a choice."""
     losses, rivals = folds.start + found.changes, {}
-    for x in sorted(choices(j, folds.count), key=lambda x: x.mean):
+    for x in sorted(choices(j, plan), key=lambda x: x.mean):
         if x.arm[:2] != found.arm[:2]:
             differences = x.changes - found.changes
             own = float((folds.start + x.changes).mean()), float(differences.mean())
@@ -115,13 +117,19 @@ def check_folds(folds: int | None) -> None:
 
 
 def plan_folds(
-    asked: int | None, is_few: bool, rows: int, batch_size: int, steps: int, limit: int
+    asked: int | None,
+    is_few: bool,
+    rows: int,
+    batch_size: int,
+    steps: int,
+    limit: int,
+    keep: Keep = ANY,
 ) -> FoldPlan | None:
     """Return how many folds the budget pays for, or None.
 
     - `asked`: the number of folds that you ask for; None where the search decides.
     - `is_few`: whether the search held out validation data itself, and they are few; `rows`: of all
-      examples; `limit`: the gradients of all.
+      examples; `batch_size`: the examples of an update; `limit`: the gradients of all.
 
     **Raises** `ValueError` for folds that the budget does not pay for, or with fewer examples to
     train on than a batch has.
@@ -146,7 +154,7 @@ def plan_folds(
             f"folds={asked} of {rows} examples leave {rows - rows // asked} to train on, and a "
             f"batch has {batch_size}: give more folds, or a smaller batch_size."
         )
-    return FoldPlan(asked, limit - round((c.FOLD_ARMS * asked + 1) * steps))
+    return FoldPlan(asked, limit - round((c.FOLD_ARMS * asked + 1) * steps), keep)
 
 
 def cross_validate(j: Journal, plan: FoldPlan, limit: int) -> Rounds:
@@ -155,21 +163,23 @@ def cross_validate(j: Journal, plan: FoldPlan, limit: int) -> Rounds:
     arms = _finalists(j)
     folds = [arm._replace(fold=fold) for arm in arms for fold in range(plan.count)]
     yield from _to(j, folds, j.steps)
-    found = choose(j, plan.count)
+    found = choose(j, plan)
     if found is not None and found.mean < 0:
         j.phase = "refit"
         yield from _to(j, [found.arm._replace(fold=REFIT)], found.step)
 
 
-def choose(j: Journal, count: int) -> Choice | None:
+def choose(j: Journal, plan: FoldPlan) -> Choice | None:
     """Return what the folds select, or None where no arm reached a mark in all of them."""
-    every = choices(j, count)
+    every = choices(j, plan)
     return one_standard_error(every) if every else None
 
 
-def choices(j: Journal, count: int) -> list[Choice]:
-    """Return every arm at every mark that it reached in all folds, raw and averaged."""
-    return [x for arm in j.arms if arm.fold == 0 for x in _choices(j, arm, count)]
+def choices(j: Journal, plan: FoldPlan) -> list[Choice]:
+    """Return every arm at every mark that it reached in all folds, with the weights to keep."""
+    every = [x for arm in j.arms if arm.fold == 0 for x in _choices(j, arm, plan)]
+    last = max((x.step for x in every), default=0) if plan.keep.last else 0
+    return [x for x in every if x.step >= last]
 
 
 def one_standard_error(choices: Sequence[Choice]) -> Choice:
@@ -203,13 +213,13 @@ def _finalists(j: Journal) -> list[Arm]:
     return [best, best.shifted(-c.HALF)] if np.isfinite(j.best_loss(best)) else []
 
 
-def _choices(j: Journal, first: Arm, count: int) -> Iterable[Choice]:
-    folds = [first._replace(fold=fold) for fold in range(count)]
+def _choices(j: Journal, first: Arm, plan: FoldPlan) -> Iterable[Choice]:
+    folds = [first._replace(fold=fold) for fold in range(plan.count)]
     found = [{x.step: x.losses for x in j.arms[arm].evaluations} for arm in folds if arm in j.arms]
     for step in found[0]:
         losses = [changes for x in found if (changes := x.get(step)) is not None]
-        if len(losses) == count:
-            for is_average in (False, True):
+        if len(losses) == plan.count:
+            for is_average in plan.keep.kinds:
                 changes = np.concatenate([x[is_average] for x in losses])
                 if np.isfinite(changes).all():
                     yield Choice(first._replace(fold=None), step, is_average, changes)

@@ -99,6 +99,7 @@ class Runner:
                 for words, holds in [
                     ("an executor runs every arm alone", alone),
                     ("the arms wait in the memory of the host", population.offload),
+                    ("the data stream", population.stream is not None),
                     ("an arm uses all devices of a mesh", population.program.mesh is not None),
                 ]
                 if holds
@@ -144,7 +145,11 @@ class Runner:
 
     def _job(self, segment: Segment) -> Job:
         arm, end = segment
-        member = self.members.get(arm) or Member(Curve(step=arm.begin, norm_steps=arm.begin))
+        parent = self.members.get(arm._replace(decay=None))
+        member = self.members.get(arm) or Member(
+            Curve(step=arm.begin, norm_steps=arm.begin),
+            places={} if parent is None else dict(parent.places),
+        )
         self.members[arm] = member
         state = member.carry
         if state is None and arm.decay:

@@ -15,6 +15,7 @@ from ..population.member import Candidate
 from ..population.population import Population
 from ..population.worker import weights_of
 from .folds import CrossValidation, choose, cross_validation_of, standard_error
+from .keep import ANY, Keep
 from .runner import Runner
 
 
@@ -46,15 +47,15 @@ class Refit(NamedTuple):
     validation: CrossValidation
 
 
-def select_weights(runner: Runner) -> Selection:
-    """Select the weights with the lowest loss over all validation examples.
+def select_weights(runner: Runner, keep: Keep = ANY) -> Selection:
+    """Select, of the weights that may be kept, those with the lowest loss over all examples.
 
     The lowest of many evaluations of few examples is mostly luck, and more so for raw weights,
     which vary more between evaluations. So with few examples raw weights must be better than the
     average by a standard error.
     """
     held_out = runner.held_out
-    checked = sorted(_on_all_examples(runner), key=lambda x: x[0].loss_change)
+    checked = sorted(_on_all_examples(runner, keep), key=lambda x: x[0].loss_change)
     candidates = [candidate for candidate, _ in checked]
     if not candidates or candidates[0].loss_change >= 0:
         return Selection(None, 0.0, float("nan"), "no evaluation was better than the start")
@@ -78,8 +79,8 @@ def select_weights(runner: Runner) -> Selection:
 def refit_of(runner: Runner) -> Refit | None:
     """Return the weights that were trained on all examples, if the search came so far."""
     plan, population = runner.folds, runner.population
-    found = choose(runner.journal, plan.count) if plan else None
-    if found is None or population.folds is None:
+    found = choose(runner.journal, plan) if plan else None
+    if plan is None or found is None or population.folds is None:
         return None
     arm = found.arm._replace(fold=REFIT)
     member = runner.members.get(arm)
@@ -87,7 +88,7 @@ def refit_of(runner: Runner) -> Refit | None:
         return None
     weights = weights_of(runner.carry_of(arm), found.is_average)
     candidate = Candidate(found.mean, found.step, arm, found.is_average, weights)
-    validation = cross_validation_of(found, runner.journal, population.folds)
+    validation = cross_validation_of(found, runner.journal, plan, population.folds)
     return Refit(with_batch_statistics(population, candidate), validation)
 
 
@@ -98,47 +99,53 @@ def with_batch_statistics(population: Population, found: Candidate) -> Candidate
     return found._replace(weights=population.statistics(found.arm, found.step, found.weights))
 
 
-def _on_all_examples(runner: Runner) -> Iterator[tuple[Candidate, np.ndarray | None]]:
+def _on_all_examples(runner: Runner, keep: Keep) -> Iterator[tuple[Candidate, np.ndarray | None]]:
     """Yield candidates with their losses on all examples, and of each where that was computed.
 
     If evaluations used a part of the examples, these are the best of several arms. While none of
-    them is better than the start, the other arms follow, and the last average of every arm.
+    them is better than the start, the other arms follow, and the last weights of every arm.
     """
     held_out, found = runner.held_out, np.inf
-    best, recheck = _by_arm(runner), held_out.plan.recheck
-    enough = recheck or len(best)
-    for i, x in enumerate(chain(best, _last_averages(runner, best))):
+    best, recheck = [] if keep.last else _by_arm(runner, keep), held_out.plan.recheck
+    enough = np.inf if keep.last else recheck or len(best)
+    for i, x in enumerate(chain(best, _last_weights(runner, best, keep))):
         if i >= enough and found < 0:
             return
         x = x._replace(weights=runner.weights_of(x))
         final, losses = with_batch_statistics(runner.population, x), None
-        if recheck or i >= enough or final is not x:
+        if recheck or keep.last or i >= enough or final is not x:
             change, losses = held_out.change_on_all(final.params, final.model_state)
             final = final._replace(loss_change=change)
         found = min(found, final.loss_change)
         yield final, losses
 
 
-def _by_arm(runner: Runner) -> list[Candidate]:
+def _by_arm(runner: Runner, keep: Keep) -> list[Candidate]:
     """Return the candidates, the lowest first: of every arm one, if they are compared again."""
-    best = sorted(runner.candidates, key=attrgetter("loss_change"))
+    own = [x for x in runner.candidates if x.is_average in keep.kinds]
+    best = sorted(own, key=attrgetter("loss_change"))
     if not runner.held_out.plan.recheck:
         return best
     return [x for i, x in enumerate(best) if x.arm not in {other.arm for other in best[:i]}]
 
 
-def _last_averages(runner: Runner, known: list[Candidate]) -> Iterator[Candidate]:
-    """Yield the last average of every arm that is not known, the lowest first."""
-    averages = [x[1:4] for x in known if x.is_average]
+def _last_weights(runner: Runner, known: list[Candidate], keep: Keep) -> Iterator[Candidate]:
+    """Yield the last weights of every arm that are not known, the lowest first.
+
+    They are averages, if averages may be kept.
+    """
+    is_average = True in keep.kinds
     last = [
-        Candidate(x.averaged, x.step, arm, True)
+        Candidate(x.averaged, x.step, arm, is_average)
         for arm, member in runner.members.items()
         for x in member.curve.evaluations[-1:]
         if arm.fold is None and member.is_finite and x.step == member.curve.step
     ]
+    furthest = max((x.step for x in last), default=0) if keep.last else 0
     for x in sorted(last, key=attrgetter("loss_change")):
-        if runner.members[x.arm].carry is not None and x[1:4] not in averages:
-            yield x._replace(weights=weights_of(runner.carry_of(x.arm), True))
+        is_known = x[1:4] in [other[1:4] for other in known]
+        if runner.members[x.arm].carry is not None and x.step >= furthest and not is_known:
+            yield x._replace(weights=weights_of(runner.carry_of(x.arm), is_average))
 
 
 def paired_error(one: np.ndarray | None, other: np.ndarray | None) -> float:

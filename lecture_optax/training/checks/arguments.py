@@ -55,25 +55,17 @@ def check_keep(keep: Any, valid: Any) -> None:
         )
 
 
-def check_metrics(metrics: Any, valid: Any, budget: Any) -> None:
+def check_metrics(metrics: Any, valid: Any) -> None:
     """Warn of metrics that nothing evaluates."""
-    if metrics is not None and budget is not None:
-        warn(
-            f"metrics={metrics!r} are not evaluated with budget={budget!r}: a search compares "
-            "losses alone. Evaluate the result, or train with tx."
-        )
-    elif metrics is not None and valid is None:
+    if metrics is not None and valid is None:
         warn(
             f"metrics={metrics!r} are not evaluated with valid=None: give the validation set, "
             "valid=(x, y), or leave metrics out."
         )
 
 
-def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any) -> None:
-    """Refuse arguments that an iterable of batches decides by itself.
-
-    **Warns** if a checkpoint could not be resumed.
-    """
+def check_beside_a_stream(steps: Any, **given: Any) -> None:
+    """Refuse arguments that an iterable of batches decides by itself."""
     if steps is None:
         raise ValueError(
             "an iterable does not say how many batches an epoch has, got steps=None and "
@@ -84,6 +76,10 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
             f"{in_words(beside)} is for arrays, of which fit makes batches; an iterable has its "
             "own. Build them as they should be, and weigh examples in your own loss."
         )
+
+
+def check_resumable(stream: Any, checkpoint: Any) -> None:
+    """Warn if a checkpoint of a run on an iterable could not be resumed."""
     if checkpoint is not None and not stream.can_resume:
         warn(
             "data are an iterator whose position cannot be restored: this run is saved, but cannot "
@@ -91,17 +87,30 @@ def check_beside_a_stream(stream: Any, steps: Any, checkpoint: Any, **given: Any
         )
 
 
-def check_beside_a_budget(given: Mapping[str, Any]) -> None:
-    """Refuse arguments that a search does not take; each is false if it was left out."""
-    if beside := [name for name, is_given in given.items() if is_given]:
+def check_search_of_a_stream(valid: Any, folds: int | None) -> None:
+    """Refuse a search on an iterable of batches that needs all examples at once."""
+    if valid is None:
         raise ValueError(
-            "budget lets the recipe select the optimizer and train the model, which takes no "
-            f"{in_words(beside)}. Leave {'it' if len(beside) == 1 else 'them'} out; or search "
-            "first, by lo.recipe.run, and pass its optimizer as tx."
+            "a search on an iterable of batches needs a validation set, got valid=None: give "
+            "valid=(x, y), or a fixed number of batches, as itertools.islice(batches, 20)."
+        )
+    if folds:
+        raise ValueError(
+            f"folds={folds} divide the examples of arrays, and data are an iterable of batches: "
+            "leave out folds, or load the examples into arrays."
         )
 
 
-def check_functions(callbacks: Any, hooks: Any, apply: Any) -> None:
+def check_beside_a_budget(mesh: Any) -> None:
+    """Refuse arguments that a search does not take."""
+    if mesh is not None:
+        raise ValueError(
+            "budget lets the recipe select the optimizer and train the model, which takes no "
+            "mesh. Leave it out; or search first, by lo.recipe.run, and pass its optimizer as tx."
+        )
+
+
+def check_functions(callbacks: Any, hooks: Any, apply: Any = None) -> None:
     """Check that callbacks and hooks are lists of functions, and `apply` a function."""
     for name, given in {"callbacks": callbacks, "hooks": hooks}.items():
         if not isinstance(given, list | tuple) or not all(map(callable, given)):

@@ -33,7 +33,7 @@ def check_rows(train: Any, valid: Any, sample_weight: Any, *, pairs: bool) -> No
     for name, array in arrays.items():
         _refuse_what_is_not_finite(name, array)
     if sample_weight is not None:
-        _check_weights(sample_weight, len(next(iter(arrays.values()))))
+        check_weights(sample_weight, len(next(iter(arrays.values()))))
     if valid is not None:
         _check_valid(arrays, train, valid, pairs=pairs)
 
@@ -139,7 +139,7 @@ def _nonfinite_message(name: str, array: Any) -> str | None:
     return f"{name} has {' and '.join(kinds)} of {x.size:,} entries, the first in row {row}"
 
 
-def _check_weights(sample_weight: Any, rows: int) -> None:
+def check_weights(sample_weight: Any, rows: int) -> None:
     shape = getattr(sample_weight, "shape", None)
     if shape is None or jnp.iscomplexobj(sample_weight):
         raise TypeError(

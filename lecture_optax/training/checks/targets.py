@@ -1,5 +1,6 @@
 """Checks of the targets against the loss: classes, distributions, probabilities and shapes."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,7 @@ def check_targets(
     """
     loss = problem.per_example
     if loss is None or problem.functions.predict is None:
-        return lambda batch: None
+        return _nothing
 
     x, y = shapes_of_rows(tuple(problem.train), rows)
     is_own, passed = loss not in losses.LOSSES.values(), set()
@@ -56,13 +57,18 @@ def check_targets(
     if problem.valid is not None:
         jax.eval_shape(problem.functions.examples, params, model_state, (x, y))  # the metrics
 
-    def check_batch(batch):
-        if isinstance(batch[1], np.ndarray) and _is_one_array(prediction):
-            _check("y", loss, prediction, batch[1])
-        if is_own and all(isinstance(y, np.ndarray) for y in jax.tree.leaves(batch[1])):
-            _refuse_misread_classes("y", loss, prediction, batch[1], passed)
+    return functools.partial(_check_batch, loss, prediction, passed if is_own else None)
 
-    return check_batch
+
+def _nothing(batch: Any) -> None:
+    """A problem of plain functions has no targets that could be checked."""
+
+
+def _check_batch(loss: Any, prediction: Any, passed: set[Any] | None, batch: Any) -> None:
+    if isinstance(batch[1], np.ndarray) and _is_one_array(prediction):
+        _check("y", loss, prediction, batch[1])
+    if passed is not None and all(isinstance(y, np.ndarray) for y in jax.tree.leaves(batch[1])):
+        _refuse_misread_classes("y", loss, prediction, batch[1], passed)
 
 
 def _check(name: str, loss: Any, prediction: Any, y: Any) -> None:

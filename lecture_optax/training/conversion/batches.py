@@ -1,12 +1,13 @@
 """Pairs (x, y), lists of batches, and loaders as validation data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from .._trees import are_batches, by_path, is_stream
+from ..._core import validate
+from .._trees import are_batches, by_path, is_function, is_stream
 from .arrays import as_arrays, in_short
 
 
@@ -21,6 +22,23 @@ class ListOfBatches:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+class BatchesOfSeed:
+    """The batches of a function of the seed, which returns the same ones at every call."""
+
+    def __init__(self, function: Callable[[int], Iterable[Any]], seed: int):
+        validate.function(takes=1, data=function)
+        self.function, self.seed = function, int(seed)
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = self.function(self.seed)
+        if not isinstance(batches, Iterable):
+            raise TypeError(
+                "data, a function, must return an iterator of batches, got "
+                f"{in_short(batches)} for the seed {self.seed}."
+            )
+        return iter(batches)
 
 
 def is_pair(data: Any) -> bool:
@@ -51,21 +69,28 @@ def pair_as_arrays(data: Any, owner: str = "") -> Any:
 
 
 def joined(data: Any, name: str) -> Any:
-    """Return the batches of a loader as one tree of arrays, and arrays as they are.
+    """Return the batches of an iterable as one tree of arrays, and arrays as they are.
 
-    **Raises** `TypeError` for an iterable without a length, which may never end, and `ValueError`
-    for batches that are not alike.
+    **Raises** `TypeError` for a function, and `ValueError` for batches that are not alike, or that
+    do not end within `MOST_BYTES`.
     """
     if not is_stream(data):
         return data
-    try:
-        len(data)
-    except TypeError:
+    if is_function(data):
         raise TypeError(
-            f"{name} must be arrays, or a loader with a length, got the {type(data).__name__}, "
-            "which may never end: join its batches by numpy.concatenate."
-        ) from None
-    batches = [as_arrays(batch, f"{name}'s batch {i}") for i, batch in enumerate(data)]
+            f"{name} must be arrays or an iterable of batches, got {in_short(data)}: call it, as "
+            f"{name}=batches(0)."
+        )
+    batches, size = [], 0
+    for i, batch in enumerate(data):
+        batches.append(as_arrays(batch, f"{name}'s batch {i}"))
+        size += sum(getattr(x, "nbytes", 0) for x in jax.tree.leaves(batches[-1]))
+        if size > MOST_BYTES:
+            raise ValueError(
+                f"{name} is read into memory, got the {type(data).__name__}, which has not ended "
+                f"after {i + 1:,} batches and {MOST_BYTES / 2**30:g} GiB: give a fixed number of "
+                f"batches, as itertools.islice({name}, 100)."
+            )
     if not batches or not all(map(are_batches, batches)):
         raise ValueError(
             f"{name} must give batches, trees of arrays with the examples along the first axis, "
@@ -75,6 +100,10 @@ def joined(data: Any, name: str) -> Any:
         return jax.tree.map(lambda *parts: np.concatenate(parts), *map(_tuple_of, batches))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the batches of {name} must be alike: {error}") from error
+
+
+MOST_BYTES = 4 * 2**30
+"""The most that the batches of a validation set may take."""
 
 
 def _tuple_of(batch: Any) -> Any:

@@ -11,7 +11,8 @@ the fixed point of one pass is computed instead: the limit of repeating the pass
 Source: Izmailov et al. (2018), "Averaging weights leads to wider optima", section 3.2.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -38,16 +39,22 @@ def recompute_batch_statistics(
     params: Any,
     data: Any,
     poll: Callable[[], None] = lambda: None,
+    batches: Iterable[Any] | None = None,
 ) -> Any:
-    """Return the model state that belongs to `params`, from the next batches of `carry`."""
+    """Return the model state that belongs to `params`, from the next batches of `carry`.
+
+    `batches`: those to take in place of batches of `data`.
+    """
     state = carry.model_state
     if not has_statistics(state):
         return state
     size = program.batch_size
     once = _pass_of(program.problem.functions.loss, size)
     three, step = _spread(state), carry.step
-    for _ in range(max(1, min(n_rows(data), ROWS) // size)):
-        three, step = once(params, three, data, carry.key, step)
+    if batches is None:
+        batches = itertools.repeat(data, max(1, min(n_rows(data), ROWS) // size))
+    for part in batches:
+        three, step = once(params, three, part, carry.key, step)
         poll()
     return _limit(state, three)
 

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from .._trees import copied
-from ..compiled.processes import Processes
 from ..compiled.program import CHUNK
 from ..compiled.step import Carry
 from .advance import Advanced, advance_until
@@ -73,7 +72,7 @@ def run_loop(
     parameters = StateWatch(run.carry.params) if run.history.interval > 1 else None
     while True:
         line = _evaluate(run, source, poll) if not run.is_evaluated else None
-        run.stopped = _stopped(run, callbacks, processes) if line else None  # asked once
+        run.stopped = stopped_by(run, callbacks) if line else None  # asked once, resumed or not
         for hook in hooks:
             hook(Event(run, run.step, records, line))
         if run.step >= run.steps or run.stopped:
@@ -233,10 +232,11 @@ def _evaluate(run: Run, source: Source, poll: Callable[[], None]) -> dict[str, f
     return line
 
 
-def _stopped(run: Run, callbacks: Sequence[Callback], processes: Processes) -> str | None:
+def stopped_by(run: Run, callbacks: Sequence[Callback]) -> str | None:
+    """Call the callbacks with the last evaluation; return the name of the first that stops."""
     record = {**run.history.evaluations[-1], "steps": run.steps, "history": run.history}
     answers = [callback(record) is True for callback in callbacks] + [True]
-    first = processes.agreed(answers.index(True))
+    first = run.program.processes.agreed(answers.index(True))
     return name_of(callbacks[first]) if first < len(callbacks) else None
 
 

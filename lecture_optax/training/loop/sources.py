@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Sharding
 
-from .._trees import are_batches, by_path, checksum, kind_of, n_rows
-from ..checks.arguments import ANEW
+from ..._core import validate
+from .._trees import are_batches, by_path, checksum, is_function, kind_of, n_rows
+from ..checks.arguments import ANEW, check_seed
 from ..compiled.program import Program, empty_table
 from ..compiled.sharding import place_batch
 from ..compiled.step import Carry
 from ..conversion.arrays import as_arrays
+from ..conversion.batches import BatchesOfSeed
 from .run import Norms
 
 
@@ -30,6 +32,17 @@ def with_record(first: Any, progress: Any) -> Any:
     return carry, table.at[0].set(row), finite, ratios
 
 
+class Place(NamedTuple):
+    """Where an iterable is after a step.
+
+    - `state`: of its iterator, as Grain's have one; None where it has none.
+    - `last`: the checksum of the batch of this step; None right after a return to a state.
+    """
+
+    state: Any
+    last: int | None
+
+
 @dataclass(frozen=True)
 class ArraySource:
     """All examples, on the device. `one_by_one` calls a step at a time: see `slow_in_a_loop`."""
@@ -38,6 +51,11 @@ class ArraySource:
     sample_weight: Any = None
     one_by_one: bool = False
     cause: str = ""
+
+    def placed_on(self, device: Any) -> "ArraySource":
+        """Return these examples on another device."""
+        data, weights = jax.device_put((self.data, self.sample_weight), device)
+        return replace(self, data=data, sample_weight=weights)
 
     def advance(
         self, program: Program, carry: Carry, steps: int, norms: Norms = "every step"
@@ -55,6 +73,15 @@ class ArraySource:
         return with_record(first, (carry, table, finite, ratios))
 
 
+def batches_of(data: Any, seed: int, accumulate: int) -> Any:
+    """Return an iterable of batches, of a function of the seed or as it is."""
+    validate.steps(of="batches", accumulate=accumulate)
+    if not is_function(data):
+        return data
+    check_seed(seed=seed)
+    return BatchesOfSeed(data, seed)
+
+
 class IterableSource:
     """The batches of an iterable.
 
@@ -69,6 +96,8 @@ class IterableSource:
 
     - `first`: the batch of the first update, on the host. It is read and not yet trained on.
     - `kinds`: the shapes and dtypes of one batch.
+    - `taken`: the number of updates whose batches were taken.
+    - `comes_once`: whether the iterable is an iterator, which gives its batches once.
     - `can_resume`: whether the iterable can return to its place in an earlier process.
     - `check`: a function that refuses a batch after the first, which `prepare` checks; `doubt`: one
       that says what is not finite in it; `cause`: its words for the first such batch.
@@ -79,10 +108,10 @@ class IterableSource:
     def __init__(self, data: Any, accumulate: int = 1):
         self._data, self._accumulate = data, accumulate
         self._iterator = iter(data)
-        self._comes_once = self._iterator is data
+        self.comes_once = self._iterator is data
         self._start = iterator_state(self._iterator)
-        self._taken, self._last, self._error = 0, None, None
-        self.can_resume = self._start is not None or not self._comes_once
+        self.taken, self._last, self._error = 0, None, None
+        self.can_resume = self._start is not None or not self.comes_once
         self.kinds: dict[str, str] = {}
         self.check: Callable[[Any], None] = lambda batch: None
         self.doubt: Callable[[Any], str | None] = lambda batch: None
@@ -100,7 +129,7 @@ class IterableSource:
         """Take `steps` steps, or fewer where no batch comes: then the next call raises."""
         compiled, numbers = program.compiled, program.hyperparams
         table, finite, ratios, before = empty_table(), True, None, None
-        batch, own = self._take(program.home), norms == "every step"
+        batch, own = self.take(program.home), norms == "every step"
         is_first = norms == "first step"
         first = compiled.record_given(carry, batch, None, numbers) if is_first else None
         for i in range(steps):
@@ -115,10 +144,16 @@ class IterableSource:
             before = finite
         return with_record(first, (carry, table, finite, ratios))
 
+    @property
+    def place(self) -> Place:
+        """The place after the batches that were taken."""
+        state = iterator_state(self._iterator) if self._waiting is None else self._start
+        return Place(state, checksum_of(self._last))
+
     def get_state(self) -> dict[str, Any]:
         """Return the place after the batches that were trained on."""
-        place = iterator_state(self._iterator) if self._waiting is None else self._start
-        return {"taken": self._taken, "place": place, "last": checksum_of(self._last)}
+        state, last = self.place
+        return {"taken": self.taken, "place": state, "last": last}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Return to the place of `state`.
@@ -136,31 +171,41 @@ class IterableSource:
                 "data is another kind of iterable than when this run was saved: one has get_state "
                 "and set_state, the other has not. Give the same kind."
             )
-        if place is None:
-            self._skip(taken, state["last"])
-        else:
-            restore_iterator(self._iterator, place)
-            self._waiting, self._taken = None, taken
-
-    def _skip(self, taken: int, last: int | None) -> None:
-        for _ in range(taken):
-            self._next_update()
-        if checksum_of(self._last) != last:
+        if place is not None:
+            self.return_to(taken, place)
+            return
+        self.skip_to(taken)
+        if checksum_of(self._last) != state["last"]:
             raise ValueError(
                 f"batch {taken} of data is not the one with which this run was saved, so the run "
                 "cannot resume. Let each iteration give the same batches, by a fixed seed for "
                 "example, or use a Grain dataset."
             )
 
+    def return_to(self, taken: int, state: Any) -> None:
+        """Return to the place after so many updates, where the iterator had that state."""
+        restore_iterator(self._iterator, state)
+        self._waiting, self._last, self.taken = None, None, taken
+
+    def skip_to(self, taken: int) -> None:
+        """Read batches, without training on them, until so many updates are taken."""
+        while self.taken < taken:
+            self._next_update()
+
+    def close(self) -> None:
+        """Close the iterator, if it can be closed."""
+        if close := getattr(self._iterator, "close", None):
+            close()
+
     def _take_ahead(self, home: Sharding | None) -> Any:
         """Return the next batch; or None, and raise its error after the steps before it."""
         try:
-            return self._take(home)
+            return self.take(home)
         except Exception as error:  # a reader may raise anything
             self._error = error
             return None
 
-    def _take(self, home: Sharding | None) -> Any:
+    def take(self, home: Sharding | None) -> Any:
         """Return the batch of the next update, on the device or in parts on those of a mesh."""
         if self._error is not None:
             raise self._error
@@ -169,7 +214,7 @@ class IterableSource:
 
     def _next_update(self) -> Any:
         self._last = self._fetch() if self._waiting is None else self._waiting
-        self._waiting, self._taken = None, self._taken + 1
+        self._waiting, self.taken = None, self.taken + 1
         return self._last
 
     def _fetch(self) -> Any:
@@ -179,14 +224,14 @@ class IterableSource:
     def _next(self) -> Any:
         for batch in self._iterator:
             return batch
-        if not self._comes_once:
+        if not self.comes_once:
             self._iterator = iter(self._data)
             for batch in self._iterator:
                 return batch
         if not self.kinds:
             raise ValueError("data (train of a problem) must give batches, and gave none.")
         raise ValueError(
-            f"data ended after step {self._taken}: ask for at most that many steps, or {ANEW}"
+            f"data ended after step {self.taken}: ask for at most that many steps, or {ANEW}"
         )
 
     def _checked(self, batch: Any) -> Any:
@@ -206,7 +251,7 @@ class IterableSource:
         self.kinds = self.kinds or kinds
         if kinds != self.kinds:
             raise ValueError(
-                f"the batch of step {self._taken + 1} is {_words(kinds)}, and the first one was "
+                f"the batch of step {self.taken + 1} is {_words(kinds)}, and the first one was "
                 f"{_words(self.kinds)}: all batches must have the same shapes and dtypes. Drop the "
                 "remainder (Grain: drop_remainder=True, PyTorch: drop_last=True)."
             )
@@ -215,11 +260,11 @@ class IterableSource:
         except (TypeError, ValueError) as error:
             raise self._refused(error) from error
         if not self.cause and (words := self.doubt(batch)):
-            self.cause = f" In the batch of step {self._taken + 1}, {words}."
+            self.cause = f" In the batch of step {self.taken + 1}, {words}."
         return batch
 
     def _refused(self, error: TypeError | ValueError) -> Exception:
-        return type(error)(f"the batch of step {self._taken + 1}: {error}")
+        return type(error)(f"the batch of step {self.taken + 1}: {error}")
 
 
 def _words(kinds: dict[str, str]) -> str:

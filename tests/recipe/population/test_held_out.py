@@ -66,7 +66,7 @@ def tiny_batches():
             lambda *given: kept.append(given) or select_weights(*given),
         )
         options = {"steps": 600, "batch_size": 8, "budget": 3.0, "progress": False}
-        return run(many_rows(800), **options), *kept[0]
+        return run(many_rows(800), **options), kept[0][0]
 
 
 def test_with_tiny_batches_evaluations_cost_at_most_a_fifth(tiny_batches):

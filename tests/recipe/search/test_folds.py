@@ -153,12 +153,12 @@ def test_every_example_is_held_out_once_and_never_trained_on_there():
     def examples(params, state, batch):
         return {"loss": batch["i"] * params}
 
-    folds = Folds(data, 2, examples, 1.0, {})
+    folds = Folds(data, None, 2, examples, 1.0, {})
     held = [set(np.asarray(folds.changes(k, 2.0, {}))) for k in range(2)]
-    trained = [set(np.asarray(folds.trained_on(k)["i"])) for k in range(2)]
+    trained = [set(np.asarray(folds.trained_on(k)[0]["i"])) for k in range(2)]
     assert not held[0] & held[1] and folds.rows == 24
     assert all(len(x) == 13 and not x & y for x, y in zip(trained, held, strict=True))
-    assert n_rows(folds.trained_on(REFIT)) == 25
+    assert n_rows(folds.trained_on(REFIT)[0]) == 25
 
 
 def test_all_examples_are_in_the_order_in_which_they_came():

@@ -97,7 +97,7 @@ def test_a_list_of_batches_is_an_iterable_of_them():
     of_tables = [(pd.DataFrame(x), pd.Series(y)) for x, y in batches]
     one, *others = (fit(data).params for data in (iter(batches), batches, of_tables))
     assert all(same(one, other) for other in others)
-    for entry in (search, sweep, fork):
+    for entry in (sweep, fork):
         assert "must be arrays, got an iterable of batches (ListOfBatches)" in refusal(
             entry, batches
         )
@@ -130,7 +130,12 @@ DATA = {
         {"valid": VALID},
         r"valid's y and y must be alike, got int32 of shape \(\) .* and int32 of shape \(1,\) of y",
     ),
-    "an endless valid": (fit, TRAIN, {"valid": iter([VALID])}, "valid must be .* never end"),
+    "a function as valid": (
+        fit,
+        TRAIN,
+        {"valid": lambda seed: [VALID]},
+        "valid must be .* call it",
+    ),
     "an empty valid": (fit, TRAIN, {"valid": Loader((x[:0], y[:0]), 9)}, "valid must give batches"),
     "examples in valid": (fit, TRAIN, {"valid": range(3)}, "valid must give batches, .* gave the"),
     "nothing in batches": (
