@@ -50,7 +50,7 @@ def mean(of: Callable[[Search], float], searches: Iterable[Search]) -> float:
 def use(searches: Iterable[Search], cluster: Cluster) -> Use:
     """Return the mean of what searches use."""
     every = [vars(simulate(x, cluster)) for x in searches]
-    return Use(**{name: np.mean([x[name] for x in every]) for name in every[0]})
+    return Use(**{name: float(np.mean([x[name] for x in every])) for name in every[0]})
 
 
 def share_of_best(searches: list[Search], cluster: Cluster) -> float:

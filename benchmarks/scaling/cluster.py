@@ -80,7 +80,7 @@ class Use:
     busy: float = 0.0
     moved: float = 0.0
     saved: float = 0.0
-    most_states: int = 0
+    most_states: float = 0.0
 
 
 @dataclass
