@@ -18,7 +18,7 @@ from lecture_optax.recipe.population.population import bytes_of
 
 from .cluster import Cluster, Use, best_time, simulate
 from .picture import draw
-from .searches import PLANS, Piece, Plan, Search, recorded, search
+from .searches import PLANS, Piece, Plan, Search, lengths, recorded, search
 
 MAIN = Plan(4.5)
 WORKERS = (1, 2, 3, 4, 6, 8, 16, 100, 1000)
@@ -47,6 +47,11 @@ def mean(of: Callable[[Search], float], searches: Iterable[Search]) -> float:
     return float(np.mean([of(x) for x in searches]))
 
 
+def spent(search: Search) -> float:
+    """Return the gradients of a search, in runs."""
+    return sum(map(sum, lengths(search)))
+
+
 def use(searches: Iterable[Search], cluster: Cluster) -> Use:
     """Return the mean of what searches use."""
     every = [vars(simulate(x, cluster)) for x in searches]
@@ -61,7 +66,8 @@ def share_of_best(searches: list[Search], cluster: Cluster) -> float:
 def speed_up(searches: list[Search], workers: int, cluster: Cluster | None = None) -> float:
     """Return how many times sooner searches end than with one worker."""
     if cluster is None:
-        return mean(lambda x: best_time(x, 1) / best_time(x, workers), searches)
+        every = map(lengths, searches)
+        return float(np.mean([best_time(x, 1) / best_time(x, workers) for x in every]))
     one, several = (use(searches, cluster._replace(workers=n)) for n in (1, workers))
     return one.wall / several.wall
 
@@ -76,12 +82,12 @@ def print_rounds(searches: Searches) -> None:
     """Print the rounds of every plan, and how much sooner it can end at best."""
 
     def row(plan: Plan, own: list[Search]) -> list[object]:
-        times = [best_time(x, 1000) for x in own]
+        times = [best_time(lengths(x), 1000) for x in own]
         limit = speed_up(own, 1000)
         enough = next(n for n in range(1, 1000) if speed_up(own, n) > 0.98 * limit)
         return [
             f"{plan.budget:g}" + ("" if plan.copies == 1 else f", {2 * plan.copies} optimizers"),
-            f"{mean(lambda x: best_time(x, 1), own):.2f}",
+            f"{mean(spent, own):.2f}",
             f"{mean(len, own):.0f}",
             f"{mean(lambda x: sum(map(len, x)), own):.0f}",
             f"{mean(lambda x: max(map(len, x)), own):.0f}",
@@ -159,7 +165,7 @@ def print_billion(searches: Searches) -> None:
         return [
             f"{plan.budget:g}",
             workers,
-            f"{mean(lambda x: best_time(x, 1), own) * node.steps:,.0f}",
+            f"{mean(spent, own) * node.steps:,.0f}",
             *(f"{x.wall / 3600:.3g}" for x in found),
             f"{found[1].wall / node.steps:.2f}",
             f"{found[1].wall * workers / node.steps:.1f}",

@@ -10,7 +10,7 @@ decided by the function that executors use, `recipe/execution/executor.py:assign
 
 import bisect
 import heapq
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -168,14 +168,13 @@ def simulate(search: Search, cluster: Cluster) -> Use:
     return Simulation(cluster).run(search)
 
 
-def best_time(search: Search, workers: int) -> float:
-    """Return the time of a search in runs if nothing but training takes any: each round's longest
-    pieces first, each to the worker that is free first."""
-    return sum(_longest_first([x.length for x in pieces], workers) for pieces in search)
-
-
-def _longest_first(lengths: list[float], workers: int) -> float:
-    ends = [0.0] * min(workers, len(lengths))
-    for length in sorted(lengths, reverse=True):
-        heapq.heapreplace(ends, ends[0] + length)
-    return max(ends)
+def best_time(rounds: Iterable[Sequence[float]], workers: int) -> float:
+    """Return the time that jobs take without any overhead, round after round: the longest first,
+    each on the worker that is free first."""
+    total = 0.0
+    for jobs in rounds:
+        free = [0.0] * min(workers, len(jobs))
+        for seconds in sorted(jobs, reverse=True):
+            heapq.heapreplace(free, free[0] + seconds)
+        total += max(free, default=0.0)
+    return total

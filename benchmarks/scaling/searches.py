@@ -55,6 +55,11 @@ Search = list[list[Piece]]
 """The rounds of a search. The pieces of a round need no result of each other."""
 
 
+def lengths(search: Search) -> list[list[float]]:
+    """Return the lengths of all pieces in runs, by round."""
+    return [[x.length for x in pieces] for pieces in search]
+
+
 class Repeated(Recorded):
     """The curves of more optimizers than were recorded: each is used several times."""
 

@@ -9,9 +9,8 @@ first, each on the worker that is free first.
 """
 
 import argparse
-import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,8 @@ import numpy as np
 import lecture_optax as lo
 from lecture_optax.recipe.execution.executor import Done, InThisProcess, Job, OneByOne, Worker
 from lecture_optax.training import Problem
+
+from .cluster import best_time
 
 RATES = np.logspace(-3, -1, 6)
 
@@ -75,17 +76,6 @@ class TimedPool(OneByOne):
             began = time.perf_counter()
 
 
-def possible(rounds: Iterable[Sequence[float]], workers: int) -> float:
-    """Return the time that jobs take on workers without any overhead, round after round."""
-    total = 0.0
-    for jobs in rounds:
-        free = [0.0] * workers
-        for seconds in sorted(jobs, reverse=True):
-            heapq.heappush(free, heapq.heappop(free) + seconds)
-        total += max(free)
-    return total
-
-
 def timed(work: Callable[..., Any], executor: Any, **options: Any) -> float:
     began = time.perf_counter()
     work(executor=executor, progress=False, batch_size=16, **options)
@@ -120,7 +110,7 @@ def main() -> None:
             timed(work, executor, steps=20)
         one = timed(work, alone, steps=given.steps)
         several = timed(work, "devices", steps=given.steps)
-        best = possible(alone.rounds, given.workers)
+        best = best_time(alone.rounds, given.workers)
         print(
             f"| {name} | {one:.1f} | {best:.1f} | {several:.1f} | {best / several:.2f} "
             f"| {one / several:.2f} |"

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.regret.replay import Recorded
 from benchmarks.scaling.cluster import Cluster, best_time, simulate
-from benchmarks.scaling.searches import Piece, Plan, recorded, replayed, search
+from benchmarks.scaling.searches import Piece, Plan, lengths, recorded, replayed, search
 
 BARE = Cluster(step=1.0, steps=1, evaluation=0.0).without_overhead
 
@@ -20,7 +20,7 @@ def test_the_limits_of_a_search_are_its_gradients_and_its_longest_chain(curves):
         found = search(own, Plan(4.5))
         spent, chain = journal.spent / own.steps, journal.chain / own.steps
         for workers, limit in ((1, spent), (50, chain)):
-            assert best_time(found, workers) == pytest.approx(limit)
+            assert best_time(lengths(found), workers) == pytest.approx(limit)
             cluster = BARE._replace(workers=workers)
             assert simulate(found, cluster).wall == pytest.approx(limit)
         assert chain <= 1.9
