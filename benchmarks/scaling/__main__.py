@@ -3,7 +3,8 @@
     python -m benchmarks.scaling [--draw]
 
 Nothing is trained: searches are replayed on recorded curves (`searches.py`), and what they ask for
-runs on simulated workers (`cluster.py`). All numbers are means over 30 problems. Takes 20 seconds.
+runs on simulated workers (`cluster.py`). All numbers are means over 30 problems.
+Takes 20 seconds on one core.
 """
 
 import argparse

@@ -114,7 +114,8 @@ class Simulation:
         waiting = {i: Job(x, x.needs, x.length) for i, x in enumerate(pieces)}
         idle, running, now = list(range(self.cluster.workers)), [], self.use.wall
         while waiting or running:
-            for worker, index in assign(waiting, idle, self.home.get).items():
+            taken = assign(waiting, idle, self.home.get) if waiting else {}
+            for worker, index in taken.items():
                 piece = waiting.pop(index).call
                 idle.remove(worker)
                 heapq.heappush(running, (self._start(worker, piece, now), worker, piece))
