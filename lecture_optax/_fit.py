@@ -15,7 +15,6 @@ from .training._trees import is_stream
 from .training.checkpoint.saver import run_with_checkpoints
 from .training.checks.arguments import (
     SYNONYMS,
-    check_beside_a_budget,
     check_beside_a_stream,
     check_functions,
     check_keep,
@@ -197,7 +196,6 @@ def fit(
         check_keep(keep, problem.valid)
         check_metrics(metrics, problem.valid)
     if budget is not None:
-        check_beside_a_budget(mesh)
         from .recipe.result import problem_as_code
         from .recipe.run import fit_by_search
 
@@ -220,6 +218,7 @@ def fit(
             callbacks=callbacks,
             hooks=hooks,
             log=log,
+            mesh=mesh,
             checkpoint=checkpoint,
             progress=progress,
         )

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lecture_optax.recipe.population.arms import Arm, arm_optimizer
-from lecture_optax.recipe.population.population import bytes_of
+from lecture_optax.training.compiled.memory import bytes_of
 
 from .cluster import Cluster, Use, best_time, simulate
 from .picture import draw

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lecture_optax.recipe.execution.executor import Job, assign
-from lecture_optax.recipe.population.population import EXPECTED_COPIES, SHARE
+from lecture_optax.recipe.population.memory import EXPECTED_COPIES, SHARE
 
 from .searches import Piece, Search
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from .._core import validate
 from .._core.dtypes import dtype_of
@@ -35,7 +36,7 @@ from ..training.problem import Problem, as_problem
 from ..training.reporting.log import Write, log_to
 from ..training.result import Predictor, Result as FitResult
 from . import constants as c
-from .execution.devices import executor_of
+from .execution.devices import check_devices, executor_of
 from .execution.executor import InThisProcess
 from .population.arms import (
     OPTIMIZERS,
@@ -54,7 +55,8 @@ from .population.held_out import (
     split_problem,
     weighted_first,
 )
-from .population.population import Population, must_offload, to_device
+from .population.memory import committed, in_bytes, memory_of, to_device
+from .population.population import Population
 from .population.worker import SearchWorker
 from .replay import replay
 from .reporting.explanation import explanation_of
@@ -92,6 +94,7 @@ def run(
     log: Write | str | os.PathLike[str] | None = None,
     lanes: int | None = None,
     executor: Any = None,
+    mesh: Mesh | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     on_interrupt: str = "raise",
     progress: Any = None,
@@ -150,6 +153,9 @@ def run(
       the search and then replayed: an event at every evaluation, with the training losses as means
       over blocks of steps and the weights that are returned. A callback that returns True ends the
       replay.
+    - `mesh`: the devices that share every batch, and the parameters if those that you pass are
+      divided among them. Arms run one after the other, each on all of them. By default those of
+      `jax.set_mesh`, or those on which the data or the parameters are.
     - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
       the search resumes with bit-identical results; a finished search returns its result at once.
     - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
@@ -157,8 +163,10 @@ def run(
     - `progress`: None shows progress on a terminal, in a notebook or as lines, and nothing in CI;
       True shows it in CI too; False shows nothing.
 
-    A search holds about twenty copies of the parameters and the optimizer state. If the device has
-    no memory for them, all but the running arm wait in the memory of the host.
+    A search holds about twenty copies of the parameters and the optimizer state. If the devices
+    have no memory for them, all but the running arm wait in the memory of the host, and the
+    devices hold three copies. The report of a large model says how much that is; a warning tells
+    of a device that has less.
 
     **Raises** `TypeError` or `ValueError` for an argument outside its range, or a `checkpoint` that
     is of another search or holds other files; `FloatingPointError` if the validation loss at the
@@ -204,6 +212,7 @@ def run(
         log=log,
         lanes=lanes,
         executor=executor,
+        mesh=mesh,
         checkpoint=checkpoint,
         on_interrupt=on_interrupt,
         progress=progress,
@@ -248,6 +257,7 @@ def _search(
     wrap: Any = None,
     lanes: int | None = None,
     executor: Any = None,
+    mesh: Mesh | None = None,
     on_interrupt: str = "raise",
 ) -> tuple[Prepared, Result]:
     """Return a search and what it has prepared."""
@@ -283,11 +293,13 @@ def _search(
             seed=seed,
             hyperparams=Arm(0, 0).hyperparams(steps),
             sample_weight=sample_weight,
+            mesh=mesh,
             stream=stream,
             split=lambda *parts: split_problem(*parts, seed),
             measures=True,
             arms=arm_members(optimizers, wrap, steps),
         )
+        check_devices(executor, prepared.program)
         is_split = held_out_from_train and n_rows(given.train) > 1
         own = held_out_rows(n_rows(given.train), seed, sample_weight) if is_split else None
         runner = _runner(prepared, budget, tried, folds, kept, evaluations, own, sample_weight)
@@ -335,7 +347,14 @@ def _runner(
     all_rows = rows + n_rows(prepared.problem.train)
     _, counted = weighted_first(np.arange(all_rows), weights)
     folds = plan_folds(asked, is_few, counted, size, steps, limit, keep)
-    offload = must_offload(start, folds.count if folds else 0)
+    memory = memory_of(start, (source.data, prepared.valid), folds.count if folds else 0)
+    if not memory.fits:
+        warn(
+            f"{memory.sentence} The fullest device has {in_bytes(memory.free)}. Divide the "
+            "parameters among several devices (mesh=), or make the model smaller."
+        )
+    offload = memory.waiting > 0
+    start = committed(start) if offload else start
     population = Population(program, source, start, steps, offload=offload)
     if folds is not None:
         every = joined(source.data, prepared.valid, held_out)
@@ -351,7 +370,7 @@ def _runner(
             "and the initial parameters for NaN, and the loss for log, sqrt or division at 0."
         )
     gains = [gain_of(optimizer) for optimizer in optimizers.values()]
-    return Runner(SearchWorker(population, valid), budget, limit, gains, folds)
+    return Runner(SearchWorker(population, valid), budget, limit, gains, folds, memory=memory)
 
 
 def _weights_of_all(sample_weight: Any, held_out: Any, rows: int) -> Any:

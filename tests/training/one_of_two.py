@@ -13,6 +13,7 @@ from pathlib import Path
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import lecture_optax as lo
@@ -88,4 +89,5 @@ if __name__ == "__main__":
     own, port, path = sys.argv[1:]
     jax.config.update("jax_num_cpu_devices", 1)
     jax.distributed.initialize(f"localhost:{port}", 2, int(own))
+    multihost_utils.sync_global_devices("start")  # Gloo waits half a minute for another process
     main(int(own), Path(path))

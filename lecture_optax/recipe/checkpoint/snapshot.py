@@ -152,9 +152,10 @@ def restore(runner: Runner, saved: SavedSearch) -> None:
     for name, step, is_average, loss_change in notes["candidates"]:
         x = Candidate(loss_change, step, Arm.named(name), is_average)
         part = saved.parts.get(_candidate_part(x)) or _packed(
-            weights_of(again(x.arm, step).carry, is_average)
+            weights_of(runner.population.awake(again(x.arm, step).carry), is_average)
         )
         weights = _unpacked(part["weights"], (start.params, start.model_state))
+        weights = runner.population.copy_of(weights)
         runner.members[x.arm].best[is_average] = x._replace(weights=weights)
 
 

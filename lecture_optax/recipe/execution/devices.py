@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from ...training._trees import copied
+from ...training.compiled.program import Program
 from ...training.compiled.settings import current_settings, run_settings
 from .executor import Done, Executor, InThisProcess, Job, Pool, Worker, assign
 
@@ -139,6 +140,25 @@ class Threads:
 
 def _owner_of(state: Any) -> int | None:
     return state.thread if isinstance(state, OnDevice) else None
+
+
+def check_devices(executor: Any, program: Program) -> None:
+    """Refuse an executor beside arms that use several devices, and devices of other processes.
+
+    **Raises** `ValueError`.
+    """
+    mesh = program.mesh
+    if mesh is not None and executor is not None:
+        raise ValueError(
+            f"executor={executor!r} trains every arm or run on one device, and here each uses all "
+            f"{mesh.size} devices of a mesh: leave out executor, or mesh and jax.set_mesh."
+        )
+    if not program.processes.is_alone:
+        raise ValueError(
+            "a search and a sweep take a mesh of one process, got devices of several: give each "
+            "process a mesh of its own (jax.local_devices()), or train by lo.fit with tx, which "
+            "takes the devices of several processes."
+        )
 
 
 def executor_of(executor: Any) -> Executor | None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, cast
 
+from jax.sharding import Mesh
+
 from ..._core import validate
 from ..._core.extras import warn
 from ..._core.keywords import explain_calls
@@ -16,8 +18,8 @@ from ...training.loop.sources import ArraySource
 from ...training.preparation import prepare
 from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
-from ..execution.devices import Cores, executor_of
-from ..execution.executor import Executor, Job
+from ..execution.devices import Cores, check_devices, executor_of
+from ..execution.executor import Executor, InThisProcess, Job
 from ..population.arms import OptimizerFactory, arm_members, arm_optimizer
 from ..population.held_out import split_problem
 from .finished import FinishedRuns
@@ -46,6 +48,7 @@ def sweep(
     evaluations: int = 10,
     lanes: int | None = None,
     executor: Any = None,
+    mesh: Mesh | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool | None = None,
 ) -> SweepResult:
@@ -67,6 +70,8 @@ def sweep(
     - `evaluations`: the number of evaluations of a run, evenly spaced, >= 1.
     - `lanes`: the number of runs vectorized in one program, >= 1. None takes 1 on a CPU, and on an
       accelerator the fastest of a short measurement.
+    - `mesh`: the devices that share every batch, as for `recipe.run`; runs are then trained one
+      after the other.
     - `executor`: where the runs are trained. By default in this process, one run per core of a CPU;
       "devices" trains on all local devices. The results have the same bits.
     - `checkpoint`: a file for finished runs, which are not repeated.
@@ -98,7 +103,7 @@ def sweep(
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
-    chosen = executor_of(executor) or Cores()
+    chosen = executor_of(executor)
     with Interruptions() as interruptions:
         prepared = prepare(
             given,
@@ -106,16 +111,19 @@ def sweep(
             steps=steps,
             batch_size=batch_size,
             hyperparams=grid.hyperparams(next(iter(grid)), steps),
+            mesh=mesh,
             split=split_problem,
             arms=arm_members(grid.own, wrap, steps),
         )
         program = prepared.program
+        check_devices(executor, program)
+        pools = chosen or (Cores() if program.mesh is None else InThisProcess())
         starts = {seed: program.init(seed)._replace(opt_state=None) for seed in grid.seeds}
         each = evaluation_steps(evaluations, steps)
         runs = Runs(
             program, cast(ArraySource, prepared.source), prepared.valid, starts, grid, steps, each
         )
-        done = _all_rows(runs, chosen, lanes, checkpoint, progress, interruptions)
+        done = _all_rows(runs, pools, lanes, checkpoint, progress, interruptions)
         result = SweepResult(tuple(done[key] for key in grid), runs.start_loss(), steps)
         interruptions.obey()  # a signal may arrive after the last run
         return result

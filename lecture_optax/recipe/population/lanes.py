@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from ...training._cached import cached
+from ...training.compiled.memory import bytes_of, free_bytes
 from ...training.compiled.program import Program
 from ...training.compiled.step import Carry
 from ...training.loop.advance import read
@@ -23,7 +24,8 @@ from ...training.loop.loop import next_length
 from ...training.loop.sources import ArraySource
 from .arms import Arm
 from .member import Member
-from .population import SHARE, Population, bytes_of, free_bytes
+from .memory import SHARE
+from .population import Population
 
 LANES = (4, 16, 64, 256)
 """Numbers of lanes to measure, until one does not pay."""

@@ -7,18 +7,16 @@ differences between arms are paired.
 
 import functools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from ...training._trees import as_data, copied
 from ...training.compiled.program import Program
-from ...training.compiled.sharding import place_like
 from ...training.compiled.step import Carry
 from ...training.loop.advance import Advanced, advance_until
 from ...training.loop.batch_statistics import ROWS, recompute_batch_statistics
@@ -30,6 +28,7 @@ from .arms import Arm
 from .curve import Curve
 from .folds import Folds
 from .member import Member
+from .memory import to_device, to_host
 
 Weights = tuple[Any, Any]
 """Parameters and a model state."""
@@ -90,10 +89,9 @@ class Population:
     def carry_of(self, arm: Arm, state: Any) -> Carry:
         """Return the carry of an arm from a state, or before its first step from None."""
         if state is not None:
-            carry = to_device(state._replace(key=None), self.start._replace(key=None))
-            return carry._replace(key=jnp.copy(self.start.key))
+            return self.awake(state)._replace(key=jnp.copy(self.start.key))
         params, model_state = copied((self.start.params, self.start.model_state))
-        opt_state = self.program.compiled.start(params, self.hyperparams(arm))
+        opt_state = self.program.start(params, self.hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
     def advance(self, arm: Arm, member: Member, until: int, poll: Callable[[], None]) -> None:
@@ -130,6 +128,10 @@ class Population:
         carry = carry._replace(key=None)
         return to_host(carry) if self.offload else carry
 
+    def awake(self, carry: Carry) -> Carry:
+        """Return a carry that has waited, without the key, on the device."""
+        return to_device(carry._replace(key=None), self.start._replace(key=None))
+
     def retrace(self, arm: Arm, step: int, poll: Callable[[], None]) -> Member:
         """Return an arm at a step as it was, trained again from the start: its save is lost.
 
@@ -160,34 +162,6 @@ class Population:
         return as_data(arm.hyperparams(self.steps))
 
 
-EXPECTED_COPIES = 20
-"""The carries that a search holds at a time: arms, middles to branch from, the best weights."""
-
-SHARE = 0.7
-"""The part of the device's free memory that they may take; steps and evaluations need the rest."""
-
-
-COPIES_OF_A_FOLD = 6
-"""The carries of a fold: two arms with constant learning rates, their middles, and the decays."""
-
-
-def must_offload(carry: Any, folds: int = 0) -> bool:
-    """Return whether the arms of a search do not fit on the device, before the first is made."""
-    copies = EXPECTED_COPIES + COPIES_OF_A_FOLD * folds
-    return copies * bytes_of(carry) > SHARE * free_bytes(carry.key.devices())
-
-
-def bytes_of(tree: Any) -> int:
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def free_bytes(devices: Iterable[Any]) -> float:
-    """Return the free memory of the fullest device; infinite where none is known, as on a CPU."""
-    every = [device.memory_stats() or {} for device in devices]
-    free = [x["bytes_limit"] - x.get("bytes_in_use", 0) for x in every if "bytes_limit" in x]
-    return float(min(free, default=np.inf))
-
-
 def on_device(program: Program, source: Any, device: Any) -> tuple[Program, Any]:
     """Return a program and its source with all arrays on a device."""
     train = jax.device_put(program.problem.train, device)
@@ -195,24 +169,3 @@ def on_device(program: Program, source: Any, device: Any) -> tuple[Program, Any]
         program, problem=replace(program.problem, train=train), home=SingleDeviceSharding(device)
     )
     return program, source.placed_on(device)
-
-
-def to_host(tree: Any) -> Any:
-    """Return a copy whose large arrays are NumPy's.
-
-    Not JAX's in `pinned_host` memory: those cannot be evaluated together with arrays on the device.
-    """
-    return jax.tree.map(lambda x: np.array(x) if _is_large(x) else jnp.copy(x), tree)
-
-
-def to_device(tree: Any, like: Any) -> Any:
-    """Return NumPy's arrays as JAX's, on the devices that were chosen for those of `like`."""
-
-    def leaf(x, y):
-        return jnp.asarray(place_like(x, y)) if isinstance(x, np.ndarray) else x
-
-    return jax.tree.map(leaf, tree, like)
-
-
-def _is_large(x: Any) -> bool:
-    return x.ndim > 0 and not jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -17,6 +17,7 @@ from ...training.loop.batch_statistics import has_statistics
 from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm
 from ..population.curve import Curve, Evaluation
+from ..population.memory import memory_finding
 from ..population.worker import weights_of
 from ..search.folds import CrossValidation, standard_error
 from ..search.runner import Candidate, Runner
@@ -82,6 +83,7 @@ class Explanation(NamedTuple):
       `out_of_scale`: the findings about the scale of its data.
     - `cross_validation`: of the returned weights, if the search used folds. They were trained on
       all examples; `winner`, `step` and `loss` are then those of its learning rate in the search.
+    - `memory`: what the search needs on each device, of a large model.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -109,6 +111,7 @@ class Explanation(NamedTuple):
     has_statistics: bool = False
     out_of_scale: tuple[Finding, ...] = ()
     cross_validation: CrossValidation | None = None
+    memory: tuple[Finding, ...] = ()
 
 
 def explanation_of(
@@ -151,6 +154,7 @@ def explanation_of(
         evaluation_share=runner.rows_evaluated / max(1, forward_rows),
         optimizers=tuple(optimizers),
         ended=ended,
+        memory=memory_finding(runner.memory) if runner.memory else (),
         aims=tuple(
             Aim(optimizers[optimizer], step, 10 ** (aim / 4))
             for (optimizer, step), aim in sorted(runner.journal.aims.items(), key=lambda x: x[0][1])

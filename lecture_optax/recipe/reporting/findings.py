@@ -1,10 +1,11 @@
-"""The findings of a search: at most five, each an identifier, its numbers and one sentence.
+"""The findings of a search: at most six, each an identifier, its numbers and one sentence.
 
     selected         what was selected, and what it was worth beside the usual default
     learning_rate    which learning rates tie, are worse or diverge
     confidence       how certain the selection is
     more             what to expect of more steps or a larger budget
     a warning        the first of `WARNINGS` that applies
+    memory           of a large model: what the search needs on each device
 
 All losses come from `comparisons.py`, so a loss has one value in all sentences and in the table.
 """
@@ -34,7 +35,11 @@ times as many bring 6 %."""
 
 
 def findings_of(e: Explanation) -> list[Finding]:
-    """Return the findings of a search, at most five."""
+    """Return the findings of a search, at most six."""
+    return [*_of_arms(e), *e.memory]
+
+
+def _of_arms(e: Explanation) -> list[Finding]:
     winner = e.winner
     if e.cross_validation:
         return [*findings_of_folds(e, e.cross_validation), *_warning(e, WARNINGS_BESIDE_FOLDS)]

@@ -10,6 +10,7 @@ from ..population.curve import Curve
 from ..population.held_out import HeldOut
 from ..population.lanes import best_lane_count
 from ..population.member import Candidate, Member
+from ..population.memory import MemoryNeeds, to_device
 from ..population.population import Population, Weights
 from ..population.worker import Call, SearchWorker, weights_of
 from .folds import FoldPlan
@@ -29,6 +30,7 @@ class Runner:
       (`arms.gain_of`).
     - `folds`: how the last arms are cross-validated, or None.
     - `lanes`: how many arms run as one program; None before that is decided.
+    - `memory`: what the search needs, estimated before it starts.
     - `outcomes`: of the segments that have ended, in this order.
     - `poll`: called often: to save, to show, to stop.
     - `pool`: what runs the segments.
@@ -40,6 +42,7 @@ class Runner:
     gains: Sequence[float | None]
     folds: FoldPlan | None = None
     lanes: int | None = None
+    memory: MemoryNeeds | None = None
     members: dict[Arm, Member] = field(default_factory=dict)
     outcomes: dict[Segment, Outcome] = field(default_factory=dict)
     poll: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -171,7 +174,7 @@ class Runner:
                     del self.members[x.arm].best[kind]
 
     def carry_of(self, arm: Arm) -> Any:
-        """Return the carry of an arm on the device of this process, or None."""
+        """Return the carry of an arm on the device of this process."""
         member = self.members[arm]
         return self._get(member.carry, arm, member.curve.step)
 
@@ -181,16 +184,18 @@ class Runner:
 
     def weights_of(self, x: Candidate) -> Weights:
         """Return the weights of a candidate."""
+        start = self.population.start
         try:
-            return self.pool.get(x.weights)
+            return to_device(self.pool.get(x.weights), (start.params, start.model_state))
         except StateLost:
-            return weights_of(self._again(x.arm, x.step), x.is_average)
+            return weights_of(self.population.awake(self._again(x.arm, x.step)), x.is_average)
 
     def _get(self, state: Any, arm: Arm, step: int) -> Any:
         try:
-            return self.pool.get(state)
+            found = self.pool.get(state)
         except StateLost:
-            return self._again(arm, step)
+            found = self._again(arm, step)
+        return self.population.awake(found)
 
     def _again(self, arm: Arm, step: int) -> Any:
         return self.population.retrace(arm, step, self.poll).carry

@@ -101,15 +101,6 @@ def check_search_of_a_stream(valid: Any, folds: int | None) -> None:
         )
 
 
-def check_beside_a_budget(mesh: Any) -> None:
-    """Refuse arguments that a search does not take."""
-    if mesh is not None:
-        raise ValueError(
-            "budget lets the recipe select the optimizer and train the model, which takes no "
-            "mesh. Leave it out; or search first, by lo.recipe.run, and pass its optimizer as tx."
-        )
-
-
 def check_functions(callbacks: Any, hooks: Any, apply: Any = None) -> None:
     """Check that callbacks and hooks are lists of functions, and `apply` a function."""
     for name, given in {"callbacks": callbacks, "hooks": hooks}.items():

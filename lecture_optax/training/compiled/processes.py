@@ -31,6 +31,11 @@ class Processes:
         self._mesh = mesh if len(set(self._owners)) > 1 else None
         self.is_first = self._mesh is None or self._owners[0] == jax.process_index()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether one process has all devices."""
+        return self._mesh is None
+
     def agreed(self, number: int) -> int:
         """Return the number, >= 0, of the first process."""
         return number if self._mesh is None else int(self._numbers(number)[0])

@@ -25,7 +25,15 @@ from ..problem import Problem
 from .processes import Processes
 from .row_order import batch_rows
 from .settings import on_automatic_axes, own_placement, specs_of, to_the_context
-from .sharding import automatic, home_of, mesh_in, place, shard_batch, with_automatic_axes
+from .sharding import (
+    automatic,
+    home_of,
+    mesh_in,
+    place,
+    shard_batch,
+    shardings_of_state,
+    with_automatic_axes,
+)
 from .step import Carry, Record, keys_of, step_of
 
 CHUNK = 1024
@@ -229,9 +237,17 @@ class Program:
         refuse_leaves_without_gradient(params, "params" if given else "what init returns, params")
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.home)
-        opt_state = start_optimizer(self.compiled.start, params, self.hyperparams)
+        opt_state = start_optimizer(self.start, params, self.hyperparams)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.home)
+
+    def start(self, params: Any, hyperparams: Mapping[str, Any]) -> Any:
+        """Return the first optimizer state; on a mesh, it is divided as the parameters are."""
+        if self.home is None or self.mesh is None:
+            return self.compiled.start(params, hyperparams)
+        shapes = jax.eval_shape(self.compiled.start, params, hyperparams)
+        own = shardings_of_state(shapes, params, self.home)
+        return jax.jit(self.compiled.start, out_shardings=own)(params, hyperparams)
 
     def _check_given(self, params: Any, own: Any, state: Any, key: Any) -> None:
         """Refuse parameters of another tree than the model's own, unless functions take them."""

@@ -178,6 +178,24 @@ def place_batch(batch: Any, home: Sharding | None, rows: int) -> Any:
     return jax.tree.map(lambda x: put(x, home), batch)
 
 
+def shardings_of_state(opt_state: Any, params: Any, home: Sharding) -> Any:
+    """Return where the arrays of an optimizer's state belong, given their shapes.
+
+    A part of it that is a tree like the parameters is divided as they are, all else is at `home`.
+    """
+    structure = jax.tree.structure(params)
+
+    def is_like_params(x):
+        return jax.tree.structure(x) == structure
+
+    def part(x):
+        if not is_like_params(x):
+            return home
+        return jax.tree.map(lambda a, p: p.sharding if a.shape == p.shape else home, x, params)
+
+    return jax.tree.map(part, opt_state, is_leaf=is_like_params)
+
+
 def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     """Divide the examples of a batch among all devices."""
     if mesh is None:

@@ -1,13 +1,12 @@
 """The backup of a run: a copy of its carry, to return to when a value is not finite."""
 
-import math
 import time
 from collections.abc import Callable
 
 import jax
-import numpy as np
 
 from .._trees import copied
+from ..compiled.memory import bytes_of, free_bytes
 from ..compiled.step import Carry
 from .run import Run
 
@@ -53,8 +52,5 @@ class Backup:
 
 def _fits(carry: Carry) -> bool:
     """Return whether a device has the memory for a copy, where that is known, as on a GPU."""
-    arrays = jax.tree.leaves((carry.params, carry.model_state, carry.opt_state))
-    size = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in arrays)
-    stats = [device.memory_stats() or {} for device in carry.key.sharding.addressable_devices]
-    free = [x["bytes_limit"] - x.get("bytes_in_use", 0) for x in stats if "bytes_limit" in x]
-    return size <= MOST * min(free, default=np.inf)
+    arrays = carry.params, carry.model_state, carry.opt_state
+    return bytes_of(arrays) <= MOST * free_bytes(carry.key.sharding.addressable_devices)
