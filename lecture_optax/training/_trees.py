@@ -117,6 +117,8 @@ def as_data(numbers: dict[str, Any]) -> dict[str, Any]:
 
 def copied(tree: Any) -> Any:
     """Return copies of the arrays: the loop donates those that it is given."""
+    if not all(getattr(x, "is_fully_addressable", True) for x in jax.tree.leaves(tree)):
+        return jax.tree.map(jnp.copy, tree)  # `device_put` copies none that several processes have
 
     def leaf(x, copy):  # `device_put` does not copy random keys that lie on several devices
         return jnp.copy(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else copy

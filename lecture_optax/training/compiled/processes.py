@@ -59,7 +59,7 @@ class Processes:
         """
         try:
             yield
-        except OtherProcessError:
+        except (OtherProcessError, jax.errors.JaxRuntimeError):  # the others do not answer
             raise
         except Exception:
             if self._mesh is not None:
