@@ -1,8 +1,11 @@
 """Run every test and example strictly: types and dtypes are checked, a warning is an error."""
 
+import atexit
 import functools
 import gc
 import os
+import shutil
+import tempfile
 import typing
 from typing import Any
 
@@ -56,6 +59,15 @@ def checked_where_annotated(*, typechecker):
 # Before anything imports lecture_optax: the hook sees only modules that are loaded after it.
 jaxtyping.jaxtyped = checked_where_annotated
 jaxtyping.install_import_hook("lecture_optax", "beartype.beartype")
+
+# Each program is compiled once: the workers of a session and the processes that its tests start
+# read what one of them has compiled. The process that made the folder deletes it.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 # Before JAX starts a backend: sharding needs several devices, and a CPU can play eight.
 jax.config.update("jax_num_cpu_devices", 8)
