@@ -135,14 +135,16 @@ class Runs:
 
         Learning rates and seeds may be added to a sweep, so they are not part of it.
         """
-        key = next(iter(self.grid))
+        key, source = next(iter(self.grid)), self.source
         program = dataclasses.replace(self.program, hyperparams=self._hyperparams(key))
+        arrays = {"train": source.data, "sample_weight": source.sample_weight, "valid": self.valid}
         return {
             "optimizers": list(self.grid.optimizers),
             "schedules": {name: list(decay or ()) for name, decay in self.grid.schedules.items()},
             "steps": self.steps,
             "evaluations": len(self.evaluations),
-            **dict(arrays_of({"train": self.source.data, "valid": self.valid})),
+            **({"accumulate": program.accumulate} if program.accumulate > 1 else {}),
+            **dict(arrays_of(arrays)),
             **identity_of_program(program, self.first(key), self.valid),
         }
 

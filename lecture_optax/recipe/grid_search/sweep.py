@@ -13,9 +13,10 @@ from ..._core.keywords import explain_calls
 from ...training.checkpoint.signals import Interruptions
 from ...training.checks.arguments import SEARCH_SYNONYMS
 from ...training.compiled.settings import run_settings
+from ...training.conversion.arrays import as_arrays
 from ...training.loop.evaluation import evaluation_steps
 from ...training.loop.sources import ArraySource
-from ...training.preparation import prepare
+from ...training.preparation import prepare, size_and_steps
 from ...training.problem import as_problem
 from ...training.reporting.progress import show_progress
 from ..execution.devices import Cores, check_devices, executor_of
@@ -38,13 +39,16 @@ def sweep(
     loss: Any = None,
     *,
     rates: Iterable[float],
-    steps: int,
+    steps: int | None = None,
+    epochs: int | None = None,
     optimizers: Sequence[str] | Mapping[str, OptimizerFactory] = ("adam", "nesterov"),
     schedules: Sequence[str] | Mapping[str, Decay] = ("constant", "linear"),
     seeds: Iterable[int] = (0,),
     batch_size: int | None = None,
     valid: Any = None,
     wrap: Any = None,
+    sample_weight: Any = None,
+    accumulate: int = 1,
     evaluations: int = 10,
     lanes: int | None = None,
     executor: Any = None,
@@ -60,9 +64,10 @@ def sweep(
 
     **Arguments**
 
-    - `problem`, `data`, `loss`, `batch_size`, `valid`, `wrap`: as for `recipe.run`.
+    - `problem`, `data`, `loss`, `batch_size`, `valid`, `wrap`, `sample_weight`, `accumulate`: as
+      for `recipe.run`; the data are arrays.
     - `rates`: learning rates, > 0: `np.logspace(-4, 0, 17)`.
-    - `steps`: of every run, >= 1.
+    - `steps`, or `epochs`: the length of every run, >= 1.
     - `optimizers`: names of "adam", "nesterov", or `{"name": learning rate -> optimizer}`.
     - `schedules`: names of "constant", "linear" (decays to 0 over the whole run), "late" (over its
       second half), or `{"name": (start, end)}` in fractions of the run.
@@ -99,7 +104,8 @@ def sweep(
     """
     given = as_problem(problem, data, loss=loss, valid=valid)
     grid = make_grid(optimizers, schedules, rates, seeds)
-    validate.steps(steps=steps)
+    sample_weight = as_arrays(sample_weight, "sample_weight")
+    steps = size_and_steps(given, steps, epochs, batch_size, accumulate, sample_weight)[1]
     validate.steps(of="evaluations", evaluations=evaluations)
     if lanes is not None:
         validate.steps(of="runs", lanes=lanes)
@@ -110,6 +116,8 @@ def sweep(
             arm_optimizer(grid.own, wrap),
             steps=steps,
             batch_size=batch_size,
+            accumulate=accumulate,
+            sample_weight=sample_weight,
             hyperparams=grid.hyperparams(next(iter(grid)), steps),
             mesh=mesh,
             split=split_problem,

@@ -162,7 +162,6 @@ SYNONYMS: Mapping[str, str] = {
 
 SEARCH_SYNONYMS: Mapping[str, str] = {
     **SYNONYMS,
-    **dict.fromkeys(("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs"), "steps"),
     **dict.fromkeys(("tx", "optimizer", "optim", "opt"), 'optimizers={"adam": lo.adam}'),
     **dict.fromkeys(("lr", "learning_rate", "learning_rates", "lrs"), "rates=[1e-3, 1e-2]"),
     "model": "problem",

@@ -53,6 +53,16 @@ def test_a_row_is_what_the_same_run_gives_alone(table, schedule, start, capsys):
     assert row.diverged_at is None
 
 
+def test_so_is_a_row_with_weights_and_accumulated_batches():
+    own = {"batch_size": BATCH // 2, "accumulate": 2, "epochs": 3}
+    own["sample_weight"] = np.arange(48, dtype=np.float32)
+    rows = sweep(regression(), rates=[1e-1], schedules=["constant"], **own)
+    numbers = {"optimizer": 1, "learning_rate": 0.1, "decay_start": 9, "decay_steps": 1}
+    alone = lo.fit(regression(), tx=arm_optimizer(), hyperparams=numbers, **own)
+    assert list(rows)[1].final == alone.history["valid_loss"][-1]
+    assert len(alone.history) == rows.steps == 9
+
+
 def test_a_run_that_diverges_is_stopped_before_by_a_search(table):
     (row,) = [row for row in table if row[:4] == ("nesterov", 1e5, "constant", 0)]
     diverging = {"boom": lambda rate: lo.sgd(1e5, momentum=0.9, nesterov=True)}
