@@ -8,10 +8,12 @@ import argparse
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
+from lecture_optax import recipe
 from lecture_optax.recipe.execution.devices import Devices
 from lecture_optax.recipe.execution.executor import Executor, InThisProcess, Job
 
@@ -103,13 +105,24 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--executor",
         type=executor_named,
-        metavar="devices",
-        help="train problems side by side on all devices; by default one after the other",
+        metavar="{devices,ray,ray:ADDRESS}",
+        help="train side by side, on all devices or by Ray; by default one after the other",
     )
 
 
 def executor_named(name: str) -> Executor:
-    """Return an executor by its name: "devices"."""
+    """Return an executor by its name: "devices", "ray" for this machine, or "ray:ADDRESS".
+
+    A cluster gets the code of the benchmarks; the library must be installed on its machines.
+    """
+    kind, _, address = name.partition(":")
     if name == "devices":
         return Devices()
-    raise argparse.ArgumentTypeError(f'must be "devices", got {name!r}')
+    if name == "ray":
+        return recipe.RayExecutor()
+    if kind == "ray" and address:
+        benchmarks = str(Path(__file__).parents[1])
+        return recipe.RayExecutor(address, runtime_env={"py_modules": [benchmarks]})
+    raise argparse.ArgumentTypeError(
+        f"must be devices, ray or ray:ADDRESS (as ray:auto, ray:host:6379), got {name!r}"
+    )

@@ -6,5 +6,6 @@ python -m benchmarks.regret.leave_one_out    whether a constant depends on one p
 python -m benchmarks.regret.drift            how the best learning rate decreases with time
 python -m benchmarks.regret.search_time      the time of a search and of a sweep
 
-`--executor devices` measures problems side by side (`benchmarks/problems/side_by_side.py`).
+`--executor devices`, `ray` or `ray:ADDRESS` measures side by side, on all devices or by Ray
+(`benchmarks/problems/side_by_side.py`).
 """

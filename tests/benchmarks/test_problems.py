@@ -11,11 +11,13 @@ import pytest
 
 from benchmarks.problems import GROUPS, Case
 from benchmarks.problems.chosen import chosen
-from benchmarks.problems.side_by_side import Question, answers
+from benchmarks.problems.side_by_side import Question, answers, executor_named
 from benchmarks.regret import scores
 from benchmarks.regret.__main__ import measure_all
 from benchmarks.regret.grid import TABLE, prepare
 from benchmarks.regret.scores import group_of
+from lecture_optax.recipe import RayExecutor
+from lecture_optax.recipe.execution.devices import Devices
 from lecture_optax.recipe.execution.executor import InThisProcess
 
 FOLDER = """
@@ -76,6 +78,15 @@ def test_questions_are_answered_in_other_processes_and_in_any_order():
     asked = [Question(name, seed) for name in ("matches", "clicks") for seed in (0, 1)]
     found = list(answers(asked, partial(chosen, given()), echo, Elsewhere()))
     assert found == [(x, (x.name, GROUPS["fresh"][x.name].steps, x.key)) for x in asked[::-1]]
+
+
+def test_an_executor_is_named_by_a_word():
+    assert isinstance(executor_named("devices"), Devices)
+    assert executor_named("ray") == RayExecutor()
+    on_cluster = executor_named("ray:host:6379")
+    assert isinstance(on_cluster, RayExecutor) and on_cluster.address == "host:6379"
+    with pytest.raises(argparse.ArgumentTypeError, match="must be devices, ray or ray:ADDRESS"):
+        executor_named("rays")
 
 
 def test_losses_are_recorded_by_seed_in_whatever_order_they_are_measured(tmp_path, monkeypatch):
