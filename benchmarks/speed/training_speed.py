@@ -1,14 +1,14 @@
 """How fast does `lo.fit` train, compared with handwritten loops?
 
-    python -m benchmarks.speed.training_speed [--only digits|large|convolution|first-step]
+    python -m benchmarks.speed.training_speed [--only digits|convolution|first-step]
 
 - digits: steps per second of an MLP with BatchNorm and dropout, batch 64, everything included,
   alternating with each loop in one process.
-- large: a network whose step takes more than 20 ms, compared with the fastest loop that we can
-  write by hand (data on the device, state donated, nothing read).
 - convolution: a small CNN, with steps in the compiled loop and one by one.
 - first-step: the time from the call to the first step, each in its own process, compared with
   `jax.jit` of a bare step.
+
+`large_models.py` compares it with the fastest loop by hand, on a large network.
 """
 
 import argparse
@@ -22,14 +22,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
 from lecture_optax.training.loop.sources import ArraySource
 
 from .timing import duel, seconds
-from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, loss_of, ours
+from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, ours
 
 STEPS, ROUNDS = 2000, 5
 
@@ -48,49 +47,6 @@ def digits() -> None:
         theirs(200)
         our, their, ratio = duel(partial(mine, STEPS), partial(theirs, STEPS), ROUNDS)
         print(f"{name:24}{STEPS / their:7.0f}   {STEPS / our:7.0f}   {1 / ratio:.2f}")
-
-
-def large() -> None:
-    """3 x 1500 wide, batch 256: 4.6 million parameters, 20 ms a step on two cores."""
-
-    class Wide(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            for _ in range(3):
-                x = nn.relu(nn.Dense(1500)(x))
-            return nn.Dense(10)(x)
-
-    model, ours_tx, optax_tx, steps = Wide(), lo.adam(RATE), optax.adam(RATE), 100
-    rows = 256
-    x, y = jnp.asarray(X), jnp.asarray(Y)
-
-    @partial(jax.jit, donate_argnums=0)
-    def step(carry, rows):
-        params, state = carry
-        value, gradient = jax.value_and_grad(
-            lambda params: loss_of(model.apply({"params": params}, x[rows]), y[rows])
-        )(params)
-        updates, state = optax_tx.update(gradient, state, params)
-        return (optax.apply_updates(params, updates), state), value
-
-    def by_hand():
-        params = model.init(jax.random.key(0), X[:1])["params"]
-        carry, random = (params, optax_tx.init(params)), np.random.default_rng(0)
-        for _ in range(steps):
-            carry, _ = step(carry, random.choice(len(X), rows, replace=False))
-        jax.block_until_ready(carry)
-
-    def fit():
-        data, options = (X, Y), {"tx": ours_tx, "steps": steps, "batch_size": rows}
-        lo.fit(model, data, loss="cross_entropy", **options, progress=False)
-
-    by_hand(), fit()
-    our, their, ratio = duel(partial(seconds, fit), partial(seconds, by_hand), ROUNDS)
-    print(
-        f"large: by hand {1e3 * their / steps:.1f} ms a step, ours {1e3 * our / steps:.1f}, ",
-        end="",
-    )
-    print(f"speed {1 / ratio:.2f} of it")
 
 
 def convolution() -> None:
@@ -150,7 +106,7 @@ def child(kind: str) -> None:
     print(time.perf_counter() - start)
 
 
-PARTS = {"digits": digits, "large": large, "convolution": convolution, "first-step": first_step}
+PARTS = {"digits": digits, "convolution": convolution, "first-step": first_step}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -37,7 +37,7 @@ INTERVAL = 100
 """The steps between full records of larger models.
 
 One repeats a gradient and an update, so it costs less than two steps, and all of them under 2 %
-(`python -m benchmarks.speed.records_cost`). No clock decides: every run records the same steps.
+(`python -m benchmarks.speed.large_models`). No clock decides: every run records the same steps.
 """
 
 

@@ -36,7 +36,8 @@ class History:
     - `interval`: the steps between two full records, 1 for a model of up to a million parameters.
       For a larger one, `grad_norm`, `update_norm` and `update_ratio` are known at the steps
       1, 1 + `interval`, 1 + 2 `interval`, ..., at every evaluation of a validation set and at the
-      last step, and NaN between: `np.isfinite` selects them.
+      last step, and NaN between: `np.isfinite` selects them. A gradient and an update are repeated
+      for each, which takes their memory once more for that moment.
     - `evaluations`: one dict an evaluation: `step`, `train_loss`, and what was evaluated there
       (`valid_loss`, `valid_accuracy`, `averaged_loss`, ...).
     - `ratios`: at every evaluation with a full record, the step and the update/weight ratio of each

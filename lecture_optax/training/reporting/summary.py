@@ -40,6 +40,8 @@ def facts_of(result: Any) -> Iterator[tuple[str, str]]:
     yield "steps", f"{result.steps:,}; the parameters are of {result.kept}"
     if not len(history):
         return
+    if history.interval > 1 and result.run:
+        yield "memory", _memory(result.run)
     steps = history.per_step
     tail = max(1, len(history) // 20)
     first, last = steps["loss"][:tail].mean(), steps["loss"][-tail:].mean()
@@ -58,6 +60,14 @@ def _rates(rates: np.ndarray) -> str:
         return f"{top:.3g}"
     over = f" over {top:.3g} at step {int(rates.argmax()) + 1:,}" if top > max(begin, end) else ""
     return f"from {begin:.3g}{over} to {end:.3g}"
+
+
+def _memory(run: Any) -> str:
+    """Return what a large model takes beside its data: a carry, and perhaps its backup."""
+    arrays = jax.tree.leaves((run.carry.params, run.carry.model_state, run.carry.opt_state))
+    size = f"{sum(x.size * x.dtype.itemsize for x in arrays) / 1e6:,.3g} MB"
+    backup = "as much for the backup" if run.backup else "no backup"
+    return f"{size} for parameters, model state and optimizer state; {backup}"
 
 
 def _ratios(result: Any) -> str:

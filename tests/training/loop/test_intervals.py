@@ -9,6 +9,8 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.training import History, NonFiniteError, Problem, Program, Run
+from lecture_optax.training.checkpoint import saver
+from lecture_optax.training.checkpoint.folder import CheckpointFolder
 from lecture_optax.training.loop import backup, loop
 from lecture_optax.training.loop.loop import interval_of, run_loop
 from lecture_optax.training.loop.sources import ArraySource
@@ -150,6 +152,18 @@ def test_without_a_backup_a_run_returns_to_its_checkpoint(every, tmp_path):
     assert error.value.run.step == step
 
 
+def test_parameters_that_are_not_finite_are_not_saved(every, monkeypatch, tmp_path):
+    every(100)
+    monkeypatch.setattr(loop, "CHUNK", 5)
+    monkeypatch.setattr(saver.SaveTimer, "is_due", lambda timer: True)
+    given = {"tx": lo.sgd(0.1), "batch_size": 1, "seed": 3, "evaluations": [90]}
+    with pytest.raises(NonFiniteError) as error:
+        lo.fit(problem_with("gradient"), **given, steps=100, checkpoint=tmp_path)
+    step, saved = CheckpointFolder(tmp_path).newest()
+    assert 0 < step <= error.value.run.step < 80  # chunks end between it and the evaluation
+    assert np.isfinite(saved.arrays["params['v']"])
+
+
 def test_a_backup_is_kept_where_it_fits(monkeypatch):
     class Device:
         free = 100
@@ -180,6 +194,7 @@ def test_reports_plots_and_logs_read_what_is_known(every, tmp_path):
     result = fit(evaluations=[120], log=tmp_path / "run.jsonl", keep="last")
     assert "every 50th step" in result.report()
     assert "every 50th step" in repr(result.history)
+    assert "optimizer state; as much for the backup" in " ".join(result.report().split())
     line = result.plot()[2].lines[0]
     assert line.get_xdata().tolist() == [1, 51, 101, 120]
     assert np.isfinite(line.get_ydata()).all()
