@@ -136,9 +136,10 @@ def fit(
       the run.
     - `hooks`: functions of a `training.Event`, called after every chunk of steps. After a search,
       callbacks, hooks and the log see the selected run: see `lo.recipe.run`.
-    - `mesh`: the devices that share every batch; by default those of `jax.set_mesh`, or those on
-      which the data are. It may have those of several processes (`jax.distributed`), which all make
-      the same call with the same data: the first one writes the checkpoints, the log and progress.
+    - `mesh`: the devices that share every batch, also in a search; by default those of
+      `jax.set_mesh`, or those on which the data are. Without a search it may have those of several
+      processes (`jax.distributed`), which all make the same call with the same data: the first one
+      writes the checkpoints, the log and progress.
     - `progress`: None shows progress on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for

@@ -157,7 +157,9 @@ def place_like(rows: Any, like: Any) -> Any:
         try:
             return put(x, other.sharding)
         except ValueError:  # the devices do not divide the rows
-            return put(x, home_of({"": other}))
+            home = home_of({"": other})
+            assert home is not None  # that of an array that is put
+            return put(x, home)
 
     return jax.tree.map(leaf, rows, like)
 
