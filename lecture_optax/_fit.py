@@ -57,6 +57,7 @@ def fit(
     hyperparams: Mapping[str, Any] | None = None,
     budget: float | None = None,
     folds: int | None = None,
+    executor: Any = None,
     params: Any = None,
     apply: Callable[..., Any] | None = None,
     metrics: Metrics | None = None,
@@ -112,6 +113,8 @@ def fit(
       see `lo.recipe.run`.
     - `folds`: how many folds the search cross-validates with, if there are few examples: see
       `lo.recipe.run`.
+    - `executor`: where the arms of a search run: "devices", or a Ray cluster by
+      `lo.recipe.RayExecutor()`. The result has the same bits.
     - `params`: the initial parameters.
     - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
     - `metrics`: names ("accuracy", or a loss) and functions, or `{"name": function}`, for the
@@ -178,7 +181,7 @@ def fit(
 
     ```
     """
-    check_optimizer_arguments(tx, hyperparams, budget, folds)
+    check_optimizer_arguments(tx, hyperparams, budget, folds=folds, executor=executor)
     validate.switch(strict=strict)
     validate.switch(or_none=True, backup=backup)
     check_functions(callbacks, hooks, apply)
@@ -211,6 +214,7 @@ def fit(
             seed=seed,
             budget=budget,
             folds=folds,
+            executor=executor,
             sample_weight=sample_weight,
             evaluations=evaluations,
             keep=keep,

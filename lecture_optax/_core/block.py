@@ -9,6 +9,7 @@ A block's own `update_fn` is the equation and nothing else. `block` adds the con
   parameter is not moved in bfloat16 steps; the state keeps the precision of `init`.
 """
 
+import inspect
 import reprlib
 import textwrap
 from collections.abc import Callable
@@ -58,6 +59,7 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
 
     validate.function(takes=1, init_fn=init_fn)
     validate.function(takes=2, update_fn=update_fn)
+    _check_extra_args(update_fn)
 
     def checked_init(params):
         refuse_leaves_without_gradient(params)
@@ -83,6 +85,20 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     checked_update.__qualname__ = getattr(update_fn, "__qualname__", checked_update.__qualname__)
     checked_update.__module__ = getattr(update_fn, "__module__", checked_update.__module__)
     return DescribedTransformation(checked_init, checked_update)
+
+
+def _check_extra_args(update_fn: Callable) -> None:
+    """Require that an equation takes what others in its chain need, as the loss."""
+    try:
+        kinds = [x.kind for x in inspect.signature(update_fn).parameters.values()]
+    except ValueError:  # a builtin without a signature
+        return
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise TypeError(
+            "update_fn must be a function of (updates, state, params=None, **extra_args), got "
+            f"{update_fn!r} of {inspect.signature(update_fn)}: **extra_args has what others in its "
+            "chain need, as the loss for a line search."
+        )
 
 
 class MissingGradientError(Refusal, ValueError):

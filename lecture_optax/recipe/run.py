@@ -135,8 +135,9 @@ def run(
     - `lanes`: the number of arms vectorized in one program, >= 1. None takes 1 on a CPU, and on an
       accelerator 4 if a short measurement says that they are faster. The bits depend on it.
     - `executor`: where the arms run. By default one after the other in this process; "devices"
-      runs those that do not depend on each other side by side on all local devices. The result has
-      the same bits, and costs the same gradients.
+      runs those that do not depend on each other side by side on all local devices,
+      `RayExecutor()` on the machines of a Ray cluster. The result has the same bits, and costs the
+      same gradients.
     - `sample_weight`: one number >= 0 per example of the training data. The validation loss is not
       weighted, as in `lo.fit`; examples of weight 0 are not held out. With `folds`, the examples
       of a `valid` that you pass are trained on with weight 1.

@@ -90,6 +90,10 @@ def curvature_gauge(
     validate.function(loss=getattr(loss, "loss", loss))
     check_pair(tx)
     refuse_leaves_without_gradient(params)
+    try:
+        jax.tree.map(jnp.asarray, params)
+    except (TypeError, ValueError) as error:  # shapes without numbers, masked arrays
+        raise TypeError(f"params must be a tree of arrays, got {params!r}: {error}") from error
     refuse_other_state(tx.init, state, params)
     if any(map(jnp.iscomplexobj, jax.tree.leaves(params))):
         raise ValueError(

@@ -79,7 +79,7 @@ class Problem:
     def __post_init__(self):
         """Make arrays of the data: tables, tensors, lists of numbers, a loader as `valid`."""
         columns = {**self.columns, **columns_of(self.train)}
-        check_columns(columns, columns_of(self.valid), "valid")
+        check_columns(columns, columns_of(self.valid, "valid"), "valid")
         for message in filter(None, map(order_message, (self.train, self.valid))):
             warn(message)
         own = {"columns": columns, "train": self._arrays(self.train, "")}

@@ -58,7 +58,7 @@ class OnDevice(NamedTuple):
 
 
 class Stopped(BaseException):
-    """The pool is closed while a job runs."""
+    """The search or the sweep has ended while a job runs."""
 
 
 @dataclass
@@ -72,35 +72,43 @@ class Threads:
     poll: Callable[[], None]
     devices: Sequence[Any] | None = None
 
-    def __enter__(self) -> Pool:
-        self._is_closed = threading.Event()
-        self._ended: queue.Queue[tuple[int, int, Any]] = queue.Queue()
-        self._threads: dict[int, threading.Thread] = {}
+    def __post_init__(self):
         self._is_compiled = {id(worker): self.devices is not None for worker in self.workers}
+
+    def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._is_closed.set()
-        for thread in self._threads.values():
-            thread.join()
+        pass
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         waiting = dict(enumerate(jobs))
-        self._start(waiting)
-        while waiting or self._threads:
-            try:
-                number, index, found = self._ended.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                self.poll()
-                continue
-            self._threads.pop(number).join()
-            if isinstance(found, BaseException):
-                raise found
-            self._is_compiled[id(self.workers[number])] = True
+        self._is_stopped = threading.Event()
+        self._ended: queue.Queue[tuple[int, int, Any]] = queue.Queue()
+        self._threads: dict[int, threading.Thread] = {}
+        try:
             self._start(waiting)
-            report, states = found
-            yield Done(index, report, {k: OnDevice(number, x) for k, x in states.items()})
-            self.poll()
+            while self._threads:
+                yield from self._next(waiting)
+                self.poll()
+        finally:
+            self._is_stopped.set()
+            for thread in self._threads.values():
+                thread.join()
+
+    def _next(self, waiting: dict[int, Job]) -> Iterator[Done]:
+        """Yield the next job that ends, if one ends soon."""
+        try:
+            number, index, found = self._ended.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            return
+        self._threads.pop(number).join()
+        if isinstance(found, BaseException):
+            raise found
+        self._is_compiled[id(self.workers[number])] = True
+        self._start(waiting)
+        report, states = found
+        yield Done(index, report, {k: OnDevice(number, x) for k, x in states.items()})
 
     def get(self, state: Any) -> Any:
         if not isinstance(state, OnDevice):
@@ -134,7 +142,7 @@ class Threads:
         return jax.device_put(tree, self.devices[number], may_alias=False)
 
     def _obey(self) -> None:
-        if self._is_closed.is_set():
+        if self._is_stopped.is_set():
             raise Stopped
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...training._trees import as_data, copied
 from ...training.checkpoint.identity import arrays_of, identity_of_program
-from ...training.compiled.program import Program
+from ...training.compiled.program import Program, first_opt_state
 from ...training.compiled.step import Carry
 from ...training.loop.advance import advance_until
 from ...training.loop.batch_statistics import recompute_batch_statistics
@@ -116,7 +116,7 @@ class Runs:
     def first(self, key: Key) -> Carry:
         """Return the carry of a run before its first step."""
         start = copied(self.starts[key[-1]])
-        opt_state = self.program.compiled.start(start.params, self._hyperparams(key))
+        opt_state = first_opt_state(self.program, start.params, self._hyperparams(key))
         return start._replace(opt_state=opt_state)
 
     def evaluation(self, carry: Carry) -> tuple[float, float]:

@@ -78,7 +78,8 @@ def sweep(
     - `mesh`: the devices that share every batch, as for `recipe.run`; runs are then trained one
       after the other.
     - `executor`: where the runs are trained. By default in this process, one run per core of a CPU;
-      "devices" trains on all local devices. The results have the same bits.
+      "devices" trains on all local devices, `RayExecutor()` on the machines of a Ray cluster. The
+      results have the same bits.
     - `checkpoint`: a file for finished runs, which are not repeated.
     - `progress`: True or False; None shows it in a terminal or notebook, and not under CI.
 

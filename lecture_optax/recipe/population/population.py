@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import SingleDeviceSharding
 
 from ...training._trees import as_data, copied
-from ...training.compiled.program import Program
+from ...training.compiled.program import Program, first_opt_state
 from ...training.compiled.step import Carry
 from ...training.loop.advance import Advanced, advance_until
 from ...training.loop.batch_statistics import ROWS, recompute_batch_statistics
@@ -91,7 +91,7 @@ class Population:
         if state is not None:
             return self.awake(state)._replace(key=jnp.copy(self.start.key))
         params, model_state = copied((self.start.params, self.start.model_state))
-        opt_state = self.program.start(params, self.hyperparams(arm))
+        opt_state = first_opt_state(self.program, params, self.hyperparams(arm))
         return Carry(params, model_state, opt_state, *copied((self.start.key, self.start.step)))
 
     def advance(self, arm: Arm, member: Member, until: int, poll: Callable[[], None]) -> None:

@@ -13,16 +13,20 @@ from ..._core.validate import in_words
 
 
 def check_optimizer_arguments(
-    tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None, folds: Any = None
+    tx: Any, hyperparams: Mapping[str, Any] | None, budget: float | None, **of_a_search: Any
 ) -> None:
-    """Check that `tx` is a transformation, a function with `hyperparams`, or None."""
+    """Check that `tx` is a transformation, a function with `hyperparams`, or None.
+
+    `of_a_search` are arguments that need a budget.
+    """
     if budget is not None:
         validate.at_least(0.5, budget=budget)
-    if folds is not None and budget is None:
-        raise ValueError(
-            f"folds are of a search, got folds={folds!r} and budget=None: give budget=6 with "
-            "tx=None, or leave out folds."
-        )
+    for name, value in of_a_search.items():
+        if value is not None and budget is None:
+            raise ValueError(
+                f"{name} is for a search, got {name}={value!r} and budget=None: give budget=6 with "
+                f"tx=None, or leave out {name}."
+            )
     if tx is not None and budget is not None:
         raise ValueError(
             f"budget needs tx=None, got budget={budget!r} and tx={tx!r}. The budget pays for a "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -237,17 +238,9 @@ class Program:
         refuse_leaves_without_gradient(params, "params" if given else "what init returns, params")
         copies = strong_copies(params), jax.tree.map(jnp.array, model_state)
         params, model_state = place(copies, self.home)
-        opt_state = start_optimizer(self.start, params, self.hyperparams)
+        opt_state = start_optimizer(partial(first_opt_state, self), params, self.hyperparams)
         carry = Carry(params, model_state, opt_state, key, jnp.zeros((), jnp.int32))
         return place(carry, self.home)
-
-    def start(self, params: Any, hyperparams: Mapping[str, Any]) -> Any:
-        """Return the first optimizer state; on a mesh, it is divided as the parameters are."""
-        if self.home is None or self.mesh is None:
-            return self.compiled.start(params, hyperparams)
-        shapes = jax.eval_shape(self.compiled.start, params, hyperparams)
-        own = shardings_of_state(shapes, params, self.home)
-        return jax.jit(self.compiled.start, out_shardings=own)(params, hyperparams)
 
     def _check_given(self, params: Any, own: Any, state: Any, key: Any) -> None:
         """Refuse parameters of another tree than the model's own, unless functions take them."""
@@ -299,6 +292,15 @@ class Program:
         """Return the model with the parameters and the state of `carry`."""
         _check_carry(carry)
         return self.problem.export(carry.params, carry.model_state)
+
+
+def first_opt_state(program: Program, params: Any, hyperparams: Mapping[str, Any]) -> Any:
+    """Return the first optimizer state; on a mesh, it is divided as the parameters are."""
+    start = program.compiled.start
+    if program.home is None or program.mesh is None:
+        return start(params, hyperparams)
+    own = shardings_of_state(jax.eval_shape(start, params, hyperparams), params, program.home)
+    return jax.jit(start, out_shardings=own)(params, hyperparams)
 
 
 def _program_again(

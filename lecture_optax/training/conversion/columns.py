@@ -12,13 +12,13 @@ Columns = Mapping[str, list[Any]]
 """The labels of the columns of every table in a tree, by path."""
 
 
-def columns_of(data: Any) -> Columns:
+def columns_of(data: Any, name: str = "x or data") -> Columns:
     """Return the labels of the tables in a tree."""
-    found = {path: labels_of(x) for path, x in _leaves(data).items()}
+    found = {path: labels_of(x) for path, x in _leaves(data, name).items()}
     return {path: labels for path, labels in found.items() if labels is not None}
 
 
-def _leaves(data: Any) -> dict[str, Any]:
+def _leaves(data: Any, name: str = "x or data") -> dict[str, Any]:
     def is_leaf(x):  # JAX warns of iterators that are not said to be leaves
         return isinstance(x, Iterator | MappingView)
 
@@ -26,7 +26,7 @@ def _leaves(data: Any) -> dict[str, Any]:
     try:
         leaves = jax.tree_util.tree_leaves_with_path(data, is_leaf=is_leaf)
     except ValueError as error:  # the keys of a dict that cannot be sorted
-        raise TypeError(f"x or data must be a tree of arrays, got {error}") from error
+        raise TypeError(f"{name} must be a tree of arrays, got {error}") from error
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 

@@ -3,6 +3,7 @@
 import signal
 import time
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -153,3 +154,11 @@ def test_a_worker_takes_its_own_jobs_first_and_longer_ones_before():
     assert assign(waiting, ["z"], lambda state: state) == {"z": 2}
     assert assign({1: waiting[1]}, ["z"], lambda state: state) == {"z": 1}
     assert assign({}, ["z"], lambda state: state) == {}
+
+
+def test_fit_searches_on_several_devices(alone):
+    options = {"steps": STEPS, "batch_size": BATCH, "budget": 4.5, "executor": "devices"}
+    found = lo.fit(regression(), progress=False, **options)
+    chex.assert_trees_all_equal(found.params, alone.params)
+    with pytest.raises(ValueError, match="executor is for a search, got executor='devices'"):
+        lo.fit(regression(), tx=lo.sgd(0.1), steps=5, executor="devices")

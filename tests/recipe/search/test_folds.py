@@ -106,7 +106,7 @@ def test_folds_are_checked(folds, words):
 
 
 def test_fit_has_folds_with_a_budget_only():
-    with pytest.raises(ValueError, match="folds are of a search, got folds=2 and budget=None"):
+    with pytest.raises(ValueError, match="folds is for a search, got folds=2 and budget=None"):
         lo.fit(FEW, steps=2, folds=2)
     with pytest.raises(ValueError, match="folds=2 needs budget >= 6, got budget=3"):
         lo.fit(FEW, steps=STEPS, batch_size=BATCH, budget=3, folds=2)
