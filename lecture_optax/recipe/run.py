@@ -25,6 +25,7 @@ from ..training.checks.arguments import (
     check_functions,
     check_search_of_a_stream,
 )
+from ..training.compiled.memory import in_bytes
 from ..training.compiled.settings import for_the_caller, run_settings
 from ..training.conversion.arrays import as_arrays
 from ..training.loop.evaluation import evaluation_steps
@@ -55,7 +56,7 @@ from .population.held_out import (
     split_problem,
     weighted_first,
 )
-from .population.memory import committed, in_bytes, memory_of, to_device
+from .population.memory import committed, memory_of, to_device
 from .population.population import Population
 from .population.worker import SearchWorker
 from .replay import replay

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...training.compiled.memory import bytes_of, free_bytes
+from ...training.compiled.memory import bytes_of, free_bytes, in_bytes
 from ...training.compiled.sharding import place_like
 from ...training.finding import Finding
 
@@ -79,14 +79,6 @@ def memory_finding(needs: MemoryNeeds) -> tuple[Finding, ...]:
         return ()
     numbers = {name: getattr(needs, name) for name in ("copy", "copies", "waiting", "data")}
     return (Finding("memory", numbers, needs.sentence),)
-
-
-def in_bytes(size: float) -> str:
-    """Return a number of bytes in words: 1.2 GB."""
-    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
-        if size >= 10**power:
-            return f"{size / 10**power:.3g} {unit}"
-    return f"{size:.0f} bytes"
 
 
 def committed(tree: Any) -> Any:

@@ -19,3 +19,11 @@ def free_bytes(devices: Iterable[Any]) -> float:
     every = [device.memory_stats() or {} for device in devices]
     free = [x["bytes_limit"] - x.get("bytes_in_use", 0) for x in every if "bytes_limit" in x]
     return float(min(free, default=np.inf))
+
+
+def in_bytes(size: float) -> str:
+    """Return a number of bytes in words: 1.2 GB."""
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
+        if size >= 10**power:
+            return f"{size / 10**power:.3g} {unit}"
+    return f"{size:.0f} bytes"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._core.describe import describe
 from ..._core.tables import text_table
+from ..compiled.memory import bytes_of, in_bytes
 from ..loop.run import columns_of
 from .remarks import remarks
 
@@ -64,10 +65,10 @@ def _rates(rates: np.ndarray) -> str:
 
 def _memory(run: Any) -> str:
     """Return what a large model takes beside its data: a carry, and perhaps its backup."""
-    arrays = jax.tree.leaves((run.carry.params, run.carry.model_state, run.carry.opt_state))
-    size = f"{sum(x.size * x.dtype.itemsize for x in arrays) / 1e6:,.3g} MB"
+    size = in_bytes(bytes_of(run.carry._replace(key=None)))
     backup = "as much for the backup" if run.backup else "no backup"
-    return f"{size} for parameters, model state and optimizer state; {backup}"
+    each = f"{size} on each device" if run.program.mesh else size
+    return f"{each} for parameters, model state and optimizer state; {backup}"
 
 
 def _ratios(result: Any) -> str:

@@ -15,6 +15,7 @@ import lecture_optax as lo
 from lecture_optax.recipe.population import memory
 from lecture_optax.recipe.population.population import Population
 from lecture_optax.training import Problem
+from lecture_optax.training.compiled.memory import in_bytes
 
 from ...training.compilations import COMPILED
 from ...training.models import TRAIN, VALID
@@ -136,7 +137,7 @@ def test_a_search_holds_about_what_is_estimated(held):
 
 @pytest.mark.parametrize(("size", "words"), [(12, "12 bytes"), (1.23e9, "1.23 GB"), (2e4, "20 kB")])
 def test_bytes_are_in_words(size, words):
-    assert memory.in_bytes(size) == words
+    assert in_bytes(size) == words
 
 
 USUAL = {"steps": 20, "batch_size": 16, "progress": False}
