@@ -9,9 +9,15 @@ import numpy as np
 
 
 def bytes_of(tree: Any) -> int:
-    """Return the bytes of a tree on each device: of an array in parts, those of one part."""
-    arrays = jax.tree.leaves(tree)
-    return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in arrays)
+    """Return the bytes of arrays, or of their shapes, on each device.
+
+    Of an array in parts, those of one part count.
+    """
+
+    def shape(x):
+        return x.shape if x.sharding is None else x.sharding.shard_shape(x.shape)
+
+    return sum(math.prod(shape(x)) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def free_bytes(devices: Iterable[Any]) -> float:
