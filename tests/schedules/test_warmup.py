@@ -19,7 +19,7 @@ def test_it_climbs_from_its_first_value_to_the_schedules_own(first, peak, warmup
     values = np.asarray(schedule(KS))
     assert values[0] == (first if warmup else peak)
     assert climbs(values[: warmup + 1]) or climbs(-values[: warmup + 1])
-    np.testing.assert_array_equal(values[warmup:], s.cosine(peak, 20)(KS[: 64 - warmup]))
+    np.testing.assert_array_equal(values[warmup:], s.cosine(peak, 20)(KS)[: 64 - warmup])
     assert schedule.horizon == 20 + warmup
 
 
