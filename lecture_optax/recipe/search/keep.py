@@ -22,7 +22,7 @@ class Keep(NamedTuple):
 
         **Raises** `TypeError` or `ValueError` for other values, or values that contradict.
         """
-        validate.one_of("best", "last", "average", keep=keep or "best")
+        validate.one_of("best", "last", "average", keep="best" if keep is None else keep)
         average_of(average)
         if average is False and keep == "average":
             raise ValueError(

@@ -26,7 +26,11 @@ def as_arrays(tree: Any, name: str) -> Any:
     def leaf(path, x):
         return _as_array(name + jax.tree_util.keystr(path), x)
 
-    if all(map(_is_plain, jax.tree.leaves(tree, is_leaf=_is_one_array))):
+    try:
+        leaves = jax.tree.leaves(tree, is_leaf=_is_one_array)
+    except ValueError as error:  # the keys of a dict that cannot be sorted
+        raise TypeError(f"{name} must be a tree of arrays, got {error}") from error
+    if all(map(_is_plain, leaves)):
         return tree  # every batch of an iterable comes here
     return jax.tree_util.tree_map_with_path(leaf, tree, is_leaf=_is_one_array)
 
