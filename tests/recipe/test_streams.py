@@ -69,16 +69,11 @@ def arrays():
 
 @pytest.mark.parametrize("kind", STREAMS)
 def test_a_stream_has_the_pick_of_the_same_batches_as_arrays(kind, arrays):
-    result = on(STREAMS[kind]())
-    assert picks(result) == picks(arrays)
-    chex.assert_trees_all_close(result.params, arrays.params, rtol=1e-4)
-    assert "batch_size" not in result.code
-
-
-def test_so_has_fit_with_a_budget(arrays):
-    problem = dataclasses.replace(regression(), train=batches)
+    problem = dataclasses.replace(regression(), train=STREAMS[kind]())
     result = lo.fit(problem, **OPTIONS, budget=3)
     assert picks(result.search) == picks(arrays)
+    chex.assert_trees_all_close(result.params, arrays.params, rtol=1e-4)
+    assert "batch_size" not in result.search.code
 
 
 def program_and_carry():
@@ -199,7 +194,7 @@ class Killed(BaseException):
     """A `kill -9` from within: nothing is cleaned up after it."""
 
 
-@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("kind", [pytest.param("function", marks=pytest.mark.slow), "grain"])
 def test_a_search_on_a_stream_that_was_killed_resumes_with_the_same_bits(
     kind, tmp_path, monkeypatch
 ):

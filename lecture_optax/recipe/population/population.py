@@ -83,7 +83,8 @@ class Population:
         carry = self.start._replace(model_state=model_state, step=jnp.asarray(step, jnp.int32))
         program, data, batches = self.program, self.source_of(arm).data, None
         if self.stream:
-            batches = self.stream.first_batches(max(1, ROWS // program.batch_size), program.home)
+            count = max(1, ROWS // program.batch_size)
+            batches = self.stream.batches(step, count, program.home)
         return params, recompute_batch_statistics(program, carry, params, data, batches=batches)
 
     def carry_of(self, arm: Arm, state: Any) -> Carry:

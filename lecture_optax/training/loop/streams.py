@@ -71,9 +71,9 @@ class SharedStream:
         """Take the next steps of a carry, as `IterableSource.advance`."""
         return self._reader_at(int(np.asarray(carry.step))).advance(program, carry, steps, norms)
 
-    def first_batches(self, count: int, home: Sharding | None) -> Iterator[Any]:
-        """Yield the batches of the first updates."""
-        reader = self._reader_at(0)
+    def batches(self, step: int, count: int, home: Sharding | None) -> Iterator[Any]:
+        """Yield the batches of the updates after a step."""
+        reader = self._reader_at(step)
         for _ in range(count):
             yield reader.take(home)
 
