@@ -52,7 +52,7 @@ def step_by_hand() -> Callable:
     def step(carry, rows):
         params, state = carry
         value, gradient = jax.value_and_grad(
-            lambda params: loss_of(MODEL.apply({"params": params}, x[rows]), y[rows])
+            lambda params: loss_of(jnp.asarray(MODEL.apply({"params": params}, x[rows])), y[rows])
         )(params)
         updates, state = THEIRS.update(gradient, state, params)
         return (optax.apply_updates(params, updates), state), value
@@ -111,7 +111,8 @@ def record(size: int, rounds: int) -> None:
         for _ in range(RECORDS):
             jax.block_until_ready(program.compiled.record(carry, data, None, {}))
 
-    bare(), records()
+    bare()
+    records()
     ratio = duel(partial(seconds, records), partial(seconds, bare), rounds)[2]
     print(f"batch {size:3}: a full record costs {ratio:.2f} steps", flush=True)
 
