@@ -46,7 +46,7 @@ def replay(
     )
     for hook in hooks:
         hook(Event(run, 0, {}, None))
-    lines, done = {int(line["step"]): line for line in known.evaluations}, 0
+    lines, done, step = {int(line["step"]): line for line in known.evaluations}, 0, 0
     for step in sorted({*lines, len(losses)}):
         records = {"loss": losses[done:step], "learning_rate": rates[done:step]}
         run.history.blocks.append(records)

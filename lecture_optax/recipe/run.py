@@ -297,7 +297,7 @@ def _search(
             sample_weight=sample_weight,
             mesh=mesh,
             stream=stream,
-            split=lambda *parts: split_problem(*parts, seed),
+            split=lambda problem, weights: split_problem(problem, weights, seed),
             measures=True,
             arms=arm_members(optimizers, wrap, steps),
         )

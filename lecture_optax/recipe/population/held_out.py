@@ -279,8 +279,8 @@ def weighted_first(order: np.ndarray, weights: Any) -> tuple[np.ndarray, int]:
     """Return rows in their order, those of weight 0 at the end, and the number of the others."""
     if weights is None:
         return order, len(order)
-    is_out = ~np.asarray(weights).reshape(len(order), -1).any(1)[order]
-    return np.concatenate([order[~is_out], order[is_out]]), int(np.sum(~is_out))
+    counts = np.any(np.reshape(np.asarray(weights), (len(order), -1)), axis=1)[order]
+    return np.concatenate([order[counts], order[~counts]]), int(np.sum(counts))
 
 
 def _checked_rows(data: Any) -> int:

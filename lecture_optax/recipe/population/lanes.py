@@ -10,7 +10,7 @@ differently. So the number of lanes is a part of what determines a result.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -73,7 +73,7 @@ def advance_arms(
     began = time.perf_counter()
     carry, tables, _, ratios = advance_lanes(
         population.program,
-        population.source,
+        cast(ArraySource, population.source),  # one that streams has one lane
         stacked([member.carry for _, member, _ in filled]),
         stacked([population.hyperparams(arm) for arm, *_ in filled]),
         taken,

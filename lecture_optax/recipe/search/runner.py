@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from ...training.loop.sources import ArraySource
 from ..execution.executor import InThisProcess, Job, Pool, StateLost
 from ..population.arms import Arm
 from ..population.curve import Curve
@@ -96,22 +97,17 @@ class Runner:
         **Raises** `ValueError` where several arms cannot run as one program.
         """
         population = self.population
-        why = next(
-            (
-                words
-                for words, holds in [
-                    ("an executor runs every arm alone", alone),
-                    ("the arms wait in the memory of the host", population.offload),
-                    ("the data stream", population.stream is not None),
-                    ("an arm uses all devices of a mesh", population.program.mesh is not None),
-                ]
-                if holds
-            ),
-            None,
-        )
+        reasons = {
+            "an executor runs every arm alone": alone,
+            "the arms wait in the memory of the host": population.offload,
+            "the data stream": population.stream is not None,
+            "an arm uses all devices of a mesh": population.program.mesh is not None,
+        }
+        why = next((words for words, holds in reasons.items() if holds), None)
         if why is None and self.lanes is None:
             slow = population.hyperparams(Arm(0, -16))  # its steps stay finite
-            given = population.program, population.source, population.start, slow
+            source = cast(ArraySource, population.source)
+            given = population.program, source, population.start, slow
             self.lanes = best_lane_count(*given, most=MOST_LANES)
         if why is not None and (self.lanes or 1) > 1:
             raise ValueError(
