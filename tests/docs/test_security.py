@@ -22,7 +22,8 @@ def test_no_module_reads_pickles_runs_text_or_opens_a_connection():
                 found.append((path.name, "allow_pickle"))
             elif isinstance(node, ast.Constant) and str(node.value).endswith("pickle"):
                 found.append((path.name, node.value))
-    assert found == [("ray_actor.py", "ray.cloudpickle")]  # between processes of one search
+    # between the processes of one search, and whether a cluster is where the user says
+    assert sorted(found) == [("ray_actor.py", "ray.cloudpickle"), ("ray_cluster.py", "socket")]
 
 
 def test_the_files_that_it_names_exist():

@@ -7,6 +7,7 @@ name the argument of `RayExecutor` and the way out.
 import os
 import re
 import signal
+import socket
 import threading
 import time
 import warnings
@@ -20,6 +21,10 @@ from .ray_actor import Actor
 
 PATIENCE_SECONDS = 300.0
 """How long a cluster may take to get a machine that fits, as one that grows on demand does."""
+
+
+CONNECT_SECONDS = 10.0
+"""How long a machine may take to answer."""
 
 
 class Died(Exception):
@@ -58,6 +63,7 @@ class Cluster:
         """
         handler = signal.getsignal(signal.SIGTERM)
         try:
+            _reach(self.address or os.environ.get("RAY_ADDRESS"))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
                 self.ray.init(
@@ -67,7 +73,7 @@ class Cluster:
                     log_to_driver=False,
                     logging_level="ERROR",
                 )
-        except (ConnectionError, self._errors.AuthenticationError) as error:
+        except (OSError, self._errors.AuthenticationError) as error:
             raise ConnectionError(
                 f"address={self.address!r}: no Ray cluster can be joined there "
                 f"({first_line(error)}). Start one by `ray start --head`, or leave address out to "
@@ -150,6 +156,21 @@ class Cluster:
             "objects. A search needs room for its data, and for two to four states of every arm: "
             "start Ray with more, by `ray start --object-store-memory=BYTES`, or free the disk."
         )
+
+
+def _reach(address: str | None) -> None:
+    """Connect to an address once, if there is one: Ray would try again for many minutes.
+
+    **Raises** `OSError`; `ValueError` for a text that is no address.
+    """
+    if address in (None, "auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ValueError(
+            f'address must be "auto", "host:port" or "ray://host:port", got {address!r}.'
+        )
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 def not_importable(module: str | None) -> ModuleNotFoundError:

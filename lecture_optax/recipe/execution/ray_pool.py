@@ -59,12 +59,15 @@ class Flight:
 
 
 class Actors:
-    """A pool of Ray actors."""
+    """A pool of Ray actors.
+
+    - `ready`: the actors that have started.
+    """
 
     def __init__(self, cluster: Cluster, worker: Worker, poll: Callable[[], None]):
         self._cluster, self._worker, self._poll = cluster, worker, poll
         self._starting: dict[Any, Member] = {}
-        self._ready: list[Member] = []
+        self.ready: list[Member] = []
         self._flights: dict[Any, Flight] = {}
         self._begun = self._deaths = 0
 
@@ -82,7 +85,7 @@ class Actors:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        for member in [*self._starting.values(), *self._ready]:
+        for member in [*self._starting.values(), *self.ready]:
             self._cluster.ray.kill(member.actor)
         self._cluster.__exit__()
 
@@ -118,7 +121,7 @@ class Actors:
     def _begin(self, waiting: dict[int, Job]) -> None:
         """Give every idle actor a job. One that stores states is idle: it does that first."""
         busy = [x.member for x in self._flights.values() if x.states is None]
-        idle = [x for x in self._ready if x not in busy]
+        idle = [x for x in self.ready if x not in busy]
         for member, index in assign(waiting, idle, self._owner_of).items():
             job, self._begun = waiting.pop(index), self._begun + 1
             own, given = None, job.state
@@ -133,7 +136,7 @@ class Actors:
             self._flights[ref] = Flight(member, index, job, self._begun)
 
     def _owner_of(self, state: Any) -> Member | None:
-        return state.member if isinstance(state, Stored) and state.member in self._ready else None
+        return state.member if isinstance(state, Stored) and state.member in self.ready else None
 
     def _advance(self, flight: Flight, ref: Any) -> Done | None:
         """Return what has ended. A job has ended when its states are stored.
@@ -166,11 +169,11 @@ class Actors:
         Those without a place wait in Ray's queue: they replace actors that die, they start when a
         machine joins, and a cluster that grows on demand sees them.
         """
-        most = min(jobs, 2 * len(self._ready) + 1)
-        for _ in range(len(self._starting) + len(self._ready), most):
+        most = min(jobs, 2 * len(self.ready) + 1)
+        for _ in range(len(self._starting) + len(self.ready), most):
             actor = self._actor.remote()
             self._starting[actor.load.remote(self._settings, self._pickled)] = Member(actor)
-        if not self._ready:
+        if not self.ready:
             self._cluster.check_machines()
 
     def _greet(self, ref: Any) -> None:
@@ -188,13 +191,13 @@ class Actors:
                 raise not_importable(error.name) from error
             raise error
         self._deaths = 0
-        self._ready.append(member)
+        self.ready.append(member)
 
     def _bury(self, member: Member, death: Died, deaths: int) -> None:
         """Forget an actor that has died."""
         self._cluster.ray.kill(member.actor)  # if it lives and cannot be reached
-        if member in self._ready:
-            self._ready.remove(member)
+        if member in self.ready:
+            self.ready.remove(member)
         if deaths > MOST_DEATHS:
             raise RuntimeError(
                 f"workers of the Ray cluster died {deaths} times at the same work, so no other one "

@@ -30,13 +30,24 @@ def cluster():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray's own, while it starts
             import ray
-            from ray.cluster_utils import Cluster
 
-            started = Cluster(initialize_head=True, head_node_args=machine(resources=PLACES))
+            started = begun()
             ray.init(started.address, log_to_driver=False, logging_level=logging.ERROR)
             yield started
             ray.shutdown()
             started.shutdown()
+
+
+def begun(tries=3):
+    """Return a new cluster. On a busy machine its start takes longer than Ray's 30 seconds."""
+    from ray.cluster_utils import Cluster
+
+    try:
+        return Cluster(initialize_head=True, head_node_args=machine(resources=PLACES))
+    except Exception:
+        if tries == 1:
+            raise
+        return begun(tries - 1)
 
 
 def machine(**more):

@@ -1,6 +1,7 @@
 """A worker that counts, for tests of executors: what it finds does not depend on who runs it."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,12 @@ class Counter:
         name, steps, seconds = call
         if name == "fails":
             raise OddError(name, steps)
+        if name == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
         if state is None:
             state = {"x": jnp.zeros(3), "key": jax.random.key(0), "n": jnp.asarray(0)}
+            if name == "large":  # for the memory of the driver, where Ray keeps small values
+                state["more"] = jnp.zeros(10**5)
         if self.folder:
             with open(os.path.join(self.folder, str(os.getpid())), "a") as file:
                 file.write(f"{name} begins\n")
@@ -42,8 +47,8 @@ class Counter:
             poll()
             key, used = jax.random.split(state["key"])
             x = state["x"] * 0.9 + jax.random.normal(used, (3,)) + self.data.mean()
-            state = {"x": x, "key": key, "n": state["n"] + 1}
-        return (name, int(state["n"])), {"end": state, "middle": {"x": state["x"] / 2}}
+            state = {**state, "x": x, "key": key, "n": state["n"] + 1}
+        return (name, int(state["n"])), {"end": state, "middle": {**state, "x": state["x"] / 2}}
 
     def placed_on(self, device):
         return Counter(jax.device_put(self.data, device), self.folder)
