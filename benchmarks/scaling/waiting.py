@@ -23,6 +23,7 @@ import numpy as np
 import lecture_optax as lo
 from lecture_optax.recipe import RayExecutor
 from lecture_optax.recipe.execution.executor import Done, InThisProcess, Job, OneByOne, Worker
+from lecture_optax.recipe.population.worker import Call
 from lecture_optax.training import Problem
 
 from .cluster import best_time
@@ -83,10 +84,11 @@ class TimedPool(OneByOne):
 class Warm:
     """Ray, without the time in which its actors start and compile.
 
-    - `seconds`: what the last search or sweep took.
+    - `steps`: of a complete run. `seconds`: what the last search or sweep took.
     """
 
     workers: int
+    steps: int
     seconds: float = 0.0
 
     def start(self, worker: Worker, poll: Callable[[], None]) -> "WarmPool":
@@ -95,7 +97,7 @@ class Warm:
 
 @dataclass
 class WarmPool:
-    """Its pool, whose actors all run the first job before the clock starts."""
+    """Its pool, whose actors all train and evaluate a complete run before the clock starts."""
 
     pool: Any
     executor: Warm
@@ -111,9 +113,12 @@ class WarmPool:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         jobs = [*jobs]
+        first = jobs[0]
+        if isinstance(first.call, Call):
+            first = first._replace(call=first.call._replace(end=self.executor.steps))
         while not self.began:
             all_are_there = len(self.pool.ready) == self.executor.workers
-            for _ in self.pool.run(jobs[:1] * self.executor.workers):
+            for _ in self.pool.run([first] * self.executor.workers):
                 pass
             self.began = time.perf_counter() if all_are_there else 0.0
         yield from self.pool.run(jobs)
@@ -143,7 +148,7 @@ def main() -> None:
         import ray
 
         ray.init(num_cpus=given.workers, include_dashboard=False, log_to_driver=False)
-        several_workers = Warm(given.workers)
+        several_workers = Warm(given.workers, given.steps)
     problem = waiting_problem(given.milliseconds / 1000)
 
     def search(**options: Any) -> Any:
@@ -159,7 +164,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name, work in {"search": search, "sweep": sweep}.items():
         alone = Timed()
-        for executor in (InThisProcess(), several_workers):  # compile
+        for executor in (InThisProcess(), "devices"):  # compile
             timed(work, executor, steps=20)
         one = timed(work, alone, steps=given.steps)
         several = timed(work, several_workers, steps=given.steps)
