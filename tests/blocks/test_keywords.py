@@ -47,7 +47,7 @@ def test_fit_knows_the_words_of_other_libraries(word, meant):
     ("word", "meant"),
     [
         ("lr", "rates"),
-        ("epochs", "steps"),
+        ("num_epochs", "epochs"),
         ("optimizer", 'optimizers={"adam": lo.adam}'),
         ("validation_data", "valid=(x_valid, y_valid)"),
         ("batchsize", "batch_size"),
@@ -87,8 +87,11 @@ def test_inputs_and_targets_are_one_argument():
 
 
 def test_a_missing_argument_is_named_with_a_correct_call():
-    says = refusal(lo.recipe.run, None, DATA)
-    assert "missing a required argument: 'steps'. A correct call: lo.recipe.run(model" in says
+    says = refusal(lo.recipe.sweep, None, DATA)
+    assert "missing a required argument: 'rates'. A correct call: lo.recipe.sweep(model" in says
+    for run in (lo.fit, lo.recipe.run):
+        with pytest.raises(ValueError, match="give either steps or epochs, got steps=None and"):
+            run(nn.Dense(1), DATA, loss="mse")
     assert "missing a required argument: 'learning_rate'" in refusal(lo.adam)
 
 
