@@ -38,6 +38,7 @@ from .compiled.sharding import place, with_automatic_axes
 from .compiled.step import Carry
 from .conversion.arrays import as_arrays
 from .loop.evaluation import evaluate_whole, evaluation_sizes
+from .loop.loop import interval_of
 from .loop.run import Source
 from .loop.sources import ArraySource, IterableSource
 from .loop.streams import SharedStream
@@ -145,7 +146,8 @@ def prepare(
         with warnings.catch_warnings():  # of classes that are not predicted yet, say
             warnings.simplefilter("ignore")
             evaluate_whole(problem, carry.params, carry.model_state, valid)  # refused before a run
-    is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight)
+    norms = arms is not None or interval_of(carry.params) == 1
+    is_slow = stream is None and slow_in_a_loop(program, carry, train, sample_weight, norms)
     source = stream or ArraySource(train, sample_weight, is_slow)
     return Prepared(problem, program, carry, source, valid, total, optimizer_source)
 

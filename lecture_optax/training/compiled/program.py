@@ -432,15 +432,18 @@ def _shares(mesh: Mesh | None, own: Mesh | None, rows: int) -> Mesh | None:
     return mesh or (own if own is not None and rows % own.size == 0 else None)
 
 
-def slow_in_a_loop(program: Program, carry: Carry, data: Any, sample_weight: Any = None) -> bool:
+def slow_in_a_loop(
+    program: Program, carry: Carry, data: Any, sample_weight: Any = None, norms: bool = True
+) -> bool:
     """Whether steps should be called one by one, because XLA convolves slowly in a loop on a CPU.
 
-    Traces the chunk; JAX keeps the trace.
+    Traces the chunk; JAX keeps the trace, of a run with or without the norms of every step.
     """
     if {device.platform for device in carry.key.devices()} != {"cpu"}:
         return False
     chunk, numbers = program.compiled.chunk, program.hyperparams
-    return convolves(chunk.trace(carry, data, sample_weight, numbers, np.int32(1)).jaxpr)
+    given = carry, data, sample_weight, numbers, np.int32(1)
+    return convolves(chunk.trace(*given, norms=norms).jaxpr)
 
 
 def convolves(jaxpr: Any) -> bool:
