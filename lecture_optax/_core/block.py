@@ -12,7 +12,7 @@ A block's own `update_fn` is the equation and nothing else. `block` adds the con
 import inspect
 import reprlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -22,7 +22,7 @@ from . import validate
 from .describe import DescribedTransformation
 from .dtypes import cast_like, dtype_of, widen, wider
 from .types import Transformation
-from .validate import Refusal
+from .validate import Refusal, in_words
 
 
 def block(init_fn: Callable, update_fn: Callable) -> Transformation:
@@ -59,7 +59,6 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
 
     validate.function(takes=1, init_fn=init_fn)
     validate.function(takes=2, update_fn=update_fn)
-    _check_extra_args(update_fn)
 
     def checked_init(params):
         refuse_leaves_without_gradient(params)
@@ -78,6 +77,8 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
         except Refusal:  # a member's, and already in words
             raise
         except Exception as error:
+            if extra_args and (words := _refused_extra_args(update_fn, extra_args)):
+                raise LeafError(words) from error
             refuse_missing_gradients(updates, params, because=error)
             _refuse_other_trees(init_fn, updates, state, params, because=error)
             raise
@@ -87,18 +88,18 @@ def block(init_fn: Callable, update_fn: Callable) -> Transformation:
     return DescribedTransformation(checked_init, checked_update)
 
 
-def _check_extra_args(update_fn: Callable) -> None:
-    """Require that an equation takes what others in its chain need, as the loss."""
+def _refused_extra_args(update_fn: Callable, names: Iterable[str]) -> str | None:
+    """Return why an equation cannot be given what others in its chain need, as the loss."""
     try:
-        kinds = [x.kind for x in inspect.signature(update_fn).parameters.values()]
-    except ValueError:  # a builtin without a signature
-        return
-    if inspect.Parameter.VAR_KEYWORD not in kinds:
-        raise TypeError(
+        inspect.signature(update_fn).bind(None, None, None, **dict.fromkeys(names))
+    except TypeError:
+        return (
             "update_fn must be a function of (updates, state, params=None, **extra_args), got "
-            f"{update_fn!r} of {inspect.signature(update_fn)}: **extra_args has what others in its "
-            "chain need, as the loss for a line search."
+            f"{update_fn!r} of {inspect.signature(update_fn)}, which is given {in_words([*names])}."
         )
+    except ValueError:  # a builtin without a signature
+        pass
+    return None
 
 
 class MissingGradientError(Refusal, ValueError):
