@@ -13,10 +13,7 @@ import jax
 from ...training._trees import copied
 from ...training.compiled.program import Program
 from ...training.compiled.settings import current_settings, run_settings
-from .executor import Done, Executor, InThisProcess, Job, Pool, Worker, assign
-
-POLL_SECONDS = 0.25
-"""The longest time between two calls of `poll`."""
+from .executor import POLL_SECONDS, Done, Executor, InThisProcess, Job, Pool, Worker, assign
 
 
 class Devices:

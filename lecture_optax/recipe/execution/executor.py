@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+POLL_SECONDS = 0.25
+"""The longest time between two calls of `poll`."""
+
 
 class Job(NamedTuple):
     """One call of a worker.

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .executor import Done, Job, Pool, StateLost, Worker, assign
+from .executor import POLL_SECONDS, Done, Job, Pool, StateLost, Worker, assign
 from .ray_actor import Failure, Key, own_settings, packed, pickler, unpacked
 from .ray_cluster import Cluster, Died, not_importable
-
-POLL_SECONDS = 0.25
-"""The longest time between two calls of `poll`."""
 
 MOST_DEATHS = 10
 """A job whose actor dies more often is at fault itself."""

@@ -151,8 +151,8 @@ class Runner:
         )
         self.members[arm] = member
         state = member.carry
-        if state is None and arm.decay:
-            state = self.members[arm._replace(decay=None)].branches[arm.begin]
+        if state is None and arm.decay and parent is not None:
+            state = parent.branches[arm.begin]
         is_best_of_all = not self.held_out.plan.recheck
         best = {x.is_average: x._replace(weights=None) for x in self.candidates}
         call = Call(arm, end, member, best if is_best_of_all else {})
