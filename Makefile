@@ -1,5 +1,6 @@
 # `make demo` and `make test` need python3 (with venv) and make, nothing else: the first call builds
-# .venv from requirements.lock, later calls start at once. uv, where present, makes that faster.
+# .venv with what it needs, in the versions of requirements.lock; later calls start at once. uv,
+# where present, makes that faster.
 #
 #   make test-ray                                  the tests that start a Ray cluster
 #   make test PYTHON=python3.12 VENV=.venv-3.12    another Python, beside the first
@@ -7,17 +8,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-READY := $(VENV)/.ready
 
-.PHONY: demo test test-ray test-all lint notebooks check-notebooks lock clean
+.PHONY: demo test test-ray test-all lint notebooks check-notebooks docs lock clean
 
-demo: $(READY)
+demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
 
-test: $(READY)
+test: $(VENV)/.with-all,test
 	$(RUN) -m pytest -n logical --maxprocesses 4
 
-test-ray: $(READY)
+test-ray: $(VENV)/.with-all,test
 	$(RUN) -m pytest -m ray tests/recipe
 
 # Both lines: JAX 0.10 is the last for Python 3.11, newer ones need 3.12.
@@ -36,7 +36,7 @@ test-3.%:
 	done; \
 	echo "No Python of the line 3.$* (looked for $(LINE_3.$*)): its tests were not run."
 
-lint: $(READY)
+lint: $(VENV)/.with-all,test
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m pyright --pythonpath $(RUN)
@@ -44,16 +44,21 @@ lint: $(READY)
 	$(RUN) -m tools.check_text
 	$(RUN) -m tools.draw_map --check
 
-notebooks: $(READY)
+notebooks: $(VENV)/.with-all,docs
 	$(RUN) notebooks/build.py
 
-check-notebooks: $(READY)
+check-notebooks: $(VENV)/.with-all,docs
 	$(RUN) notebooks/build.py --check
+
+# The documentation site, in build/docs/html: every block of code is executed, a warning is an error.
+docs: $(VENV)/.with-all,docs
+	$(RUN) -m sphinx --fail-on-warning --keep-going --jobs 2 --quiet docs build/docs/html
+	@echo "Open build/docs/html/index.html"
 
 # One file for both lines: its markers pick the versions. Needs uv.
 lock:
 	uv pip compile --upgrade --universal --python-version 3.11 \
-	    --extra all --extra test --extra notebooks --no-annotate \
+	    --extra all --extra test --extra docs --no-annotate \
 	    --custom-compile-command "make lock" --quiet \
 	    pyproject.toml --output-file requirements.lock
 
@@ -61,6 +66,7 @@ clean:
 	rm -rf .venv .venv-3.* build dist demo.png .pytest_cache .ruff_cache .hypothesis \
 	    .import_linter_cache
 
-$(READY): requirements.lock pyproject.toml .ci/set_up
-	@sh .ci/set_up "$(PYTHON)" "$(VENV)"
+# The name of the mark is that of the extras: .venv/.with-all,test
+$(VENV)/.with-%: requirements.lock pyproject.toml .ci/set_up
+	@sh .ci/set_up "$(PYTHON)" "$(VENV)" "$*"
 	@touch $@

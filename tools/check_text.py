@@ -40,7 +40,7 @@ LAYOUT = re.compile("ENCODING|NL|NEWLINE|INDENT|DEDENT|ENDMARKER|[FT]STRING_(STA
 
 def files() -> list[Path]:
     """Return the files whose text a user reads."""
-    markdown = [path for at in (".", "docs", "notebooks") for path in (ROOT / at).glob("*.md")]
+    markdown = [path for at in (".", "docs/**", "notebooks") for path in ROOT.glob(f"{at}/*.md")]
     folders = ("lecture_optax", "examples", "notebooks")
     return sorted(markdown + [path for at in folders for path in (ROOT / at).rglob("*.py")])
 

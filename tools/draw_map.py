@@ -1,4 +1,4 @@
-"""Draw the map of the packages from their imports: `docs/architecture.svg`.
+"""Draw the map of the packages from their imports: `docs/explanation/architecture.svg`.
 
     python -m tools.draw_map            # draw it
     python -m tools.draw_map --check    # fail when the file is not what would be drawn
@@ -16,7 +16,7 @@ from itertools import combinations, pairwise
 
 from tools.imports import ROOT, imports
 
-PICTURE = ROOT / "docs" / "architecture.svg"
+PICTURE = ROOT / "docs" / "explanation" / "architecture.svg"
 BOX, ROW, GAP, LANE, PORT = 30, 84, 22, 10, 22
 BLOCKS = "blocks: _*.py"
 STYLE = """

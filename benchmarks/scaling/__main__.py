@@ -1,4 +1,4 @@
-"""Print the tables of docs/scaling.md, and draw its picture.
+"""Print the tables of docs/explanation/scaling.md, and draw its picture.
 
     python -m benchmarks.scaling [--draw]
 
@@ -185,7 +185,7 @@ def print_billion(searches: Searches) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--draw", action="store_true", help="draw docs/scaling.svg")
+    parser.add_argument("--draw", action="store_true", help="draw docs/explanation/scaling.svg")
     given, curves = parser.parse_args(), recorded()
     searches = {plan: [search(x, plan) for x in curves.values()] for plan in PLANS}
     print_rounds(searches)

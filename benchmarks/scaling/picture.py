@@ -1,4 +1,4 @@
-"""The picture of docs/scaling.md: speed-up by workers, and what overheads leave of it."""
+"""The picture of the page `scaling`: speed-up by workers, and what overheads leave of it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from .searches import Plan
 
-FILE = Path(__file__).parents[2] / "docs" / "scaling.svg"
+FILE = Path(__file__).parents[2] / "docs" / "explanation" / "scaling.svg"
 
 
 def draw(

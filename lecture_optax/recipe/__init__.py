@@ -4,7 +4,7 @@
 - The policy is in `search/policy.py`, its numbers in `constants.py`; `population/` trains the arms,
   `checkpoint/` saves a search, `diagnosis/` and `reporting/` explain it.
 
-`docs/architecture.md` has a map and follows one search through the code.
+`docs/explanation/architecture.md` has a map and follows one search through the code.
 """
 
 from .._core import exported as _exported

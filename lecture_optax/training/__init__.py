@@ -3,7 +3,7 @@
 `Problem` is a model, its data and its loss, as one contract for every kind of model. `Program` is
 the compiled step of a problem and an optimizer, for `lo.fit` or for your own loop, with `Carry` and
 `Record` as what goes in and comes out. `problems` has problems to try; `callbacks` end a run early;
-a hook is a function of an `Event`. `docs/architecture.md` has the map.
+a hook is a function of an `Event`. `docs/explanation/architecture.md` has the map.
 """
 
 from .._core import exported as _exported

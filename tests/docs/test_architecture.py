@@ -1,4 +1,4 @@
-"""Every file and name in docs/architecture.md exists."""
+"""Every file and name in docs/explanation/architecture.md exists."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "architecture.md").read_text()
+PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
 NAMES = sorted(set(re.findall(r"`([\w/]+\.py:[\w.]+)`", PAGE)))
 
 

@@ -1,4 +1,7 @@
-"""The mistakes of one line, each with the statement that catches it; also in `docs/theory.md`."""
+"""The mistakes of one line, each with the statement that catches it.
+
+They are also in `docs/explanation/theory.md`.
+"""
 
 from .mutants import Mutation
 

@@ -11,7 +11,7 @@ from lecture_optax.theory import statements
 from .mutants import is_caught, mutated
 from .mutations import MUTATIONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "theory.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "theory.md").read_text()
 HEAD = "| slide | claim | measured by | source | picture |"
 
 

@@ -22,7 +22,7 @@ class RayExecutor:
     segments at a time; more start when the cluster grows. The result is the same to the bit for any
     number of workers, on processors of one kind. A segment whose worker dies runs again from the
     state at its start; what was trained in it before is lost, and not counted.
-    `docs/distributed.md` shows it on one machine, SLURM and Kubernetes.
+    `docs/explanation/distributed.md` shows it on one machine, SLURM and Kubernetes.
 
     **Arguments**
 
