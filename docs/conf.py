@@ -1,8 +1,14 @@
-"""The documentation site: `make docs` writes it to build/docs/html."""
+"""The documentation site: `make docs` writes it to build/docs/html.
 
+The pages are read from a disk: no page requests anything from a network.
+"""
+
+import importlib.util
 import os
+from pathlib import Path
 
 import lecture_optax
+from tools import REPOSITORY
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -12,12 +18,34 @@ version = release = lecture_optax.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_*"]
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+nitpicky = True
+
 myst_heading_anchors = 3
+
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_ipywidgets_js = {}
+
+# One script that holds its fonts: the variants with font files request one for each style.
+_mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+mathjax_path = "tex-svg.js"
+mathjax3_config = {"options": {"enableMenu": False}}  # the menu loads further scripts
+html_static_path = ["_static", str(_mathjax / mathjax_path)]
+html_css_files = ["site.css"]
 
 html_theme = "sphinx_book_theme"
 html_title = "lecture_optax"
+html_copy_source = False
+html_show_search_summary = False  # it fetches pages, which a browser refuses on a disk
+html_context = {"default_mode": "auto"}  # unset, each page logs an error
+html_theme_options = {
+    "navbar_persistent": [],
+    "show_navbar_depth": 1,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "use_repository_button": bool(REPOSITORY),
+    "repository_url": f"https://github.com/{REPOSITORY}" if REPOSITORY else "",
+}

@@ -25,10 +25,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-HERE = Path(__file__).parent
-REPOSITORY = ""
-"""`owner/name` on GitHub, empty without a public address. Colab badges are built from it."""
+from tools import REPOSITORY
 
+HERE = Path(__file__).parent
 COLAB = "https://colab.research.google.com"
 SECONDS = 600
 """The time limit of a cell, sufficient on a busy machine."""
