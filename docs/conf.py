@@ -5,26 +5,32 @@ The pages are read from a disk: no page requests anything from a network.
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import lecture_optax
 from tools import REPOSITORY
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["CI"] = "true"  # no progress in the output of cells
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "lecture_optax"
 author = "The lecture_optax authors"
 version = release = lecture_optax.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design"]
-exclude_patterns = ["_*"]
+extensions += ["tools.check_pages", "tutorials"]
+exclude_patterns = ["_*", "**/_*"]
 nitpicky = True
 
+myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
+nb_execution_excludepatterns = ["tutorials/*"]  # `make notebooks` has executed them
 nb_merge_streams = True
 nb_ipywidgets_js = {}
 

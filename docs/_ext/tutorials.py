@@ -1,0 +1,74 @@
+"""The notebooks as pages of the site: copied, as they were executed, when a build begins.
+
+`notebooks/README.md` is the index of both: its sections become the cards of the tutorials.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+from sphinx.application import Sphinx
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+SECTION = re.compile(
+    r"### \[(?P<title>.+?)\]\((?P<page>\w+)\.ipynb\)\n\n"
+    r"(?P<slides>.+)\n\n"
+    r'<a .+?><img src="(?P<picture>.+?)".* alt="(?P<alt>.+?)"></a>\n\n'
+    r"(?P<text>(?:.+\n)+)"
+)
+CARD = """
+:::{{grid-item-card}} {title}
+:link: {page}
+:link-type: doc
+:img-top: ../../notebooks/{picture}
+:img-alt: {alt}
+
+{text}
++++
+{slides}
+:::
+"""
+
+
+def cards(index: str) -> str:
+    """Return the sections of the index of the notebooks as a grid of cards."""
+    sections = [match.groupdict() for match in SECTION.finditer(index)]
+    if len(sections) != index.count("\n### "):
+        raise ValueError(f"{NOTEBOOKS / 'README.md'} has a section of another form")
+    grid = "".join(CARD.format(**section) for section in sections)
+    return f"::::{{grid}} 1 1 2 2\n:gutter: 3\n{grid}::::\n"
+
+
+def page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a notebook for the site: it installs nothing, and its films need no network."""
+    notebook.cells = [c for c in notebook.cells if 'find_spec("lecture_optax")' not in c.source]
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if html := output.get("data", {}).get("text/html"):
+                # Matplotlib's player asks for a font of icons, which the theme has
+                output.data["text/html"] = re.sub(
+                    r'<link rel="stylesheet"\s+href="http.*?>', "", html
+                )
+    return notebook
+
+
+def write(app: Sphinx) -> None:
+    """Write the pages and the cards beside `tutorials/index.md`, where they differ."""
+    folder = Path(app.srcdir) / "tutorials"
+    sources = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    texts = {
+        path.name: nbformat.writes(page(nbformat.read(path, as_version=4))) for path in sources
+    }
+    texts["_cards.md"] = cards((NOTEBOOKS / "README.md").read_text())
+    for old in folder.glob("*.ipynb"):
+        if old.name not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        if not (folder / name).exists() or (folder / name).read_text() != text:
+            (folder / name).write_text(text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}
