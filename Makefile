@@ -63,7 +63,7 @@ lock:
 	    pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-3.* build dist demo.png .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-3.* build dist demo.png demo.html .pytest_cache .ruff_cache .hypothesis \
 	    .import_linter_cache
 
 # The name of the mark is that of the extras: .venv/.with-all,test

@@ -1,17 +1,13 @@
-"""Train an MLP on scikit-learn's digits with Adam and with SGD + Nesterov, and draw both runs.
+"""Let the library select a learning rate on scikit-learn's digits, beside Adam at 1e-3.
 
-python examples/demo.py         # prints a table and the path of the picture, demo.png
+python examples/demo.py         # prints a table and the reasons, writes demo.png and demo.html
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
-import optax
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -20,107 +16,78 @@ import lecture_optax as lo
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-STEPS, BATCH, SEED = 1000, 64, 0
-
-cosine = lo.schedules.cosine
-OPTIMIZERS = {
-    "Adam": lo.adam(cosine(3e-3, total_steps=STEPS, warmup_steps=50)),
-    "SGD + Nesterov": lo.sgd(
-        cosine(1e-1, total_steps=STEPS, warmup_steps=50), momentum=0.9, nesterov=True
-    ),
-}
-
-
-class MLP(nn.Module):
-    """A network with 64 pixels, 128 hidden units and 10 digits."""
-
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(10)(nn.relu(nn.Dense(128)(x)))
-
-
-class Run(NamedTuple):
-    """A training run: the loss and learning rate of each step, the accuracy, the last state."""
-
-    losses: np.ndarray
-    rates: np.ndarray
-    accuracy: float
-    state: optax.OptState
+STEPS, BUDGET, SEED = 300, 3, 0
+PURPLE = "#882255"
 
 
 def digits():
-    """Return pixels in [0, 1] and labels; a fixed fifth is held out."""
+    """Return images in [0, 1] and labels as three pairs: training, validation and test set."""
     x, y = load_digits(return_X_y=True)
-    return train_test_split(
-        jnp.asarray(x / 16, jnp.float32), jnp.asarray(y), test_size=0.2, random_state=SEED
-    )
+    x, x_test, y, y_test = train_test_split(np.float32(x / 16), y, random_state=SEED)
+    x, x_valid, y, y_valid = train_test_split(x, y, random_state=SEED)
+    return (x, y), (x_valid, y_valid), (x_test, y_test)
 
 
-def train(tx, x, y, x_held_out, y_held_out) -> Run:
-    """Train in a plain loop: draw a batch, compute the gradient of its mean loss, update."""
-    model = MLP()
-    energy = lo.energy(lambda params, batch: cross_entropy(model.apply(params, batch[0]), batch[1]))
-
-    @jax.jit
-    def step(params, state, batch):
-        loss, gradient = jax.value_and_grad(energy)(params, batch)
-        updates, state = tx.update(gradient, state, params)
-        return optax.apply_updates(params, updates), state, loss
-
-    params = model.init(jax.random.key(SEED), x[:1])
-    state, order = tx.init(params), np.random.default_rng(SEED)
-    losses, rates = [], []
-    for _ in range(STEPS):
-        rows = order.choice(len(x), BATCH, replace=False)
-        params, state, loss = step(params, state, (x[rows], y[rows]))
-        losses.append(loss)
-        rates.append(optax.tree.get(state, "learning_rate"))
-    guesses = model.apply(params, x_held_out).argmax(-1)
-    accuracy = float((guesses == y_held_out).mean())
-    return Run(np.array(losses), np.array(rates), accuracy, state)
+def train_both(data, valid) -> tuple[lo.training.Result, lo.training.Result]:
+    """Train a network with Adam at 1e-3, and with what a search selects."""
+    model = nn.Sequential([nn.Dense(128), nn.relu, nn.Dense(128), nn.relu, nn.Dense(10)])
+    same = {"loss": "cross_entropy", "valid": valid, "steps": STEPS, "metrics": ["accuracy"]}
+    print(f"1 of 2: Adam at 1e-3, the usual default, {STEPS} steps")
+    usual = lo.fit(model, data, tx=lo.adam(1e-3), **same)
+    print(f"\n2 of 2: lo.fit(..., budget={BUDGET}): a search at the cost of {BUDGET} such runs")
+    return usual, lo.fit(model, data, budget=BUDGET, **same)
 
 
-def cross_entropy(logits, labels):
-    """Return one loss per example."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-
-
-def table(runs: dict[str, Run]) -> str:
-    """Return a table: validation accuracy, last loss, steps, and the last learning rate."""
-    lines = ["optimizer        validation accuracy  last loss  steps  learning rate"]
-    for name, run in runs.items():
-        now = lo.current(run.state)
-        rate = next(iter(now.learning_rates.values()))
-        lines.append(
-            f"{name:16} {run.accuracy:19.1%} {run.losses[-50:].mean():10.4f} "
-            f"{int(now.count):6d}  {float(rate):.2e}"
-        )
+def table(results: dict[str, lo.training.Result], valid, test) -> str:
+    """Return the losses and the test accuracy of the results."""
+    lines = [f"{'':24}{'validation loss':>16}{'test loss':>11}{'test accuracy':>15}"]
+    for name, result in results.items():
+        on_valid, on_test = result.evaluate(valid), result.evaluate(test)
+        line = f"{on_valid['loss']:16.3f}{on_test['loss']:11.3f}{on_test['accuracy']:15.1%}"
+        lines.append(f"{name:24}{line}")
     return "\n".join(lines)
 
 
-def draw(runs: dict[str, Run], path: Path) -> None:
-    """Draw the loss of each run, smoothed over 20 steps, and below it the learning rate."""
-    figure, (above, below) = plt.subplots(
-        2, 1, sharex=True, figsize=(8, 6), height_ratios=[2, 1], layout="constrained"
+def draw(usual: lo.training.Result, found: lo.training.Result, path: Path) -> None:
+    """Draw the validation loss of all arms of the search, and of Adam at 1e-3, over the steps."""
+    figure, ax = plt.subplots(figsize=(10, 5.6), layout="constrained")
+    found.search.plot(ax=ax)
+    evaluations = [x for x in usual.history.evaluations if x["step"] >= ax.get_xlim()[0]]
+    steps = [x["step"] for x in evaluations]
+    losses = [x["valid_loss"] for x in evaluations]
+    ax.plot(steps, losses, "--", color=PURPLE, lw=2.4)
+    ax.set_xlim(right=1.8 * STEPS)
+    middle = len(steps) // 3
+    ax.annotate(
+        "Adam at 1e-3, the usual default,\ntrained alone to the end",
+        (steps[middle], losses[middle]),
+        (25, 45),
+        textcoords="offset points",
+        color=PURPLE,
+        arrowprops={"arrowstyle": "-", "color": PURPLE},
     )
-    for (name, run), style in zip(runs.items(), ["-", "--"], strict=True):
-        smooth = np.convolve(run.losses, np.ones(20) / 20, mode="valid")
-        above.semilogy(np.arange(19, STEPS), smooth, style, label=f"{name}, {run.accuracy:.1%}")
-        below.semilogy(run.rates, style, label=name)
-    above.set(title="An MLP on digits", ylabel="training loss (nats, mean of 20 steps)")
-    above.legend(title="validation accuracy")
-    below.set(xlabel="step", ylabel="learning rate τ")
+    number = len(found.search.history)
+    ax.set_title(
+        f"One call starts {number} runs, prunes those that lose, and returns the best model (★), "
+        f"at the cost of {BUDGET} complete runs.\n"
+        "Blue: Adam. Green: SGD with Nesterov's momentum. A line is labelled by its learning rate.",
+        loc="left",
+        size="medium",
+    )
     figure.savefig(path, dpi=120)
 
 
 def main() -> None:
-    """Train both runs, print the table, and draw the picture."""
-    x, x_held_out, y, y_held_out = digits()
-    runs = {name: train(tx, x, y, x_held_out, y_held_out) for name, tx in OPTIMIZERS.items()}
-    print(table(runs))
-    path = Path("demo.png").resolve()
-    draw(runs, path)
-    print(path)
+    """Train, print the table and the reasons, and write the picture and the page."""
+    data, valid, test = digits()
+    usual, found = train_both(data, valid)
+    results = {"Adam at 1e-3": usual, f"selected, budget {BUDGET}": found}
+    print("\n" + table(results, valid, test))
+    print("\n" + found.search.explain())
+    picture, page = Path("demo.png").resolve(), Path("demo.html").resolve()
+    draw(usual, found, picture)
+    found.search.report(page)
+    print(f"\nThe picture: {picture}\nThe page:    {page}")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def check(
     >>> lo.testing.check(naive, laws=["a_zero_gradient_gives_a_finite_update"])
     ... # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    AssertionError: <lambda>() breaks 1 law...bfloat16 parameters, bfloat16 gradients...
+    AssertionError: <lambda>() breaks law 2 (1 check...bfloat16 parameters, bfloat16 gradients...
 
     ```
     """
@@ -92,10 +92,13 @@ def check(
         for name in names:
             validate.one_of(*LAWS, **{option: name})
     _refuse_what_is_no_factory(subject)
-    broken = [found for name in laws or LAWS if (found := _broken(LAWS[name], subject))]
+    broken = {name: found for name in laws or LAWS if (found := _broken(LAWS[name], subject))}
     if broken:
-        number = "1 law" if len(broken) == 1 else f"{len(broken)} laws"
-        raise AssertionError("\n\n".join((f"{subject} breaks {number}:", *broken)))
+        numbers = sorted({LAWS[name].number for name in broken})
+        which = f"law{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+        failed = "1 check" if len(broken) == 1 else f"{len(broken)} checks"
+        title = f"{subject} breaks {which} ({failed} failed):"
+        raise AssertionError("\n\n".join((title, *broken.values())))
 
 
 def _refuse_what_is_no_factory(subject: Subject) -> None:

@@ -150,8 +150,13 @@ def test_a_broken_law_is_told_by_its_number_name_dtypes_and_leaf(law):
 @pytest.mark.usefixtures("standard_promotion")
 def test_all_broken_laws_are_told_at_once():
     laws = ["a_state_is_at_least_float32", "init_aliases_nothing", "a_step_is_pure"]
-    with pytest.raises(AssertionError, match=r"(?s)aliasing\(\) breaks 2 laws:.*law 2, .*law 5, "):
+    title = r"aliasing\(\) breaks laws 2, 5 \(2 checks failed\):"
+    with pytest.raises(AssertionError, match=rf"(?s){title}.*law 2, .*law 5, "):
         check(aliasing, laws=laws)
+
+
+def test_a_factory_may_have_a_learning_rate_of_its_own():
+    check(lambda: lo.adam(1e-3), laws=["the_learning_rate_is_in_the_state_once"])
 
 
 def test_a_transformation_in_place_of_its_factory_is_refused():
