@@ -36,7 +36,7 @@ nb_ipywidgets_js = {}
 
 # One script that holds its fonts: the variants with font files request one for each style.
 _mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
-mathjax_path = "tex-svg.js"
+mathjax_path = "tex-svg-full.js"  # with \color, for formulas in the colour of their curve
 mathjax3_config = {"options": {"enableMenu": False}}  # the menu loads further scripts
 html_static_path = ["_static", str(_mathjax / mathjax_path)]
 html_css_files = ["site.css"]
