@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-ray test-all lint notebooks check-notebooks docs lock clean
+.PHONY: demo test test-ray test-all lint notebooks check-notebooks docs check-docs lock clean
 
 demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
@@ -54,6 +54,10 @@ check-notebooks: $(VENV)/.with-all,docs
 docs: $(VENV)/.with-all,docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going --jobs 2 --quiet docs build/docs/html
 	@echo "Open build/docs/html/index.html"
+
+# The built site in Chromium, without a network. Pictures of its pages: build/docs/screenshots.
+check-docs: $(VENV)/.with-all,test $(VENV)/.with-all,docs
+	$(RUN) -m pytest -n 0 -m browser tests/docs
 
 # One file for both lines: its markers pick the versions. Needs uv.
 lock:

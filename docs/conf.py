@@ -50,6 +50,7 @@ html_theme_options = {
     "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
+    "footer_content_items": [],
     "use_download_button": False,
     "use_fullscreen_button": False,
     "use_repository_button": bool(REPOSITORY),

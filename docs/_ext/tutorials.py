@@ -17,6 +17,7 @@ SECTION = re.compile(
     r'<a .+?><img src="(?P<picture>.+?)".* alt="(?P<alt>.+?)"></a>\n\n'
     r"(?P<text>(?:.+\n)+)"
 )
+FONT_LINK = re.compile(r'<link rel="stylesheet"\s+href="http.*?>')
 CARD = """
 :::{{grid-item-card}} {title}
 :link: {page}
@@ -25,8 +26,7 @@ CARD = """
 :img-alt: {alt}
 
 {text}
-+++
-{slides}
+*{slides}*
 :::
 """
 
@@ -47,9 +47,7 @@ def page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.get("outputs", ()):
             if html := output.get("data", {}).get("text/html"):
                 # Matplotlib's player asks for a font of icons, which the theme has
-                output.data["text/html"] = re.sub(
-                    r'<link rel="stylesheet"\s+href="http.*?>', "", html
-                )
+                output.data["text/html"] = FONT_LINK.sub("", html)
     return notebook
 
 

@@ -1,0 +1,135 @@
+"""The built site in a real browser, from the disk and without a network: `make check-docs`.
+
+The screenshots stay in `build/docs/screenshots`.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "docs" / "html"
+SCREENSHOTS = ROOT / "build" / "docs" / "screenshots"
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SEEN = (  # one page of each kind
+    "index",
+    "start/ten_minutes",
+    "howto/warm_restarts",
+    "gallery/index",
+    "tutorials/index",
+    "tutorials/02_momentum",
+    "tutorials/08_the_recipe_at_work",
+    "coming_from/index",
+    "reference/index",
+    "reference/arguments",
+    "explanation/theory",
+    "benchmarks",
+)
+SMALLEST_SCALE = 0.5
+"""A picture is drawn with letters of 14 pixels: at half its size one still reads them."""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.fail("no Chromium is installed: on Debian and Ubuntu, `apt-get install chromium`")
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"{SITE} has no site: run `make docs`")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+class Visit:
+    """A tab that notes what a page must not do."""
+
+    def __init__(self, browser, width=1280, scheme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        self.faults: list[str] = []
+        context.route(re.compile("^(?!file:|data:|blob:)"), self._refuse)
+        self.tab = context.new_page()
+        self.tab.on("console", self._listen)
+        self.tab.on("pageerror", lambda error: self.faults.append(f"raised {error}"))
+        self.tab.on("requestfailed", lambda r: self.faults.append(f"did not find {r.url}"))
+
+    def _refuse(self, route):
+        self.faults.append(f"requested {route.request.url}")
+        route.abort()
+
+    def _listen(self, message):
+        if message.type in ("error", "warning"):
+            self.faults.append(f"logged {message.text}")
+
+    def open(self, page, query=""):
+        """Open a page and return what is wrong with it."""
+        self.faults.clear()
+        self.tab.goto((SITE / f"{page}.html").as_uri() + query)
+        self.tab.wait_for_function("!window.MathJax || !!window.MathJax.startup?.promise")
+        self.tab.evaluate("window.MathJax?.startup.promise")
+        wide = self.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if wide > 0:
+            self.faults.append(f"is {wide} pixels wider than the window")
+        return [f"{page} {fault}" for fault in self.faults]
+
+    def pictures(self):
+        """Return the pictures that are missing or too small, as their file and scale."""
+        self.tab.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        self.tab.wait_for_function("[...document.images].every(image => image.complete)")
+        scales = self.tab.evaluate(
+            """[...document.querySelectorAll('article img:not(.sd-card img)')].filter(
+                image => image.offsetParent
+            ).map(image => [image.src.slice(0, 80), image.width / image.naturalWidth])"""
+        )
+        return [(source, scale) for source, scale in scales if not scale >= SMALLEST_SCALE]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", SEEN)
+def test_a_page_is_readable(browser, page, width, scheme):
+    visit = Visit(browser, width, scheme)
+    faults = visit.open(page)
+    small = visit.pictures()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    name = f"{page.replace('/', '-')}-{width}-{scheme}.png"
+    visit.tab.screenshot(path=SCREENSHOTS / name, full_page=True)
+    assert not faults
+    assert not small
+
+
+def test_no_page_requests_logs_or_overflows_on_a_narrow_screen(browser):
+    visit = Visit(browser, width=390)
+    pages = sorted(path.relative_to(SITE).with_suffix("") for path in SITE.rglob("*.html"))
+    pages = [page for page in pages if page.parts[0] != "_static"]
+    assert len(pages) > 50
+    assert not [fault for page in pages for fault in visit.open(page)]
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("warm restart", "howto/warm_restarts"),
+        ("NaN", "howto/loss_is_nan"),
+        ("BatchNorm", "howto/batchnorm_and_averages"),
+    ],
+)
+def test_the_search_works_from_the_disk(browser, words, page):
+    visit = Visit(browser)
+    visit.open("index")
+    visit.tab.keyboard.press("Control+k")
+    visit.tab.keyboard.type(words)
+    visit.tab.keyboard.press("Enter")
+    visit.tab.wait_for_selector("#search-results li a")
+    visit.tab.wait_for_function("document.querySelector('.search-summary').innerText.match(/\\d/)")
+    found = visit.tab.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
+    assert not visit.faults
+    assert any(f"{page}.html" in link for link in found[:8])
