@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-FENCE = re.compile(r"\s*(?P<ticks>`{3,}|~{3,})\s*(?P<word>\{[\w-]+\}|[\w+-]*)\s*(?P<rest>.*)")
+FENCE = re.compile(r"\s*(?P<ticks>`{3,}|~{3,})\s*(?P<word>\{[\w:-]+\}|[\w+-]*)\s*(?P<rest>.*)")
 LISTINGS = ("{code-block}", "{code}", "{sourcecode}")
 PYTHON = ("", "py", "python", "python3", "pycon", "ipython", "ipython3")
 REASON = re.compile(r"\s*% not executed: \w")
