@@ -49,7 +49,7 @@ def test_data_that_are_not_like_the_training_data_are_refused(result, data, word
 
 def test_the_variables_are_those_that_a_linen_module_applies(result):
     applied = LinenNet().apply(result.variables, VALID[0])
-    np.testing.assert_allclose(applied, result.predict(VALID[0]), rtol=1e-6)
+    np.testing.assert_allclose(applied, result.predict(VALID[0]), rtol=1e-6, atol=1e-6)
 
 
 def test_a_history_says_what_it_recorded(result):
