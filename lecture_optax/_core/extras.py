@@ -2,10 +2,11 @@
 
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +50,11 @@ def warn(message: str) -> None:
     """Warn, and name the line outside of this package that made the call."""
     # Python 3.12 has warnings.warn(skip_file_prefixes=...), 3.11 has not.
     frame, level = sys._getframe(1), 2
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
+    while frame is not None and _top_package(frame.f_globals) in (PACKAGE, "contextlib"):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _top_package(names: Mapping[str, Any]) -> str:
+    """Return the first part of a module's name; contextlib runs functions of ours it decorates."""
+    return names.get("__name__", "").partition(".")[0]

@@ -145,20 +145,20 @@ def _failed(
     start, interval = backup.restore(), run.history.interval
     run.carry = run.carry if start is None else start
     if start is None:
-        message = nonfinite_message(run.history, records, failure)
-        message += failure.doubt(interval) + source.cause
+        cause = failure.doubt(interval) + source.cause
+        message = nonfinite_message(run.history, records, failure, cause)
         run.history.blocks.append(records)
     elif source.data is None:
-        message = nonfinite_message(run.history, records, failure)
-        message += failure.doubt(interval) + source.cause
+        cause = failure.doubt(interval) + source.cause
+        message = nonfinite_message(run.history, records, failure, cause)
         run.history.cut(run.step)
     else:
         if interval > 1:
             records, failure = _retraced(run, source, records, failure)
-        message = nonfinite_message(run.history, records, failure)
         run.carry = _advance(run, source, run.carry, failure.step - 1).carry
+        found = nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
+        message = nonfinite_message(run.history, records, failure, *found)
         run.history.blocks.append(records)
-        message += nonfinite_cause(run.program, run.carry, source.data, source.sample_weight)
     message += _whose(run, start)
     return NonFiniteError(message, run, failure.step - 1, failure.quantity)
 

@@ -61,8 +61,22 @@ def first_nonfinite(record: Mapping[str, Any]) -> str:
     return next((name for name in names if not np.isfinite(record[name])), PARAMETER)
 
 
-def nonfinite_message(history: History, records: Mapping[str, np.ndarray], failure: Failure) -> str:
-    """Return what was not finite, where, the last finite loss, and what to try.
+ADVICE = (
+    "Try a tenth of the learning rate, a warm-up, or optax.clip_by_global_norm(1.0) in front of "
+    "the optimizer. If it is the first step, look for inputs out of scale and for log, sqrt or "
+    "division at 0 in the loss."
+)
+"""What to try where a step is at fault, and not an example."""
+
+
+def nonfinite_message(
+    history: History,
+    records: Mapping[str, np.ndarray],
+    failure: Failure,
+    cause: str = "",
+    advice: str = ADVICE,
+) -> str:
+    """Return what was not finite, where, the last finite loss, the cause, and what to try.
 
     `records` are those of the finite steps since the last ones in `history`.
     """
@@ -73,18 +87,26 @@ def nonfinite_message(history: History, records: Mapping[str, np.ndarray], failu
     at = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
     return (
         f"{failure.quantity} was not finite at step {failure.step - 1}{at} (last finite loss: "
-        f"{last}). Try a tenth of the learning rate, a warm-up, or "
-        "optax.clip_by_global_norm(1.0) in front of the optimizer. If it is the first step, look "
-        "for inputs out of scale and for log, sqrt or division at 0 in the loss."
+        f"{last}).{cause} {advice}"
     )
 
 
 _MOST = 3
 """The most names in a message."""
 
+FEW = 0.25
+"""The share of a batch up to which its examples are at fault, and not the step."""
 
-def nonfinite_cause(program: Program, carry: Carry, data: Any, sample_weight: Any) -> str:
-    """Return a sentence with the rows, or the leaves of the gradient, that are not finite.
+LOOK_AT_ROWS = (
+    "The other examples are finite: look for log, sqrt or division at 0 in the loss of these, and "
+    "for numbers out of scale."
+)
+
+
+def nonfinite_cause(
+    program: Program, carry: Carry, data: Any, sample_weight: Any
+) -> tuple[str, str]:
+    """Return which rows, or leaves of the gradient, are not finite, and what to try.
 
     The rows are evaluated without dropout. Where only the training step fails, the sentence names
     the leaves. It is empty where neither is found.
@@ -96,12 +118,13 @@ def nonfinite_cause(program: Program, carry: Carry, data: Any, sample_weight: An
     examples = jax.jit(functions.examples)(carry.params, carry.model_state, batch)
     losses = np.asarray(examples["loss"], np.float64)
     if losses.ndim and not np.isfinite(losses).all():
-        return _of_rows(rows, losses.reshape(len(rows), -1).sum(1))
+        bad = ~np.isfinite(losses.reshape(len(rows), -1).sum(1))
+        return _of_rows(rows, bad), ADVICE if bad.mean() > FEW else LOOK_AT_ROWS
     key = jax.random.fold_in(order[1], step)
     gradient = jax.jit(jax.grad(functions.loss, has_aux=True))(
         carry.params, carry.model_state, batch, key, own
     )[0]
-    return _of_leaves(gradient)
+    return _of_leaves(gradient), ADVICE
 
 
 def first_nonfinite_leaf(params: Any) -> str:
@@ -215,8 +238,7 @@ def _first(params: Any, found: list[Any]) -> str:
     return next((path or "the parameters" for path, x in by_leaf if not np.isfinite(x)), "")
 
 
-def _of_rows(rows: np.ndarray, losses: np.ndarray) -> str:
-    bad = ~np.isfinite(losses)
+def _of_rows(rows: np.ndarray, bad: np.ndarray) -> str:
     return (
         f" It is the loss of {_some([f'row {row}' for row in rows[bad]])} of the data, "
         f"{int(bad.sum())} of the {len(rows)} in the batch."

@@ -462,6 +462,7 @@ def test_the_rows_whose_loss_is_no_number_are_named():
     says = str(raised.value)
     assert re.search(r"loss was not finite at step 0 at learning rate 0.1 \(last .*: none\)", says)
     assert re.search(r"the loss of row [25], row [25] of the data, 2 of the 8 in the batch", says)
+    assert "division at 0 in the loss of these" in says and "learning rate, a warm-up" not in says
 
 
 def test_the_leaf_whose_gradient_is_no_number_is_named():
