@@ -4,12 +4,16 @@
 #
 #   make test-ray                                  the tests that start a Ray cluster
 #   make test PYTHON=python3.12 VENV=.venv-3.12    another Python, beside the first
+#   make test-wheel                                the tests of the wheel, as a user installs it
 
 PYTHON ?= python3
 VENV ?= .venv
+LOCK ?= requirements.lock
 RUN := $(VENV)/bin/python
+SCHEMA = $(VENV)/bin/check-jsonschema --quiet --builtin-schema
 
-.PHONY: demo test test-ray test-all lint notebooks check-notebooks docs check-docs lock clean
+.PHONY: demo test test-ray test-wheel test-all test-oldest test-newest test-pre dist lint notebooks \
+    check-notebooks docs check-docs lock clean
 
 demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
@@ -19,6 +23,25 @@ test: $(VENV)/.with-all,test
 
 test-ray: $(VENV)/.with-all,test
 	$(RUN) -m pytest -m ray tests/recipe
+
+# The sdist is the repository; the wheel, which is built from it, is the package.
+dist: $(VENV)/.with-all,test
+	rm -rf dist
+	$(RUN) -m build --no-isolation
+
+# These read this repository or check the checks, and find the same on every Python and JAX.
+ONCE := benchmarks docs fuzz stress contract/test_faults.py theory/test_mutations.py
+
+# What is published: the tests of the unpacked sdist, which has no folder of the package any more,
+# run with the package of the wheel. With PYTHON=python3.13, on that one.
+test-wheel: dist
+	rm -rf build/wheel && mkdir -p build/wheel
+	tar -xf dist/*.tar.gz -C build/wheel --strip-components 1 && rm -r build/wheel/lecture_optax
+	LOCK=$(LOCK) sh .ci/set_up "$(PYTHON)" build/wheel/.venv all,test dist/*.whl
+	cd build/wheel && .venv/bin/python -c 'import lecture_optax as lo; \
+	    assert "site-packages" in lo.__file__, lo.__file__'
+	cd build/wheel && .venv/bin/python -m pytest -n logical --maxprocesses 4 \
+	    $(ONCE:%=--ignore=tests/%) --pyargs tests lecture_optax
 
 # Both lines: JAX 0.10 is the last for Python 3.11, newer ones need 3.12.
 test-all: test-3.11 test-3.12
@@ -30,11 +53,28 @@ test-3.%:
 	@for version in $(LINE_3.$*); do \
 	    for python in python$$version ~/.pyenv/versions/$$version.*/bin/python; do \
 	        if "$$python" -c "" 2>/dev/null; then \
-	            exec $(MAKE) test PYTHON="$$python" VENV=.venv-$$version; \
+	            exec $(MAKE) test-wheel PYTHON="$$python"; \
 	        fi; \
 	    done; \
 	done; \
 	echo "No Python of the line 3.$* (looked for $(LINE_3.$*)): its tests were not run."
+
+# Outside of the lock: what pyproject.toml allows. The oldest needs uv.
+test-oldest: build/oldest.lock
+	$(MAKE) test LOCK=build/oldest.lock VENV=.venv-oldest
+
+build/oldest.lock: pyproject.toml
+	mkdir -p build
+	uv pip compile --resolution lowest-direct --python-version 3.11 --extra all --quiet \
+	    pyproject.toml --output-file $@
+
+test-newest:
+	$(MAKE) test LOCK=/dev/null VENV=.venv-newest
+
+test-pre:
+	LOCK=/dev/null sh .ci/set_up "$(PYTHON)" .venv-pre all,test
+	.venv-pre/bin/python -m pip install --quiet --upgrade --pre jax jaxlib
+	.venv-pre/bin/python -m pytest -n logical --maxprocesses 4
 
 lint: $(VENV)/.with-all,test
 	$(RUN) -m ruff check
@@ -43,6 +83,15 @@ lint: $(VENV)/.with-all,test
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -m tools.check_text
 	$(RUN) -m tools.draw_map --check
+	$(RUN) -m tools.write_links --check
+	$(VENV)/bin/codespell
+	$(VENV)/bin/zizmor --offline --persona pedantic --quiet .
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[0-9]*.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.citation-file-format CITATION.cff
 
 notebooks: $(VENV)/.with-all,docs
 	$(RUN) notebooks/build.py
@@ -67,10 +116,10 @@ lock:
 	    pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-3.* build dist demo.png demo.html .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-* build dist demo.png demo.html .pytest_cache .ruff_cache .hypothesis \
 	    .import_linter_cache
 
 # The name of the mark is that of the extras: .venv/.with-all,test
-$(VENV)/.with-%: requirements.lock pyproject.toml .ci/set_up
-	@sh .ci/set_up "$(PYTHON)" "$(VENV)" "$*"
+$(VENV)/.with-%: $(LOCK) pyproject.toml .ci/set_up
+	@LOCK=$(LOCK) sh .ci/set_up "$(PYTHON)" "$(VENV)" "$*"
 	@touch $@

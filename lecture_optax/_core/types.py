@@ -1,4 +1,4 @@
-"""The types in every signature, named so that `help` prints their names."""
+"""The types in every signature, named so that `help` prints their names; and `deprecated`."""
 
 import sys
 
@@ -11,6 +11,10 @@ if sys.version_info >= (3, 12):
     from typing import TypeAliasType
 else:
     from typing_extensions import TypeAliasType
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as deprecated
+else:
+    from typing_extensions import deprecated as deprecated
 
 Transformation = optax.GradientTransformationExtraArgs
 """The result of every public factory: a pair of pure functions, init and update."""
