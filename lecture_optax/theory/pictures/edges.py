@@ -138,7 +138,7 @@ def variance(
     }
     words = {"xlabel": "τλ", "ylabel": "variance of θ, in σ²/λ²"}
     ax = axes_for(ax, **words)
-    ax.set_title("noise that stays", pad=15)
+    ax.set_title("variance of θ under gradient noise", pad=15)
     for i, (name, make) in enumerate(methods.items()):
         edge = stability_edge(make(1e-3))
         inside = 1 - np.geomspace(1e-3, 1, points // 2, endpoint=False)[::-1]

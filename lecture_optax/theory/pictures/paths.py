@@ -101,7 +101,7 @@ def memory(
         "Adam": adam(1.0),
     }
     words = {"xlabel": "steps since the gradient", "ylabel": "step per unit of gradient"}
-    ax = axes_for(ax, title="memory", **words)
+    ax = axes_for(ax, title="updates caused by one gradient", **words)
     for i, (name, tx) in enumerate(methods.items()):
         ax.plot(-response(tx, steps), label=name, **look(i))
     ax.axhline(0, **REFERENCE)

@@ -58,7 +58,7 @@ def worst_cases(
     }
     numbers = 2 ** np.arange(1, int(np.log2(steps + 1)) + 1) - 1
     words = {"xlabel": "number of gradients N", "ylabel": "largest f(θ(N)) - f*, in L R²"}
-    ax = axes_for(ax, title="worst cases", **words)
+    ax = axes_for(ax, title="worst case over convex losses", **words)
     for i, (name, method) in enumerate(methods.items()):
         left = [worst_case(H, certify=certify) for H in _step_matrices(method, numbers)]
         ax.plot(numbers, left, label=name, clip_on=False, **look(i))
@@ -117,7 +117,7 @@ def annealing(
         "τ = 0.3": sgd(0.3),
         "τ = 0.3, averaged": chain(sgd(0.3), average_iterates()),
     }
-    ax = axes_for(ax, xlabel="step k", ylabel="mean of θ(k)²", title="annealing, or an average")
+    ax = axes_for(ax, xlabel="step k", ylabel="mean of θ(k)²", title="error under gradient noise")
     seen = np.unique(np.geomspace(1, steps, 60).astype(int))
     for i, (name, tx) in enumerate(methods.items()):
         ax.plot(seen, _mean_square(tx, steps, runs)[seen - 1], label=name, **look(i, marked=False))
