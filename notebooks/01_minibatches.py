@@ -129,7 +129,7 @@ def draw(i):
 slider(fig, draw, [f"B = {B}" for B in grow], "batch size B", start=5)
 
 # %% [markdown]
-# *The gradients of 300 batches of B examples. The blue line is the way of one batch to which
+# *The gradients of 300 batches of B examples. The blue line is the path of one batch to which
 # examples are added: it wanders less and less, and ends at the full gradient.*
 
 # %% tags=["hide-input"]
