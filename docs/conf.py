@@ -32,6 +32,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_excludepatterns = ["tutorials/*"]  # `make notebooks` has executed them
 nb_merge_streams = True
+nb_output_stderr = "warn"
 nb_ipywidgets_js = {}
 
 # One script that holds its fonts: the variants with font files request one for each style.
