@@ -82,7 +82,7 @@ def fit(
     `seed` and the step, and every batch is full. A linen or Equinox model is not changed: the
     result has a new one. An nnx model is updated at the end, and not at all if the run fails.
 
-    **Arguments**
+    **Arguments: the model and its data**
 
     - `model`: a Flax linen module, a Flax nnx model, an Equinox module (or the pair of module and
       state), or a `training.Problem`, which has its own data and loss.
@@ -95,19 +95,30 @@ def fit(
       (prediction, target) that returns one number per example.
     - `valid`: the validation set, (x, y), or an iterable of batches, which is read into memory: it
       must end, as `itertools.islice(batches, 20)`, and have at most 4 GiB.
+    - `params`: the initial parameters.
+    - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
+    - `sample_weight`: one number >= 0 per example of `data`.
+
+    **Arguments: the length of the run**
+
+    - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
+      rounded up.
+    - `batch_size`: the number of examples of a batch, min(64, examples) by default.
+
+    **Arguments: the optimizer**
+
     - `tx`: a gradient transformation, or with `hyperparams` a function that builds one. None takes
       the default: Adam with averaged weights (`average`) at a constant learning rate, 1e-2 for up
       to 10,000 parameters and 1e-2 (10,000 / parameters)^(1/3) for more. Another version may change
       it; `result.optimizer_source` names it.
       Schedule-free methods are evaluated, and their weights returned, at
       `optax.contrib.schedule_free_eval_params`; a checkpoint keeps those of the training.
-    - `steps`, or `epochs`: the length of the run, >= 1. An epoch has examples / batch_size steps,
-      rounded up.
-    - `batch_size`: the number of examples of a batch, min(64, examples) by default.
-    - `seed`: a whole number >= 0. The model's `init` receives `jax.random.key(seed)`; the order of
-      the examples and dropout use keys folded from it.
     - `hyperparams`: `{"learning_rate": 1e-3, ...}`, the arguments of `tx`. They are data: all
       values share one compiled program.
+    - `accumulate`: the number of batches of one update, which equals that of one large batch.
+
+    **Arguments: a search for the optimizer**
+
     - `budget`: with `tx=None`, search for the optimizer and the learning rate and train the model,
       with at most the gradients of so many training runs, >= 0.5. Below 3, the optimizer is Adam:
       see `lo.recipe.run`.
@@ -115,13 +126,13 @@ def fit(
       `lo.recipe.run`.
     - `executor`: where the arms of a search run: "devices", or a Ray cluster by
       `lo.recipe.RayExecutor()`. The result has the same bits.
-    - `params`: the initial parameters.
-    - `apply`: a function that calls the model, if the default does not fit (`Problem.from_linen`).
+
+    **Arguments: evaluations and the returned weights**
+
     - `metrics`: names ("accuracy", or a loss) and functions, or `{"name": function}`, for the
       validation set; a search evaluates them for the returned weights alone. Functions of
       sklearn.metrics receive all predictions at once, as classes or as probabilities; see
       `Problem.from_linen` for your own.
-    - `sample_weight`: one number >= 0 per example of `data`.
     - `evaluations`: how many times the validation set is evaluated, evenly spaced, or a list of the
       steps after which it is. By default 20 times.
     - `keep`: which weights to return. "best": those with the lowest validation loss of all
@@ -131,18 +142,13 @@ def fit(
       evaluation includes the average, with BatchNorm statistics estimated for it (not for an
       iterable, whose batches are gone); `keep="last"` then returns the average. An average in `tx`
       is evaluated too. None is True with the default optimizer, and False with `tx`.
-    - `accumulate`: the number of batches of one update, which equals that of one large batch.
-    - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x are
-      cast to it. The trained parameters, gradients, optimizer, BatchNorm statistics, y and loss
-      keep their own dtype.
+
+    **Arguments: stopping, saving and logging**
+
     - `callbacks`: functions of a record, called after every evaluation; one that returns True ends
       the run.
     - `hooks`: functions of a `training.Event`, called after every chunk of steps. After a search,
       callbacks, hooks and the log see the selected run: see `lo.recipe.run`.
-    - `mesh`: the devices that share every batch, also in a search; by default those of
-      `jax.set_mesh`, or those on which the data are. Without a search it may have those of several
-      processes (`jax.distributed`), which all make the same call with the same data: the first one
-      writes the checkpoints, the log and progress.
     - `progress`: None shows progress on a terminal, in a notebook, or as lines, and nothing under
       CI; True shows it there too; False shows nothing.
     - `log`: a function of (step, {"loss": ...}), a path that ends in `.jsonl`, or a folder for
@@ -162,6 +168,18 @@ def fit(
       value becomes NaN or infinite. None keeps one where it takes at most half of a device's free
       memory, or where that is not known, as on a CPU. Without one, a run returns to its last
       checkpoint, or its error says that nothing could be restored. A search keeps none.
+
+    **Arguments: devices and numbers**
+
+    - `seed`: a whole number >= 0. The model's `init` receives `jax.random.key(seed)`; the order of
+      the examples and dropout use keys folded from it.
+    - `mesh`: the devices that share every batch, also in a search; by default those of
+      `jax.set_mesh`, or those on which the data are. Without a search it may have those of several
+      processes (`jax.distributed`), which all make the same call with the same data: the first one
+      writes the checkpoints, the log and progress.
+    - `dtype`: the dtype in which the model computes, such as jnp.bfloat16: parameters and x are
+      cast to it. The trained parameters, gradients, optimizer, BatchNorm statistics, y and loss
+      keep their own dtype.
 
     **Raises** `ValueError` or `TypeError` for arguments that do not fit, and `NonFiniteError` if
     the loss becomes NaN or infinite. SIGTERM raises `SystemExit(143)` and Ctrl-C

@@ -93,3 +93,14 @@ def sections() -> dict[str, list[str]]:
     text = str(module_named("lo").__doc__)
     parts = re.findall(r"^([A-Z].*)\n\n((?: {4}\w.*\n?)+)", text, re.M)
     return {title: re.findall(r"^    (\w+)", lines, re.M) for title, lines in parts}
+
+
+def schedules() -> list[str]:
+    """Return the names of `lo.schedules` that make a schedule."""
+    module = module_named("lo.schedules")
+    nodes = {name: definition_of(module, name).node for name in names_of(module)}
+    return [
+        name
+        for name, node in nodes.items()
+        if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or node) == "Schedule"
+    ]

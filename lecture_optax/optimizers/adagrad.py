@@ -21,8 +21,14 @@ def adagrad(
         c(k+1) = c(k) + |g(k)|²,    D(k+1) = (c(k+1) + ε)^(-1/2)
         θ(k+1) = θ(k) - τ(k) D(k+1) g(k)
 
-    ε stands inside the root, as on the slide and in Optax; torch puts it outside (1e-10) and
-    starts at c = 0. Where a gradient has always been 0 and c(0) = ε = 0, D is 0.
+    ε stands inside the root, as on the slide. Where a gradient has always been 0 and
+    c(0) = ε = 0, D is 0.
+
+    **When**: features are sparse: a rare one still gets large steps. All steps decrease like 1/√k,
+    so a long run slows down.
+
+    **Elsewhere**: `optax.adagrad` and Keras: `Adagrad`: the same. torch: `Adagrad`, with ε (1e-10)
+    outside the root, c(0) = 0, and a decay of τ (`lr_decay`).
 
     **Arguments**
 

@@ -35,8 +35,14 @@ def adam(
         θ ← θ - τ D(k) v(k)
 
     The slide subtracts the gradient in v, which would walk uphill, and puts ε inside the root
-    (`eps_root`); what is meant, and meant here, is Kingma and Ba (2015), algorithm 1, as in Optax
-    and torch.
+    (`eps_root`); what is meant, and meant here, is Kingma and Ba (2015), algorithm 1.
+
+    **When**: you train a network and know little of it: every entry moves by about τ a step,
+    whatever the size of its gradient.
+
+    **Elsewhere**: `optax.adam`, torch: `Adam`: the same. torch adds `weight_decay` to the gradient;
+    use `adamw`. Keras: `Adam`, which adds ε (1e-7) to the root of c before the correction: as
+    ε / sqrt(1 - b2^k) here.
 
     **Arguments**
 
@@ -98,10 +104,15 @@ def adamw(
 
         θ ← θ - τ (D(k) v(k) + λ θ)
 
+    **When**: weights should stay small, as in most transformers. Exclude biases and the scales of
+    normalization layers by `mask`.
+
+    **Elsewhere**: `optax.adamw`: the same. torch: `AdamW`, the same with `weight_decay=1e-2`.
+    Keras: `AdamW`, with `weight_decay=4e-3` and the ε of its `Adam`. All multiply λ by τ.
+
     **Arguments** as for `adam`, and
 
-    - `weight_decay`: λ >= 0, or a schedule of it. It is multiplied by τ, as in Optax and torch
-      (whose default is 1e-2).
+    - `weight_decay`: λ >= 0, or a schedule of it. It is multiplied by τ.
     - `mask`: a tree of bools, or a function of the parameters that makes one: which leaves shrink.
 
     **Raises** as `adam`.
@@ -144,7 +155,10 @@ def nadam(
 
         v(k) = b1 m(k) / (1 - b1^(k+1)) + (1 - b1) g(k) / (1 - b1^k)
 
-    torch's `NAdam` also moves b1 with k (`momentum_decay`), which is another method.
+    **When**: Adam works, and you want Nesterov's correction at the same cost.
+
+    **Elsewhere**: `optax.nadam`: the same. torch: `NAdam`, and Keras: `Nadam`, also move b1 with k
+    (torch: `momentum_decay`), which is another method.
 
     **Arguments** and **Raises** as for `adam`. Source: Dozat (2016).
 
@@ -173,8 +187,14 @@ def amsgrad(
 
         D(k) = 1 / (sqrt(max over j <= k of c(j) / (1 - b2^j)) + eps)
 
-    The maximum is taken of the corrected c, as in Optax; torch takes it before the correction. The
-    paper corrects neither: `bias_correction_mu=False, bias_correction_nu=False`.
+    The maximum is taken of the corrected c. The paper corrects neither:
+    `bias_correction_mu=False, bias_correction_nu=False`.
+
+    **When**: Adam does not converge because it forgets gradients that are large and rare. It keeps
+    one more copy of the parameters.
+
+    **Elsewhere**: `optax.amsgrad`: the same. torch and Keras: `Adam(amsgrad=True)`, which take the
+    maximum before the correction.
 
     **Arguments** as for `adam`, and
 
@@ -213,7 +233,13 @@ def adamax(
 
         c(k) = max(b2 c(k-1), |g(k)| + eps),    D(k) = 1 / c(k)
 
-    torch adds ε in the same place. c needs no correction: its first value is exact.
+    c needs no correction: its first value is exact.
+
+    **When**: gradients are sparse or have outliers, as those of embeddings: no step is larger than
+    about τ.
+
+    **Elsewhere**: `optax.adamax`: the same. torch: `Adamax`, with ε in the same place. Keras:
+    `Adamax`, which adds ε = 1e-7 after the maximum.
 
     **Arguments** and **Raises** as for `adam`. Source: Kingma and Ba (2015), algorithm 2.
 

@@ -33,8 +33,15 @@ def rmsprop(
         c(k+1) = β c(k) + (1 - β) |g(k)|²,    D(k+1) = (c(k+1) + ε)^(-1/2)
         θ(k+1) = θ(k) - τ(k) D(k+1) g(k)
 
-    With a momentum the velocity comes last, τ inside it, as the slide has it and Optax too:
-    v(k+1) = μ v(k) - τ(k) D(k+1) g(k). torch puts τ outside, and ε outside the root.
+    With a momentum the velocity comes last, τ inside it, as the slide has it:
+    v(k+1) = μ v(k) - τ(k) D(k+1) g(k).
+
+    **When**: the size of the gradients changes during training, as in recurrent networks and in
+    reinforcement learning.
+
+    **Elsewhere**: `optax.rmsprop`: the same. Keras: `RMSprop`, also with ε (1e-7) inside the root
+    and τ inside the velocity. torch: `RMSprop`, with ε outside the root, τ outside the velocity,
+    and 0.99 for `decay`, which is its `alpha`.
 
     **Arguments**
 

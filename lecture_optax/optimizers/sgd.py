@@ -24,8 +24,14 @@ def sgd(
 
     The slide keeps τ inside v. For a constant τ that is the same; with a schedule it is another
     method, one line in blocks: `chain(scale_by_learning_rate(τ), nesterov_trace(μ))` (see `trace`).
-    torch's `SGD` is this with `dampening=0`; its weight decay is `optax.add_decayed_weights` in
-    front.
+
+    **When**: you can tune the learning rate, or memory is short: it keeps one copy of the
+    parameters, or none without a momentum. Momentum helps where curvatures differ; `nesterov=True`
+    damps its oscillations.
+
+    **Elsewhere**: `optax.sgd`: the same. torch: `SGD`, the same with `dampening=0`, its default;
+    its weight decay is `optax.add_decayed_weights` in front. Keras: `SGD`, with τ inside v, as on
+    the slide.
 
     **Arguments**
 

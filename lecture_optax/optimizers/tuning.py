@@ -21,6 +21,10 @@ def polyak_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
     Contracts by (√κ - 1) / (√κ + 1) a step, κ = L/μ; no method of gradients does better. Not for
     other losses: there it may cycle, or grow, even where they are as smooth and as convex.
 
+    **When**: the loss is a quadratic, as in least squares, and you know its curvatures.
+
+    **Elsewhere**: Optax, torch and Keras have no such function: pass the two numbers to their SGD.
+
     **Arguments**
 
     - `smoothness`: L, the largest curvature, > 0.
@@ -49,6 +53,10 @@ def nesterov_tuning(smoothness: Scalar, strong_convexity: Scalar) -> Tuning:
 
     Contracts by 1 - 2/s a step. On other losses that are as smooth and as convex, the promise
     1 - 1/√κ is for τ = 1/L and `schedules.momentum_constant(κ)`.
+
+    **When**: the loss is close to a quadratic, and you know its curvatures.
+
+    **Elsewhere**: as for `polyak_tuning`.
 
     **Arguments** and **Raises** as for `polyak_tuning`.
 

@@ -108,40 +108,43 @@ def run(
     the validation loss of an average of their weights, and the weights with the lowest validation
     loss are returned.
 
-    **Arguments**
+    **Arguments: the model and its data**
 
     - `problem`: a `training.Problem`, or a model with `data` and `loss` as in `lo.fit`. If the data
       are a stream, each arm reads it, so it must give the same batches each time: a function of
       the seed that returns an iterator, a list of batches, a Grain dataset, or an object whose
       `__iter__` starts again. It needs `valid` and has no `folds`.
+    - `valid`: the validation set, as in `lo.fit`. By default a fifth of the training examples is
+      held out.
+    - `sample_weight`: one number >= 0 per example of the training data. The validation loss is not
+      weighted, as in `lo.fit`; examples of weight 0 are not held out. With `folds`, the examples
+      of a `valid` that you pass are trained on with weight 1.
+
+    **Arguments: the length of a run**
+
     - `steps`, or `epochs`: the length of a complete training run, >= 1, as in `lo.fit`.
     - `batch_size`: the examples of a minibatch; by default 64, or all if there are fewer.
-    - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
+
+    **Arguments: the search**
+
     - `budget`: the cost of the whole search, as a number of complete training runs, >= 0.5. With
       `budget=3` it computes at most `3 * steps` gradients. The trained model is one of its
       arms and costs nothing more. Below about 1.3 every arm stops before its last step; below 3
       only the first optimizer is tried. Evaluations are not counted, and with `accumulate` the
       gradient of an update is counted once.
-    - `valid`: the validation set, as in `lo.fit`. By default a fifth of the training examples is
-      held out.
+    - `optimizers`: `{"name": learning_rate -> optimizer}`. The first is tried at every budget, the
+      others from a budget of 3. By default Adam, and SGD + Nesterov with momentum 0.9.
+    - `wrap`: `optimizer -> optimizer`, applied to each of them, as
+      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
     - `folds`: cross-validate the last arms with so many folds of the training and validation
       examples, and return the selected one trained on all of them. A fold costs two runs, the last
       training one, and the search before at least one. By default as many folds as the budget pays
       for if the search held out less than 200 validation examples itself, and none otherwise: a
       `valid` that you pass is trained on only if you pass `folds`. 0 takes none.
-    - `optimizers`: `{"name": learning_rate -> optimizer}`. The first is tried at every budget, the
-      others from a budget of 3. By default Adam, and SGD + Nesterov with momentum 0.9.
-    - `wrap`: `optimizer -> optimizer`, applied to each of them, as
-      `lambda tx: optax.chain(optax.clip_by_global_norm(1.0), tx)`.
-    - `lanes`: the number of arms vectorized in one program, >= 1. None takes 1 on a CPU, and on an
-      accelerator 4 if a short measurement says that they are faster. The bits depend on it.
-    - `executor`: where the arms run. By default one after the other in this process; "devices"
-      runs those that do not depend on each other side by side on all local devices,
-      `RayExecutor()` on the machines of a Ray cluster. The result has the same bits, and costs the
-      same gradients.
-    - `sample_weight`: one number >= 0 per example of the training data. The validation loss is not
-      weighted, as in `lo.fit`; examples of weight 0 are not held out. With `folds`, the examples
-      of a `valid` that you pass are trained on with weight 1.
+    - `accumulate`: the number of batches of one update, which equals that of one large batch.
+
+    **Arguments: evaluations and the returned weights**
+
     - `evaluations`: how many times every arm is evaluated beside the evaluations that the search
       plans, evenly spaced over a run, or a list of the steps. By default no more times.
     - `keep`: which weights to return. "best", the default: those with the lowest validation loss
@@ -150,20 +153,32 @@ def run(
       `average=False`. "average": the average at the last step.
     - `average`: `average_iterates(eta)` replaces the average of the arms, `average_iterates(8.0)`;
       True is the same as None. False returns raw weights: arms are still compared by averages.
-    - `accumulate`: the number of batches of one update, which equals that of one large batch.
+
+    **Arguments: stopping, saving and logging**
+
     - `callbacks`, `hooks`, `log`: as in `lo.fit`, for the selected run. It is known at the end of
       the search and then replayed: an event at every evaluation, with the training losses as means
       over blocks of steps and the weights that are returned. A callback that returns True ends the
       replay.
-    - `mesh`: the devices that share every batch, and the parameters if those that you pass are
-      divided among them. Arms run one after the other, each on all of them. By default those of
-      `jax.set_mesh`, or those on which the data or the parameters are.
+    - `progress`: None shows progress on a terminal, in a notebook or as lines, and nothing in CI;
+      True shows it in CI too; False shows nothing.
     - `checkpoint`: a new folder, in which the search is saved. If it holds a save of this search,
       the search resumes with bit-identical results; a finished search returns its result at once.
     - `on_interrupt`: what Ctrl-C does. "raise" ends the search with `KeyboardInterrupt`; "return"
       ends it and returns the best weights so far. A second Ctrl-C ends at once.
-    - `progress`: None shows progress on a terminal, in a notebook or as lines, and nothing in CI;
-      True shows it in CI too; False shows nothing.
+
+    **Arguments: devices and numbers**
+
+    - `seed`: the seed of the initial parameters, of the order of the examples and of dropout.
+    - `executor`: where the arms run. By default one after the other in this process; "devices"
+      runs those that do not depend on each other side by side on all local devices,
+      `RayExecutor()` on the machines of a Ray cluster. The result has the same bits, and costs the
+      same gradients.
+    - `lanes`: the number of arms vectorized in one program, >= 1. None takes 1 on a CPU, and on an
+      accelerator 4 if a short measurement says that they are faster. The bits depend on it.
+    - `mesh`: the devices that share every batch, and the parameters if those that you pass are
+      divided among them. Arms run one after the other, each on all of them. By default those of
+      `jax.set_mesh`, or those on which the data or the parameters are.
 
     A search holds about twenty copies of the parameters and the optimizer state. If the devices
     have no memory for them, all but the running arm wait in the memory of the host, and the

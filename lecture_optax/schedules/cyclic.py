@@ -22,10 +22,15 @@ def cyclic(
 
     in cycle n = 0, 1, ..., j steps after its first.
 
+    **When**: one run should visit a range of learning rates several times.
+
+    **Elsewhere**: torch: `CyclicLR`, whose `step_size_up` is half a period, and which by default
+    also cycles the momentum. Optax and Keras have none.
+
     **Arguments**
 
     - `init_value`, `peak_value`: learning rates >= 0, at the corners.
-    - `period`: steps up and down again, >= 2: twice torch's `step_size_up`.
+    - `period`: steps up and down again, >= 2.
     - `peak_factor`: what is left of the height after each cycle, > 0 (torch's `triangular2`: 0.5).
 
     **Raises** `ValueError` or `TypeError` for a concrete value out of its range.

@@ -24,6 +24,11 @@ def polynomial(
 
         τ(k) = end_value + (init_value - end_value) · (1 - k / total_steps)^power
 
+    **When**: the learning rate should be small for longer at the end than on a line.
+
+    **Elsewhere**: `optax.polynomial_schedule(init_value, end_value, power, transition_steps)`.
+    torch: `PolynomialLR` and Keras: `PolynomialDecay`, with power 1 by default; Keras ends at 1e-4.
+
     **Arguments**
 
     - `init_value`, `end_value`: the rate at the start and from `total_steps` on, >= 0.
@@ -60,6 +65,12 @@ def linear(
 
         τ(k) = init_value + (end_value - init_value) · k / total_steps
 
+    **When**: you know the length of the run.
+
+    **Elsewhere**: `optax.linear_schedule(init_value, end_value, transition_steps)`. torch:
+    `LinearLR`, which by default climbs from a third in 5 steps. Keras: `PolynomialDecay`, with
+    power 1.
+
     **Arguments** and **Raises** as for `polynomial`.
 
     Source: the lecture, slide "Annealing": reduce the rate over time; torch's `LinearLR`.
@@ -86,6 +97,13 @@ def cosine(
     """Decay along half a cosine, flat at both ends.
 
         τ(k) = end_value + (init_value - end_value) · (1 + cos(π k / total_steps)) / 2
+
+    **When**: you know the length of the run; it keeps large learning rates for longer than a line.
+
+    **Elsewhere**: `optax.cosine_decay_schedule(init_value, decay_steps, alpha)`, with alpha =
+    end_value / init_value; with a warm-up, `optax.warmup_cosine_decay_schedule`, whose
+    `decay_steps` include it. torch: `CosineAnnealingLR(T_max, eta_min)`, which climbs again after
+    `T_max`. Keras: `CosineDecay`, whose `decay_steps` do not include the warm-up.
 
     **Arguments** and **Raises** as for `polynomial`.
 

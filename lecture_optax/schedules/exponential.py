@@ -25,6 +25,13 @@ def exponential(
 
         τ(k) = init_value · decay_rate^(k / transition_steps)
 
+    **When**: the length of the run is open; or, with a factor above 1, you test a range of learning
+    rates.
+
+    **Elsewhere**: `optax.exponential_decay(init_value, transition_steps, decay_rate)`: another
+    order. torch: `ExponentialLR(gamma)`, one factor for a call of `step()`. Keras:
+    `ExponentialDecay(initial_learning_rate, decay_steps, decay_rate)`.
+
     **Arguments**
 
     - `init_value`: the first rate, >= 0.

@@ -28,6 +28,11 @@ def inverse_time(
     curvature 1/init_value the iterate is then the running mean of the samples. `power=0.5` is
     1/√k. The sum of τ is infinite and that of τ² finite for 1/2 < power <= 1, as the theorem asks.
 
+    **When**: the noise of the gradients must average out and the run has no planned end.
+
+    **Elsewhere**: Keras: `InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate)`, with
+    power 1. Optax and torch have none; torch has `LambdaLR` for a formula.
+
     **Arguments**
 
     - `init_value`: the first rate, >= 0.

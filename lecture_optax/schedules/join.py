@@ -18,6 +18,11 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
 
         τ(k) = schedules[i](k - boundaries[i - 1])    for boundaries[i - 1] <= k < boundaries[i]
 
+    **When**: a run has phases.
+
+    **Elsewhere**: `optax.join_schedules`: the same. torch: `SequentialLR(schedulers, milestones)`.
+    Keras has none.
+
     **Arguments**
 
     - `schedules`: at least one; ours, Optax's, or any function of the step.
@@ -54,6 +59,10 @@ def join(schedules: Sequence[Callable], boundaries: Sequence[Scalar]) -> Schedul
 def scale(schedule: Callable, factor: Scalar) -> Schedule:
     """Multiply a schedule: factor · τ(k).
 
+    **When**: a part of the model trains at a fraction of the learning rate.
+
+    **Elsewhere**: a function, `lambda k: factor * schedule(k)`.
+
     **Arguments**
 
     - `schedule`: ours, Optax's, or any function of the step.
@@ -77,6 +86,10 @@ def clip(
     schedule: Callable, min_value: Scalar = 0.0, *, max_value: Scalar | None = None
 ) -> Schedule:
     """Keep a schedule between two values: min(max(τ(k), min_value), max_value).
+
+    **When**: a decay should not end at 0, or a climb not exceed a limit.
+
+    **Elsewhere**: Optax: a function, `lambda k: jnp.clip(schedule(k), min_value, max_value)`.
 
     **Arguments**
 

@@ -21,6 +21,10 @@ def momentum_nesterov() -> Schedule:
 
     For `nesterov_trace`, which remembers with μ(k-1). Worst case 2 L R² / (N² + 5N + 6).
 
+    **When**: the loss is convex, gradients have no noise, and τ <= 1/L.
+
+    **Elsewhere**: none. Optax, torch and Keras take a number for the momentum.
+
     Source: the lecture, slide "Nesterov 1983"; Su, Boyd and Candès (2015).
 
     ```python
@@ -43,6 +47,11 @@ def momentum_fista() -> Schedule:
     exactly, which the proof needs as `<=`. Worst case at most 2 L R² / (N + 1)². A recursion, but
     in the same few operations for every k, to the last digit.
 
+    **When**: as for `momentum_nesterov`, and you follow the proof to the letter.
+
+    **Elsewhere**: in implementations of FISTA; Optax, torch and Keras take a number for the
+    momentum.
+
     Source: Nesterov (1983); Beck and Teboulle (2009), "FISTA", theorem 4.4.
 
     ```python
@@ -63,6 +72,10 @@ def momentum_constant(condition_number: Scalar) -> Schedule:
 
     For `nesterov_trace` with τ = 1/L: contracts by 1 - 1/√κ a step. Where κ is not known, `restart`
     a momentum that grows.
+
+    **When**: the loss is strongly convex, and you know κ.
+
+    **Elsewhere**: a number, for the momentum of `optax.sgd`, torch: `SGD` and Keras: `SGD`.
 
     **Arguments**
 
@@ -91,6 +104,11 @@ def silver(smoothness: Scalar = 1.0) -> Schedule:
 
     √2, 2, √2, 2 + √2, ... over L: steps far above the stability limit 2/L, which pay on the whole.
     For N = 2^m - 1 steps of plain gradient descent on an L-smooth convex loss.
+
+    **When**: the loss is convex, you know L, gradients have no noise, and the number of steps is
+    2^m - 1.
+
+    **Elsewhere**: none.
 
     **Arguments**
 

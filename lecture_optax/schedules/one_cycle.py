@@ -25,8 +25,13 @@ def one_cycle(
         τ(k) from init_value to peak_value    over warmup_steps
         τ(k) from peak_value to end_value     over the rest of total_steps
 
-    As in Optax the peak is at step `warmup_steps` and the end at `total_steps`; torch's
-    `OneCycleLR` has each one step earlier, its last step being `total_steps - 1`.
+    The peak is at step `warmup_steps` and the end at `total_steps`.
+
+    **When**: a run is short and its peak is large, which the climb makes stable.
+
+    **Elsewhere**: `optax.cosine_onecycle_schedule(transition_steps, peak_value)`: the same. torch:
+    `OneCycleLR`, with the peak and the end one step earlier, its last step being `total_steps - 1`;
+    it also cycles the momentum, as fastai's `fit_one_cycle` does. Keras has none.
 
     **Arguments**
 

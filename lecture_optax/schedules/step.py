@@ -17,6 +17,13 @@ from ._schedule import Schedule, factory
 def constant(init_value: Scalar, *, warmup_steps: Scalar = 0) -> Schedule:
     """Keep the learning rate constant: τ(k) = init_value.
 
+    **When**: you make a first run, or average the weights (`average_iterates`), which replaces a
+    decay.
+
+    **Elsewhere**: a number. With a warm-up, `optax.warmup_constant_schedule`, which stays at its
+    first value for `warmup_steps=0`. torch's `ConstantLR` is another one: a factor for the first
+    steps.
+
     **Arguments**
 
     - `init_value`: the rate, >= 0.
@@ -48,6 +55,12 @@ def step(
     warmup_steps: Scalar = 0,
 ) -> Schedule:
     """Multiply the learning rate at given steps: τ(k) = init_value · factor^n.
+
+    **When**: you know at which steps the loss stops decreasing.
+
+    **Elsewhere**: `optax.piecewise_constant_schedule`, with a factor for every boundary. torch:
+    `MultiStepLR`, or `StepLR` for one number; they count calls of `step()`, often epochs. Keras:
+    `PiecewiseConstantDecay`, with values in place of factors, each for one step longer.
 
     **Arguments**
 

@@ -43,6 +43,13 @@ def warm_restarts(
     is that of j = length - 1; `end_value` itself is reached where the next begins, and from the
     end of the last cycle on.
 
+    **When**: you want a trained model at the end of every cycle. Choose the length of the run so
+    that it ends with a cycle.
+
+    **Elsewhere**: torch: `CosineAnnealingWarmRestarts(T_0, T_mult, eta_min)`. Keras:
+    `CosineDecayRestarts(first_decay_steps, t_mul, m_mul)`, with `t_mul=2` by default.
+    `optax.sgdr_schedule` takes a list with the arguments of every cycle, and stays at its end.
+
     **Arguments**
 
     - `peak_value`, `end_value`: learning rates >= 0. torch's `eta_min` and timm's `lr_min` are

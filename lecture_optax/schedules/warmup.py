@@ -24,6 +24,12 @@ def warmup(
 
     with peak = schedule(0). A warm-up of 0 steps is no warm-up: the schedule starts at its peak.
 
+    **When**: the first steps diverge, as those of transformers and of large batches do at a large
+    learning rate.
+
+    **Elsewhere**: `optax.join_schedules([optax.linear_schedule(...), schedule], [warmup_steps])`.
+    torch: `SequentialLR` with a `LinearLR` in front. Keras: `warmup_steps` of `CosineDecay` only.
+
     **Arguments**
 
     - `schedule`: what follows, ours or Optax's; it counts its steps from the end of the warm-up,

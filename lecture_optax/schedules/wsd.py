@@ -33,6 +33,12 @@ def wsd(
     know when the decay starts, give a step that is far away. A decay that starts before the peak
     starts from the current learning rate.
 
+    **When**: you do not know the length of the run: train at the peak, and start the decay when you
+    need the model.
+
+    **Elsewhere**: Optax and torch compose it: `optax.join_schedules`, `SequentialLR`. Keras has
+    none.
+
     **Arguments**
 
     - `peak_value`, `init_value`, `end_value`: learning rates >= 0.

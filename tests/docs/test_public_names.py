@@ -13,6 +13,7 @@ from tools.public_names import (
     definition_of,
     module_named,
     names_of,
+    schedules,
     sections,
 )
 
@@ -51,6 +52,16 @@ def test_help_lists_every_public_name_with_a_line():
     listed = re.findall(r"^    (\w+) +\S.*\.$", lo.__doc__, re.M)
     assert sorted(listed) == sorted(names_of(lo))
     assert listed == [name for names in sections().values() for name in names]
+
+
+@pytest.mark.parametrize(
+    "owner, name",
+    [("lo", name) for name in sections()["Optimizers"]]
+    + [("lo.schedules", name) for name in schedules()],
+)
+def test_an_optimizer_or_schedule_says_when_to_use_it_and_its_other_names(owner, name):
+    text = definition_of(module_named(owner), name).docstring
+    assert "\n\n**When**: " in text and "\n\n**Elsewhere**: " in text
 
 
 def test_the_version_is_stated_once(capsys):
