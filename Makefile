@@ -12,8 +12,8 @@ LOCK ?= requirements.lock
 RUN := $(VENV)/bin/python
 SCHEMA = $(VENV)/bin/check-jsonschema --quiet --builtin-schema
 
-.PHONY: demo test test-ray test-wheel test-all test-oldest test-newest test-pre dist lint notebooks \
-    check-notebooks docs check-docs lock clean
+.PHONY: demo test test-ray test-wheel test-all test-oldest test-newest test-pre dist lint bench \
+    bench-compare notebooks check-notebooks docs check-docs lock clean
 
 demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
@@ -92,6 +92,17 @@ lint: $(VENV)/.with-all,test
 	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[0-9]*.yml
 	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(SCHEMA) vendor.citation-file-format CITATION.cff
+	$(RUN) -m benchmarks.figures --check
+
+# A quarter of an hour on two quiet cores: results and pictures in benchmarks/results, and the numbers
+# of the pages from them.
+bench: $(VENV)/.with-all,test
+	$(RUN) -m benchmarks.run
+	$(RUN) -m benchmarks.figures --write
+
+# Fails where a ratio got worse. RESULTS=FOLDER compares what is measured already.
+bench-compare: $(VENV)/.with-all,test
+	$(RUN) -m benchmarks.compare $(RESULTS)
 
 notebooks: $(VENV)/.with-all,docs
 	$(RUN) notebooks/build.py

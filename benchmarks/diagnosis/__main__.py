@@ -17,10 +17,11 @@ from unittest import mock
 
 from lecture_optax.recipe.diagnosis import verdict
 
+from ..measured import Figure, save, show
 from . import quadratics
 from .baselines import RULES
 from .collect_curves import Bank, read
-from .labels import EVIDENCE, Question, curves_of, ours, questions, score
+from .labels import EVIDENCE, Question, Score, curves_of, ours, questions, score
 
 PARTS = (0.1, 0.3)
 """Fractions of the steps after which the remedy is asked for."""
@@ -37,8 +38,8 @@ def answers_of(banks: dict[str, Bank], part: float, majority: str) -> Iterator[t
     yield f"always {majority}", lambda q: majority
 
 
-def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
-    """Print the table of one set of problems."""
+def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> dict[str, Figure]:
+    """Print the answers of one set of problems, and return their numbers."""
     every = [q for name, bank in banks.items() for q in questions(name, bank)]
     asked = [q for q in every if q.label is not None]
     agreed = {q for q in asked if q.seeds_agree}
@@ -46,6 +47,7 @@ def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
         f"{len(banks)} problems, {len(every):,} runs: {len(every) - len(asked):,} ties; of the "
         f"other {len(asked):,} all seeds agree on {len(agreed):,}"
     )
+    figures: dict[str, dict[str, float]] = collections.defaultdict(dict)
     for part in PARTS:
         print(f"after {part:.0%} of the steps")
         for name, answer in answers_of(banks, part, majority):
@@ -53,8 +55,21 @@ def remedies(banks: dict[str, Bank], majority: str, failures: bool) -> None:
             all_of_them = score(asked, given.__getitem__)
             narrow = score([q for q in asked if q in agreed], given.__getitem__)
             print(f"  {name:32} {all_of_them}; where seeds agree {narrow}")
+            figures[name] |= _figure(all_of_them, part)
+            figures[f"{name}, where seeds agree"] |= _figure(narrow, part)
             if failures and name in EVIDENCE:
                 _failures(all_of_them.opposite, asked, given)
+    return figures
+
+
+def _figure(found: Score, part: float) -> Figure:
+    after = f"after {100 * part:.0f} %"
+    return {
+        "runs": found.of,
+        f"right {after}, share": found.right / found.of,
+        f"opposite {after}": len(found.opposite),
+        f"uncertain {after}": found.uncertain,
+    }
 
 
 def trade_off(banks: dict[str, Bank]) -> None:
@@ -79,20 +94,6 @@ def _failures(opposite: list[Question], asked: list[Question], given: dict[Quest
         print(f"      opposite: {q}: {q.label}, said {given[q]}{'' if q.seeds_agree else ' *'}")
 
 
-def symptoms(spectra: dict[str, quadratics.Spectrum]) -> None:
-    """Print the precision and recall of each symptom on quadratics, and the confusions."""
-    counts = quadratics.confusion(spectra)
-    ties = sum(n for (wanted, _), n in counts.items() if wanted is None)
-    of = sum(counts.values()) - ties
-    print(f"{of:,} runs, and {ties} ties; macro-F1 {quadratics.macro_f1(counts):.3f}")
-    for name in sorted({wanted for wanted, _ in counts if wanted}):
-        precision, recall = quadratics.quality(counts, name)
-        others = {x: n for (wanted, x), n in counts.items() if wanted == name and x != name}
-        missed = ", ".join(f"{n} {x}" for x, n in others.items())
-        there = counts.get((name, name), 0) + sum(others.values())
-        print(f"  {name:14} {there:5} precision {precision:.3f}, recall {recall:.3f}  {missed}")
-
-
 def most_frequent(banks: dict[str, Bank]) -> str:
     labels = [q.label for name, bank in banks.items() for q in questions(name, bank) if q.label]
     return collections.Counter(labels).most_common(1)[0][0]
@@ -113,15 +114,18 @@ def main(words: list[str]) -> None:
             trade_off(problems)
         return
     majority = most_frequent(seen)
-    print("Symptoms of quadratics, development spectra: ", end="")
-    symptoms(quadratics.DEVELOPMENT)
+    print("Symptoms of quadratics, development spectra:")
+    show(quadratics.figures(quadratics.DEVELOPMENT))
     print("Remedies, development problems: ", end="")
     remedies(seen, majority, given.failures)
     if not given.development:
-        print("Symptoms of quadratics, other spectra: ", end="")
-        symptoms(quadratics.OTHERS)
+        print("Symptoms of quadratics, other spectra:")
+        show(quadratics.figures())
         print("Remedies, other problems: ", end="")
-        remedies(others, majority, given.failures)
+        found = remedies(others, majority, given.failures)
+        if others:
+            note = f"{len(others)} problems that are not in this repository"
+            save("diagnosis", "python -m benchmarks.diagnosis FOLDER", found, note=note)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Labels for runs on quadratics, from the exact recursion of the moments of θ.
+"""How often is the symptom of a run on a quadratic right?
+
+    python -m benchmarks.diagnosis.quadratics
+
+Labels come from the exact recursion of the moments of θ.
 
     E(θ) = ½ Σ λ θ²,    g = λ θ + ξ,    Var ξ = ρ² λ,    z = (θ, v),    z' = M z + b ξ
 
@@ -15,6 +19,8 @@ import numpy as np
 
 from lecture_optax.recipe import diagnose
 from lecture_optax.training.curves.learning_curve import LearningCurve, learning_curve_of
+
+from ..measured import Figures, show
 
 PARTS_OF_EDGE = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.02, 1.05, 1.1, 1.25, 1.5)
 """Learning rates, in units of the largest stable one."""
@@ -174,7 +180,14 @@ def quality(counts: Counts, name: str) -> tuple[float, float]:
     return hits / max(1, called), hits / max(1, there)
 
 
-def macro_f1(counts: Counts) -> float:
-    """Return the mean over labels of 2 / (1/precision + 1/recall)."""
-    both = [quality(counts, name) for name in {wanted for wanted, _ in counts} if name]
-    return float(np.mean([2 * p * r / max(p + r, 1e-30) for p, r in both]))
+def figures(spectra: dict[str, Spectrum] = OTHERS) -> Figures:
+    """Yield the precision and the recall of each symptom."""
+    counts = confusion(spectra)
+    for name in sorted({wanted for wanted, _ in counts if wanted}):
+        precision, recall = quality(counts, name)
+        there = sum(n for (wanted, _), n in counts.items() if wanted == name)
+        yield name, {"runs": there, "precision, share": precision, "recall, share": recall}
+
+
+if __name__ == "__main__":
+    show(figures())

@@ -1,41 +1,71 @@
 """Print and draw the regrets of all methods over all problems and seeds of a group."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from ..measured import RESULTS, Figure, save, words
+from ..problems import GROUPS
 from .grid import SETS
 from .scores import Rows, cost, difference, group_of, load, regrets, summary, untrained
 
 LEAST = 0.1
 """Smaller regrets, in %, are drawn at this one."""
 
-PICTURE = Path(__file__).parent / "data" / "pareto.png"
+PICTURE = RESULTS / "regret.png"
 
 SEARCHES = ("the recipe", "first edition", "prototype 1", "prototype 3")
 """Methods that are named with their budgets: the recipe as it is, and earlier ones."""
 
+OURS = ("the recipe", "lo.fit")
+
+MEASURED = {
+    "machine": "AMD EPYC, 2 cores",
+    "date": "2026-11-25 to 2026-11-30",
+    "versions": {"jax": "0.10", "optax": "0.2.8"},
+}
+"""Where and when the losses were measured. Change it with them."""
+
+STATISTICS = {"median": 0, "90 %": 1, "worst": 2}
+
+
+def figure_of(rows: Rows, names: list[str], plain: bool = False) -> Figure:
+    """Return the cost of a method and its regrets on both sets."""
+    both = {which: regrets(rows, names, which, plain) for which in SETS}
+    found = {"problems": max(map(len, both.values())), "cost, runs": cost(rows, names)}
+    for which, word in zip(SETS, ("validation", "test"), strict=True):
+        if both[which]:
+            every = summary(both[which])
+            found |= {f"{word} {name}, %": every[i] for name, i in STATISTICS.items()}
+    return found | {"untrained": untrained(rows, names)}
+
+
+def figures(table: dict[str, Rows], names: list[str], plain: bool = False) -> dict[str, Figure]:
+    """Return the figures of all methods that were measured on some of the problems."""
+    found = {method: figure_of(rows, names, plain) for method, rows in table.items()}
+    return {method: figure for method, figure in found.items() if figure["problems"]}
+
 
 def print_table(names: Iterable[str], plain: bool = False) -> None:
+    """Print the table of every group, and keep those of whole groups."""
     table = load()
     for group, own in _by_group(names).items():
-        print(f"\n{group}: regret in %, {len(own)} problems: median / 90th percentile / maximum")
+        found = figures(table, own, plain)
+        print(f"\n{group}: regret in %, {len(own)} problems: median / 90th percentile / worst")
         print(f"{'':30} {'runs':>5}  {'validation':22}  {'test':22}  untrained")
-        for method, rows in table.items():
-            both = [regrets(rows, own, which, plain) for which in SETS]
-            if not any(both):
-                continue
-            words = "  ".join(str(summary(x)) if x else f"{'-':>22}" for x in both)
-            count = max(map(len, both))
-            note = "" if count == len(own) else f"  ({count} problems)"
-            of_all = f"{untrained(rows, own)}{note}"
-            print(f"{method:30} {cost(rows, own):5.2f}  {words}  {of_all}")
+        for method, figure in found.items():
+            both = ("  ".join(_columns(figure, x)) for x in ("validation", "test"))
+            note = "" if figure["problems"] == len(own) else f"  ({figure['problems']} problems)"
+            line = f"{figure['cost, runs']:5.2f}  {'  '.join(both)}  {figure['untrained']}{note}"
+            print(f"{method:30} {line}")
         _print_failures(table, own)
         _print_worst(table, own, plain)
-        if group == "development":
-            draw(table, own, plain)
+        if own == list(GROUPS.get(group, ())) and not plain:
+            save(f"regret_{group}", "python -m benchmarks.regret --table", found, **MEASURED)
+            if group == "development":
+                draw(found)
 
 
 def print_comparison(one: str, other: str, names: Iterable[str], plain: bool = False) -> None:
@@ -61,8 +91,8 @@ def print_comparison(one: str, other: str, names: Iterable[str], plain: bool = F
             print()
 
 
-def draw(table: dict[str, Rows], names: list[str], plain: bool = False) -> None:
-    """Draw the 90th percentile over the cost: searches as lines, the others as points."""
+def draw(found: dict[str, Figure]) -> None:
+    """Draw the 90th percentile over the cost, on both sets: the recipe as a line."""
     try:
         import matplotlib
 
@@ -71,38 +101,62 @@ def draw(table: dict[str, Rows], names: list[str], plain: bool = False) -> None:
     except ImportError:
         print("Matplotlib is not installed, so nothing is drawn: pip install matplotlib")
         return
-    _, ax = plt.subplots(figsize=(11, 6), layout="constrained")
-    points = {}
-    for method, rows in table.items():
-        if found := regrets(rows, names, "valid", plain):
-            points[method] = cost(rows, names), max(LEAST, summary(found).p90)
-    baselines = {method: at for method, at in points.items() if not method.startswith(SEARCHES)}
-    for method, at, height in _spread(baselines):
-        ax.plot(*at, "s", color="0.45", markersize=4)
-        ax.annotate(
-            method,
-            at,
-            (1.1 * at[0], height),
-            fontsize=8,
+    figure, panels = plt.subplots(1, 2, figsize=(14, 6.5), sharey=True, layout="constrained")
+    for ax, which in zip(panels, ("validation", "test"), strict=True):
+        points = {
+            method: (x["cost, runs"], max(LEAST, x[f"{which} 90 %, %"]))
+            for method, x in found.items()
+            if not method.startswith(SEARCHES[1:])
+        }
+        line = sorted(at for method, at in points.items() if method.startswith(SEARCHES[0]))
+        ax.plot(*zip(*line, strict=True), "o-", color="C0", lw=2)
+        for method in (x for x in points if not x.startswith(SEARCHES[0])):
+            color = "C0" if method.startswith(OURS) else "0.45"
+            ax.plot(*points[method], "s", color=color, markersize=4)
+        ax.set(xscale="log", yscale="log", xlim=(0.4, 75), ylim=(0.5, 150))
+        ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+        ax.set_xticks([], minor=True)
+        ax.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+        ax.set(xlabel="cost, in training runs", title=f"regret on {which} data")
+        ax.spines[["top", "right"]].set_visible(False)
+        figure.draw_without_rendering()
+        place_labels(ax, points, line)
+    panels[0].set(ylabel="90th percentile over problems and seeds, %")
+    figure.savefig(PICTURE, dpi=110)
+    plt.close(figure)
+
+
+def place_labels(
+    ax: Any, points: dict[str, tuple[float, float]], line: list[tuple[float, float]]
+) -> None:
+    """Write the name of each point where it covers no other name, point or line."""
+    pixels = {name: ax.transData.transform(at) for name, at in points.items()}
+    ends = ax.transData.transform(line)
+    dots = [
+        a + (b - a) * part for a, b in itertools.pairwise(ends) for part in np.linspace(0, 1, 40)
+    ]
+    taken = [np.array([*(at - 4), *(at + 4)]) for at in [*pixels.values(), *dots]]
+    for name, at in sorted(pixels.items(), key=lambda item: -item[1][1]):
+        text = ax.annotate(
+            name,
+            points[name],
+            (12, 0),
+            textcoords="offset pixels",
             va="center",
+            fontsize=8,
+            color="C0" if name.startswith(OURS) else "black",
             arrowprops={"arrowstyle": "-", "color": "0.75", "shrinkA": 0, "shrinkB": 2},
         )
-    for search in SEARCHES:
-        own = sorted(at for method, at in points.items() if method.startswith(search))
-        if own:
-            ax.plot(*zip(*own, strict=True), "o-", label=f"{search}, by its budget")
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xticks([1, 1.5, 2, 3, 4.5, 8, 16, 32], ["1", "1.5", "2", "3", "4.5", "8", "16", "32"])
-    ax.set_xticks([], minor=True)
-    ax.set_yticks([0.1, 0.3, 1, 3, 10, 30, 100], ["≤ 0.1", "0.3", "1", "3", "10", "30", "100"])
-    ax.set_xlim(right=55)
-    ax.set_ylim(top=150)
-    ax.set(xlabel="mean cost, in training runs")
-    ax.set(ylabel="regret on the validation set, 90th percentile over problems and seeds (%)")
-    ax.legend(loc="upper right")
-    plt.savefig(PICTURE, dpi=110)
-    plt.close()
+        width, height = text.get_window_extent().size
+        for up, side in itertools.product(sorted(range(-120, 121, 4), key=abs), (12, -12)):
+            left = at[0] + (side if side > 0 else side - width)
+            box = np.array([left, at[1] + up - height / 2, left + width, at[1] + up + height / 2])
+            others = np.stack(taken)
+            is_free = (box[:2] > others[:, 2:]) | (box[2:] < others[:, :2])
+            if ax.bbox.x0 < left and left + width < ax.bbox.x1 and is_free.any(1).all():
+                text.set(position=(side, up), ha="left" if side > 0 else "right")
+                taken.append(box)
+                break
 
 
 def _by_group(names: Iterable[str]) -> dict[str, list[str]]:
@@ -120,13 +174,9 @@ def _common_budgets(table: dict[str, Any], one: str, other: str) -> list[str]:
     return [end for end in ends if other + end in table]
 
 
-def _spread(points: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Any, float]]:
-    """Yield each point with a height for its name: names at about one cost are 25 % apart."""
-    last: dict[int, float] = {}
-    for method, (runs, p90) in sorted(points.items(), key=lambda item: item[1][1]):
-        column = round(2 * np.log2(runs))
-        last[column] = max(p90, 1.25 * last.get(column, 0.0))
-        yield method, (runs, p90), last[column]
+def _columns(figure: Figure, which: str) -> list[str]:
+    keys = [f"{which} {name}, %" for name in STATISTICS]
+    return [f"{words(key, figure[key]) if key in figure else '-':>6}" for key in keys]
 
 
 def _print_failures(table: dict[str, Rows], names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Print the tables of docs/explanation/scaling.md, and draw its picture.
+"""Print and store the tables of docs/explanation/scaling.md, and draw its picture.
 
     python -m benchmarks.scaling [--draw]
 
@@ -17,6 +17,7 @@ import numpy as np
 from lecture_optax.recipe.population.arms import Arm, arm_optimizer
 from lecture_optax.training.compiled.memory import bytes_of
 
+from ..measured import save
 from .cluster import Cluster, Use, best_time, simulate
 from .picture import draw
 from .searches import PLANS, Piece, Plan, Search, lengths, recorded, search
@@ -73,14 +74,16 @@ def speed_up(searches: list[Search], workers: int, cluster: Cluster | None = Non
     return one.wall / several.wall
 
 
-def table(*rows: Iterable[object]) -> None:
-    """Print a table in Markdown, whose first row is the head."""
-    first, *others = (f"| {' | '.join(map(str, row))} |" for row in rows)
-    print(first, "|---" * (first.count("|") - 1) + "|", *others, "", sep="\n")
+Table = list[list[str]]
+"""The cells of a table, as they are shown; the first row is the head."""
 
 
-def print_rounds(searches: Searches) -> None:
-    """Print the rounds of every plan, and how much sooner it can end at best."""
+def table(*rows: Iterable[object]) -> Table:
+    return [list(map(str, row)) for row in rows]
+
+
+def rounds_table(searches: Searches) -> Table:
+    """Return the rounds of every plan, and how much sooner it can end at best."""
 
     def row(plan: Plan, own: list[Search]) -> list[object]:
         times = [best_time(lengths(x), 1000) for x in own]
@@ -101,11 +104,11 @@ def print_rounds(searches: Searches) -> None:
     head = "budget", "runs spent", "rounds", "segments", "most in a round"
     chain = "longest chain, in runs", "at most"
     workers = "2 workers", "3", "8", "any number", "workers for 98 % of it"
-    table((*head, *chain, *workers), *(row(plan, own) for plan, own in searches.items()))
+    return table((*head, *chain, *workers), *(row(plan, own) for plan, own in searches.items()))
 
 
-def print_workers(searches: list[Search]) -> None:
-    """Print what a search of the main budget uses by the number of workers."""
+def workers_table(searches: list[Search]) -> Table:
+    """Return what a search of the main budget uses by the number of workers."""
 
     def row(workers: int) -> list[object]:
         cluster = Cluster(workers=workers)
@@ -123,22 +126,22 @@ def print_workers(searches: list[Search]) -> None:
 
     head = "workers", "time, in runs", "speed-up", "efficiency", "GB moved", "GB saved"
     last = "states of one worker", "speed-up of a sweep of 60 runs"
-    table((*head, *last), *map(row, WORKERS))
+    return table((*head, *last), *map(row, WORKERS))
 
 
-def print_sizes(searches: list[Search]) -> None:
-    """Print the share of the best possible speed, by the time of a step and the size of a state."""
+def sizes_table(searches: list[Search]) -> Table:
+    """Return the share of the best possible speed, by the time of a step and the size of states."""
 
     def cell(step: float, state: float) -> str:
         both = (x._replace(step=step, state=state) for x in (NODE, NODES))
         return " / ".join(f"{share_of_best(searches, x):.0%}" for x in both)
 
     rows = ([word, *(cell(step, state) for state in STATES)] for step, word in STEPS.items())
-    table(["step", *STATES.values()], *rows)
+    return table(["step", *STATES.values()], *rows)
 
 
-def print_parts(searches: list[Search]) -> None:
-    """Print what large states cost, and what is left without one of the overheads."""
+def parts_table(searches: list[Search]) -> Table:
+    """Return what large states cost, and what is left without one of the overheads."""
     slow = NODES._replace(state=1e11)
     without = {
         "as it is": slow,
@@ -148,16 +151,15 @@ def print_parts(searches: list[Search]) -> None:
         "all states on the device": slow._replace(memory=np.inf),
     }
     rows = ([name, f"{share_of_best(searches, x):.0%}"] for name, x in without.items())
-    table(["step 100 ms, state 100 GB", "of the best possible speed"], *rows)
+    return table(["step 100 ms, state 100 GB", "of the best possible speed"], *rows)
 
 
-def print_billion(searches: Searches) -> None:
-    """Print what searches with a billion parameters cost; a worker is a node of eight devices."""
+def billion_table(searches: Searches) -> Table:
+    """Return what searches with a billion parameters cost; a worker is a node of eight devices."""
     size = bytes_per_parameter()
     node = Cluster(
         state=size * PARAMETERS, steps=40_000, per_node=1, memory=640e9, host=200e9, compile=120.0
     )
-    print(f"An arm has {size:g} bytes for each parameter.\n")
 
     def row(plan: Plan, workers: int) -> list[object]:
         own, cluster = searches[plan], node._replace(workers=workers)
@@ -180,7 +182,7 @@ def print_billion(searches: Searches) -> None:
     hours = [f"{node.steps * step / 3600:.3g}" for step in (0.1, 1.0, 10.0)]
     one = ["one run", 1, f"{node.steps:,}", *hours, "1.00", "1.0", 0, "", ""]
     plans = [(plan, n) for plan in PLANS if plan.copies == 1 for n in (1, 2, 3, 8)]
-    table((*head, *last), one, *(row(*x) for x in plans))
+    return table((*head, *last), one, *(row(*x) for x in plans))
 
 
 def main() -> None:
@@ -188,11 +190,22 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="draw docs/explanation/scaling.svg")
     given, curves = parser.parse_args(), recorded()
     searches = {plan: [search(x, plan) for x in curves.values()] for plan in PLANS}
-    print_rounds(searches)
-    print_workers(searches[MAIN])
-    print_sizes(searches[MAIN])
-    print_parts(searches[MAIN])
-    print_billion(searches)
+    tables = {
+        "rounds": rounds_table(searches),
+        "workers": workers_table(searches[MAIN]),
+        "sizes": sizes_table(searches[MAIN]),
+        "parts": parts_table(searches[MAIN]),
+        "billion": billion_table(searches),
+    }
+    for name, rows in tables.items():
+        print(f"{name}:", *(" | ".join(row) for row in rows), "", sep="\n")
+    size = {"ours, bytes each": bytes_per_parameter()}
+    save(
+        "scaling",
+        "python -m benchmarks.scaling",
+        {"an arm, for each parameter": size},
+        tables=tables,
+    )
     if given.draw:
         lines = {
             plan: [speed_up(own, n, Cluster()) for n in WORKERS] for plan, own in searches.items()

@@ -1,12 +1,16 @@
-"""Does composing an optimizer from blocks cost time against Optax's fused one?
+"""Does composing an optimizer from blocks cost time against the fused ones of Optax and PyTorch?
 
     python -m benchmarks.speed.adam_step
 
 One update of a tree of parameters, compiled, parameters and state donated. Each round starts on
-fresh buffers: where they happen to lie changes a step that is bound by memory by a tenth.
+fresh buffers: where they happen to lie changes a step that is bound by memory by a tenth. PyTorch's
+own optimizers are measured in float32, if it is installed.
 """
 
+import importlib.util
+import os
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,7 @@ import optax
 
 import lecture_optax as lo
 
+from ..measured import Figures, show
 from .timing import Contestant, duel, seconds
 
 METHODS: dict[str, Callable] = {
@@ -53,16 +58,38 @@ def stepper(tx: optax.GradientTransformation, leaves: int, size: int, dtype: str
     return contestant
 
 
-def main() -> None:
-    print("one step              method            ours    Optax's  ratio")
+def torch_stepper(method: str, leaves: int, size: int) -> Contestant:
+    """The same of an optimizer of PyTorch, which changes float32 parameters in place."""
+    import torch  # optional: not in the lock
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    build = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd + nesterov": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    }[method]
+
+    def contestant() -> float:
+        params = [torch.full((size,), 0.5, requires_grad=True) for _ in range(leaves)]
+        for leaf in params:
+            leaf.grad = torch.full((size,), 0.5)
+        optimizer = build(params, lr=1e-3)
+        optimizer.step()
+        return seconds(lambda: [optimizer.step() for _ in range(STEPS)]) / STEPS
+
+    return contestant
+
+
+def figures() -> Figures:
     for tree, shape in TREES.items():
-        for dtype in ("float32", "bfloat16"):
-            for method, build in METHODS.items():
+        for method, build in METHODS.items():
+            for dtype in ("float32", "bfloat16"):
                 ours, theirs = (stepper(build(lib), *shape, dtype) for lib in (lo, optax))
-                mine, other, ratio = duel(ours, theirs, ROUNDS)
-                row = f"{tree:10} {dtype:9}  {method:14} {mine * 1e3:7.2f} {other * 1e3:7.2f} ms"
-                print(f"{row}  {ratio:5.2f}x", flush=True)
+                yield f"{method}, {tree}, {dtype}, Optax", duel(ours, theirs, ROUNDS)
+            if importlib.util.find_spec("torch"):
+                ours, theirs = stepper(build(lo), *shape, "float32"), torch_stepper(method, *shape)
+                yield f"{method}, {tree}, float32, PyTorch", duel(ours, theirs, ROUNDS)
 
 
 if __name__ == "__main__":
-    main()
+    show(figures())

@@ -8,9 +8,10 @@ Wall time of a fresh interpreter that does nothing else.
 import subprocess
 import sys
 
+from ..measured import Figures, show
 from .timing import Contestant, duel, seconds
 
-ROUNDS = 8
+ROUNDS = 5
 
 
 def importer(module: str) -> Contestant:
@@ -20,10 +21,9 @@ def importer(module: str) -> Contestant:
     return lambda: seconds(lambda: subprocess.run(command, check=True))
 
 
-def main() -> None:
-    mine, other, ratio = duel(importer("lecture_optax"), importer("optax"), ROUNDS)
-    print(f"import lecture_optax {mine:.2f} s, import optax {other:.2f} s, {ratio:.2f}x")
+def figures() -> Figures:
+    yield "import, Optax", duel(importer("lecture_optax"), importer("optax"), ROUNDS)
 
 
 if __name__ == "__main__":
-    main()
+    show(figures())

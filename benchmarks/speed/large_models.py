@@ -1,8 +1,8 @@
 """How fast does `lo.fit` train a large model, in how much memory, compared with loops by hand?
 
-    python -m benchmarks.speed.large_models [--steps 400] [--rounds 5]
+    python -m benchmarks.speed.large_models [--sizes 64] [--steps 200] [--rounds 3]
 
-A network of 3 x 1500 units (4.6 million parameters), batches of 64 and 256 digits:
+A network of 3 x 1500 units (4.6 million parameters), batches of digits:
 
 - speed: whole runs without an evaluation, alternating in one process, compared with the faster of
   two loops by hand: a jitted step with donated state, and a scan over ten such steps.
@@ -12,10 +12,9 @@ A network of 3 x 1500 units (4.6 million parameters), batches of 64 and 256 digi
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import flax.linen as nn
@@ -27,10 +26,11 @@ import optax
 import lecture_optax as lo
 from lecture_optax.training import Problem, Program
 
-from .timing import duel, seconds
+from ..measured import Figure, Figures, show
+from .timing import compared, duel, seconds
 from .training_loops import RATE, X, Y, loss_of
 
-SIZES, SCANNED, RECORDS = (64, 256), 10, 5
+SCANNED, RECORDS = 10, 5
 MODULE = "benchmarks.speed.large_models"
 
 
@@ -82,21 +82,17 @@ def fit(size: int, steps: int, **more) -> None:
     lo.fit(MODEL, (X, Y), loss="cross_entropy", **given, **more)
 
 
-def speed(size: int, steps: int, rounds: int) -> None:
+def speed(size: int, steps: int, rounds: int) -> Figures:
     loops = {"step by step": by_hand(size, 1), f"by {SCANNED} steps": by_hand(size, SCANNED)}
     ours = partial(fit, size, steps)
     for run in (ours, *(partial(loop, steps) for loop in loops.values())):
         run()
     for name, loop in loops.items():
-        mine, other, ratio = duel(partial(seconds, ours), partial(seconds, loop, steps), rounds)
-        print(
-            f"batch {size:3}: by hand, {name:12} {1e3 * other / steps:5.1f} ms a step, fit "
-            f"{1e3 * mine / steps:5.1f}: {1 / ratio:.2f} times as fast",
-            flush=True,
-        )
+        both = partial(seconds, ours), partial(seconds, loop, steps)
+        yield f"a step, batch {size}, by hand {name}", duel(*both, rounds, per=steps)
 
 
-def record(size: int, rounds: int) -> None:
+def record(size: int, rounds: int) -> Figure:
     problem = Problem.from_linen(MODEL, (X, Y), loss="cross_entropy")
     program, data = Program.of(problem, OURS, batch_size=size), (jnp.asarray(X), jnp.asarray(Y))
     carry = program.init()
@@ -113,45 +109,48 @@ def record(size: int, rounds: int) -> None:
 
     bare()
     records()
-    ratio = duel(partial(seconds, records), partial(seconds, bare), rounds)[2]
-    print(f"batch {size:3}: a full record costs {ratio:.2f} steps", flush=True)
+    return duel(partial(seconds, records), partial(seconds, bare), rounds, per=RECORDS)
 
 
 TRAIN: dict[str, Callable[[], None]] = {
-    "by hand": lambda: by_hand(SIZES[0], 1)(30),
-    "fit": lambda: fit(SIZES[0], 30),
-    "fit(backup=False)": lambda: fit(SIZES[0], 30, backup=False),
+    "by hand": lambda: by_hand(64, 1)(30),
+    "fit": lambda: fit(64, 30),
+    "fit(backup=False)": lambda: fit(64, 30, backup=False),
 }
 
 
-def memory(rounds: int) -> None:
+def memory(rounds: int) -> Figures:
     peaks: dict[str, list[float]] = {kind: [] for kind in TRAIN}
     for _ in range(rounds):
         for kind, found in peaks.items():
             command = [sys.executable, "-m", MODULE, "--child", kind]
             found.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
-    least = statistics.median(peaks["by hand"])
+    theirs = peaks.pop("by hand")
     for kind, found in peaks.items():
-        mb = statistics.median(found)
-        print(f"memory: {kind:18} {mb:5.0f} MB, {mb / least:.2f} of that by hand", flush=True)
+        yield f"memory of {kind}, by hand", compared(found, theirs, unit="bytes")
 
 
 def child(kind: str) -> None:
-    """Train, and print the peak of memory in MB."""
+    """Train, and print the peak of memory in bytes."""
     TRAIN[kind]()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def figures(sizes: Sequence[int] = (64,), steps: int = 200, rounds: int = 3) -> Figures:
+    for size in sizes:
+        yield from speed(size, steps, rounds)
+        yield f"a full record, batch {size}, a step", record(size, rounds)
+    yield from memory(rounds)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64])
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", choices=TRAIN, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(given.child)
     else:
-        for size in SIZES:
-            speed(size, given.steps, given.rounds)
-            record(size, given.rounds)
-        memory(given.rounds)
+        show(figures(given.sizes, given.steps, given.rounds))

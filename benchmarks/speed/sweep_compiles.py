@@ -9,8 +9,8 @@ is positive, so each horizon is a constant and costs a compilation.
 """
 
 import itertools
-import time
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,13 @@ import optax
 
 import lecture_optax as lo
 
+from ..measured import Figures, show
+from .timing import compared, duel, seconds
+
 RATES = np.geomspace(1e-4, 1e-1, 100)
 MOMENTA = np.linspace(0.0, 0.9, 10)
 HORIZONS = (10, 20, 40)
+ROUNDS = 3
 
 
 class Sweep:
@@ -43,12 +47,11 @@ class Sweep:
         (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), length=20)
         return params
 
-    def __call__(self) -> float:
-        """Run every trial; the seconds it took."""
-        start = time.perf_counter()
+    def __call__(self) -> int:
+        """Run every trial; return the number of compilations."""
         for trial in itertools.product(RATES, MOMENTA, HORIZONS):
             jax.block_until_ready(self.run(*trial))
-        return time.perf_counter() - start
+        return self.traces
 
 
 def ours(rate, momentum, horizon):
@@ -59,11 +62,12 @@ def theirs(rate, momentum, horizon):
     return optax.sgd(optax.cosine_decay_schedule(rate, horizon), momentum=momentum, nesterov=True)
 
 
-def main() -> None:
-    for name, sweep in {"ours": Sweep(ours), "Optax's": Sweep(theirs, static=(2,))}.items():
-        took = sweep()
-        print(f"{name:8} {sweep.traces} compiles, 3,000 runs in {took:.2f} s")
+def figures() -> Figures:
+    sweeps = partial(Sweep, ours), partial(Sweep, theirs, static=(2,))
+    yield "compilations, Optax", compared(*([x()()] for x in sweeps), unit="compilations")
+    timed = [lambda new=new: seconds(new()) for new in sweeps]
+    yield "3,000 runs with compilation, Optax", duel(*timed, ROUNDS)
 
 
 if __name__ == "__main__":
-    main()
+    show(figures())

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.training_speed [--only digits|convolution|first-step]
 
-- digits: steps per second of an MLP with BatchNorm and dropout, batch 64, everything included,
+- digits: the time of a step of an MLP with BatchNorm and dropout, batch 64, everything included,
   alternating with each loop in one process.
 - convolution: a small CNN, with steps in the compiled loop and one by one.
 - first-step: the time from the call to the first step, each in its own process, compared with
@@ -12,7 +12,6 @@
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
@@ -27,29 +26,29 @@ import lecture_optax as lo
 from lecture_optax.training import Problem, Program
 from lecture_optax.training.loop.sources import ArraySource
 
-from .timing import duel, seconds
+from ..measured import Figures, show
+from .timing import compared, duel, seconds
 from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, ours
 
 STEPS, ROUNDS = 2000, 5
 
 
-def digits() -> None:
+def digits() -> Figures:
     """Every loop against ours."""
     mine = ours()
     mine(STEPS)
-    print(f"{'digits, batch 64':24}steps/s      ours   ratio")
     for name, build in THEIRS.items():
         try:
             theirs = build()
         except ImportError as error:
-            print(f"{name:24}not installed ({error.name})")
+            print(f"{name}: not installed ({error.name})")
             continue
         theirs(200)
-        our, their, ratio = duel(partial(mine, STEPS), partial(theirs, STEPS), ROUNDS)
-        print(f"{name:24}{STEPS / their:7.0f}   {STEPS / our:7.0f}   {1 / ratio:.2f}")
+        found = duel(partial(mine, STEPS), partial(theirs, STEPS), ROUNDS, per=STEPS)
+        yield f"digits, {name}", found
 
 
-def convolution() -> None:
+def convolution() -> Figures:
     """Why `training/convolutions.py` is there."""
 
     class Cnn(nn.Module):
@@ -71,26 +70,18 @@ def convolution() -> None:
 
         arrays = jax.tree.map(jnp.asarray, data)
         looped, alone = ArraySource(arrays), ArraySource(arrays, one_by_one=True)
-        one, loop, ratio = duel(partial(steps, alone), partial(steps, looped), 3)
-        print(
-            f"convolution, {width:2} and {2 * width} channels: {1e3 * loop:.2f} ms a step in the ",
-            end="",
-        )
-        print(f"loop, {1e3 * one:.2f} ms one by one ({1 / ratio:.1f} times as fast)")
+        found = duel(partial(steps, alone), partial(steps, looped), 3)
+        yield f"convolution, {width} and {2 * width} channels, the compiled loop", found
 
 
-def first_step() -> None:
+def first_step() -> Figures:
     """From the call to the first step."""
     took: dict[str, list[float]] = {"bare": [], "fit": []}
     for _ in range(ROUNDS):
         for kind, times in took.items():
             command = [sys.executable, "-m", "benchmarks.speed.training_speed", "--child", kind]
             times.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
-    bare, fit = (statistics.median(times) for times in took.values())
-    print(
-        f"first step: bare jit {bare:.2f} s, fit {fit:.2f} s: "
-        f"{fit / bare:.2f} times, {fit - bare:+.2f} s"
-    )
+    yield "the first step, a bare jax.jit", compared(took["fit"], took["bare"], unit="s")
 
 
 def child(kind: str) -> None:
@@ -108,6 +99,13 @@ def child(kind: str) -> None:
 
 PARTS = {"digits": digits, "convolution": convolution, "first-step": first_step}
 
+
+def figures(only: str | None = None) -> Figures:
+    for name, part in PARTS.items():
+        if only in (None, name):
+            yield from part()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS)
@@ -116,6 +114,4 @@ if __name__ == "__main__":
     if chosen.child:
         child(chosen.child)
     else:
-        for name, part in PARTS.items():
-            if chosen.only in (None, name):
-                part()
+        show(figures(chosen.only))

@@ -1,0 +1,214 @@
+"""Write the numbers and tables of README.md and docs/ from the stored results, or check them.
+
+    python -m benchmarks.figures --write     fill every marker
+    python -m benchmarks.figures --check     fail where a page differs from the results
+
+What stands between `<!-- figure: NAME -->` and `<!-- end -->` is the text of NAME, one of
+
+    evidence, regret-table, ...          a table of `TABLES`
+    adam_step                            all figures of a benchmark, as a table
+    adam_step/about                      its command, machine, date and versions
+    adam_step/FIGURE/KEY                 one number
+    scaling/TABLE                        a table that a benchmark stores as it is shown
+
+`--check` also refuses ratios and regrets outside of markers ("1.07x", "2.5 times as fast"): they
+would not change with the results.
+"""
+
+import argparse
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .measured import Figure, load, words
+from .run import BENCHMARKS
+
+ROOT = Path(__file__).parents[1]
+MARKER = re.compile(r"<!-- figure: (.+?) -->(.*?)<!-- end -->", re.S)
+MEASURED = re.compile(
+    r"\b\d+\.\d+ ?(?:x|×)(?!\w)|\b\d+(?:\.\d+)? times (?:as \w+ as|faster|slower|sooner)"
+)
+"""Numbers that only a measurement can give."""
+
+NOT_MEASURED = {"docs/explanation/scaling.md": "it cites a simulation, whose tables are checked"}
+"""Why a page may have such numbers outside of markers."""
+
+EVIDENCE = {
+    "Adam at 1e-3": "Adam 1e-3",
+    "`lo.fit` without `tx`, the default": "lo.fit without tx",
+    "`lo.fit(budget=1)`": "the recipe, 1",
+    "`lo.fit(budget=3)`": "the recipe, 3",
+    "Adam, best of 1e-4, 1e-3, 1e-2, 1e-1": "Adam, best of 1e-4 ... 1e-1",
+    "Optuna, TPE": "Optuna TPE, 16",
+    "random search": "random search, 32",
+}
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
+
+
+def regret_rows(figures: dict[str, Figure], names: dict[str, str]) -> Iterator[list[str]]:
+    """Yield a line for each method, by the name that the page gives it."""
+    for label, method in names.items():
+        one = figures[method]
+        cells = (
+            " / ".join(words(key, one[key]) if key in one else "" for key in keys)
+            for keys in (
+                [f"{which} {x}, %" for x in ("median", "90 %", "worst")]
+                for which in ("validation", "test")
+            )
+        )
+        yield [label, words("cost, runs", one["cost, runs"]), *cells, f"{one['problems']}"]
+
+
+REGRET_HEAD = (
+    "method",
+    "cost, in training runs",
+    "validation: median / 90 % / worst",
+    "test: median / 90 % / worst",
+)
+
+
+def regret_table(group: str, without: tuple[str, ...] = ("first edition", "prototype")) -> str:
+    """Return the table of all methods of a group: what is ours, and the library's default, bold."""
+    figures = load(f"regret_{group}")["figures"]
+    names = {name: name for name in figures if not name.startswith(without)}
+    names |= {"**`lo.fit` without `tx`, the default**": names.pop("lo.fit without tx", "")}
+    found = {
+        re.sub(r"^the recipe, (.*)", r"**`lo.fit(budget=\1)`**", label): name
+        for label, name in names.items()
+        if name
+    }
+    return table([*REGRET_HEAD, "problems"], regret_rows(figures, found))
+
+
+def evidence() -> str:
+    rows = regret_rows(load("regret_development")["figures"], EVIDENCE)
+    return table(REGRET_HEAD, (row[:-1] for row in rows))
+
+
+def diagnosis_table(name: str) -> str:
+    """Return the right and opposite answers after 10 and 30 % of the steps."""
+
+    def cell(one: Figure, part: int) -> str:
+        keys = [f"right after {part} %, share", f"opposite after {part} %"]
+        return " / ".join(words(key, one[key]) for key in keys)
+
+    rows = (
+        [evidence, words("runs", one["runs"]), cell(one, 10), cell(one, 30)]
+        for evidence, one in load(name)["figures"].items()
+    )
+    head = "evidence", "answers", "after 10 % of the steps: right / opposite", "after 30 %"
+    return table(head, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "evidence": evidence,
+    "regret-table": functools.partial(regret_table, "development"),
+    "regret-table-fresh": functools.partial(regret_table, "fresh"),
+    "regret-table-regret-set": functools.partial(regret_table, "regret_set"),
+    "diagnosis-table": functools.partial(diagnosis_table, "diagnosis"),
+    "diagnosis-change-table": functools.partial(diagnosis_table, "diagnosis_change"),
+}
+
+
+def figures_table(figures: dict[str, Figure]) -> str:
+    """Return a line for each figure; a ratio stands with the range of its rounds."""
+    keys = dict.fromkeys(key for one in figures.values() for key in one)
+    keys = [key for key in keys if key not in ("low", "high")]
+
+    def cell(one: Figure, key: str) -> str:
+        if key not in one:
+            return ""
+        text = words(key, one[key])
+        if key == "ratio" and one["low"] < one["high"]:
+            text += f" ({words('low', one['low'])} to {words('high', one['high'])})"
+        return text
+
+    rows = ([name, *(cell(one, key) for key in keys)] for name, one in figures.items())
+    return table(["", *(key.partition(",")[0] for key in keys)], rows)
+
+
+def about(known: dict[str, Any]) -> str:
+    """Return where numbers come from, in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
+    note = f". {known['note']}" if "note" in known else ""
+    return f"`{known['command']}`, {known['machine']}, {known['date']}, {versions}{note}"
+
+
+def text_of(name: str) -> str:
+    """Return the text of a marker."""
+    if name in TABLES:
+        return TABLES[name]()
+    benchmark, *path = name.split("/")
+    try:
+        known = load(benchmark)
+    except FileNotFoundError:
+        if benchmark in BENCHMARKS:
+            return "not measured yet"
+        raise
+    if not path:
+        return figures_table(known["figures"])
+    if path == ["about"]:
+        return about(known)
+    if path[0] in known.get("tables", ()):
+        head, *rows = known["tables"][path[0]]
+        return table(head, rows)
+    figure, key = path
+    return words(key, known["figures"][figure][key])
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """Return a page with the text of every marker."""
+    return MARKER.sub(
+        lambda found: f"<!-- figure: {found[1]} -->{_text(found[1])}<!-- end -->", text
+    )
+
+
+def _text(name: str) -> str:
+    try:
+        return text_of(name)
+    except (KeyError, ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"No result has the figure {name!r}: {error!r}") from None
+
+
+def problems(path: Path, root: Path = ROOT) -> Iterator[str]:
+    """Yield what a page says that the results do not."""
+    text, name = path.read_text(), str(path.relative_to(root))
+    for found in MARKER.finditer(text):
+        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
+        if (now := _text(found[1])) != found[2]:
+            yield f"{at}: {found[1]} is {now.strip()!r}, the page has {found[2].strip()!r}"
+    bare = MARKER.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    if "<!-- figure:" in bare:
+        yield f"{name}: a marker `<!-- figure: ... -->` has no `<!-- end -->`"
+    for found in MEASURED.finditer("" if name in NOT_MEASURED else bare):
+        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
+        yield f"{at}: {found[0]!r} is typed: put it into a marker (benchmarks/figures.py)"
+
+
+def main(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--write", action="store_true")
+    way.add_argument("--check", action="store_true")
+    if parser.parse_args(given).write:
+        for path in pages():
+            path.write_text(filled(path.read_text()))
+    bad = [line for path in pages() for line in problems(path)]
+    print("\n".join([*bad, f"{len(bad)} figures to change in the text."]))
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
