@@ -33,18 +33,29 @@ MEASURED = re.compile(
 )
 """Numbers that only a measurement can give."""
 
+INLINE_FIRST = re.compile(r"^ *<!-- figure: .+? -->(?!$|<!-- end -->)", re.M)
+
 NOT_MEASURED = {"docs/explanation/scaling.md": "it cites a simulation, whose tables are checked"}
 """Why a page may have such numbers outside of markers."""
 
-EVIDENCE = {
+METHODS = {
     "Adam at 1e-3": "Adam 1e-3",
-    "`lo.fit` without `tx`, the default": "lo.fit without tx",
-    "`lo.fit(budget=1)`": "the recipe, 1",
-    "`lo.fit(budget=3)`": "the recipe, 3",
+    "Adam at 1e-2": "Adam 1e-2",
+    "Prodigy": "Prodigy",
+    "**`lo.fit` without `tx`, the default**": "lo.fit without tx",
+    "**`lo.fit(budget=1)`**": "the recipe, 1",
+    "**`lo.fit(budget=1.5)`**": "the recipe, 1.5",
+    "**`lo.fit(budget=3)`**": "the recipe, 3",
     "Adam, best of 1e-4, 1e-3, 1e-2, 1e-1": "Adam, best of 1e-4 ... 1e-1",
+    "**`lo.fit(budget=4.5)`**": "the recipe, 4.5",
+    "Optuna, Hyperband": "Optuna Hyperband, 8",
     "Optuna, TPE": "Optuna TPE, 16",
     "random search": "random search, 32",
 }
+"""The methods of the shorter tables, and their names in the results."""
+
+EVIDENCE = (0, 3, 4, 6, 7, 10, 11)
+"""Those of the README."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -57,14 +68,14 @@ def regret_rows(figures: dict[str, Figure], names: dict[str, str]) -> Iterator[l
     """Yield a line for each method, by the name that the page gives it."""
     for label, method in names.items():
         one = figures[method]
-        cells = (
-            " / ".join(words(key, one[key]) if key in one else "" for key in keys)
-            for keys in (
-                [f"{which} {x}, %" for x in ("median", "90 %", "worst")]
-                for which in ("validation", "test")
-            )
-        )
+        cells = (regret_words(one, which) for which in ("validation", "test"))
         yield [label, words("cost, runs", one["cost, runs"]), *cells, f"{one['problems']}"]
+
+
+def regret_words(one: Figure, which: str) -> str:
+    """Return the median, the 90th percentile and the worst regret on one set."""
+    keys = (f"{which} {x}, %" for x in ("median", "90 %", "worst"))
+    return " / ".join(words(key, one[key]) for key in keys if key in one)
 
 
 REGRET_HEAD = (
@@ -75,22 +86,22 @@ REGRET_HEAD = (
 )
 
 
-def regret_table(group: str, without: tuple[str, ...] = ("first edition", "prototype")) -> str:
-    """Return the table of all methods of a group: what is ours, and the library's default, bold."""
+def regret_table(group: str) -> str:
+    """Return the table of all methods of a group, by their cost."""
     figures = load(f"regret_{group}")["figures"]
-    names = {name: name for name in figures if not name.startswith(without)}
-    names |= {"**`lo.fit` without `tx`, the default**": names.pop("lo.fit without tx", "")}
-    found = {
-        re.sub(r"^the recipe, (.*)", r"**`lo.fit(budget=\1)`**", label): name
-        for label, name in names.items()
-        if name
-    }
-    return table([*REGRET_HEAD, "problems"], regret_rows(figures, found))
+    names = [name for name in figures if not name.startswith(("first edition", "prototype"))]
+    names.sort(key=lambda name: figures[name]["cost, runs"])
+    ours = {name: label for label, name in METHODS.items() if label.startswith("**")}
+    labels = {ours.get(name, name): name for name in names}
+    return table([*REGRET_HEAD, "problems"], regret_rows(figures, labels))
 
 
-def evidence() -> str:
-    rows = regret_rows(load("regret_development")["figures"], EVIDENCE)
-    return table(REGRET_HEAD, (row[:-1] for row in rows))
+def short_table(rows: Iterable[int]) -> str:
+    """Return lines of `METHODS`, measured on all problems."""
+    methods = list(METHODS.items())
+    figures = load("regret_development")["figures"]
+    lines = regret_rows(figures, dict(methods[i] for i in rows))
+    return table(REGRET_HEAD, (line[:-1] for line in lines))
 
 
 def diagnosis_table(name: str) -> str:
@@ -109,8 +120,9 @@ def diagnosis_table(name: str) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "evidence": evidence,
-    "regret-table": functools.partial(regret_table, "development"),
+    "evidence": functools.partial(short_table, EVIDENCE),
+    "regret-table": functools.partial(short_table, range(len(METHODS))),
+    "regret-table-all": functools.partial(regret_table, "development"),
     "regret-table-fresh": functools.partial(regret_table, "fresh"),
     "regret-table-regret-set": functools.partial(regret_table, "regret_set"),
     "diagnosis-table": functools.partial(diagnosis_table, "diagnosis"),
@@ -151,7 +163,7 @@ def text_of(name: str) -> str:
         known = load(benchmark)
     except FileNotFoundError:
         if benchmark in BENCHMARKS:
-            return "not measured yet"
+            return "not measured yet" if path else "\n\nNot measured yet: `make bench`.\n\n"
         raise
     if not path:
         return figures_table(known["figures"])
@@ -161,6 +173,8 @@ def text_of(name: str) -> str:
         head, *rows = known["tables"][path[0]]
         return table(head, rows)
     figure, key = path
+    if key in ("validation", "test"):
+        return regret_words(known["figures"][figure], key)
     return words(key, known["figures"][figure][key])
 
 
@@ -190,6 +204,9 @@ def problems(path: Path, root: Path = ROOT) -> Iterator[str]:
         if (now := _text(found[1])) != found[2]:
             yield f"{at}: {found[1]} is {now.strip()!r}, the page has {found[2].strip()!r}"
     bare = MARKER.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    for found in INLINE_FIRST.finditer(text):
+        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
+        yield f"{at}: a marker that starts a line makes it HTML: start the line with a word"
     if "<!-- figure:" in bare:
         yield f"{name}: a marker `<!-- figure: ... -->` has no `<!-- end -->`"
     for found in MEASURED.finditer("" if name in NOT_MEASURED else bare):

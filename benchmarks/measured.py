@@ -34,6 +34,8 @@ def words(key: str, value: float) -> str:
         return f"{value:.2f}"
     if unit == "%":
         return f"{value:.{int(abs(value) < 9.95)}f}".replace("-0.0", "0.0").replace("-", "−")
+    if unit == "points":
+        return f"{value:+.1f}".replace("-", "−")
     if unit == "share":
         return f"{_digits(100 * value, 3)} %"
     if key == "cost, runs":

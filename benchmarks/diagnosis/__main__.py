@@ -6,6 +6,9 @@ FOLDER holds the curves of `benchmarks.diagnosis.collect_curves`. Problems whose
 and the other spectra were not used to choose the thresholds; `--development` leaves both out.
 `--trade-off` prints instead how many right and opposite answers it costs to be uncertain, by the
 number of evaluations that must agree. Takes three minutes on one core.
+
+The answers are written to `benchmarks/results`: `diagnosis_development.json` and, of problems that
+did not choose the thresholds, `diagnosis.json`.
 """
 
 import argparse
@@ -22,6 +25,8 @@ from . import quadratics
 from .baselines import RULES
 from .collect_curves import Bank, read
 from .labels import EVIDENCE, Question, Score, curves_of, ours, questions, score
+
+COMMAND = "python -m benchmarks.diagnosis FOLDER"
 
 PARTS = (0.1, 0.3)
 """Fractions of the steps after which the remedy is asked for."""
@@ -117,7 +122,8 @@ def main(words: list[str]) -> None:
     print("Symptoms of quadratics, development spectra:")
     show(quadratics.figures(quadratics.DEVELOPMENT))
     print("Remedies, development problems: ", end="")
-    remedies(seen, majority, given.failures)
+    found = remedies(seen, majority, given.failures)
+    save("diagnosis_development", COMMAND, found, note=f"{len(seen)} problems")
     if not given.development:
         print("Symptoms of quadratics, other spectra:")
         show(quadratics.figures())
@@ -125,7 +131,7 @@ def main(words: list[str]) -> None:
         found = remedies(others, majority, given.failures)
         if others:
             note = f"{len(others)} problems that are not in this repository"
-            save("diagnosis", "python -m benchmarks.diagnosis FOLDER", found, note=note)
+            save("diagnosis", COMMAND, found, note=note)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,13 @@ import numpy as np
 
 from lecture_optax.recipe import constants
 
+from ..measured import save
 from ..problems import Case, Task
 from ..problems.chosen import add_arguments, chosen
 from ..problems.side_by_side import Question, answers
 from .grid import TABLE
 from .replay import Curves, replay
+from .table import MEASURED
 
 FILE = Path(__file__).parent / "data" / "constants.json"
 BUDGETS, CAP = (1.0, 1.5, 3.0, 4.5), 20.0
@@ -145,17 +147,27 @@ def print_table(kept: Measured) -> None:
     now = _mean(kept["as it is"], names)
     print(f"As it is: mean regret {now.mean():.2f} % over {len(names)} problems")
     print(f"{'constant':21} {'tuned on the others: mean, at worst':38} mean regret of its values")
+    found: dict[str, dict[str, float]] = {}
     for constant in OTHERS:
         tried = {key: row for key, row in kept.items() if key.startswith(f"{constant} = ")}
         every = np.stack([now, *(_mean(row, names) for row in tried.values())])
         others = (every.sum(1, keepdims=True) - every) / (len(names) - 1)
         change = every[others.argmin(0), np.arange(len(names))] - now
+        found[constant] = {"mean, points": change.mean(), "worst, points": change.max()}
         words = f"{change.mean():+.2f}, {change.max():+.1f} ({names[int(change.argmax())]})"
         values = "; ".join(
             f"{key.split(' = ')[1]}: {x.mean():.2f}"
             for key, x in zip(tried, every[1:], strict=True)
         )
         print(f"{constant:21} {words:38} {values}")
+    means = [x["mean, points"] for x in found.values()]
+    found["all"] = {
+        "lowest, points": min(means),
+        "highest, points": max(means),
+        "problems": len(names),
+    }
+    command = "python -m benchmarks.regret.leave_one_out --table"
+    save("leave_one_out", command, found, **(MEASURED | {"date": "2026-11-30"}))
 
 
 def _mean(row: dict[str, list[float]], names: list[str]) -> np.ndarray:

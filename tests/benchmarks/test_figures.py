@@ -27,7 +27,7 @@ def test_the_pages_have_the_figures_that_are_stored():
 
 
 def test_a_wrong_figure_is_found(results):
-    marker = "<!-- figure: adam_step/adam/ratio -->{}<!-- end -->"
+    marker = "It is <!-- figure: adam_step/adam/ratio -->{}<!-- end -->."
     assert page(results, marker.format("1.02")) == []
     assert page(results, "\n" + marker.format("1.03")) == [
         "page.md:2: adam_step/adam/ratio is '1.02', the page has '1.03'"
@@ -48,6 +48,13 @@ def test_a_page_is_filled_with_what_the_check_accepts(results):
 def test_a_typed_measurement_is_found(results, typed):
     assert page(results, f"It takes {typed}.") == [
         f"page.md:1: {typed!r} is typed: put it into a marker (benchmarks/figures.py)"
+    ]
+
+
+def test_a_marker_that_would_be_no_text_is_found(results):
+    bad = page(results, "<!-- figure: adam_step/adam/ratio -->1.02<!-- end --> is the ratio.")
+    assert bad == [
+        "page.md:1: a marker that starts a line makes it HTML: start the line with a word"
     ]
 
 
