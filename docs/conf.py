@@ -30,6 +30,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
+nb_execution_in_temp = True  # pages write checkpoints and logs
 nb_execution_excludepatterns = ["tutorials/*"]  # `make notebooks` has executed them
 nb_merge_streams = True
 nb_output_stderr = "warn"
