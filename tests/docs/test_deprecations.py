@@ -13,13 +13,10 @@ from lecture_optax._core.types import deprecated
 SENTENCE = re.compile(r"`.+` is deprecated since (\d+)\.(\d+): use `(.+)`\.")
 
 
-# A made-up name, which stands in no file of the package
+# The page shows this made-up function.
 @deprecated("`lo.old_adam` is deprecated since 0.2: use `lo.adam`.")
 def old_adam(learning_rate):
     return lo.adam(learning_rate)
-
-
-# Until here
 
 
 def wrong_in(source, version):
