@@ -29,8 +29,11 @@ dist: $(VENV)/.with-all,test
 	rm -rf dist
 	$(RUN) -m build --no-isolation
 
-# These read this repository or check the checks, and find the same on every Python and JAX.
-ONCE := benchmarks docs fuzz stress contract/test_faults.py theory/test_mutations.py
+# `make test` runs these, and another Python or JAX changes nothing in what they find: they read this
+# repository, check the checks, or decide on numbers that training and transformations deliver. What
+# is left has the laws, schedules, training, checkpoints, devices, the command line and whole searches.
+ONCE := benchmarks docs fuzz stress theory contract/test_faults.py training/reporting \
+    $(addprefix recipe/,checkpoint diagnosis grid_search population reporting search)
 
 # What is published: the tests of the unpacked sdist, which has no folder of the package any more,
 # run with the package of the wheel. With PYTHON=python3.13, on that one.
