@@ -62,7 +62,7 @@ test-3.%:
 	done; \
 	echo "No Python of the line 3.$* (looked for $(LINE_3.$*)): its tests were not run."
 
-# Outside of the lock: what pyproject.toml allows. The oldest needs uv.
+# Outside of the lock: what pyproject.toml allows. The oldest needs uv and Python 3.11.
 test-oldest: build/oldest.lock
 	$(MAKE) test LOCK=build/oldest.lock VENV=.venv-oldest
 
