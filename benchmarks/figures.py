@@ -8,6 +8,7 @@ What stands between `<!-- figure: NAME -->` and `<!-- end -->` is the text of NA
     evidence, regret-table, ...          a table of `TABLES`
     adam_step                            all figures of a benchmark, as a table
     adam_step/about                      its command, machine, date and versions
+    adam_step/picture                    the picture of its ratios, for a page in docs/
     adam_step/FIGURE/KEY                 one number
     scaling/TABLE                        a table that a benchmark stores as it is shown
 
@@ -163,12 +164,16 @@ def text_of(name: str) -> str:
         known = load(benchmark)
     except FileNotFoundError:
         if benchmark in BENCHMARKS:
-            return "not measured yet" if path else "\n\nNot measured yet: `make bench`.\n\n"
+            is_block = path in ([], ["picture"])
+            return "\n\nNot measured yet: `make bench`.\n\n" if is_block else "not measured yet"
         raise
     if not path:
         return figures_table(known["figures"])
     if path == ["about"]:
         return about(known)
+    if path == ["picture"]:
+        title = "The ratios of the table, with the range of their rounds"
+        return f"\n\n![{title}](../benchmarks/results/{benchmark}.png)\n\n"
     if path[0] in known.get("tables", ()):
         head, *rows = known["tables"][path[0]]
         return table(head, rows)
