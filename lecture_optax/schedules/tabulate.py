@@ -1,7 +1,7 @@
 """Tables and plots of schedules."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -87,6 +87,11 @@ def plot(schedule: Callable, steps: int, ax: "Axes | None" = None) -> "Axes":
 
     ```
     """
+    if isinstance(schedule, Mapping | list | tuple):
+        raise TypeError(
+            f"schedule must be one schedule, got {schedule!r}. To draw several, call plot for each "
+            "and pass the axes that it returned as ax=."
+        )
     rate, counts = as_schedule("schedule", schedule), _evenly(steps, 2001)
     validate.axes(ax=ax)
     if ax is None:

@@ -126,6 +126,7 @@ KIND = [
     (lambda: s.warmup(0.1, 5), "there is schedules.constant."),
     (lambda: s.join([s.constant(0.1), 0.2], [5]), "schedules[1] must be a schedule"),
     (lambda: s.tabulate(s.constant(0.1), "ten"), "steps must be a whole number of steps >= 1"),
+    (lambda: s.plot([s.constant(0.1)], 9), "call plot for each and pass the axes"),
 ]
 
 
