@@ -12,8 +12,8 @@ What stands between `<!-- figure: NAME -->` and `<!-- end -->` is the text of NA
     adam_step/FIGURE/KEY                 one number
     scaling/TABLE                        a table that a benchmark stores as it is shown
 
-`--check` also refuses ratios and regrets outside of markers ("1.07x", "2.5 times as fast"): they
-would not change with the results.
+`--check` also refuses ratios and regrets outside of markers ("1.07x", "2.5 times as fast",
+"0.7 / 7.7 / 41"): they would not change with the results.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from .run import BENCHMARKS
 ROOT = Path(__file__).parents[1]
 MARKER = re.compile(r"<!-- figure: (.+?) -->(.*?)<!-- end -->", re.S)
 MEASURED = re.compile(
-    r"\b\d+\.\d+ ?(?:x|×)(?!\w)|\b\d+(?:\.\d+)? times (?:as \w+ as|faster|slower|sooner)"
+    r"\b\d+\.\d+ ?[x×](?!\w)|\b\d+[x×](?!\w)"
+    r"|\b\d+(?:\.\d+)? times (?:as \w+ as|faster|slower|sooner)"
+    r"|\b\d+(?:\.\d+)? / −?\d+(?:\.\d+)? / −?\d+(?:\.\d+)?"
 )
 """Numbers that only a measurement can give."""
 
@@ -47,7 +49,7 @@ METHODS = {
     "**`lo.fit(budget=1)`**": "the recipe, 1",
     "**`lo.fit(budget=1.5)`**": "the recipe, 1.5",
     "**`lo.fit(budget=3)`**": "the recipe, 3",
-    "Adam, best of 1e-4, 1e-3, 1e-2, 1e-1": "Adam, best of 1e-4 ... 1e-1",
+    "Adam, the best of 1e-4, 1e-3, 1e-2 and 1e-1": "Adam, best of 1e-4 ... 1e-1",
     "**`lo.fit(budget=4.5)`**": "the recipe, 4.5",
     "Optuna, Hyperband": "Optuna Hyperband, 8",
     "Optuna, TPE": "Optuna TPE, 16",

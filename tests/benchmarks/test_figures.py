@@ -1,8 +1,11 @@
 """Numbers in the pages come from stored results, and a wrong one is found."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
-from benchmarks import compare, figures, measured
+from benchmarks import compare, figures, measured, run
 
 ABOUT = {"machine": "a machine", "date": "2026-11-30", "versions": {"jax": "0.10"}}
 ADAM = {"ours, s": 0.0123, "theirs, s": 0.012, "ratio": 1.0249, "low": 0.98, "high": 1.06}
@@ -44,7 +47,9 @@ def test_a_page_is_filled_with_what_the_check_accepts(results):
     assert "`python -m adam`, a machine, 2026-11-30, jax 0.10" in filled
 
 
-@pytest.mark.parametrize("typed", ["1.07x", "0.6 ×", "2.5 times as fast as", "3 times faster"])
+@pytest.mark.parametrize(
+    "typed", ["1.07x", "0.6 ×", "3x", "2.5 times as fast as", "3 times faster", "0.7 / 7.7 / 41"]
+)
 def test_a_typed_measurement_is_found(results, typed):
     assert page(results, f"It takes {typed}.") == [
         f"page.md:1: {typed!r} is typed: put it into a marker (benchmarks/figures.py)"
@@ -92,3 +97,11 @@ def test_a_ratio_is_worse_beyond_its_spread(results, capsys, ratio, low, is_wors
     measured.save("adam_step", "python -m adam", {"adam": again}, results / "new", **ABOUT)
     assert compare.main([str(results / "new"), "--stored", str(results)]) == is_worse
     assert f"{int(is_worse)} ratios got worse" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", run.BENCHMARKS.values())
+def test_every_benchmark_returns_figures_and_prints_them(module):
+    source = Path(importlib.util.find_spec(module).origin).read_text()
+    assert "\ndef figures(" in source
+    assert "    show(figures(" in source
+    assert f"python -m {module}" in source
