@@ -1,6 +1,6 @@
 """How fast does `lo.fit` train a large model, in how much memory, compared with loops by hand?
 
-    python -m benchmarks.speed.large_models [--sizes 64] [--steps 200] [--rounds 3]
+    python -m benchmarks.speed.large_models [--sizes 64] [--steps 150] [--rounds 3]
 
 A network of 3 x 1500 units (4.6 million parameters), batches of digits:
 
@@ -136,7 +136,7 @@ def child(kind: str) -> None:
     print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def figures(sizes: Sequence[int] = (64,), steps: int = 200, rounds: int = 3) -> Figures:
+def figures(sizes: Sequence[int] = (64,), steps: int = 150, rounds: int = 3) -> Figures:
     for size in sizes:
         yield from speed(size, steps, rounds)
         yield f"a full record, batch {size}, a step", record(size, rounds)
@@ -146,7 +146,7 @@ def figures(sizes: Sequence[int] = (64,), steps: int = 200, rounds: int = 3) -> 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64])
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", choices=TRAIN, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -30,7 +30,7 @@ from ..measured import Figures, show
 from .timing import compared, duel, seconds
 from .training_loops import BATCH, DIGITS, RATE, THEIRS, LinenNet, X, Y, linen_step, ours
 
-STEPS, ROUNDS = 2000, 5
+STEPS, ROUNDS, PROCESSES = 2000, 5, 3
 
 
 def digits() -> Figures:
@@ -77,7 +77,7 @@ def convolution() -> Figures:
 def first_step() -> Figures:
     """From the call to the first step."""
     took: dict[str, list[float]] = {"bare": [], "fit": []}
-    for _ in range(ROUNDS):
+    for _ in range(PROCESSES):
         for kind, times in took.items():
             command = [sys.executable, "-m", "benchmarks.speed.training_speed", "--child", kind]
             times.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
