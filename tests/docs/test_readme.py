@@ -33,3 +33,11 @@ def test_every_make_target_it_names_is_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     assert {"demo", "test"} <= targets
     assert not {target for target in targets if not re.search(rf"^{target}:", makefile, re.M)}
+
+
+@pytest.mark.parametrize("folder", ["start", "howto", "coming_from", "explanation", "reference"])
+def test_two_clicks_reach_a_page_of_the_documentation_where_it_is_not_built(folder):
+    index = ROOT / "docs" / folder / "index.md"
+    linked = set(re.findall(r"\]\((\w+\.md)\)", index.read_text()))
+    assert linked == {path.name for path in index.parent.glob("*.md")} - {"index.md"}
+    assert f"docs/{folder}/" in README
