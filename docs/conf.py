@@ -36,7 +36,7 @@ author = "The lecture_optax authors"
 version = release = lecture_optax.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design"]
-extensions += ["tools.check_pages", "tutorials", "reference", "link_names"]
+extensions += ["tools.check_pages", "tutorials", "reference", "gallery", "link_names", "llms"]
 exclude_patterns = ["_*", "**/_*"]
 nitpicky = True
 
