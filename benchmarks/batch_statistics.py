@@ -31,6 +31,8 @@ from lecture_optax.training.loop.batch_statistics import recompute_batch_statist
 from lecture_optax.training.loop.evaluation import evaluate
 from lecture_optax.training.problems import cnn_digits, logistic, mlp_digits, patches
 
+from .measured import Figures, show
+
 ETA = 8.0
 SEEDS = 3
 
@@ -103,18 +105,16 @@ def losses(problem, rule, steps, seed):
     return {name: evaluate(examples, *way, problem.valid)["loss"] for name, way in ways.items()}
 
 
-def main() -> None:
-    print(f"{'':42}last weights      raw  averaged  recomputed")
+def figures() -> Figures:
     for name, (model, built_in) in MODELS.items():
         given = built_in()
         problem = Problem.from_linen(model, given.train, loss="cross_entropy", valid=given.valid)
         for rule_name, rule in RULES.items():
             for steps in (100, 400, 1600):
                 found = [losses(problem, rule, steps, seed) for seed in range(SEEDS)]
-                means = [np.mean([each[way] for each in found]) for way in found[0]]
-                columns = "  ".join(f"{mean:8.4f}" for mean in means)
-                print(f"{name:20}{rule_name:18}{steps:5}    {columns}", flush=True)
+                means = {f"{way}, loss": np.mean([each[way] for each in found]) for way in found[0]}
+                yield f"{name}, {rule_name}, {steps} steps", means
 
 
 if __name__ == "__main__":
-    main()
+    show(figures())

@@ -32,6 +32,8 @@ def words(key: str, value: float) -> str:
         return f"{value / 1e6:,.0f} MB"
     if unit in ("ratio", "low", "high"):
         return f"{value:.2f}"
+    if unit == "loss":
+        return f"{value:.4f}"
     if unit == "%":
         return f"{value:.{int(abs(value) < 9.95)}f}".replace("-0.0", "0.0").replace("-", "−")
     if unit == "points":

@@ -28,6 +28,7 @@ MODULES = (
     "speed.records_cost",
     "speed.sweep_compiles",
     "precision",
+    "regret.search_time",
     "regret.subset",
     "diagnosis.quadratics",
 )

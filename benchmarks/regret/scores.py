@@ -1,5 +1,6 @@
 """Regrets from measured losses and the grid, their summary, and intervals over problems."""
 
+import functools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -89,7 +90,7 @@ def regrets(rows: Rows, names: Iterable[str], which: str, plain: bool = False) -
 
     `plain` scores against the best last raw loss of a run instead of whatever a run can return.
     """
-    grid, place = json.loads(TABLE.read_text()), SETS.index(which)
+    grid, place = _grid(TABLE), SETS.index(which)
     found = {}
     for name in names:
         if name not in rows or name not in grid or grid[name]["start"][which] is None:
@@ -104,7 +105,7 @@ def regrets(rows: Rows, names: Iterable[str], which: str, plain: bool = False) -
 
 def untrained(rows: Rows, names: Iterable[str]) -> int:
     """Return how many models have the validation loss of their start."""
-    grid = json.loads(TABLE.read_text())
+    grid = _grid(TABLE)
     return sum(
         len(seed) > 1 and seed[0] is not None and np.isclose(seed[0], start, rtol=3e-6, atol=0)
         for name in names
@@ -140,6 +141,11 @@ def difference(one: Regrets, other: Regrets) -> Difference:
     low, high = np.percentile(drawn, [2.5, 97.5])
     better, worse = int((every < -0.5).sum()), int((every > 0.5).sum())
     return Difference(float(means.mean()), float(low), float(high), better, worse)
+
+
+@functools.cache
+def _grid(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text())
 
 
 def _capped(regret: float) -> float:

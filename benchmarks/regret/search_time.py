@@ -1,66 +1,48 @@
-"""Measure the time of a search, the part of it that trains, and the time of a sweep.
+"""What do a search and a sweep take beside the steps that they train?
 
     python -m benchmarks.regret.search_time [--problem mlp_digits] [--steps 600] [--budget 3]
         [--runs 400]
 
-A new process searches with imports and compilation, then several times without. Of the latter, the
-training steps are timed apart; the rest is evaluations, averages, copies and decisions. It counts
-the programs that XLA compiled and the times that the loss was traced. Then it runs a sweep, after
-one that compiled, and says how long 10,000 runs would take.
+A first search with compilation, then several without. Of the latter, the training steps are timed
+apart; the rest is evaluations, averages, copies and decisions. Counted are the programs that XLA
+compiled and the times that the loss was traced. A sweep runs after one that compiled.
 """
 
 import argparse
 import dataclasses
 import math
-import subprocess
-import sys
+import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
 
+import jax
 import numpy as np
+
+from lecture_optax import recipe
+from lecture_optax.training import Problem, problems
+from lecture_optax.training.loop.sources import ArraySource
+
+from ..measured import Figure, Figures, show
+from ..speed.timing import seconds
 
 SEEDS = 5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--problem", default="mlp_digits")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--budget", type=float, default=3.0)
-    parser.add_argument("--runs", type=int, default=400)
-    parser.add_argument("--within", action="store_true", help="in this process")
-    given = parser.parse_args()
-    if given.within:
-        search(given)
-        sweep(given)
-        return
-    began = time.perf_counter()
-    words = [sys.executable, "-m", "benchmarks.regret.search_time", "--within", *sys.argv[1:]]
-    subprocess.run(words, check=True)
-    print(f"total, with imports: {time.perf_counter() - began:.1f} s")
+def figures(
+    problem: str = "mlp_digits", steps: int = 600, budget: float = 3.0, runs: int = 400
+) -> Figures:
+    own = getattr(problems, problem)()
+    yield from searches(own, steps, budget)
+    yield f"a sweep of {runs} runs", sweep(own, steps, runs)
 
 
-def search(given: argparse.Namespace) -> None:
-    began = time.perf_counter()
-    import jax
-
-    from lecture_optax import recipe
-    from lecture_optax.training import problems
-    from lecture_optax.training.loop.sources import ArraySource
-
-    compiled, own, traces = [], [], []
+def searches(problem: Problem, steps: int, budget: float) -> Figures:
+    compiled, traces = [], []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
     )
-    advance = ArraySource.advance
-
-    def timed(self, program, carry, steps):
-        start = time.perf_counter()
-        found = jax.block_until_ready(advance(self, program, carry, steps))
-        own.append(time.perf_counter() - start)
-        return found
-
-    ArraySource.advance = timed  # type: ignore[method-assign]
-    problem = getattr(problems, given.problem)()
     loss = problem.functions.loss
 
     def counted(*args):
@@ -69,37 +51,53 @@ def search(given: argparse.Namespace) -> None:
 
     functions = problem.functions._replace(loss=counted)
     problem = dataclasses.replace(problem, functions=functions)
-    options = {"steps": given.steps, "budget": given.budget, "progress": False}
-    start = time.perf_counter()
-    recipe.run(problem, seed=0, **options)
-    end = time.perf_counter()
-    print(f"imports {start - began:.2f} s, first search {end - start:.2f} s: ", end="")
-    print(f"{len(compiled)} compiles, {len(traces)} traces of the loss")
-    for seed in range(1, SEEDS + 1):
-        own.clear()
-        start = time.perf_counter()
+    options = {"steps": steps, "budget": budget, "progress": False}
+
+    def search(seed: int) -> None:
         recipe.run(problem, seed=seed, **options)
-        whole, steps = time.perf_counter() - start, sum(own)
-        print(f"seed {seed}: {whole:.3f} s, of which steps {steps:.3f}: ", end="")
-        print(f"{whole / steps - 1:.0%} overhead")
-    ArraySource.advance = advance  # type: ignore[method-assign]
+
+    first = {"time, s": seconds(search, 0), "compilations": len(compiled), "traces": len(traces)}
+    yield "the first search", first
+    whole, within = [], []
+    for seed in range(1, SEEDS + 1):
+        with timed_steps() as took:
+            whole.append(seconds(search, seed))
+        within.append(sum(took))
+    beside = [1 - b / a for a, b in zip(whole, within, strict=True)]
+    yield (
+        "the next searches",
+        {"time, s": statistics.median(whole), "beside its steps, share": statistics.median(beside)},
+    )
 
 
-def sweep(given: argparse.Namespace) -> None:
-    from lecture_optax import recipe
-    from lecture_optax.training import problems
+@contextmanager
+def timed_steps() -> Iterator[list[float]]:
+    """Note the seconds of every call that trains."""
+    took, advance = [], ArraySource.advance
 
-    problem = getattr(problems, given.problem)()
-    seeds = range(math.ceil(given.runs / 40))
-    options = {"steps": given.steps, "rates": np.logspace(-4, 0.5, 10), "progress": False}
+    def timed(*args):
+        start = time.perf_counter()
+        found = jax.block_until_ready(advance(*args))
+        took.append(time.perf_counter() - start)
+        return found
+
+    with mock.patch.object(ArraySource, "advance", timed):
+        yield took
+
+
+def sweep(problem: Problem, steps: int, runs: int) -> Figure:
+    options = {"steps": steps, "rates": np.logspace(-4, 0.5, 10), "progress": False}
     recipe.sweep(problem, seeds=[10**6], **options)
     began, cpu = time.perf_counter(), time.process_time()
-    rows = recipe.sweep(problem, seeds=seeds, **options).rows
+    rows = recipe.sweep(problem, seeds=range(math.ceil(runs / 40)), **options).rows
     taken, cpu = time.perf_counter() - began, time.process_time() - cpu
-    each = taken / len(rows)
-    print(f"sweep: {len(rows)} runs of {given.steps} steps in {taken:.1f} s, ", end="")
-    print(f"{cpu:.1f} s of processor time, {1e3 * each:.1f} ms each: 10,000 in {1e4 * each:.0f} s")
+    return {"time, s": taken, "processor time, s": cpu, "time of a run, s": taken / len(rows)}
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--problem", default="mlp_digits")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--budget", type=float, default=3.0)
+    parser.add_argument("--runs", type=int, default=400)
+    show(figures(**vars(parser.parse_args())))

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import compare, figures, measured, run
+from benchmarks.problems import GROUPS
+from benchmarks.regret import scores, table
 
 ABOUT = {"machine": "a machine", "date": "2026-11-30", "versions": {"jax": "0.10"}}
 ADAM = {"ours, s": 0.0123, "theirs, s": 0.012, "ratio": 1.0249, "low": 0.98, "high": 1.06}
@@ -105,3 +107,12 @@ def test_every_benchmark_returns_figures_and_prints_them(module):
     assert "\ndef figures(" in source
     assert "    show(figures(" in source
     assert f"python -m {module}" in source
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_stored_regrets_are_those_of_the_stored_losses(group):
+    found = table.figures(scores.load(), list(GROUPS[group]))
+    stored = measured.load(f"regret_{group}")["figures"]
+    assert list(found) == list(stored)
+    for method, figure in found.items():
+        assert stored[method] == pytest.approx(figure, rel=1e-4, abs=1e-4)
