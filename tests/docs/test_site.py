@@ -25,6 +25,7 @@ SEEN = (  # one page of each kind
     "coming_from/index",
     "reference/index",
     "reference/arguments",
+    "reference/generated/fit",
     "explanation/theory",
     "benchmarks",
 )
@@ -45,6 +46,19 @@ def browser():
 
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def visit(browser):
+    visits: list[Visit] = []
+
+    def begin(**options):
+        visits.append(Visit(browser, **options))
+        return visits[-1]
+
+    yield begin
+    for each in visits:
+        each.tab.context.close()
 
 
 class Visit:
@@ -80,7 +94,7 @@ class Visit:
             self.faults.append(f"is {wide} pixels wider than the window")
         return [f"{page} {fault}" for fault in self.faults]
 
-    def pictures(self):
+    def small_pictures(self):
         """Return the pictures that are missing or too small, as their file and scale."""
         self.tab.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
         self.tab.wait_for_function("[...document.images].every(image => image.complete)")
@@ -95,23 +109,23 @@ class Visit:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("page", SEEN)
-def test_a_page_is_readable(browser, page, width, scheme):
-    visit = Visit(browser, width, scheme)
-    faults = visit.open(page)
-    small = visit.pictures()
+def test_a_page_is_readable(visit, page, width, scheme):
+    here = visit(width=width, scheme=scheme)
+    faults = here.open(page)
+    small = here.small_pictures()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     name = f"{page.replace('/', '-')}-{width}-{scheme}.png"
-    visit.tab.screenshot(path=SCREENSHOTS / name, full_page=True)
+    here.tab.screenshot(path=SCREENSHOTS / name, full_page=True)
     assert not faults
     assert not small
 
 
-def test_no_page_requests_logs_or_overflows_on_a_narrow_screen(browser):
-    visit = Visit(browser, width=390)
+def test_no_page_requests_logs_or_overflows_on_a_narrow_screen(visit):
+    here = visit(width=390)
     pages = sorted(path.relative_to(SITE).with_suffix("") for path in SITE.rglob("*.html"))
     pages = [page for page in pages if page.parts[0] != "_static"]
     assert len(pages) > 50
-    assert not [fault for page in pages for fault in visit.open(page)]
+    assert not [fault for page in pages for fault in here.open(page)]
 
 
 @pytest.mark.parametrize(
@@ -122,14 +136,14 @@ def test_no_page_requests_logs_or_overflows_on_a_narrow_screen(browser):
         ("BatchNorm", "howto/batchnorm_and_averages"),
     ],
 )
-def test_the_search_works_from_the_disk(browser, words, page):
-    visit = Visit(browser)
-    visit.open("index")
-    visit.tab.keyboard.press("Control+k")
-    visit.tab.keyboard.type(words)
-    visit.tab.keyboard.press("Enter")
-    visit.tab.wait_for_selector("#search-results li a")
-    visit.tab.wait_for_function("document.querySelector('.search-summary').innerText.match(/\\d/)")
-    found = visit.tab.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
-    assert not visit.faults
+def test_the_search_works_from_the_disk(visit, words, page):
+    here = visit()
+    here.open("index")
+    here.tab.keyboard.press("Control+k")
+    here.tab.keyboard.type(words)
+    here.tab.keyboard.press("Enter")
+    here.tab.wait_for_selector("#search-results li a")
+    here.tab.wait_for_function("document.querySelector('.search-summary').innerText.match(/\\d/)")
+    found = here.tab.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
+    assert not here.faults
     assert any(f"{page}.html" in link for link in found[:8])
