@@ -6,6 +6,7 @@ begins, to `docs/gallery/generated`, which git ignores; `docs/gallery/index.md` 
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def schedule_page(name: str) -> dict[str, str]:
         raise ValueError(f"{__file__}: EXAMPLES has no example of schedules.{name}.")
     made = {label: eval(call, {"s": lo.schedules}) for label, call in EXAMPLES[name].items()}
     picture = draw_schedules([*made.items()], LENGTHS.get(name, 100))
-    calls = [call.replace("s.", "schedules.") for call in EXAMPLES[name].values()]
+    calls = [re.sub(r"\bs\.", "lo.schedules.", call) for call in EXAMPLES[name].values()]
     text = "; ".join(f"{line}: `{x}`" for line, x in zip(("Solid", "dashed"), calls, strict=False))
     parts = docstrings.sections_of(docstrings.definition(f"lo.schedules.{name}").docstring)
     arguments = docstrings.as_markdown(parts.get("Arguments", ""), _link(f"lo.schedules.{name}"))

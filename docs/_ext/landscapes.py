@@ -182,7 +182,7 @@ def draw_schedules(lines: Sequence[tuple[str, Any]], steps: int) -> str:
             ax.plot(at, value, "o", color=colour, ms=3.5)
             if all(abs(place[0] - a) > 0.12 or abs(place[1] - b) > 0.09 for a, b in told):
                 ax.annotate(
-                    f"{value:.2g}" if value < 1e-3 else f"{value:.3g}",
+                    f"{value:.2g}",
                     (at, value),
                     {0: (-5, 0), steps: (5, 0)}.get(at, (0, 4)),
                     textcoords="offset points",

@@ -1,5 +1,6 @@
 """The public names are those that CONTRIBUTING.md states, and each has a docstring."""
 
+import ast
 import re
 
 import pytest
@@ -62,6 +63,12 @@ def test_help_lists_every_public_name_with_a_line():
 def test_an_optimizer_or_schedule_says_when_to_use_it_and_its_other_names(owner, name):
     text = definition_of(module_named(owner), name).docstring
     assert "\n\n**When**: " in text and "\n\n**Elsewhere**: " in text
+
+
+def test_the_gallery_has_an_example_of_every_schedule():
+    tree = ast.parse((ROOT / "docs" / "_ext" / "gallery.py").read_text())
+    assigned = {ast.unparse(x.target): x.value for x in tree.body if isinstance(x, ast.AnnAssign)}
+    assert sorted(ast.literal_eval(assigned["EXAMPLES"])) == sorted(schedules())
 
 
 def test_the_version_is_stated_once(capsys):
