@@ -30,7 +30,7 @@ from .run import BENCHMARKS
 ROOT = Path(__file__).parents[1]
 MARKER = re.compile(r"<!-- figure: (.+?) -->(.*?)<!-- end -->", re.S)
 MEASURED = re.compile(
-    r"\b\d+\.\d+ ?[x×](?!\w)|\b\d+[x×](?!\w)"
+    r"\b\d+\.\d+ ?[x×](?!\w)"
     r"|\b\d+(?:\.\d+)? times (?:as \w+ as|faster|slower|sooner)"
     r"|\b\d+(?:\.\d+)? / −?\d+(?:\.\d+)? / −?\d+(?:\.\d+)?"
 )
@@ -186,7 +186,9 @@ def text_of(name: str) -> str:
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    """Return the pages that are written by hand."""
+    every = sorted((root / "docs").rglob("*.md"))
+    return [root / "README.md", *(x for x in every if x.parent.name != "generated")]
 
 
 def filled(text: str) -> str:

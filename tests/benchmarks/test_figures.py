@@ -50,7 +50,7 @@ def test_a_page_is_filled_with_what_the_check_accepts(results):
 
 
 @pytest.mark.parametrize(
-    "typed", ["1.07x", "0.6 ×", "3x", "2.5 times as fast as", "3 times faster", "0.7 / 7.7 / 41"]
+    "typed", ["1.07x", "0.6 ×", "2.5 times as fast as", "3 times faster", "0.7 / 7.7 / 41"]
 )
 def test_a_typed_measurement_is_found(results, typed):
     assert page(results, f"It takes {typed}.") == [
