@@ -6,7 +6,8 @@
 # valley that is not parallel to an axis, Newton's single step on a quadratic, and why noisy
 # gradients remove most of the advantage.
 #
-# Slides: *D(k+1)*, *Newton*.
+# Slides: *D(k+1)*, *Newton*. They say: D may be a number per entry, as in Adam, or a matrix; with
+# the inverse of the second derivative the update is Newton's method.
 
 # %%
 import importlib.util
@@ -97,7 +98,7 @@ print("in the minimum, to rounding:", bool(np.abs(one).max() < 1e-12))
 #
 # Logistic regression on breast-cancer, with 31 parameters, all 569 examples at every step, and a
 # small weight decay that makes the minimum unique. At an equal number of steps, Newton's method is
-# better by orders of magnitude.
+# better by orders of magnitude. The learning rates of the other methods were chosen by hand.
 
 # %%
 data, label = load_breast_cancer(return_X_y=True)
@@ -138,6 +139,10 @@ axes[0].legend(loc="center", bbox_to_anchor=(0.6, 0.4))
 plt.show()
 
 # %% [markdown]
+# *Left: per gradient. Right: per time, on a logarithmic axis. 1e-16 is added to each loss, because
+# a logarithmic axis has no 0. The flat line at 1e-16 is not data: Newton's method has reached the
+# minimum, up to rounding.*
+#
 # ## With noise
 #
 # Now with batches of 16 examples. Near the minimum the gradient is mostly noise. The H of 16
@@ -183,6 +188,21 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
+# *Four methods on the same sequence of batches, with learning rates that were chosen by hand. At
+# the end all are about equally far from the minimum.*
+#
+# ## Exercise
+#
+# Near step 190 the loss of most methods increases, and it does so at the same step. Why?
+#
+# <details><summary>Answer</summary>
+#
+# All methods see the same sequence of batches, so the noise of their gradients is not independent:
+# batches that move one method away from the minimum move the others, too. With another sequence
+# the increases would be at other steps.
+#
+# </details>
+#
 # ## The slide's claim, as numbers
 
 # %%
