@@ -4,7 +4,7 @@
 
 FOLDER has the results of `python -m benchmarks.run --into FOLDER`; without it they are measured. A
 ratio is worse if it is above the range of the stored rounds, and the stored ratio is below the
-range of the new rounds. Ratios compare two contestants in one process, so they may be of another
+range of the new rounds, both by 5 %. Ratios compare two contestants in one process, so they may be of another
 machine; seconds are not compared.
 """
 
@@ -16,9 +16,12 @@ from pathlib import Path
 from .measured import RESULTS, Figure, load, words
 from .run import BENCHMARKS, measure_all
 
+SLACK = 1.05
+"""Processes differ by a little more than the rounds of one."""
+
 
 def is_worse(now: Figure, before: Figure) -> bool:
-    return now["ratio"] > before["high"] and before["ratio"] < now["low"]
+    return now["ratio"] > SLACK * before["high"] and SLACK * before["ratio"] < now["low"]
 
 
 def said(one: Figure) -> str:
