@@ -4,8 +4,8 @@
 
 FOLDER has the results of `python -m benchmarks.run --into FOLDER`; without it they are measured. A
 ratio is worse if it is above the range of the stored rounds, and the stored ratio is below the
-range of the new rounds, both by 5 %. Ratios compare two contestants in one process, so they may be of another
-machine; seconds are not compared.
+range of the new rounds, both by 5 %. Ratios compare two contestants in one process, so they may be
+of another machine; seconds are not compared.
 """
 
 import argparse
