@@ -19,6 +19,7 @@ SEEN = (  # one page of each kind
     "start/ten_minutes",
     "howto/warm_restarts",
     "gallery/index",
+    "gallery/generated/adam",
     "tutorials/index",
     "tutorials/02_momentum",
     "tutorials/08_the_recipe_at_work",
