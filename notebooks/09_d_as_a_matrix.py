@@ -145,7 +145,7 @@ for name, loss in losses.items():
     top.semilogy(k, above, color=colors[name], label=name)
     bottom.loglog(1e3 * seconds[name] * k, above, color=colors[name], label=name)
 at = int(np.argmax(losses["Newton"] - lowest < 1e-14))
-remark(top, f"Newton: exact after {at} steps", to=(at, 1e-13), at=(90, 1e-12), color=GREEN)
+remark(top, f"Newton: exact after {at} steps", to=(9, 1e-9), at=(90, 1e-8), color=GREEN)
 top.set(xlabel="gradients", ylabel="loss above the minimum", xlim=(0, 300), xticks=[0, 100, 200])
 top.set_title("At equal gradients, Newton's method is far ahead")
 label_ends(top, ["SGD + Nesterov", "Adam", "full matrix", ""])
