@@ -62,6 +62,7 @@ html_css_files = ["site.css"]
 html_theme = "sphinx_book_theme"
 html_title = "lecture_optax"
 html_copy_source = False
+html_use_index = False  # the reference has every name
 html_show_search_summary = False  # it fetches pages, which a browser refuses on a disk
 html_context = {"default_mode": "auto"}  # unset, each page logs an error
 html_theme_options = {

@@ -6,7 +6,10 @@ begins, to `docs/gallery/generated`, which git ignores; `docs/gallery/index.md` 
 
 import functools
 import inspect
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -240,13 +243,8 @@ def _cards(groups: dict[str, list[tuple[str, str]]]) -> str:
     )
 
 
-def generate(app: Sphinx) -> None:
-    """Write the pages and pictures, if the source has changed since."""
-    folder = Path(app.srcdir, FOLDER)
-    cards = folder / "_cards.md"
-    sources = [*(ROOT / "lecture_optax").rglob("*.py"), *Path(__file__).parent.glob("*.py")]
-    if cards.exists() and cards.stat().st_mtime > max(x.stat().st_mtime for x in sources):
-        return
+def generate(folder: Path) -> None:
+    """Write the pages and pictures."""
     optimizers, plain = sections()["Optimizers"], paths(lo.sgd)
     files: dict[str, str] = {}
     for name in optimizers:
@@ -258,10 +256,29 @@ def generate(app: Sphinx) -> None:
         "Schedules": [(f"lo.schedules.{name}", name) for name in schedules()],
     }
     write(folder, {**files, "_cards.md": _cards(groups)})
-    cards.touch()
+    (folder / "_cards.md").touch()
+
+
+def update(app: Sphinx) -> None:
+    """Write the pages and pictures, if the source has changed since.
+
+    In a process of its own: JAX starts threads, and Sphinx forks.
+    """
+    folder = Path(app.srcdir, FOLDER)
+    cards = folder / "_cards.md"
+    sources = [*(ROOT / "lecture_optax").rglob("*.py"), *Path(__file__).parent.glob("*.py")]
+    if cards.exists() and cards.stat().st_mtime > max(x.stat().st_mtime for x in sources):
+        return
+    modules = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": modules}
+    subprocess.run([sys.executable, __file__, folder], check=True, env=environment)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before Sphinx looks for pages."""
-    app.connect("builder-inited", generate)
+    app.connect("builder-inited", update)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]))
