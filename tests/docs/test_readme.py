@@ -23,7 +23,7 @@ def test_a_block_runs(block):
 
 
 def test_every_page_and_picture_it_links_to_exists():
-    links = {link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)}
+    links = {link.split("#")[0] for link in re.findall(r"(?:\]\(|src=\")([^)\"]+)", README)}
     local = [link for link in links if not link.startswith("https://")]
     assert local and not [link for link in local if not (ROOT / link).exists()]
 
