@@ -18,6 +18,7 @@ os.environ["CI"] = "true"  # no progress in the output of cells
 _build = Path(__file__).parents[1] / "build" / "docs"
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_build / "jax")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # programs that run once
 os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache entry"
 
 # Kernels read and write nothing in the home directory, and do not warn of their local sockets.

@@ -116,7 +116,7 @@ def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> No
     reporter.update(
         runner.spent,
         runner.limit,
-        runner.held_out.start["all"] - runner.journal.progress,
+        runner.held_out.start["late"] - runner.journal.progress,  # of the same examples
         note=f"{runner.journal.phase}, {finite} of {len(runner.members)} arms finite",
         ended=ended,
         compiled=int(bool(runner.candidates)),

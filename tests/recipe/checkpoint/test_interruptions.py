@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import chex
 import flax.linen as nn
@@ -18,7 +19,7 @@ import jax
 import pytest
 
 import lecture_optax as lo
-from lecture_optax.recipe import run
+from lecture_optax.recipe import run, session
 from lecture_optax.recipe.checkpoint import store
 from lecture_optax.recipe.checkpoint.snapshot import SearchSaver
 from lecture_optax.recipe.search.runner import Runner
@@ -595,6 +596,16 @@ class TestProgress:
         assert f"lowest loss {lowest:.4g}," in shown.lines[-1]
         assert re.search(r"in [\d.]+ s$", shown.lines[-1])
         assert shown.closed
+
+    @pytest.mark.usefixtures("untyped")
+    def test_the_lowest_loss_is_that_of_the_examples_that_are_evaluated(self):
+        shown = []
+        reporter = SimpleNamespace(update=lambda done, limit, loss, **_: shown.append(loss))
+        journal = SimpleNamespace(progress=4.0, phase="race")
+        held_out = SimpleNamespace(start={"all": 1.5, "late": 5.0})
+        rest = {"members": {}, "candidates": (), "spent": 1, "limit": 2}
+        session._show(SimpleNamespace(journal=journal, held_out=held_out, **rest), reporter)
+        assert shown == [1.0]
 
     def test_it_writes_lines_where_there_is_no_terminal(self, monkeypatch, capsys):
         monkeypatch.delenv("CI", raising=False)
