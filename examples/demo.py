@@ -3,6 +3,7 @@
 python examples/demo.py         # prints a table and the reasons, writes demo.png and demo.html
 """
 
+import sys
 from pathlib import Path
 
 import flax.linen as nn
@@ -70,7 +71,8 @@ def draw(usual: lo.training.Result, found: lo.training.Result, path: Path) -> No
     ax.set_title(
         f"One call starts {number} runs, prunes those that lose, and returns the best model (★), "
         f"at the cost of {BUDGET} complete runs.\n"
-        "Blue: Adam. Green: SGD with Nesterov's momentum. A line is labelled by its learning rate.",
+        "Blue: Adam. Green: SGD with Nesterov's momentum. Black: selected. Orange: diverges. "
+        "Each line has its learning rate.",
         loc="left",
         size="medium",
     )
@@ -91,4 +93,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was written.", file=sys.stderr)
+        sys.exit(130)

@@ -112,12 +112,14 @@ class Session:
 
 
 def _show(runner: Runner, reporter: ProgressReporter, ended: bool = False) -> None:
-    finite = sum(member.is_finite for member in runner.members.values())
+    arms = f"{len(runner.members)} arms" if runner.members else "starting"
+    if diverged := sum(not member.is_finite for member in runner.members.values()):
+        arms += f", {diverged} diverged"
     reporter.update(
         runner.spent,
         runner.limit,
         runner.held_out.start["late"] - runner.journal.progress,  # of the same examples
-        note=f"{runner.journal.phase}, {finite} of {len(runner.members)} arms finite",
+        note=f"{runner.journal.phase}, {arms}",
         ended=ended,
         compiled=int(bool(runner.candidates)),
     )
