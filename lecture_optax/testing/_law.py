@@ -91,7 +91,7 @@ def with_and_without_x64(holds: Callable[[Subject], None]) -> Callable[[Subject]
 def leaves(tree: Any) -> list[tuple[str, Any]]:
     """Return every leaf with its path as a name."""
     return [
-        (jax.tree_util.keystr(path), leaf)
+        (jax.tree_util.keystr(path) or "its only leaf", leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     ]
 
