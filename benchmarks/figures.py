@@ -118,8 +118,9 @@ def diagnosis_table(name: str) -> str:
         [evidence, words("runs", one["runs"]), cell(one, 10), cell(one, 30)]
         for evidence, one in load(name)["figures"].items()
     )
-    head = "evidence", "answers", "after 10 % of the steps: right / opposite", "after 30 %"
-    return table(head, rows)
+    cells = "share right / number opposite"
+    parts = f"after 10 % of the steps: {cells}", f"after 30 %: {cells}"
+    return table(["evidence", "answers", *parts], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

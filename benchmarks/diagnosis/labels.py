@@ -24,7 +24,7 @@ TIE = 0.02
 REMEDIES = ("decrease", "keep", "increase")
 
 EVIDENCE = {
-    "validation loss, the lower of both": (0, 1),
+    "validation loss, the lower of raw and averaged weights": (0, 1),
     "validation loss, averaged weights": (1,),
     "validation loss, raw weights": (0,),
     "training losses alone": None,

@@ -138,7 +138,7 @@ def place_labels(
     taken = [np.array([*(at - 4), *(at + 4)]) for at in [*pixels.values(), *dots]]
     for name, at in sorted(pixels.items(), key=lambda item: -item[1][1]):
         text = ax.annotate(
-            name,
+            label_of(name),
             points[name],
             (12, 0),
             textcoords="offset pixels",
@@ -157,6 +157,12 @@ def place_labels(
                 text.set(position=(side, up), ha="left" if side > 0 else "right")
                 taken.append(box)
                 break
+
+
+def label_of(method: str) -> str:
+    """Return the name of a method in a table: `lo.fit(budget=3)` for the recipe, 3."""
+    budget = method.removeprefix(f"{SEARCHES[0]}, ")
+    return method if budget == method else f"lo.fit(budget={budget})"
 
 
 def _by_group(names: Iterable[str]) -> dict[str, list[str]]:
