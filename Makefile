@@ -31,9 +31,11 @@ dist: $(VENV)/.with-all,test
 
 # `make test` runs these, and another Python or JAX changes nothing in what they find: they read this
 # repository, check the checks, or decide on numbers that training and transformations deliver. What
-# is left has the laws, schedules, training, checkpoints, devices, the command line and whole searches.
-ONCE := benchmarks docs fuzz stress theory contract/test_faults.py training/reporting \
-    $(addprefix recipe/,checkpoint diagnosis grid_search population reporting search)
+# is left has the laws, optimizers, schedules, clients, training, devices and whole searches.
+ONCE := benchmarks cli docs fuzz stress theory contract/test_faults.py \
+    $(addprefix recipe/,checkpoint diagnosis execution grid_search population reporting search) \
+    $(addprefix recipe/,test_arguments.py test_code.py) \
+    $(addprefix training/,checkpoint checks conversion reporting test_problems.py)
 
 # What is published: the tests of the unpacked sdist, which has no folder of the package any more,
 # run with the package of the wheel. With PYTHON=python3.13, on that one.
