@@ -101,7 +101,7 @@ def draw(found: dict[str, Figure]) -> None:
     except ImportError:
         print("Matplotlib is not installed, so nothing is drawn: pip install matplotlib")
         return
-    figure, panels = plt.subplots(1, 2, figsize=(14, 6.5), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(2, 1, figsize=(7.5, 12), layout="constrained")
     for ax, which in zip(panels, ("validation", "test"), strict=True):
         points = {
             method: (x["cost, runs"], max(LEAST, x[f"{which} 90 %, %"]))
@@ -118,10 +118,10 @@ def draw(found: dict[str, Figure]) -> None:
         ax.set_xticks([], minor=True)
         ax.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
         ax.set(xlabel="cost, in training runs", title=f"regret on {which} data")
+        ax.set(ylabel="90th percentile over problems and seeds, %")
         ax.spines[["top", "right"]].set_visible(False)
         figure.draw_without_rendering()
         place_labels(ax, points, line)
-    panels[0].set(ylabel="90th percentile over problems and seeds, %")
     figure.savefig(PICTURE, dpi=110)
     plt.close(figure)
 
