@@ -209,19 +209,20 @@ def _text(name: str) -> str:
 def problems(path: Path, root: Path = ROOT) -> Iterator[str]:
     """Yield what a page says that the results do not."""
     text, name = path.read_text(), str(path.relative_to(root))
+
+    def at(found: re.Match[str]) -> str:
+        return f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
+
     for found in MARKER.finditer(text):
-        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
         if (now := _text(found[1])) != found[2]:
-            yield f"{at}: {found[1]} is {now.strip()!r}, the page has {found[2].strip()!r}"
+            yield f"{at(found)}: {found[1]} is {now.strip()!r}, the page has {found[2].strip()!r}"
     bare = MARKER.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     for found in INLINE_FIRST.finditer(text):
-        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
-        yield f"{at}: a marker that starts a line makes it HTML: start the line with a word"
+        yield f"{at(found)}: a marker that starts a line makes it HTML: start the line with a word"
     if "<!-- figure:" in bare:
         yield f"{name}: a marker `<!-- figure: ... -->` has no `<!-- end -->`"
     for found in MEASURED.finditer("" if name in NOT_MEASURED else bare):
-        at = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
-        yield f"{at}: {found[0]!r} is typed: put it into a marker (benchmarks/figures.py)"
+        yield f"{at(found)}: {found[0]!r} is typed: put it into a marker (benchmarks/figures.py)"
 
 
 def main(given: list[str]) -> int:

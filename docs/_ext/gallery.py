@@ -17,6 +17,7 @@ from typing import Any
 import docstrings
 import jax.numpy as jnp
 import optax
+from files import write
 from landscapes import (
     BLUE,
     GREY,
@@ -30,7 +31,7 @@ from landscapes import (
     in_dark,
     paths,
 )
-from reference import linked_in, write
+from reference import linked_in
 from sphinx.application import Sphinx
 
 import lecture_optax as lo

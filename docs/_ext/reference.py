@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import docstrings
+from files import write
 from sphinx.application import Sphinx
 
 from tools.public_names import names_of, sections
@@ -96,18 +97,6 @@ def _sections() -> str:
         f"## {title}\n\n{_table([f'lo.{name}' for name in listed])}"
         for title, listed in sections().items()
     )
-
-
-def write(folder: Path, texts: dict[str, str]) -> None:
-    """Write files that have changed and delete the others, so that a build reads what is new."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path.name not in texts:
-            path.unlink()
-    for name, text in texts.items():
-        path = folder / name
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
 
 
 def generate(app: Sphinx) -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from files import write
 from sphinx.application import Sphinx
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -17,7 +18,6 @@ SECTION = re.compile(
     r'<a .+?><img src="(?P<picture>.+?)".* alt="(?P<alt>.+?)"></a>\n\n'
     r"(?P<text>(?:.+\n)+)"
 )
-FONT_LINK = re.compile(r'<link rel="stylesheet"\s+href="http.*?>')
 CARD = """
 :::{{grid-item-card}} {title}
 :link: {page}
@@ -41,32 +41,21 @@ def cards(index: str) -> str:
 
 
 def page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a notebook for the site: it installs nothing, and its films need no network."""
+    """Return a notebook for the site, without the cell that installs the library."""
     notebook.cells = [c for c in notebook.cells if 'find_spec("lecture_optax")' not in c.source]
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            if html := output.get("data", {}).get("text/html"):
-                # Matplotlib's player asks for a font of icons, which the theme has
-                output.data["text/html"] = FONT_LINK.sub("", html)
     return notebook
 
 
-def write(app: Sphinx) -> None:
-    """Write the pages and the cards beside `tutorials/index.md`, where they differ."""
-    folder = Path(app.srcdir) / "tutorials"
+def generate(app: Sphinx) -> None:
+    """Write the pages and the cards beside `tutorials/index.md`."""
     sources = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     texts = {
         path.name: nbformat.writes(page(nbformat.read(path, as_version=4))) for path in sources
     }
     texts["_cards.md"] = cards((NOTEBOOKS / "README.md").read_text())
-    for old in folder.glob("*.ipynb"):
-        if old.name not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        if not (folder / name).exists() or (folder / name).read_text() != text:
-            (folder / name).write_text(text)
+    write(Path(app.srcdir, "tutorials"), texts, generated="*.ipynb")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("builder-inited", write)
+    app.connect("builder-inited", generate)
     return {"parallel_read_safe": True}
