@@ -1,0 +1,15 @@
+// Build the bundles that are committed: node build.mjs
+import { build } from "esbuild";
+
+const shared = {
+  bundle: true,
+  minify: true,
+  target: "es2022",
+  legalComments: "eof", // the licences of d3 stay in the bundle
+  charset: "utf8",
+  outdir: "../lecture_optax/interactive/static",
+  loader: { ".css": "css" },
+};
+
+await build({ ...shared, entryPoints: { lab: "src/page.ts" }, format: "iife" });
+await build({ ...shared, entryPoints: { widget: "src/widget.ts" }, format: "esm" });

@@ -1,0 +1,1 @@
+"""`lo.lab`: optimizers on a page whose hyperparameters one drags."""

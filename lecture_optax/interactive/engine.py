@@ -1,0 +1,161 @@
+"""What the page asks, and what the library answers.
+
+A request and an answer are JSON values; the answer to `run` has arrays of float32 beside it. The
+server and the widget transport both; the static page has the same requests, and answers them by
+exported programs.
+
+    page     the landscapes, the methods, the schedules, the slides, and the limits
+    read     a typed optimizer: its normalized text and its handles, or an error
+    run      a state: the paths and the curves of its methods
+    field    a landscape with its controls: its loss on a grid
+"""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._core import validate
+from .expression import read
+from .gallery import AVERAGE, METHODS, SCHEDULES
+from .landscapes import EXAMPLES, LANDSCAPES, Landscape
+from .simulation import MOST_STEPS, Programs, Trace
+
+MOST_METHODS = 3
+GRID = 81
+"""Points of a side of the grid on which the loss is drawn."""
+
+Arrays = dict[str, np.ndarray]
+
+
+class Engine:
+    """Answers the requests of one page."""
+
+    def __init__(self, programs: Programs | None = None) -> None:
+        self.programs = programs or Programs()
+
+    def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
+        """Return the answer to a request: JSON values and arrays; `error` names invalid input."""
+        questions: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], Arrays]]] = {
+            "page": self._page,
+            "read": self._read,
+            "run": self._run,
+            "field": self._field,
+        }
+        try:
+            validate.one_of(*questions, ask=request.get("ask"))
+            return questions[request["ask"]](request)
+        except (ValueError, TypeError) as error:
+            return {"error": str(error)}, {}
+
+    def _page(self, request):
+        return {
+            "landscapes": [_landscape_record(each) for each in LANDSCAPES.values()],
+            "methods": [{"title": title, "text": text} for title, text in METHODS.items()],
+            "schedules": [{"title": title, "text": text} for title, text in SCHEDULES.items()],
+            "average": AVERAGE,
+            "slides": [],
+            "most": {"steps": MOST_STEPS, "methods": MOST_METHODS, "batch": EXAMPLES},
+        }, {}
+
+    def _read(self, request):
+        expression = read(request["text"])
+        return {
+            "text": expression.text,
+            "structure": expression.structure,
+            "title": title_of(expression.structure),
+            "handles": [handle.record() for handle in expression.handles],
+        }, {}
+
+    def _run(self, request):
+        state = request["state"]
+        landscape = LANDSCAPES[state["landscape"]]
+        begin, methods, arrays = time.perf_counter(), [], {}
+        for i, text in enumerate(state["methods"][:MOST_METHODS]):
+            expression = read(text)
+            trace = self.programs.run(
+                expression,
+                landscape,
+                state["controls"],
+                state["start"],
+                batch=state["batch"],
+                seed=state["seed"],
+                steps=state["steps"],
+            )
+            methods.append({"title": title_of(expression.structure), "text": expression.text})
+            methods[-1] |= _readings(trace)
+            arrays |= {f"{name}.{i}": array for name, array in trace._asdict().items()}
+        return {
+            "methods": methods,
+            "compilations": self.programs.compilations,
+            "milliseconds": 1e3 * (time.perf_counter() - begin),
+        }, arrays
+
+    def _field(self, request):
+        landscape, controls = LANDSCAPES[request["landscape"]], request["controls"]
+        loss, minimum, values, vectors = (
+            np.asarray(x) for x in _field_of(landscape.name)(dict(controls))
+        )
+        return {
+            "box": landscape.box,
+            "grid": GRID,
+            "minimum": minimum.tolist(),
+            "eigenvalues": values.tolist(),
+            "eigenvectors": vectors.T.tolist(),
+        }, {"field": loss}
+
+
+@functools.cache
+def _titles() -> dict[str, str]:
+    return {read(text).structure: title for title, text in METHODS.items()}
+
+
+def title_of(structure: str) -> str:
+    """Return the title of a structure of the gallery, or its outermost name."""
+    return _titles().get(structure) or structure.partition("(")[0].removeprefix("lo.")
+
+
+def _readings(trace: Trace) -> dict[str, Any]:
+    """Return what is read off one trace."""
+    finite = np.isfinite(trace.loss)
+    return {
+        "has_average": not np.array_equal(trace.path, trace.average, equal_nan=True),
+        "diverged_at": None if finite.all() else int(np.argmin(finite)),
+    }
+
+
+@functools.cache
+def _field_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Return the compiled function of a landscape's controls that draws it."""
+    landscape = LANDSCAPES[name]
+    left, right, bottom, top = landscape.box
+    x, y = jnp.linspace(left, right, GRID), jnp.linspace(bottom, top, GRID)
+    points = jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)
+
+    @jax.jit
+    def field(controls):
+        minimum = landscape.minimum(controls)
+        values, vectors = jnp.linalg.eigh(
+            jax.hessian(lambda θ: landscape.loss(θ, controls))(minimum)
+        )
+        loss = jax.vmap(lambda θ: landscape.loss(θ, controls))(points)
+        return loss.reshape(GRID, GRID), minimum, values, vectors
+
+    return field
+
+
+def _landscape_record(landscape: Landscape) -> dict[str, Any]:
+    return {
+        "name": landscape.name,
+        "title": landscape.title,
+        "formula": landscape.formula,
+        "box": landscape.box,
+        "start": landscape.start,
+        "controls": [handle.record() for handle in landscape.controls],
+        "has_examples": landscape.has_examples,
+        "is_quadratic": landscape.is_quadratic,
+    }

@@ -1,0 +1,251 @@
+"""Optimizers that are typed as Python, parsed and never executed.
+
+A text such as `lo.sgd(0.1, momentum=0.9)` is a tree of calls of public names with numbers. The
+numbers are data: texts that differ in their numbers only have the same *structure*, and share one
+compiled program.
+"""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optax
+
+from .. import schedules
+from .._average import average_iterates
+from .._bias_correction import bias_correction
+from .._core import validate
+from .._core.chain import chain
+from .._first_moment import first_moment
+from .._full_matrix import full_matrix
+from .._inverse_root import inverse, inverse_root
+from .._learning_rate import scale_by_learning_rate
+from .._magnitudes import infinity_moment, running_max, second_moment, sum_of_squares
+from .._nesterov import nesterov_first_moment, nesterov_trace
+from .._newton import newton
+from .._optimized_trace import optimized_trace
+from .._precondition import precondition
+from .._restart import restart
+from .._trace import trace
+from .._variance import variance
+from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, sgd
+from .handles import Handle, handle_for
+
+MOST_CHARACTERS, MOST_NUMBERS = 1_000, 40
+"""Limits of a text: more than any optimizer of the library needs."""
+
+_SCHEDULES = {
+    name: getattr(schedules, name)
+    for name in (
+        *("clip", "constant", "cosine", "cyclic", "exponential", "inverse_time", "join", "linear"),
+        *("momentum_constant", "momentum_fista", "momentum_nesterov", "one_cycle", "polynomial"),
+        *("scale", "silver", "step", "warm_restarts", "warmup", "wsd"),
+    )
+}
+_BLOCKS = (
+    *(trace, nesterov_trace, first_moment, nesterov_first_moment, optimized_trace, restart),
+    *(sum_of_squares, second_moment, infinity_moment, variance, running_max),
+    *(inverse_root, inverse, full_matrix, newton, precondition, chain),
+    *(scale_by_learning_rate, bias_correction, average_iterates),
+)
+_OPTIMIZERS = sgd, adam, adamw, nadam, adamax, amsgrad, rmsprop, adagrad
+_LIBRARY = {factory.__name__: factory for factory in (*_OPTIMIZERS, *_BLOCKS)}
+_FOREIGN = {
+    name: getattr(optax, name)
+    for name in (
+        *("sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"),
+        *("add_decayed_weights", "clip", "clip_by_global_norm"),
+    )
+}
+_FACTORIES: dict[str, Callable[..., Any]] = {
+    **{f"lo.{name}": factory for name, factory in _LIBRARY.items()},
+    **{f"lo.schedules.{name}": factory for name, factory in _SCHEDULES.items()},
+    **{f"optax.{name}": factory for name, factory in _FOREIGN.items()},
+}
+"""Every name that a text may call. Each makes a transformation or a schedule, and does no more."""
+
+_STRUCTURE = {"diagonal_above", "iterative_above"}  # sizes that decide which program is built
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed text.
+
+    - `text`: the normalized text: `lo.` and `optax.` in front of each name.
+    - `structure`: the text with `#` in place of every number that is data.
+    - `handles`: one for each of these numbers, with its place in `text`.
+    """
+
+    text: str
+    structure: str
+    handles: tuple[Handle, ...]
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(handle.value for handle in self.handles)
+
+
+def read(text: str) -> Expression:
+    """Parse a text, or raise a `ValueError` that says what is not allowed.
+
+    ```python
+    >>> from lecture_optax.interactive.expression import read
+    >>> read("sgd(0.1, momentum=.9)").text
+    'lo.sgd(0.1, momentum=0.9)'
+    >>> read("__import__('os').system('ls')")
+    Traceback (most recent call last):
+    ...
+    ValueError: only calls of public names with numbers are allowed, got `__import__('os').system`.
+
+    ```
+    """
+    writer = _Writer()
+    writer.transformation(_parsed(text))
+    if len(writer.handles) > MOST_NUMBERS:
+        raise ValueError(
+            f"an optimizer may have at most {MOST_NUMBERS} numbers, got {len(writer.handles)}."
+        )
+    expression = Expression("".join(writer.words), writer.structure, tuple(writer.handles))
+    build(expression.structure, expression.numbers)  # the checks of the factories
+    return expression
+
+
+def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformation:
+    """Build the transformation of a structure with these numbers, which may be traced."""
+    return _built(_parsed(structure.replace("#", "_")), iter(numbers))
+
+
+def _parsed(text: str) -> ast.expr:
+    validate.text(text=text)
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(
+            f"an optimizer may have at most {MOST_CHARACTERS} characters, got {len(text)}."
+        )
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        what = error.msg if isinstance(error, SyntaxError) else "it is nested too deeply"
+        raise ValueError(f"`{text.strip()}` is not Python: {what}.") from None
+
+
+class _Writer:
+    """Writes a tree as normalized text, and notes the place of each number."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.holes: list[int] = []
+        self.handles: list[Handle] = []
+
+    @property
+    def structure(self) -> str:
+        return "".join("#" if i in self.holes else word for i, word in enumerate(self.words))
+
+    def transformation(self, node: ast.expr) -> None:
+        if not isinstance(node, ast.Call):
+            raise ValueError(
+                f"an optimizer must be a call such as lo.adam(0.1), got `{ast.unparse(node)}`."
+            )
+        self.value(node, "")
+
+    def value(self, node: ast.expr, argument: str) -> None:
+        """Write a call, a list, a constant, or a number, which is the value of `argument`."""
+        if isinstance(node, ast.Call):
+            self.call(node)
+        elif isinstance(node, ast.List | ast.Tuple):
+            self.words.append("[")
+            for i, item in enumerate(node.elts):
+                self.words.append(", " if i else "")
+                self.value(item, argument)
+            self.words.append("]")
+        elif (number := _number(node)) is not None:
+            self.number(number, argument)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bool | str | None):
+            self.words.append(repr(node.value))
+        else:
+            raise _not_allowed(node)
+
+    def call(self, node: ast.Call) -> None:
+        name, factory = _factory(node.func)
+        names = _argument_names(name, factory, node)
+        self.words.append(f"{name}(")
+        for i, (argument, keyword, item) in enumerate(names):
+            self.words.append(", " * bool(i) + (f"{argument}=" if keyword else ""))
+            self.value(item, argument)
+        self.words.append(")")
+
+    def number(self, value: float, argument: str) -> None:
+        word = repr(value)
+        if argument not in _STRUCTURE:
+            begin = sum(map(len, self.words))
+            self.holes.append(len(self.words))
+            self.handles.append(handle_for(argument, value).at(begin, begin + len(word)))
+        self.words.append(word)
+
+
+def _factory(node: ast.expr) -> tuple[str, Callable[..., Any]]:
+    """Return the full name of a public factory, and the factory."""
+    name = ast.unparse(node)
+    full = name if name.startswith(("lo.", "optax.")) else f"lo.{name}"
+    if full in _FACTORIES:
+        return full, _FACTORIES[full]
+    near = validate.nearest(full, list(_FACTORIES))
+    if near is None or not isinstance(node, ast.Name | ast.Attribute):
+        raise _not_allowed(node)
+    raise ValueError(f"`{name}` is not an optimizer, a block or a schedule: did you mean {near}?")
+
+
+def _argument_names(
+    name: str, factory: Callable[..., Any], node: ast.Call
+) -> Iterator[tuple[str, bool, ast.expr]]:
+    """Return the name of each argument, whether it is written by keyword, and its value."""
+    parameters = list(inspect.signature(factory).parameters.values())
+    rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    known = {p.name for p in parameters}
+    if not rest and len(node.args) > len(positional):
+        raise ValueError(
+            f"{name} takes at most {len(positional)} arguments by position, got {len(node.args)}."
+        )
+    for i, item in enumerate(node.args):
+        if isinstance(item, ast.Starred):
+            raise _not_allowed(item)
+        yield (rest[0] if rest else positional[i]), False, item
+    for keyword in node.keywords:
+        if keyword.arg is None or keyword.arg not in known:
+            raise ValueError(
+                f"{name} has no argument `{keyword.arg or '**'}`: it has {', '.join(known)}."
+            )
+        yield keyword.arg, True, keyword.value
+
+
+def _built(node: ast.expr, numbers: Iterator[Any]) -> Any:
+    """Build what a node of a checked structure stands for; `_` is the next number."""
+    if isinstance(node, ast.Call):
+        factory = _factory(node.func)[1]
+        args = [_built(item, numbers) for item in node.args]
+        return factory(*args, **{str(k.arg): _built(k.value, numbers) for k in node.keywords})
+    if isinstance(node, ast.List):
+        return [_built(item, numbers) for item in node.elts]
+    if isinstance(node, ast.Name) and node.id == "_":
+        return next(numbers)
+    if isinstance(node, ast.Constant | ast.UnaryOp):
+        return ast.literal_eval(node)
+    raise _not_allowed(node)
+
+
+def _number(node: ast.expr) -> float | None:
+    """Return the number that a node is, or None."""
+    sign = 1
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        sign, node = -1, node.operand
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    return sign * node.value if isinstance(node.value, int | float) else None
+
+
+def _not_allowed(node: ast.AST) -> ValueError:
+    return ValueError(
+        f"only calls of public names with numbers are allowed, got `{ast.unparse(node)}`."
+    )

@@ -1,0 +1,201 @@
+"""Losses of two parameters whose paths can be drawn.
+
+Every landscape is a function of its parameters θ and of its controls, which are data: a condition
+number or a rotation that changes needs no new program.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .handles import Handle
+
+EXAMPLES = 64
+"""The number of examples of a landscape that has examples, and its largest batch."""
+
+Controls = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """A loss to descend.
+
+    - `title`, `formula`: for the page.
+    - `losses(θ, controls) -> (n,)`: the loss of each example; n = 1 without examples.
+    - `minimum(controls) -> (2,)`: where the loss is lowest, or the saddle point.
+    - `box`: the part of the plane that is drawn: left, right, bottom, top.
+    - `start`: where a path begins.
+    - `controls`: the handles of the landscape itself.
+    - `has_examples`: whether a step takes a batch of them.
+    - `is_quadratic`: whether the predictions of the theory for quadratics hold.
+    """
+
+    name: str
+    title: str
+    formula: str
+    losses: Callable[[jax.Array, Controls], jax.Array]
+    minimum: Callable[[Controls], jax.Array]
+    box: tuple[float, float, float, float]
+    start: tuple[float, float]
+    controls: tuple[Handle, ...] = ()
+    has_examples: bool = False
+    is_quadratic: bool = False
+
+    def loss(self, θ: jax.Array, controls: Controls) -> jax.Array:
+        """Return the loss of all examples."""
+        return self.losses(θ, controls).mean()
+
+
+_CONDITION = Handle("condition", "condition number κ", "log", 1.0, 1000.0, 100.0)
+_ROTATION = Handle("rotation", "rotation, degrees", "linear", 0.0, 90.0, 30.0)
+_SPREAD = Handle("spread", "spread of the examples", "linear", 0.0, 2.0, 0.5)
+
+
+def _turned(θ: jax.Array, controls: Controls) -> jax.Array:
+    """Return the coordinates of θ along the eigenvectors: flat first, then steep."""
+    angle = jnp.deg2rad(controls["rotation"])
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return jnp.stack([cos * θ[..., 0] + sin * θ[..., 1], cos * θ[..., 1] - sin * θ[..., 0]], -1)
+
+
+def _parabola(θ: jax.Array, controls: Controls) -> jax.Array:
+    flat, steep = jnp.moveaxis(_turned(θ, controls), -1, 0)
+    return (flat**2 / controls["condition"] + steep**2) / 2
+
+
+def _quadratic(θ, controls):
+    return _parabola(θ, controls)[None]
+
+
+@functools.cache
+def _centers() -> np.ndarray:
+    """Return the minima of the examples of the noisy quadratic; their mean is 0."""
+    draws = np.random.default_rng(0).normal(size=(EXAMPLES, 2)).astype(np.float32)
+    return (draws - draws.mean(0)) / draws.std(0)
+
+
+def _noisy_quadratic(θ, controls):
+    return _parabola(θ - controls["spread"] * _centers(), controls)
+
+
+def _ravine(θ, controls):
+    """A straight valley whose walls rise linearly: the gradient across says little of the way."""
+    walls = jnp.sqrt(1 + (controls["steepness"] * θ[1]) ** 2) - 1
+    return (θ[0] ** 2 / 20 + walls / 4)[None]
+
+
+def _rosenbrock(θ, controls):
+    return ((1 - θ[0]) ** 2 / 20 + controls["steepness"] * (θ[1] - θ[0] ** 2) ** 2 / 20)[None]
+
+
+def _saddle(θ, controls):
+    return ((θ[0] ** 2 - θ[1] ** 2) / 2 + θ[1] ** 4 / 4 + 0.25)[None]
+
+
+def _zero(controls):
+    return jnp.zeros(2)
+
+
+@functools.cache
+def _patients() -> tuple[np.ndarray, np.ndarray]:
+    """Return two standardized measurements of 64 patients, and whether the tumour is benign."""
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer()
+    rows = np.random.default_rng(0).permutation(len(data.target))[:EXAMPLES]
+    x = data.data[rows][:, [1, 4]]  # mean texture and mean smoothness
+    x = (x - x.mean(0)) / x.std(0)
+    return x.astype(np.float32), data.target[rows].astype(np.float32)
+
+
+def _logistic(θ, controls):
+    x, y = _patients()
+    margin = (2 * y - 1) * (x @ θ)
+    return jnp.logaddexp(0.0, -margin) + 1e-2 * (θ**2).sum() / 2
+
+
+@functools.cache
+def _logistic_minimum() -> np.ndarray:
+    θ = np.zeros(2)
+    slope = jax.jacfwd(lambda θ: _logistic(θ, {}).mean())
+    for _ in range(20):  # Newton's method
+        θ = θ - np.linalg.solve(jax.jacfwd(slope)(θ), slope(θ))
+    return np.asarray(θ, np.float32)
+
+
+LANDSCAPES: dict[str, Landscape] = {
+    landscape.name: landscape
+    for landscape in (
+        Landscape(
+            "quadratic",
+            "Quadratic",
+            "(x²/κ + y²)/2, rotated",
+            _quadratic,
+            _zero,
+            (-2.2, 2.2, -1.6, 1.6),
+            (-1.8, 1.1),
+            (_CONDITION, _ROTATION),
+            is_quadratic=True,
+        ),
+        Landscape(
+            "noisy_quadratic",
+            "Noisy quadratic",
+            "the mean of 64 quadratics with different minima",
+            _noisy_quadratic,
+            _zero,
+            (-2.2, 2.2, -1.6, 1.6),
+            (-1.8, 1.1),
+            (
+                Handle("condition", "condition number κ", "log", 1.0, 1000.0, 10.0),
+                _ROTATION,
+                _SPREAD,
+            ),
+            has_examples=True,
+            is_quadratic=True,
+        ),
+        Landscape(
+            "ravine",
+            "Ravine",
+            "x²/20 + (√(1 + (s y)²) - 1)/4",
+            _ravine,
+            _zero,
+            (-2.2, 2.2, -1.6, 1.6),
+            (-2.0, 1.2),
+            (Handle("steepness", "steepness s", "log", 1.0, 100.0, 10.0),),
+        ),
+        Landscape(
+            "rosenbrock",
+            "Rosenbrock",
+            "((1 - x)² + s (y - x²)²)/20",
+            _rosenbrock,
+            lambda controls: jnp.ones(2),
+            (-2.0, 2.0, -0.9, 2.0),
+            (-1.5, 1.5),
+            (Handle("steepness", "steepness s", "log", 1.0, 100.0, 20.0),),
+        ),
+        Landscape(
+            "saddle",
+            "Saddle",
+            "(x² - y²)/2 + y⁴/4 + 1/4",
+            _saddle,
+            _zero,
+            (-2.2, 2.2, -1.6, 1.6),
+            (-1.8, 0.001),
+        ),
+        Landscape(
+            "logistic",
+            "Logistic regression",
+            "benign or malignant, of two measurements of 64 patients",
+            _logistic,
+            lambda controls: jnp.asarray(_logistic_minimum()),
+            (-2.5, 1.0, -2.0, 1.0),
+            (0.6, 0.6),
+            has_examples=True,
+        ),
+    )
+}
