@@ -56,6 +56,8 @@ export interface Page {
   schedules: { title: string; text: string }[];
   average: string;
   slides: Slide[];
+  /** The state of an address that has none. */
+  first: State;
   most: { steps: number; methods: number; batch: number };
 }
 
@@ -69,6 +71,8 @@ export interface Reading {
 
 export interface Refusal {
   error: string;
+  /** A newer run of the same page took its place: nothing to show. */
+  is_cancelled?: boolean;
 }
 
 export interface NumberArray {

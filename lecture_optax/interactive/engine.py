@@ -4,7 +4,7 @@ A request and an answer are JSON values; the answer to `run` has arrays of float
 server and the widget transport both; the static page has the same requests, and answers them by
 exported programs.
 
-    page     the landscapes, the methods, the schedules, the slides, and the limits
+    page     the landscapes, the methods, the schedules, the slides, the first state and the limits
     read     a typed optimizer: its normalized text and its handles, or an error
     run      a state: the paths and the curves of its methods
     field    a landscape with its controls: its loss on a grid
@@ -12,7 +12,7 @@ exported programs.
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -21,9 +21,9 @@ import numpy as np
 
 from .._core import validate
 from .expression import read
-from .gallery import AVERAGE, METHODS, SCHEDULES
+from .gallery import AVERAGE, FIRST, METHODS, SCHEDULES
 from .landscapes import EXAMPLES, LANDSCAPES, Landscape
-from .simulation import MOST_STEPS, Programs, Trace
+from .simulation import MOST_STEPS, Cancelled, Programs, Report, Trace, silent
 
 MOST_METHODS = 3
 GRID = 81
@@ -38,19 +38,29 @@ class Engine:
     def __init__(self, programs: Programs | None = None) -> None:
         self.programs = programs or Programs()
 
-    def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
-        """Return the answer to a request: JSON values and arrays; `error` names invalid input."""
+    def answer(
+        self, request: Mapping[str, Any], report: Report = silent
+    ) -> tuple[dict[str, Any], Arrays]:
+        """Return the answer to a request: JSON values and arrays; `error` says what went wrong.
+
+        A run that takes long calls `report(progress)` with a fraction and a text. It ends early
+        if `report` raises `Cancelled`, which passes through.
+        """
         questions: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], Arrays]]] = {
             "page": self._page,
             "read": self._read,
-            "run": self._run,
+            "run": functools.partial(self._run, report=report),
             "field": self._field,
         }
         try:
             validate.one_of(*questions, ask=request.get("ask"))
             return questions[request["ask"]](request)
+        except Cancelled:
+            raise
         except (ValueError, TypeError) as error:
             return {"error": str(error)}, {}
+        except Exception as error:  # of Optax or JAX, in a chain that they cannot run
+            return {"error": f"{type(error).__name__}: {error}"}, {}
 
     def _page(self, request):
         return {
@@ -59,6 +69,7 @@ class Engine:
             "schedules": [{"title": title, "text": text} for title, text in SCHEDULES.items()],
             "average": AVERAGE,
             "slides": [],
+            "first": first_state(),
             "most": {"steps": MOST_STEPS, "methods": MOST_METHODS, "batch": EXAMPLES},
         }, {}
 
@@ -71,7 +82,7 @@ class Engine:
             "handles": [handle.record() for handle in expression.handles],
         }, {}
 
-    def _run(self, request):
+    def _run(self, request, report):
         state = request["state"]
         landscape = LANDSCAPES[state["landscape"]]
         begin, methods, arrays = time.perf_counter(), [], {}
@@ -85,6 +96,7 @@ class Engine:
                 batch=state["batch"],
                 seed=state["seed"],
                 steps=state["steps"],
+                report=report,
             )
             methods.append({"title": title_of(expression.structure), "text": expression.text})
             methods[-1] |= _readings(trace)
@@ -107,6 +119,23 @@ class Engine:
             "eigenvalues": values.tolist(),
             "eigenvectors": vectors.T.tolist(),
         }, {"field": loss}
+
+
+def first_state(
+    methods: Sequence[str] = tuple(METHODS[title] for title in FIRST),
+    landscape: str = "quadratic",
+) -> dict[str, Any]:
+    """Return the state with which a page opens."""
+    chosen = LANDSCAPES[landscape]
+    return {
+        "landscape": landscape,
+        "controls": {handle.name: handle.value for handle in chosen.controls},
+        "start": chosen.start,
+        "batch": 8,
+        "seed": 0,
+        "steps": 200,
+        "methods": [read(text).text for text in methods],
+    }
 
 
 @functools.cache
@@ -158,4 +187,5 @@ def _landscape_record(landscape: Landscape) -> dict[str, Any]:
         "controls": [handle.record() for handle in landscape.controls],
         "has_examples": landscape.has_examples,
         "is_quadratic": landscape.is_quadratic,
+        "is_network": landscape.is_network,
     }

@@ -19,6 +19,9 @@ METHODS: dict[str, str] = {
     "Newton": "lo.chain(lo.newton(0.0), lo.scale_by_learning_rate(0.5))",
 }
 
+FIRST = "Gradient descent", "Heavy ball", "Adam"
+"""The methods with which a page opens."""
+
 RATE = "{rate}"
 """Stands for the learning rate that a schedule replaces."""
 

@@ -33,6 +33,8 @@ class Landscape:
     - `controls`: the handles of the landscape itself.
     - `has_examples`: whether a step takes a batch of them.
     - `is_quadratic`: whether the predictions of the theory for quadratics hold.
+    - `is_network`: whether θ has more than two parameters: the plane is then drawn through the
+      paths, and `box` and `start` do not matter.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Landscape:
     controls: tuple[Handle, ...] = ()
     has_examples: bool = False
     is_quadratic: bool = False
+    is_network: bool = False
 
     def loss(self, θ: jax.Array, controls: Controls) -> jax.Array:
         """Return the loss of all examples."""

@@ -19,6 +19,17 @@ from .landscapes import EXAMPLES, Landscape
 
 MOST_STEPS = 2_000
 
+Report = Callable[[dict[str, Any]], None]
+"""Takes the progress of a run: {"fraction": 0.4, "text": "step 200 of 500"}."""
+
+
+class Cancelled(Exception):
+    """Raised by a report to end the run."""
+
+
+def silent(progress: dict[str, Any]) -> None:
+    """Report to nobody."""
+
 
 class Trace(NamedTuple):
     """What a run recorded; after its last step the entries are 0.
@@ -117,6 +128,7 @@ class Programs:
         batch: int = EXAMPLES,
         seed: int = 0,
         steps: int = 200,
+        report: Report = silent,
     ) -> Trace:
         """Return the trace of a run as NumPy arrays of `steps` (+ 1) entries."""
         key = expression.structure, landscape.name
