@@ -123,6 +123,8 @@ export interface Field {
   minimum: [number, number] | null;
   eigenvalues: number[];
   eigenvectors: [number, number][];
+  /** The share of the variance of a network's paths that the plane shows. */
+  explained?: number;
   loss: NumberArray;
 }
 

@@ -22,12 +22,15 @@ import numpy as np
 from .._core import validate
 from .expression import read
 from .gallery import AVERAGE, FIRST, METHODS, SCHEDULES
-from .landscapes import EXAMPLES, LANDSCAPES, Landscape
+from .landscapes import EXAMPLES, LANDSCAPES as OF_TWO_PARAMETERS, Landscape
+from .networks import NETWORK, on_a_plane
 from .simulation import MOST_STEPS, Cancelled, Programs, Report, Trace, silent
 
 MOST_METHODS = 3
 GRID = 81
 """Points of a side of the grid on which the loss is drawn."""
+
+LANDSCAPES = {**OF_TWO_PARAMETERS, NETWORK.name: NETWORK}
 
 Arrays = dict[str, np.ndarray]
 
@@ -85,30 +88,34 @@ class Engine:
     def _run(self, request, report):
         state = request["state"]
         landscape = LANDSCAPES[state["landscape"]]
-        begin, methods, arrays = time.perf_counter(), [], {}
-        for i, text in enumerate(state["methods"][:MOST_METHODS]):
-            expression = read(text)
+        begin = time.perf_counter()
+        expressions = [read(text) for text in state["methods"][:MOST_METHODS]]
+        traces, methods = [], []
+        for i, expression in enumerate(expressions):
+            title = title_of(expression.structure)
             trace = self.programs.run(
                 expression,
                 landscape,
                 state["controls"],
-                state["start"],
+                landscape.initial(state["seed"]) if landscape.initial else state["start"],
                 batch=state["batch"],
                 seed=state["seed"],
                 steps=state["steps"],
-                report=report,
+                report=_one_of(len(expressions), i, title, report),
             )
-            methods.append({"title": title_of(expression.structure), "text": expression.text})
-            methods[-1] |= _readings(trace)
+            traces.append(trace)
+            methods.append({"title": title, "text": expression.text, **_readings(trace)})
+        answer, arrays = {"methods": methods}, {}
+        if landscape.is_network:
+            traces, answer["field"], arrays["field"] = on_a_plane(traces)
+        for i, trace in enumerate(traces):
             arrays |= {f"{name}.{i}": array for name, array in trace._asdict().items()}
-        return {
-            "methods": methods,
-            "compilations": self.programs.compilations,
-            "milliseconds": 1e3 * (time.perf_counter() - begin),
-        }, arrays
+        answer["compilations"] = self.programs.compilations
+        answer["milliseconds"] = 1e3 * (time.perf_counter() - begin)
+        return answer, arrays
 
     def _field(self, request):
-        landscape, controls = LANDSCAPES[request["landscape"]], request["controls"]
+        landscape, controls = OF_TWO_PARAMETERS[request["landscape"]], request["controls"]
         loss, minimum, values, vectors = (
             np.asarray(x) for x in _field_of(landscape.name)(dict(controls))
         )
@@ -148,6 +155,20 @@ def title_of(structure: str) -> str:
     return _titles().get(structure) or structure.partition("(")[0].removeprefix("lo.")
 
 
+def _one_of(count: int, i: int, title: str, report: Report) -> Report:
+    """Return the report of run i, which is a part of the whole."""
+
+    def report_part(progress: dict[str, Any]) -> None:
+        report(
+            {
+                "fraction": (i + progress["fraction"]) / count,
+                "text": f"{title}: {progress['text']}",
+            }
+        )
+
+    return report_part
+
+
 def _readings(trace: Trace) -> dict[str, Any]:
     """Return what is read off one trace."""
     finite = np.isfinite(trace.loss)
@@ -160,7 +181,7 @@ def _readings(trace: Trace) -> dict[str, Any]:
 @functools.cache
 def _field_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
     """Return the compiled function of a landscape's controls that draws it."""
-    landscape = LANDSCAPES[name]
+    landscape = OF_TWO_PARAMETERS[name]
     left, right, bottom, top = landscape.box
     x, y = jnp.linspace(left, right, GRID), jnp.linspace(bottom, top, GRID)
     points = jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)

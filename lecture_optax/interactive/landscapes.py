@@ -16,7 +16,7 @@ import numpy as np
 from .handles import Handle
 
 EXAMPLES = 64
-"""The number of examples of a landscape that has examples, and its largest batch."""
+"""The number of examples of most landscapes that have examples, and the largest batch."""
 
 Controls = Mapping[str, Any]
 
@@ -31,10 +31,10 @@ class Landscape:
     - `box`: the part of the plane that is drawn: left, right, bottom, top.
     - `start`: where a path begins.
     - `controls`: the handles of the landscape itself.
-    - `has_examples`: whether a step takes a batch of them.
+    - `has_examples`: whether a step takes a batch of them; `examples`: their number.
     - `is_quadratic`: whether the predictions of the theory for quadratics hold.
-    - `is_network`: whether θ has more than two parameters: the plane is then drawn through the
-      paths, and `box` and `start` do not matter.
+    - `initial(seed)`: the parameters of a network; the plane is then drawn through the paths, and
+      `minimum`, `box` and `start` do not matter.
     """
 
     name: str
@@ -47,7 +47,12 @@ class Landscape:
     controls: tuple[Handle, ...] = ()
     has_examples: bool = False
     is_quadratic: bool = False
-    is_network: bool = False
+    examples: int = EXAMPLES
+    initial: Callable[[int], np.ndarray] | None = None
+
+    @property
+    def is_network(self) -> bool:
+        return self.initial is not None
 
     def loss(self, θ: jax.Array, controls: Controls) -> jax.Array:
         """Return the loss of all examples."""

@@ -5,6 +5,9 @@ the batch size, the seed and the number of steps: all of them are arguments.
 """
 
 import functools
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +18,11 @@ import optax
 
 from .._average import averaged, averages_in
 from .expression import Expression, build
-from .landscapes import EXAMPLES, Landscape
+from .landscapes import EXAMPLES, Controls, Landscape
 
 MOST_STEPS = 2_000
+PART_SECONDS = 0.1
+"""How long a network may run until it reports."""
 
 Report = Callable[[dict[str, Any]], None]
 """Takes the progress of a run: {"fraction": 0.4, "text": "step 200 of 500"}."""
@@ -48,21 +53,57 @@ class Trace(NamedTuple):
     ratio: jax.Array
 
 
+class Run(NamedTuple):
+    """A run between two steps: the parameters, the state of the optimizer, and the record."""
+
+    θ: jax.Array
+    state: Any
+    trace: Trace
+
+
 def simulate(
     tx: optax.GradientTransformation,
     landscape: Landscape,
-    controls: Mapping[str, Any],
+    controls: Controls,
     start: jax.Array,
     batch: Any,
     orders: jax.Array,
     steps: Any,
 ) -> Trace:
-    """Run `steps` steps from `start`.
+    """Return the record of `steps` steps from `start`.
 
     - `batch`: the number of examples of a step; `orders[k]` are those of step k, and the first
       `batch` of them count. Its length is the largest number of steps.
     """
-    most = len(orders)
+    run = begin(tx, landscape, controls, start, len(orders))
+    return advance(tx, landscape, controls, batch, orders, run, 0, steps).trace
+
+
+def begin(
+    tx: optax.GradientTransformation,
+    landscape: Landscape,
+    controls: Controls,
+    start: jax.Array,
+    most: int,
+) -> Run:
+    """Return a run at its start, with room for the record of `most` steps."""
+    points = jnp.zeros((most + 1, len(start))).at[0].set(start)
+    losses = jnp.zeros(most + 1).at[0].set(landscape.loss(start, controls))
+    nothing = jnp.zeros(most)
+    return Run(start, tx.init(start), Trace(points, points, losses, nothing, nothing, nothing))
+
+
+def advance(
+    tx: optax.GradientTransformation,
+    landscape: Landscape,
+    controls: Controls,
+    batch: Any,
+    orders: jax.Array,
+    run: Run,
+    first: Any,
+    last: Any,
+) -> Run:
+    """Make the steps from `first` up to `last`, which is not included."""
 
     def loss(θ):
         return landscape.loss(θ, controls)
@@ -71,8 +112,8 @@ def simulate(
         weights = jnp.arange(len(rows)) < batch
         return (landscape.losses(θ, controls)[rows] * weights).sum() / weights.sum()
 
-    def body(k, carry):
-        θ, state, trace = carry
+    def body(k, run):
+        θ, state, trace = run
         objective = functools.partial(batch_loss, rows=orders[k])
         if not landscape.has_examples:
             objective = loss
@@ -80,7 +121,7 @@ def simulate(
         updates, state = tx.update(gradient, state, θ, value=value, value_fn=objective)
         new = optax.apply_updates(θ, updates)
         size = jnp.linalg.norm(new - θ)
-        return (
+        return Run(
             new,
             state,
             Trace(
@@ -93,11 +134,7 @@ def simulate(
             ),
         )
 
-    points = jnp.zeros((most + 1, len(start))).at[0].set(start)
-    losses = jnp.zeros(most + 1).at[0].set(loss(start))
-    nothing = jnp.zeros(most)
-    trace = Trace(points, points, losses, nothing, nothing, nothing)
-    return jax.lax.fori_loop(0, steps, body, (start, tx.init(start), trace))[2]
+    return jax.lax.fori_loop(first, last, body, run)
 
 
 def _average(state: Any, θ: jax.Array) -> jax.Array:
@@ -112,18 +149,23 @@ def _learning_rate(state: Any) -> jax.Array:
 
 
 class Programs:
-    """The compiled programs of a page, one for each structure and landscape."""
+    """The compiled programs of a page, one for each structure and landscape.
 
-    def __init__(self) -> None:
-        self._programs: dict[tuple[str, str], Callable[..., Any]] = {}
+    - `most`: the number of programs that are kept: those that were used last.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self.most = most
         self.compilations = 0
+        self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
+        self._lock = threading.Lock()
 
     def run(
         self,
         expression: Expression,
         landscape: Landscape,
         controls: Mapping[str, float],
-        start: Sequence[float],
+        start: Sequence[float] | np.ndarray,
         *,
         batch: int = EXAMPLES,
         seed: int = 0,
@@ -131,39 +173,100 @@ class Programs:
         report: Report = silent,
     ) -> Trace:
         """Return the trace of a run as NumPy arrays of `steps` (+ 1) entries."""
-        key = expression.structure, landscape.name
-        if key not in self._programs:
-            self._programs[key] = self._program(expression.structure, landscape)
         numbers = tuple(
             int(handle.value) if "integer" in handle.scale else float(handle.value)
             for handle in expression.handles
         )
-        trace = self._programs[key](
+        trace = self._program(expression.structure, landscape)(
             numbers,
             {name: float(value) for name, value in controls.items()},
             jnp.asarray(start, jnp.float32),
             int(batch),
-            orders_of(int(seed)) if landscape.has_examples else _NO_ORDERS,
+            orders_of(int(seed), landscape.examples) if landscape.has_examples else _NO_ORDERS,
             int(steps),
+            report,
         )
         lengths = Trace(steps + 1, steps + 1, steps + 1, steps, steps, steps)
         return Trace(*(np.asarray(x)[:n] for x, n in zip(trace, lengths, strict=True)))
 
-    def _program(self, structure: str, landscape: Landscape) -> Callable[..., Any]:
-        def program(numbers, controls, start, batch, orders, steps):
-            self.compilations += 1  # runs when JAX traces, once for each compilation
-            return simulate(
-                build(structure, numbers), landscape, controls, start, batch, orders, steps
-            )
+    def _program(self, structure: str, landscape: Landscape) -> "Program":
+        """Return the program of a structure on a landscape, and forget the one used longest ago."""
+        key = structure, landscape.name
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = Program(structure, landscape, self._count)
+            self._programs.move_to_end(key)
+            if len(self._programs) > self.most:
+                self._programs.popitem(last=False)
+            return self._programs[key]
 
-        return jax.jit(program)
+    def _count(self) -> None:
+        with self._lock:
+            self.compilations += 1
+
+
+class Program:
+    """The compiled run of one structure on one landscape; one call at a time.
+
+    Two parameters take one call of the compiled program. A network takes several, so that it can
+    report and be cancelled between them.
+    """
+
+    def __init__(self, structure: str, landscape: Landscape, count: Callable[[], None]) -> None:
+        self._lock = threading.Lock()  # two threads must not compile the same program
+        self._is_new = True
+        self._is_long = landscape.is_network
+
+        def whole(numbers, controls, start, batch, orders, steps):
+            count()  # runs when JAX traces, once for each compilation
+            tx = build(structure, numbers)
+            return simulate(tx, landscape, controls, start, batch, orders, steps)
+
+        def first_part(numbers, controls, start):
+            return begin(build(structure, numbers), landscape, controls, start, MOST_STEPS)
+
+        def next_part(numbers, controls, batch, orders, run, first, last):
+            count()
+            tx = build(structure, numbers)
+            return advance(tx, landscape, controls, batch, orders, run, first, last)
+
+        self._whole, self._begin = jax.jit(whole), jax.jit(first_part)
+        self._advance = jax.jit(next_part, donate_argnames="run")
+
+    def __call__(self, numbers, controls, start, batch, orders, steps, report: Report) -> Trace:
+        with self._lock:
+            if self._is_new:
+                report({"fraction": 0.0, "text": "compiling"})
+            if self._is_long:
+                trace = self._in_parts(numbers, controls, start, batch, orders, steps, report)
+            else:
+                trace = self._whole(numbers, controls, start, batch, orders, steps)
+            self._is_new = False
+            return jax.block_until_ready(trace)
+
+    def _in_parts(self, numbers, controls, start, batch, orders, steps, report):
+        run, first, size = self._begin(numbers, controls, start), 0, 1
+        while first < steps:
+            before, last = time.perf_counter(), min(first + size, steps)
+            run = self._advance(numbers, controls, batch, orders, run, first, last)
+            jax.block_until_ready(run)
+            if time.perf_counter() - before < PART_SECONDS / 2:
+                size *= 2
+            first = last
+            report({"fraction": first / steps, "text": f"step {first} of {steps}"})
+        return run.trace
 
 
 _NO_ORDERS = np.zeros((MOST_STEPS, 0), np.int32)
 
 
 @functools.lru_cache(16)
-def orders_of(seed: int) -> np.ndarray:
-    """Return the order of the examples of each step, of shape (MOST_STEPS, EXAMPLES)."""
-    keys = jax.random.split(jax.random.key(seed), MOST_STEPS)
-    return np.asarray(jax.vmap(lambda key: jax.random.permutation(key, EXAMPLES))(keys))
+def orders_of(seed: int, examples: int = EXAMPLES) -> np.ndarray:
+    """Return the first examples of each step, of shape (MOST_STEPS, EXAMPLES)."""
+    return np.asarray(_orders(jax.random.key(seed), examples))
+
+
+@functools.partial(jax.jit, static_argnames="examples")
+def _orders(key: jax.Array, examples: int) -> jax.Array:
+    keys = jax.random.split(key, MOST_STEPS)
+    return jax.vmap(lambda key: jax.random.permutation(key, examples)[:EXAMPLES])(keys)
