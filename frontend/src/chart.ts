@@ -1,0 +1,118 @@
+// What the drawings have in common: an <svg> that fits its container, a theme and a description.
+import { select, type Selection } from "d3-selection";
+import { type Palette, palette, preferredTheme, type Theme } from "./colours";
+import type { Drawing, View } from "./view";
+
+export type Group = Selection<SVGGElement, unknown, null, undefined>;
+export type Mark<E extends SVGElement = SVGPathElement> = Selection<E, unknown, null, undefined>;
+
+/** A rectangle in units of the drawing. */
+export interface Frame {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/**
+ * Up to WIDEST, one unit of a drawing is one pixel, so that letters keep their size; a wider
+ * container (a projector) enlarges the drawing with its letters.
+ */
+const NARROWEST = 300;
+const WIDEST = 600;
+
+/** Below this width, a drawing takes its narrow layout. */
+export const NARROW = 460;
+
+let count = 0;
+
+export abstract class Chart implements Drawing {
+  readonly svg: SVGSVGElement;
+  protected readonly root: Mark<SVGSVGElement>;
+  protected readonly id = `drawing-${++count}`;
+  protected colours: Palette = palette(preferredTheme());
+  protected width = 0;
+  private view: View | null = null;
+  private readonly description: Mark<SVGDescElement>;
+
+  constructor(private readonly container: HTMLElement) {
+    this.root = select(container)
+      .append("svg")
+      .attr("xmlns", "http://www.w3.org/2000/svg")
+      .attr("width", "100%")
+      .attr("font-family", "system-ui, sans-serif")
+      .attr("font-size", 13)
+      .attr("style", "display: block; height: auto");
+    this.svg = this.root.node() as SVGSVGElement;
+    this.description = this.root.append("desc");
+    this.resize();
+    new ResizeObserver(() => this.resize()).observe(container);
+  }
+
+  update(view: View): void {
+    this.view = view;
+    if (this.width > 0) this.draw(view);
+  }
+
+  setTheme(theme: Theme): void {
+    this.colours = palette(theme);
+    this.redraw();
+  }
+
+  protected abstract draw(view: View): void;
+
+  protected redraw(): void {
+    if (this.view) this.update(this.view);
+  }
+
+  /** Say in a sentence what the picture shows. A <title> would hide the curves as a tooltip. */
+  protected describe(sentence: string): void {
+    this.description.text(sentence);
+  }
+
+  protected setHeight(height: number): void {
+    this.root.attr("viewBox", `0 0 ${this.width} ${Math.round(height)}`);
+  }
+
+  private resize(): void {
+    const pixels = this.container.clientWidth; // 0 while it is hidden
+    if (!pixels) return;
+    const width = Math.min(Math.max(pixels, NARROWEST), WIDEST);
+    if (width === this.width) return;
+    this.width = width;
+    this.redraw();
+  }
+}
+
+/** The "d" of a line through n points; the first value that is not finite ends it. */
+export function polyline(
+  n: number,
+  x: (i: number) => number,
+  y: (i: number) => number,
+): string {
+  let d = "";
+  let [lastX, lastY] = [Infinity, Infinity];
+  for (let i = 0; i < n; i++) {
+    const [px, py] = [tenth(x(i)), tenth(y(i))];
+    if (!Number.isFinite(px + py)) break;
+    // Points closer than what the eye separates would only cost time; the last one ends the line.
+    if (Math.abs(px - lastX) + Math.abs(py - lastY) < 0.4 && i < n - 1) continue;
+    d += (d ? "L" : "M") + px + " " + py;
+    [lastX, lastY] = [px, py];
+  }
+  return d;
+}
+
+/** Round to a tenth of a unit; a point far outside becomes one that every browser can draw. */
+function tenth(x: number): number {
+  return Math.round(Math.min(Math.max(x, -1e5), 1e5) * 10) / 10;
+}
+
+/** A text that stays legible on lines. */
+export function haloed(text: Mark<SVGTextElement>): Mark<SVGTextElement> {
+  return text
+    .attr("paint-order", "stroke")
+    .attr("stroke-width", 4)
+    .attr("stroke-linejoin", "round")
+    .attr("pointer-events", "none");
+}

@@ -1,0 +1,366 @@
+// Curves over the steps: the loss, the learning rate, the size of the updates, the eigen-directions.
+import { scaleLinear, scaleLog } from "d3-scale";
+import { pointer } from "d3-selection";
+import { Axes, type Scale, short } from "./axes";
+import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
+import { DASHES } from "./colours";
+import { clamp, namesOf, spread, textWidth, wrapped } from "./labels";
+import { arrayOf, diverges } from "./series";
+import type { View } from "./view";
+
+export type Quantity = "loss" | "learning_rate" | "update" | "ratio" | "modes";
+
+interface Meaning {
+  /** The name of the y axis, with its symbol. */
+  axis: string;
+  /** Logarithmic where its values span a factor of 20. */
+  logarithmic: boolean;
+  /** What is below this part of the largest first value is rounding. */
+  floor: number;
+}
+
+const MEANINGS: Record<Quantity, Meaning> = {
+  loss: { axis: "loss L(θₖ)", logarithmic: true, floor: 1e-12 },
+  learning_rate: { axis: "learning rate τₖ", logarithmic: false, floor: 0 },
+  update: { axis: "size of the update |θₖ₊₁ − θₖ|", logarithmic: true, floor: 1e-8 },
+  ratio: { axis: "update / parameters |θₖ₊₁ − θₖ| / |θₖ|", logarithmic: true, floor: 1e-8 },
+  modes: { axis: "distance to the minimum along an eigenvector", logarithmic: true, floor: 1e-8 },
+};
+
+/** A curve that rises above this multiple of its start is cut: it diverges. */
+const CUT = 1e3;
+
+interface Series {
+  method: number;
+  /** 0 for the only curve of a method or its flat direction, 1 for the steep direction. */
+  mode: number;
+  name: string;
+  values: Float32Array;
+  stride: number;
+  offset: number;
+  length: number;
+  lost: boolean;
+}
+
+interface Curve {
+  line: Mark;
+  reference: Mark;
+  arrow: Mark;
+  label: Mark<SVGTextElement>;
+  leader: Mark;
+  dot: Mark<SVGCircleElement>;
+}
+
+export class Curves extends Chart {
+  private readonly quantity: Quantity;
+  private readonly clip: Mark<SVGRectElement>;
+  private readonly axes: Axes;
+  private readonly picture: Group;
+  private readonly curves: Curve[];
+  private readonly empty: Mark<SVGTextElement>;
+  private readonly ruler: Group;
+  private readonly sensor: Mark<SVGRectElement>;
+  private series: Series[] = [];
+  private frame: Frame = { left: 0, right: 1, top: 0, bottom: 1 };
+  private x: Scale = scaleLinear<number, number>();
+  private y: Scale = scaleLinear<number, number>();
+  /** The step under the ruler. */
+  private step: number | null = null;
+
+  constructor(container: HTMLElement, options: { quantity: Quantity }) {
+    super(container);
+    this.quantity = options.quantity;
+    this.picture = this.root.append("g").attr("role", "img");
+    this.clip = this.root.append("clipPath").attr("id", this.id).append("rect");
+    this.axes = new Axes(this.picture.append("g"));
+    const inside = this.picture.append("g").attr("clip-path", `url(#${this.id})`);
+    const outside = this.picture.append("g");
+    const ruler = this.picture.append("g");
+    const count = DASHES.length * (this.quantity === "modes" ? 2 : 1);
+    this.curves = Array.from({ length: count }, () => appended(inside, outside, ruler));
+    this.ruler = ruler;
+    ruler.append("path");
+    ruler.append("text");
+    this.empty = this.picture.append("text");
+    this.sensor = this.appendSensor();
+  }
+
+  protected draw(view: View): void {
+    this.series = this.seriesOf(view);
+    this.frame = this.frameOf();
+    this.drawAxes(view);
+    this.drawCurves(view);
+    this.drawRuler();
+    this.describeCurves(view);
+  }
+
+  private seriesOf(view: View): Series[] {
+    const names = view.run ? namesOf(view.run.methods) : [];
+    const directions = this.quantity === "modes" ? ["flat", "steep"] : [""];
+    return names.flatMap((name, method) => {
+      const array = arrayOf(view.run, this.quantity, method);
+      const stride = array.shape[1] ?? 1;
+      return directions.map((direction, mode) => ({
+        method,
+        mode,
+        name: !direction ? name : names.length > 1 ? `${name}, ${direction}` : direction,
+        values: array.data,
+        stride,
+        offset: mode,
+        length: stride > mode ? array.data.length / stride : 0,
+        lost: diverges(view.run, method),
+      }));
+    });
+  }
+
+  private frameOf(): Frame {
+    const narrow = this.width < NARROW;
+    const lines = this.series.flatMap(({ name }) => wrapped(name, narrow ? 11 : 16));
+    const labels = Math.max(40, ...lines.map(textWidth)) + 16;
+    const height = narrow ? 240 : 280;
+    this.setHeight(height);
+    const frame = { left: 50, right: this.width - labels, top: 30, bottom: height - 42 };
+    for (const rect of [this.clip, this.sensor]) {
+      rect.attr("x", frame.left).attr("y", frame.top - 1);
+      rect.attr("width", frame.right - frame.left).attr("height", frame.bottom - frame.top + 2);
+    }
+    return frame;
+  }
+
+  private drawAxes(view: View): void {
+    const { left, right, top, bottom } = this.frame;
+    const { axis, floor, logarithmic } = MEANINGS[this.quantity];
+    const limits = limitsOf(this.series, floor);
+    const isLog = logarithmic && limits.low > 0 && limits.high > 20 * limits.low;
+    this.x = scaleLinear<number, number>([0, view.state.steps], [left, right]);
+    this.y = isLog
+      ? scaleLog<number, number>([power10(limits.low, Math.floor), power10(limits.high, Math.ceil)], [bottom, top])
+      : scaleLinear<number, number>(linearDomain(limits, this.quantity === "learning_rate"), [bottom, top]).nice(4);
+    this.axes.draw(this.x, this.y, this.frame, this.colours, {
+      x: "step k",
+      y: axis,
+      xTicks: Math.min(view.state.steps, 5),
+      yTicks: 5,
+      grid: true,
+      logarithmic: isLog,
+    });
+    const words = this.series.length ? "These methods have no such curve here." : "";
+    this.empty
+      .text(Number.isFinite(limits.high) ? "" : words)
+      .attr("x", left + 10)
+      .attr("y", (top + bottom) / 2)
+      .attr("fill", this.colours.quiet);
+  }
+
+  private drawCurves(view: View): void {
+    const { background, lines, texts } = this.colours;
+    const ends = this.series.map((series) => this.endOf(series));
+    const size = this.width < NARROW ? 11 : 16;
+    const rows = this.series.map(({ name }, i) =>
+      ends[i] && !ends[i].cut ? wrapped(name, size) : [],
+    );
+    const places = spread(
+      rows.map((row, i) => ({ at: ends[i]?.y ?? 0, height: 15 * row.length + 2 })),
+      this.frame.top - 8,
+      this.frame.bottom + 8,
+    );
+    let cuts = 0;
+    this.curves.forEach((curve, i) => {
+      const series = this.series[i];
+      const end = ends[i];
+      const visible = series && end;
+      for (const mark of Object.values(curve)) mark.attr("display", visible ? null : "none");
+      if (!visible) return;
+      const colour = lines[series.method]!;
+      curve.line
+        .attr("d", polyline(end.count, (k) => this.x(k), (k) => this.yOf(series, k)))
+        .attr("stroke", colour)
+        .attr("stroke-width", series.mode ? 1.2 : 2.2)
+        .attr("stroke-dasharray", DASHES[series.method]!)
+        .attr("stroke-linecap", series.method ? "round" : "butt");
+      curve.reference.attr("d", this.referenceOf(view, series)).attr("stroke", colour);
+      curve.arrow
+        .attr("display", end.cut ? null : "none")
+        .attr("transform", `translate(${end.x} ${this.frame.top})`)
+        .attr("fill", colour);
+      curve.label.attr("fill", texts[series.method]!).attr("stroke", background);
+      if (end.cut) this.labelCut(curve, series.name, end.x, cuts++);
+      else this.labelEnd(curve, rows[i]!, end, places[i]!);
+      curve.leader.attr("stroke", colour);
+      curve.dot.attr("fill", colour).attr("stroke", background);
+    });
+  }
+
+  private labelEnd(curve: Curve, row: string[], end: { x: number; y: number }, y: number): void {
+    const x = this.frame.right + 12;
+    setLines(curve.label, row, x, y - 7.5 * (row.length - 1) + 4.5);
+    curve.label.attr("text-anchor", "start");
+    // A thin line leads from the end to a label that had to move.
+    const moved = Math.abs(y - end.y) > 4 || end.x < this.frame.right - 1;
+    curve.leader.attr("d", moved ? `M${end.x + 1} ${end.y}L${x - 3} ${y}` : null);
+  }
+
+  private labelCut(curve: Curve, name: string, x: number, row: number): void {
+    const text = `${name} diverges`;
+    const isRight = x + 12 + textWidth(text) < this.width;
+    setLines(curve.label, [text], x + (isRight ? 10 : -10), this.frame.top + 12 + 17 * row);
+    curve.label.attr("text-anchor", isRight ? "start" : "end");
+    curve.leader.attr("d", null);
+  }
+
+  /** How many points are drawn, and where the curve ends; null where it has no point. */
+  private endOf(series: Series) {
+    const highest = this.y.domain()[1]!;
+    let last = 0;
+    while (last < series.length && Number.isFinite(valueOf(series, last))) {
+      if (series.lost && valueOf(series, last) > highest) break;
+      last++;
+    }
+    if (last === 0) return null;
+    const isCut = last < series.length;
+    const above = valueOf(series, last);
+    const count = isCut && Number.isFinite(above) ? last + 1 : last;
+    const k = last - 1;
+    let x = this.x(k);
+    if (count > last) {
+      const [y0, y1] = [this.yOf(series, k), this.yOf(series, last)];
+      x += (this.x(1) - this.x(0)) * clamp((y0 - this.frame.top) / (y0 - y1 || 1), 0, 1);
+    }
+    return { count, x, y: this.yOf(series, k), cut: isCut };
+  }
+
+  private yOf(series: Series, k: number): number {
+    const value = valueOf(series, k);
+    const low = this.y.domain()[0]!;
+    return this.y(low > 0 ? Math.max(value, low) : value);
+  }
+
+  /** The distance that the theory predicts: a straight line on a logarithmic axis. */
+  private referenceOf(view: View, series: Series): string | null {
+    const radius = view.run?.methods[series.method]?.predicted?.radii[series.mode];
+    const start = valueOf(series, 0);
+    const [low = 0, high = 1] = this.y.domain();
+    if (this.quantity !== "modes" || radius === undefined || !(start > 0) || !(low > 0)) return null;
+    const steps = view.state.steps;
+    const limit = Math.log(radius < 1 ? low / start : high / start) / Math.log(radius);
+    const k = radius === 1 ? steps : clamp(limit, 0, steps);
+    const end = clamp(start * radius ** k, low, high);
+    return `M${this.x(0)} ${this.y(clamp(start, low, high))}L${this.x(k)} ${this.y(end)}`;
+  }
+
+  private appendSensor(): Mark<SVGRectElement> {
+    const sensor = this.root
+      .append("rect")
+      .attr("fill", "none")
+      .attr("pointer-events", "all")
+      .attr("style", "touch-action: pan-y");
+    const move = (event: PointerEvent) => {
+      const k = Math.round(this.x.invert(pointer(event, this.svg)[0]));
+      this.step = clamp(k, 0, this.x.domain()[1]!);
+      this.drawRuler();
+    };
+    sensor.on("pointermove", move).on("pointerdown", move);
+    sensor.on("pointerleave", () => {
+      this.step = null;
+      this.drawRuler();
+    });
+    return sensor;
+  }
+
+  /** A vertical line at a step, with the values there. */
+  private drawRuler(): void {
+    const step = this.step;
+    this.ruler.attr("display", step === null ? "none" : null);
+    if (step === null) return;
+    const x = this.x(step);
+    const { quiet, background } = this.colours;
+    this.ruler.select("path").attr("d", `M${x} ${this.frame.top}V${this.frame.bottom}`).attr("stroke", quiet);
+    const lines = [`step ${step}`];
+    this.series.forEach((series, i) => {
+      const value = step < series.length ? valueOf(series, step) : NaN;
+      const y = this.yOf(series, step);
+      const visible = Number.isFinite(value) && y >= this.frame.top;
+      this.curves[i]!.dot.attr("display", visible ? null : "none").attr("cx", x).attr("cy", y);
+      if (!Number.isNaN(value)) lines.push(`${series.name}: ${short(value)}`);
+    });
+    const text = this.ruler.select<SVGTextElement>("text") as unknown as Mark<SVGTextElement>;
+    const isRight = x < (this.frame.left + this.frame.right) / 2;
+    haloed(text).attr("fill", this.colours.ink).attr("stroke", background);
+    text.attr("text-anchor", isRight ? "start" : "end");
+    setLines(text, lines, x + (isRight ? 9 : -9), this.frame.top + 14);
+  }
+
+  private describeCurves(view: View): void {
+    const ends = this.series.map((series) => {
+      if (series.lost) return `${series.name}: diverges.`;
+      const [first, last] = [valueOf(series, 0), valueOf(series, series.length - 1)];
+      if (!Number.isFinite(first + last)) return "";
+      return `${series.name}: from ${short(first)} to ${short(last)}.`;
+    });
+    const axis = MEANINGS[this.quantity].axis;
+    const sentence = `${axis} over ${view.state.steps} steps. ${ends.join(" ")}`;
+    this.picture.attr("aria-label", sentence);
+    this.describe(sentence);
+  }
+}
+
+function appended(inside: Group, outside: Group, ruler: Group): Curve {
+  const line = (parent: Group) =>
+    parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
+  return {
+    reference: line(inside).attr("stroke-width", 5).attr("opacity", 0.18),
+    line: line(inside),
+    arrow: outside.append("path").attr("d", "M0 -4L-6 8H6Z"),
+    leader: line(outside).attr("stroke-width", 0.8).attr("opacity", 0.6),
+    label: haloed(outside.append("text")),
+    dot: ruler.append("circle").attr("r", 4.5).attr("stroke-width", 1.5),
+  };
+}
+
+/** The lines of a text, one below the other. */
+function setLines(text: Mark<SVGTextElement>, lines: string[], x: number, y: number): void {
+  text
+    .selectAll("tspan")
+    .data(lines)
+    .join("tspan")
+    .attr("x", x)
+    .attr("y", (_, i) => y + 15 * i)
+    .text((line) => line);
+}
+
+function valueOf(series: Series, k: number): number {
+  return series.values[k * series.stride + series.offset] ?? NaN;
+}
+
+/** The smallest and the largest value to show, without rounding noise and without divergence. */
+function limitsOf(series: Series[], floor: number): { low: number; high: number } {
+  const start = Math.max(...series.map((each) => Math.abs(firstOf(each))));
+  let [low, high] = [Infinity, -Infinity];
+  for (const each of series) {
+    const most = each.lost ? CUT * start : Infinity;
+    for (let k = 0; k < each.length; k++) {
+      const value = valueOf(each, k);
+      if (!Number.isFinite(value)) break;
+      high = Math.max(high, Math.min(value, most));
+      low = Math.min(low, value);
+      if (value > most) break;
+    }
+  }
+  const smallest = floor * start;
+  return { low: low > -smallest ? Math.max(low, smallest) : low, high };
+}
+
+function firstOf(series: Series): number {
+  const first = valueOf(series, 0);
+  return Number.isFinite(first) ? first : 0;
+}
+
+function linearDomain({ low, high }: { low: number; high: number }, fromZero: boolean) {
+  if (!Number.isFinite(high)) return [0, 1];
+  const from = fromZero ? Math.min(0, low) : low;
+  return high > from ? [from, high] : [from - 0.5 * Math.abs(from || 1), from + 0.5 * Math.abs(from || 1)];
+}
+
+function power10(value: number, round: (x: number) => number): number {
+  return 10 ** round(Math.log10(value) - 1e-9);
+}
