@@ -1,1 +1,242 @@
 """`lo.lab`: optimizers on a page whose hyperparameters one drags."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+import optax
+
+from ._core import validate
+from .interactive.engine import MOST_METHODS, Engine, first_state
+from .interactive.expression import build, read, written
+from .interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
+from .interactive.simulation import MOST_STEPS, Programs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PROGRAMS = Programs()
+"""What one call has compiled, the next one uses."""
+
+
+def lab(
+    *optimizers: optax.GradientTransformation | str,
+    landscape: str = "quadratic",
+    steps: int = 200,
+    start: Sequence[float] | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    **controls: float,
+) -> "Lab":
+    """Show optimizers on a loss of two parameters, with a handle for every number.
+
+        θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1),    k = 0, ..., steps - 1
+
+    In a notebook (extra `lab`) the page runs these transformations again whenever you drag a
+    handle: a hyperparameter, the start, or a number of the landscape. Nothing is compiled again.
+    Without `anywidget`, and in a notebook without a kernel, it is a picture.
+
+    **Arguments**
+
+    - `optimizers`: one to three. Each is a transformation that was built by factories of this
+      library with numbers, `lo.adam(0.01)`, or the same as a text, `"lo.adam(0.01)"`. A text may
+      also call some of Optax's: `"optax.lion(0.01)"`. It is parsed, and never executed.
+    - `landscape`: "quadratic", "noisy_quadratic", "ravine", "rosenbrock", "saddle" or "logistic".
+    - `steps`: the number of steps, from 1 to 2000.
+    - `start`: θ(0), two numbers; by default that of the landscape.
+    - `batch`: the number of examples of a step, from 1 to 64, where the landscape has examples;
+      by default 8.
+    - `seed`: which examples a step takes, a whole number >= 0.
+    - `controls`: numbers of the landscape: `condition=` and `rotation=` (degrees) of both
+      quadratics, `spread=` of the noisy one, `steepness=` of the ravine and of Rosenbrock's.
+
+    **Returns** a `Lab`. Its attributes are about what the page shows now, also after dragging:
+
+    - `state`: all its settings, as a dict; `python()`: the call that makes it again.
+    - `runs`: for each optimizer, by position or by title, the NumPy arrays `path` and `average`
+      (steps + 1, 2), `loss` (steps + 1,), `learning_rate`, `update` and `ratio` (steps,).
+    - `plot()`: a Matplotlib figure of the paths and losses (extra `plot`).
+
+    **Raises** `ValueError` or `TypeError` for an argument that does not fit, or an optimizer that
+    no text can describe, such as one with a function inside.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> lab = lo.lab(lo.sgd(1.0, momentum=0.9), "lo.adam(0.1)", condition=10.0)
+    >>> lab
+    lo.lab(lo.sgd(1.0, momentum=0.9), 'lo.adam(0.1)', condition=10.0)
+    >>> lab.runs[0].path.shape, round(float(lab.runs["Heavy ball"].loss[0]), 3)
+    ((201, 2), 1.767)
+
+    ```
+    """
+    if not 1 <= len(optimizers) <= MOST_METHODS:
+        raise ValueError(
+            f"optimizers must be one to {MOST_METHODS}, got {len(optimizers)}: "
+            "lo.lab(lo.sgd(0.1), lo.adam(0.1))."
+        )
+    validate.one_of(*LANDSCAPES, landscape=landscape)
+    chosen = LANDSCAPES[landscape]
+    _check_range(1, MOST_STEPS, steps=steps)
+    state = first_state([_text_of(i, x) for i, x in enumerate(optimizers)], landscape)
+    size = state["batch"] if batch is None else batch
+    _check_range(1, EXAMPLES, batch=size)
+    validate.steps(least=0, of="seeds", traced=False, seed=seed)
+    numbers = {"batch": int(size), "seed": int(seed), "steps": int(steps)}
+    return Lab(
+        {
+            **state,
+            **numbers,
+            "controls": _controls_of(chosen, controls),
+            "start": _start_of(chosen, start),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class LabRun:
+    """What one optimizer did: `text` describes it, and `lab` says what the arrays are."""
+
+    title: str
+    text: str
+    path: np.ndarray
+    average: np.ndarray
+    loss: np.ndarray
+    learning_rate: np.ndarray
+    update: np.ndarray
+    ratio: np.ndarray
+
+
+class LabRuns(tuple[LabRun, ...]):
+    """The runs of a lab, by position or by title."""
+
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        titles = [run.title for run in self]
+        if titles.count(key) == 1:
+            return self[titles.index(key)]
+        problem = "no run has" if key not in titles else "several runs have"
+        raise KeyError(f"{problem} the title {key!r}: the titles are {', '.join(titles)}.")
+
+
+class Lab:
+    """Optimizers on a landscape: `lo.lab` builds it and says what it has."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._state = state
+        self._engine = Engine(_PROGRAMS)
+        self._widget: Any = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Return what the page shows now."""
+        return copy.deepcopy(self._state if self._widget is None else self._widget.state)
+
+    @property
+    def runs(self) -> LabRuns:
+        """Return the runs of the current state."""
+        answer, arrays = self._ask("run", state=self.state)
+        names = [name for name in LabRun.__annotations__ if name not in ("title", "text")]
+        return LabRuns(
+            LabRun(each["title"], each["text"], *(arrays[f"{name}.{i}"] for name in names))
+            for i, each in enumerate(answer["methods"])
+        )
+
+    def python(self) -> str:
+        """Return the call that makes a lab of the current state."""
+        state = self.state
+        usual = {**_settings(first_state([], state["landscape"])), "landscape": "quadratic"}
+        words = [_as_argument(text) for text in state["methods"]]
+        words += [f"{name}={x!r}" for name, x in _settings(state).items() if x != usual[name]]
+        return f"lo.lab({', '.join(words)})"
+
+    def plot(self) -> "Figure":
+        """Return a Matplotlib figure with the paths and the losses."""
+        from .interactive.picture import figure_of
+
+        state = self.state
+        given = {"landscape": state["landscape"], "controls": state["controls"]}
+        return figure_of(state, self._ask("run", state=state), self._ask("field", **given))
+
+    def _ask(self, question: str, **request: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        answer, arrays = self._engine.answer({"ask": question, **request})
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer, arrays
+
+    def __repr__(self) -> str:
+        return self.python()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the page and, for where no kernel runs, the picture of the current state."""
+        from .interactive.picture import as_png
+        from .interactive.widget import view_of, widget_of
+
+        picture = {"text/plain": repr(self), "image/png": as_png(self.plot())}
+        if self._widget is None:
+            self._widget = widget_of(self._engine, self._state)
+        if self._widget is None:
+            return picture, {}
+        data, metadata = view_of(self._widget)
+        return {**data, **picture}, metadata
+
+
+def _text_of(i: int, optimizer: optax.GradientTransformation | str) -> str:
+    try:
+        if not isinstance(optimizer, str):
+            validate.transformation(optimizer=optimizer)
+            optimizer = written(optimizer)
+        return read(optimizer).text
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"optimizers[{i}]: {error}") from None
+
+
+def _as_argument(text: str) -> str:
+    """Return a call if its text is the same again, and else the text in quotes."""
+    expression = read(text)
+    try:
+        is_the_same = written(build(expression.structure, expression.numbers)) == text
+    except TypeError:  # it is of another library
+        is_the_same = False
+    return text if is_the_same else repr(text)
+
+
+def _settings(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `lab` by keyword."""
+    names = "landscape", "steps", "start", "batch", "seed"
+    now = {**state, "start": [float(x) for x in state["start"]]}
+    return {name: now[name] for name in names} | state["controls"]
+
+
+def _check_range(low: float, high: float, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        validate.steps(least=int(low), of=name, traced=False, **{name: value})
+        if value > high:
+            raise ValueError(f"{name} must be at most {high:g}, got {value!r}.")
+
+
+def _controls_of(landscape: Landscape, given: Mapping[str, float]) -> dict[str, float]:
+    controls = {handle.name: handle for handle in landscape.controls}
+    for name, value in given.items():
+        if name not in controls:
+            has = f"it has {', '.join(controls)}" if controls else "it has none"
+            near = validate.nearest(name, [*controls, "landscape", "steps", "start", "batch"])
+            guess = f" Did you mean {near}=?" if near else ""
+            raise TypeError(f"the landscape {landscape.name!r} has no {name}=: {has}.{guess}")
+        validate.number(**{name: value})
+        low, high = controls[name].low, controls[name].high
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+    return {name: float(given.get(name, handle.value)) for name, handle in controls.items()}
+
+
+def _start_of(landscape: Landscape, start: Sequence[float] | None) -> list[float]:
+    if start is None:
+        return [float(x) for x in landscape.start]
+    validate.numbers(start=start)
+    if np.shape(start) != (2,):
+        raise ValueError(f"start must be two numbers, got {start!r}.")
+    return [float(x) for x in np.asarray(start)]

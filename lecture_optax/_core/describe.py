@@ -237,7 +237,7 @@ def _call(bound: inspect.BoundArguments, show: tuple[str, ...]) -> tuple[tuple[s
         if parameter.kind is parameter.VAR_POSITIONAL:
             call += [("", x) for x in value]
             continue
-        if name not in show and _is_default(value, parameter.default):
+        if name not in show and is_default(value, parameter.default):
             in_order = False
             continue
         by_position = in_order and parameter.default is parameter.empty
@@ -246,7 +246,8 @@ def _call(bound: inspect.BoundArguments, show: tuple[str, ...]) -> tuple[tuple[s
     return tuple(call)
 
 
-def _is_default(value: Any, default: Any) -> bool:
+def is_default(value: Any, default: Any) -> bool:
+    """Return whether a value was left at its default, as far as one can tell."""
     return value is default or (isinstance(value, (int, float, str)) and value == default)
 
 

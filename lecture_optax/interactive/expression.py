@@ -6,11 +6,14 @@ compiled program.
 """
 
 import ast
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 
 from .. import schedules
@@ -18,6 +21,7 @@ from .._average import average_iterates
 from .._bias_correction import bias_correction
 from .._core import validate
 from .._core.chain import chain
+from .._core.describe import describe, is_default
 from .._first_moment import first_moment
 from .._full_matrix import full_matrix
 from .._inverse_root import inverse, inverse_root
@@ -31,6 +35,7 @@ from .._restart import restart
 from .._trace import trace
 from .._variance import variance
 from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, sgd
+from .gallery import AVERAGE, METHODS, RATE, SCHEDULES
 from .handles import Handle, handle_for
 
 MOST_CHARACTERS, MOST_NUMBERS = 1_000, 40
@@ -248,4 +253,84 @@ def _number(node: ast.expr) -> float | None:
 def _not_allowed(node: ast.AST) -> ValueError:
     return ValueError(
         f"only calls of public names with numbers are allowed, got `{ast.unparse(node)}`."
+    )
+
+
+def written(tx: optax.GradientTransformation) -> str:
+    """Write a transformation as a text that `read` parses to the same transformation.
+
+    The text has the arguments that were given, and those that the gallery shows: Adam's β₁, β₂ and
+    ε are handles, also where they have their defaults.
+
+    **Raises** `TypeError` if a part of it cannot be written as a call of a public name with
+    numbers.
+
+    ```python
+    >>> import lecture_optax as lo
+    >>> from lecture_optax.interactive.expression import written
+    >>> written(lo.adam(0.1, b1=0.5))
+    'lo.adam(0.1, b1=0.5, b2=0.999, eps=1e-08)'
+
+    ```
+    """
+    description = describe(tx)
+    for name in (f"lo.{description.name}", description.name):
+        if name in _FACTORIES:
+            return _written_call(name, description.arguments)
+    raise _not_written(description)
+
+
+def _written_call(name: str, arguments: Mapping[str, Any]) -> str:
+    parameters, words = inspect.signature(_FACTORIES[name]).parameters, []
+    given = {
+        p.name: p.default is not p.empty or p.kind is p.KEYWORD_ONLY
+        for p in parameters.values()
+        if p.kind is p.VAR_POSITIONAL or not is_default(arguments[p.name], p.default)
+    }
+    for argument, by_keyword in _shown(name, given).items():
+        value = arguments.get(argument, ())
+        if parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL:
+            words += map(_written_value, value)
+        else:
+            words.append(f"{argument}=" * by_keyword + _written_value(value))
+    return f"{name}({', '.join(words)})"
+
+
+def _written_value(value: Any) -> str:
+    if isinstance(value, optax.GradientTransformation):
+        return written(value)
+    if isinstance(value, schedules.Schedule) and value.factory is not None:
+        return _written_call(f"lo.schedules.{value.factory.__name__}", value.arguments)
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value) == 0:
+        value = np.asarray(value)
+        value = float(str(value)) if value.dtype.kind == "f" else value.item()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written_value, value))}]"
+    if isinstance(value, bool | int | float | str | None):
+        return repr(value)
+    raise _not_written(value)
+
+
+def _shown(name: str, given: dict[str, bool]) -> dict[str, bool]:
+    """Return the arguments to write, and whether by keyword: as in the gallery, if it has all."""
+    calls = (call for call in _gallery_calls() if call[0] == name)
+    return min((shown for _, shown in calls if {*given} <= {*shown}), key=len, default=given)
+
+
+@functools.cache
+def _gallery_calls() -> list[tuple[str, dict[str, bool]]]:
+    """Return the name and the arguments of each call in the gallery."""
+    texts = (*METHODS.values(), *SCHEDULES.values(), AVERAGE)
+    nodes = [node for text in texts for node in ast.walk(_parsed(text.replace(RATE, "1")))]
+    calls = [(*_factory(node.func), node) for node in nodes if isinstance(node, ast.Call)]
+    return [
+        (name, {argument: keyword for argument, keyword, _ in _argument_names(name, factory, node)})
+        for name, factory, node in calls
+    ]
+
+
+def _not_written(value: Any) -> TypeError:
+    return TypeError(
+        f"a text needs calls of public names with numbers, such as lo.adam(0.01), got {value}. "
+        'Of another library, pass a text: "optax.lion(0.01)".'
     )

@@ -131,8 +131,9 @@ def _logistic(θ, controls):
 def _logistic_minimum() -> np.ndarray:
     θ = np.zeros(2)
     slope = jax.jacfwd(lambda θ: _logistic(θ, {}).mean())
-    for _ in range(20):  # Newton's method
-        θ = θ - np.linalg.solve(jax.jacfwd(slope)(θ), slope(θ))
+    with jax.ensure_compile_time_eval():  # also where a program asks that is being traced
+        for _ in range(20):  # Newton's method
+            θ = θ - np.linalg.solve(jax.jacfwd(slope)(θ), slope(θ))
     return np.asarray(θ, np.float32)
 
 

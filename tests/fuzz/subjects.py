@@ -141,6 +141,7 @@ NAMED: Mapping[str, Callable[[], Any]] = {
 
 OF = {
     "lo.fit": {"tx": lambda: ADAM, "loss": None, "params": None, "data": None},
+    "lo.lab": {"optimizers": lambda: (ADAM,)},
     "lo.precondition": {},
     "lo.averaged": {
         "state": lambda: lo.average_iterates().init(PARAMS),

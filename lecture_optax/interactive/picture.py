@@ -1,0 +1,118 @@
+"""The picture of a state: what a notebook shows where no kernel runs."""
+
+import io
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core.extras import require
+from ..recipe.reporting.labels import Label, width_of, write_labels
+from ..theory.pictures.style import look
+from .landscapes import LANDSCAPES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Answer = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
+
+WIDTH, COLUMNS = 9.2, 105
+"""Inches of the picture, and characters of a line below the plots."""
+
+
+def figure_of(state: Mapping[str, Any], run: Answer, field: Answer) -> "Figure":
+    """Draw the landscape with the paths, beside it the losses, and below the optimizers as text."""
+    require("matplotlib", extra="plot", what="plots")
+    from matplotlib.figure import Figure
+
+    titles = _titles(run)
+    texts = [textwrap.fill(each["text"], COLUMNS) for each in run[0]["methods"]]
+    box = field[0]["box"]
+    wide, high = _size(box[1] - box[0], box[3] - box[2])
+    below = 0.75 + 0.19 * sum(text.count("\n") + 1 for text in texts)
+    height = below + high + 0.4
+    figure = Figure(figsize=(WIDTH, height), dpi=100)
+
+    def axes(left: float, right: float) -> "Axes":
+        return figure.add_axes(
+            (left / WIDTH, below / height, (right - left) / WIDTH, high / height)
+        )
+
+    _draw_plane(axes(0.65, 0.65 + wide), state, run, field)
+    beside = WIDTH - max(map(width_of, titles)) / 72 - 0.1
+    _draw_losses(axes(1.35 + wide, beside), run, titles)
+    top = below - 0.6
+    for i, text in enumerate(texts):
+        style = {"family": "monospace", "size": 8.5, "va": "top", "parse_math": False}
+        figure.text(0.65 / WIDTH, top / height, text, color=look(i)["color"], **style)
+        top -= 0.19 * (text.count("\n") + 1)
+    return figure
+
+
+def _size(wide: float, high: float) -> tuple[float, float]:
+    """Return the size of the plane in inches, in its proportions."""
+    scale = min(3.9 / wide, 3.3 / high)
+    return scale * wide, scale * high
+
+
+def as_png(figure: "Figure") -> bytes:
+    """Return a figure as the bytes of a PNG."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _draw_plane(ax: "Axes", state: Mapping[str, Any], run: Answer, field: Answer) -> None:
+    landscape = LANDSCAPES[state["landscape"]]
+    loss, (left, right, bottom, top) = field[1]["field"], field[0]["box"]
+    sides = np.linspace(left, right, loss.shape[1]), np.linspace(bottom, top, loss.shape[0])
+    height = loss - loss.min()
+    levels = height.max() * np.linspace(0.03, 1, 15) ** 2
+    ax.contour(*sides, height, levels, colors="0.85", linewidths=0.9, zorder=0)
+    if field[0]["minimum"] is not None:
+        ax.plot(*field[0]["minimum"], "+", color="0.3", markersize=9, markeredgewidth=1.4)
+    for i, each in enumerate(run[0]["methods"]):
+        style = look(i, marked=len(run[1][f"path.{i}"]) <= 61)
+        ax.plot(*run[1][f"path.{i}"].T, **style)
+        if each["has_average"]:
+            ax.plot(*run[1][f"average.{i}"].T, color=style["color"], linewidth=3, alpha=0.4)
+    ax.plot(*state["start"], "o", color="0.3", markersize=7, markerfacecolor="white", zorder=5)
+    controls = [f"{name}={value:.3g}" for name, value in state["controls"].items()]
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="θ₁", ylabel="θ₂")
+    ax.grid(False)
+    ax.locator_params(nbins=6)
+    ax.set_title("\n".join([landscape.title, ", ".join(controls)]).strip(), loc="left", size=9.5)
+
+
+def _draw_losses(ax: "Axes", run: Answer, titles: list[str]) -> None:
+    curves = [run[1][f"loss.{i}"] for i in range(len(titles))]
+    shown = np.concatenate([loss[np.isfinite(loss)] for loss in curves])
+    first, low = curves[0][0], max(shown.min(), 1e-12)
+    for i, loss in enumerate(curves):
+        ax.plot(np.arange(len(loss)), loss, **look(i, marked=False))
+    is_wide = first > 30 * low
+    high = min(shown.max(), 20 * first) * (1.5 if is_wide else 1.02)
+    ax.set(xlabel="step k", xlim=(0, len(curves[0]) - 1), yscale="log" if is_wide else "linear")
+    ax.set_ylim(low / 1.5 if is_wide else low - 0.05 * (high - low), high)
+    ax.set_title("loss", loc="left", size=9.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    ends = [_end(loss, low, high) for loss in curves]
+    labels = zip(ends, titles, (look(i)["color"] for i in range(len(titles))), strict=True)
+    write_labels(ax, [Label(*end, title, color) for end, title, color in labels])
+
+
+def _titles(run: Answer) -> list[str]:
+    """Return the titles of the methods, numbered where several have the same."""
+    titles = [each["title"] for each in run[0]["methods"]]
+    return [
+        f"{title} ({i + 1})" if titles.count(title) > 1 else title for i, title in enumerate(titles)
+    ]
+
+
+def _end(loss: np.ndarray, low: float, high: float) -> tuple[int, float]:
+    """Return the last point of a curve that is inside the axes."""
+    inside = np.flatnonzero(loss <= high)  # a comparison with NaN is false
+    step = int(inside[-1])
+    return step, max(float(loss[step]), low)
