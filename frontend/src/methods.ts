@@ -1,0 +1,310 @@
+// The methods side by side: one card for each line of the drawings.
+import { Control } from "./controls";
+import { button, element, freshId, selectOf } from "./dom";
+import { measured } from "./numbers";
+import type { Engine, MethodResult, Page, Reading, Run } from "./protocol";
+import {
+  type Scheduled,
+  scheduleOf,
+  shapeOf,
+  withAverage,
+  withNumber,
+  withoutAverage,
+  withSchedule,
+} from "./wrapping";
+
+/** What the cards need of the page around them. */
+export interface MethodsOptions {
+  page: Page;
+  engine: Engine;
+  /** The texts changed: a number is dragged, or something was chosen. */
+  changed(isDrag: boolean): void;
+  say(sentence: string): void;
+  steps(): number;
+}
+
+/** Owns the cards. */
+export class Methods {
+  readonly element = element("div", { class: "lo-methods" });
+  private cards: Card[] = [];
+  private readonly more: HTMLButtonElement;
+
+  constructor(private readonly options: MethodsOptions) {
+    this.more = button("+ Add a method", () => void this.add(), { class: "lo-more" });
+  }
+
+  texts(): string[] {
+    return this.cards.map(({ reading }) => reading.text);
+  }
+
+  /** Show these texts; one that cannot be read is left out, with a sentence. */
+  async show(texts: string[]): Promise<void> {
+    const readings = await Promise.all(texts.map((text) => this.read(text)));
+    this.place(readings.filter((reading) => reading !== null));
+  }
+
+  /** Show what a run found, or that it is out of date. */
+  report(run: Run | null): void {
+    for (const [i, card] of this.cards.entries()) {
+      const losses = run?.arrays[`loss.${i}`]?.data;
+      card.report(run?.methods[i] ?? null, losses?.[losses.length - 1] ?? Number.NaN);
+    }
+  }
+
+  private async read(text: string): Promise<Reading | null> {
+    const reading = await this.options.engine.read(text);
+    if (!("error" in reading)) return reading;
+    this.options.say(`${text} is left out: ${reading.error}`);
+    return null;
+  }
+
+  private place(readings: Reading[]): void {
+    if (readings.length === this.cards.length) {
+      for (const [i, card] of this.cards.entries()) card.show(readings[i] ?? card.reading);
+      return;
+    }
+    this.cards = readings.map((reading, i) => new Card(i, reading, this.options, this));
+    const most = this.options.page.most.methods;
+    for (const card of this.cards) card.canLeave(this.cards.length > 1, this.cards.length < most);
+    const isFull = this.cards.length >= most;
+    this.element.replaceChildren(...this.cards.map((card) => card.element), ...(isFull ? [] : [this.more]));
+  }
+
+  /** Add the first method of the gallery that is not shown yet. */
+  private async add(): Promise<void> {
+    const shapes = this.texts().map(shapeOf);
+    const gallery = this.options.page.methods;
+    const free = gallery.find(({ text }) => !shapes.includes(shapeOf(text))) ?? gallery[0];
+    if (free) await this.put([...this.texts(), free.text], this.cards.length);
+  }
+
+  async duplicate(i: number): Promise<void> {
+    const texts = this.texts();
+    await this.put([...texts.slice(0, i + 1), ...texts.slice(i)], i + 1);
+  }
+
+  async remove(i: number): Promise<void> {
+    await this.put(this.texts().filter((_, j) => j !== i), Math.max(0, i - 1));
+  }
+
+  /** Show other texts, and move the focus to a card: the button that was pressed is gone. */
+  private async put(texts: string[], focus: number): Promise<void> {
+    await this.show(texts);
+    this.cards[focus]?.focus();
+    this.options.changed(false);
+  }
+}
+
+/** One method: its text, its handles, and what its run shows. */
+class Card {
+  readonly element: HTMLElement;
+  private readonly gallery: HTMLSelectElement;
+  private readonly text: HTMLTextAreaElement;
+  private readonly error: HTMLElement;
+  private readonly schedule: HTMLSelectElement;
+  private readonly average: HTMLInputElement;
+  private readonly handles = element("div", { class: "lo-handles" });
+  private readonly results = element("div", { class: "lo-results" });
+  private readonly copy: HTMLButtonElement;
+  private readonly leave: HTMLButtonElement;
+  private controls: Control[] = [];
+  private asked = 0;
+
+  constructor(
+    i: number,
+    public reading: Reading,
+    private readonly options: MethodsOptions,
+    methods: Methods,
+  ) {
+    const { page } = options;
+    const [textId, errorId, nameId] = [freshId(), freshId(), freshId()];
+    const letter = `method ${i + 1}`;
+    this.gallery = selectOf([...page.methods.map(({ title }) => title), "Your own text"], {
+      "aria-label": `Optimizer of ${letter}`,
+      change: () => this.choose(),
+    });
+    this.copy = button("Duplicate", () => void methods.duplicate(i), { "aria-label": `Duplicate ${letter}` });
+    this.leave = button("Remove", () => void methods.remove(i), { "aria-label": `Remove ${letter}` });
+    this.error = element("p", { id: errorId, class: "lo-error", role: "alert" });
+    this.text = element("textarea", {
+      id: textId,
+      rows: "2",
+      spellcheck: "false",
+      autocapitalize: "off",
+      "aria-label": `${letter} as Python`,
+      "aria-describedby": errorId,
+      change: () => void this.read(this.text.value),
+      keydown: (event) => {
+        if ((event as KeyboardEvent).key !== "Enter") return;
+        event.preventDefault();
+        void this.read(this.text.value);
+      },
+    });
+    this.schedule = selectOf([...page.schedules.map(({ title }) => title), "other"], {
+      "aria-label": `Learning rate schedule of ${letter}`,
+      change: () => this.reschedule(),
+    });
+    this.average = element("input", { type: "checkbox", change: () => this.toggleAverage() });
+    this.element = element(
+      "article",
+      { class: `lo-card lo-line-${i}`, "aria-labelledby": nameId },
+      element(
+        "header",
+        {},
+        element("h3", { id: nameId }, element("span", { class: "lo-hidden" }, `Method ${i + 1}`)),
+        swatch(i),
+        this.gallery,
+        this.copy,
+        this.leave,
+      ),
+      this.results,
+      this.handles,
+      element(
+        "div",
+        { class: "lo-options" },
+        element("label", {}, "Schedule ", this.schedule),
+        element("label", {}, this.average, " Average of the iterates"),
+      ),
+      element("div", { class: "lo-text" }, this.text, this.error),
+    );
+    this.show(reading);
+  }
+
+  canLeave(mayLeave: boolean, mayCopy: boolean): void {
+    this.leave.hidden = !mayLeave;
+    this.copy.hidden = !mayCopy;
+  }
+
+  focus(): void {
+    this.gallery.focus();
+  }
+
+  /** Show a reading; the handles are made again if the structure is another one. */
+  show(reading: Reading): void {
+    const isSame = reading.structure === this.reading.structure && this.controls.length > 0;
+    this.reading = reading;
+    this.write();
+    if (isSame) {
+      for (const [i, control] of this.controls.entries()) {
+        const handle = reading.handles[i];
+        if (handle) control.show(handle.value);
+      }
+      return;
+    }
+    this.controls = reading.handles.map(
+      (handle, i) =>
+        new Control(handle, {
+          onInput: (value) => {
+            this.reading = withNumber(this.reading, i, value);
+            this.write();
+            this.options.changed(true);
+          },
+          say: this.options.say,
+          widens: true,
+        }),
+    );
+    this.handles.replaceChildren(...this.controls.map((control) => control.element));
+    const scheduled = this.scheduled();
+    const { methods, schedules } = this.options.page;
+    const base = shapeOf(scheduled?.text ?? this.bare());
+    const place = methods.findIndex(({ text }) => shapeOf(text) === base);
+    this.gallery.value = String(place < 0 ? methods.length : place);
+    (this.gallery.lastChild as HTMLOptionElement).hidden = place >= 0;
+    this.schedule.disabled = scheduled === null;
+    this.schedule.value = String(scheduled?.index ?? schedules.length);
+    (this.schedule.lastChild as HTMLOptionElement).hidden = scheduled !== null;
+    this.average.checked = withoutAverage(reading.text, this.options.page.average) !== null;
+  }
+
+  /** Show what a run found for this method. */
+  report(result: MethodResult | null, loss: number): void {
+    this.results.replaceChildren(...(result ? sentences(result, loss) : []));
+  }
+
+  private write(): void {
+    this.text.value = this.reading.text;
+    this.error.textContent = "";
+    this.text.removeAttribute("aria-invalid");
+  }
+
+  /** Read a text; the last good one stays in use if this one cannot be read. */
+  private async read(text: string): Promise<void> {
+    if (text.trim() === this.reading.text) {
+      this.write();
+      return;
+    }
+    const turn = ++this.asked;
+    const reading = await this.options.engine.read(text);
+    if (turn !== this.asked) return;
+    if ("error" in reading) {
+      this.text.value = text;
+      this.text.setAttribute("aria-invalid", "true");
+      this.error.textContent = reading.error;
+      return;
+    }
+    this.show(reading);
+    this.options.changed(false);
+  }
+
+  private bare(): string {
+    return withoutAverage(this.reading.text, this.options.page.average) ?? this.reading.text;
+  }
+
+  /** The schedule of the text without its average. */
+  private scheduled(): Scheduled | null {
+    const inner = this.bare();
+    const shift = this.reading.text.indexOf(inner);
+    const handles = this.reading.handles.map((handle) => ({
+      ...handle,
+      begin: handle.begin - shift,
+      end: handle.end - shift,
+    }));
+    return scheduleOf({ ...this.reading, text: inner, handles }, this.options.page.schedules);
+  }
+
+  private choose(): void {
+    const chosen = this.options.page.methods[Number(this.gallery.value)];
+    if (chosen) void this.read(chosen.text);
+  }
+
+  private reschedule(): void {
+    const schedule = this.options.page.schedules[Number(this.schedule.value)];
+    const now = this.scheduled();
+    if (!schedule || !now) return;
+    const { average } = this.options.page;
+    const text = withSchedule(now, schedule, this.options.steps());
+    void this.read(this.average.checked ? withAverage(text, average) : text);
+  }
+
+  private toggleAverage(): void {
+    void this.read(this.average.checked ? withAverage(this.reading.text, this.options.page.average) : this.bare());
+  }
+}
+
+/** A short piece of the method's line. */
+function swatch(i: number): SVGSVGElement {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "lo-swatch");
+  svg.setAttribute("viewBox", "0 0 36 10");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [name, value] of Object.entries({ x1: "1", y1: "5", x2: "35", y2: "5" })) line.setAttribute(name, value);
+  line.setAttribute("class", `lo-stroke-${i}`);
+  svg.append(line);
+  return svg;
+}
+
+/** What the run of a method shows, in words. */
+function sentences(result: MethodResult, loss: number): HTMLElement[] {
+  const { symptom, predicted, diverged_at: end } = result;
+  const state = symptom?.name ?? (end === null ? "" : "diverged");
+  const facts: [string, string][] = [["final loss", end === null ? measured(loss) : `diverged at step ${end}`]];
+  if (predicted && result.measured !== null) {
+    facts.push(["rate per step, predicted", measured(predicted.rate)], ["rate per step, measured", measured(result.measured)]);
+  } else if (predicted) facts.push(["rate per step, predicted", measured(predicted.rate)]);
+  if (predicted?.limit != null) facts.push(["largest stable learning rate", measured(predicted.limit)]);
+  return [
+    element("p", { class: `lo-symptom lo-symptom-${state.replace(/\W+/g, "-")}` }, symptom ? `${symptom.name}: ${symptom.text}` : ""),
+    element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
+  ];
+}

@@ -1,0 +1,22 @@
+// The entry of the server's page and of the static page.
+import "./style.css";
+import { mount } from "./app";
+import { element } from "./dom";
+import { socketEngine } from "./socket";
+
+const STOPPED =
+  "The server does not answer. Run `lecture-optax lab` again, and open the address that it prints: " +
+  "what stands behind # in this one may be added to it. This page tries again every 2 seconds.";
+
+for (const root of document.querySelectorAll<HTMLElement>("[data-lab]")) {
+  if (root.dataset.lab === "server") mountServer(root);
+}
+
+function mountServer(root: HTMLElement): void {
+  const notice = element("p", { class: "lo-notice", role: "alert" });
+  root.append(element("div", { class: "lo-lab" }, notice));
+  const engine = socketEngine(location, (isOpen) => {
+    notice.textContent = isOpen ? "" : STOPPED;
+  });
+  mount(root, engine, { share: true, compact: false });
+}
