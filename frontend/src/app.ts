@@ -31,7 +31,6 @@ export interface Mounted {
 type Form = "heavy ball" | "Nesterov";
 type Chart = Drawing & { setTheme(theme: Theme): void };
 
-const FIRST_METHODS = ["Heavy ball", "Nesterov"];
 const HASH_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 150;
 const MESSAGE_MILLISECONDS = 8000;
@@ -206,16 +205,15 @@ class App {
   // The state, and what changes it
 
   private firstState(): State {
-    const texts = FIRST_METHODS.flatMap((title) => this.page.methods.find((each) => each.title === title)?.text ?? []);
     if (this.options.share && location.hash.length > 1) {
-      const { state, complaints } = stateIn(location.hash, this.page, texts);
+      const { state, complaints } = stateIn(location.hash, this.page);
       if (complaints.length) this.say(complaints.join(" "));
       return state;
     }
-    const wish = this.options.state ?? {};
-    const landscape = this.page.landscapes.find(({ name }) => name === wish.landscape) ?? this.page.landscapes[0];
-    if (!landscape) throw new Error("the page has no landscape.");
-    const fresh = stateOf(this.page, landscape, texts);
+    const wish = { landscape: this.page.first.landscape, ...this.options.state };
+    const landscape = this.page.landscapes.find(({ name }) => name === wish.landscape);
+    if (!landscape) throw new Error(`the page has no landscape ${wish.landscape}.`);
+    const fresh = stateOf(this.page, landscape);
     return { ...fresh, ...wish, controls: { ...fresh.controls, ...wish.controls } };
   }
 
@@ -246,12 +244,12 @@ class App {
     const landscape = this.page.landscapes[Number(this.select.value)];
     if (!landscape) return;
     const { steps, batch, seed, methods } = this.state;
-    void this.apply({ ...stateOf(this.page, landscape, methods), steps, batch, seed }, true);
+    void this.apply({ ...stateOf(this.page, landscape), steps, batch, seed, methods }, true);
   }
 
   private readHash(): void {
     if (location.hash === hashOf(this.state)) return;
-    const { state, complaints } = stateIn(location.hash, this.page, this.state.methods);
+    const { state, complaints } = stateIn(location.hash, this.page);
     if (complaints.length) this.say(complaints.join(" "));
     void this.apply(state, false);
   }
@@ -268,12 +266,11 @@ class App {
   // What the engine is asked
 
   private ask(): void {
-    this.askRun(this.state);
     const { landscape, controls } = this.state;
     const key = JSON.stringify([landscape, controls]);
-    if (this.landscape.is_network || key === this.fieldKey) return;
+    if (!this.landscape.is_network && key !== this.fieldKey) this.askField(this.state);
     this.fieldKey = key;
-    this.askField(this.state);
+    this.askRun(this.state);
   }
 
   private async answerRun(state: State): Promise<void> {
@@ -281,7 +278,8 @@ class App {
     const answer = await this.engine.run(state, (progress) => this.showProgress(progress));
     clearTimeout(timer);
     this.showProgress(null);
-    if (state.landscape !== this.state.landscape) return;
+    const isStale = "error" in answer && answer.is_cancelled === true;
+    if (isStale || state.landscape !== this.state.landscape) return;
     this.failure.textContent = "error" in answer ? answer.error : "";
     if ("error" in answer) return;
     this.run = answer;

@@ -14,7 +14,7 @@ const PIXELS = 2;
 export function pythonOf(state: State, page: Page): string {
   const landscape = page.landscapes.find(({ name }) => name === state.landscape) ?? page.landscapes[0];
   if (!landscape) throw new Error("the page has no landscape.");
-  const usual = stateOf(page, landscape, []);
+  const usual = stateOf(page, landscape);
   const hasExamples = landscape.has_examples || landscape.is_network;
   const parts = state.methods.map((text) => JSON.stringify(text));
   if (landscape !== page.landscapes[0]) parts.push(`landscape="${landscape.name}"`);

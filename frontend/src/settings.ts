@@ -52,7 +52,9 @@ export class Settings {
       controls.seed = this.control(seed, (value) => ({ seed: value }), { widens: true });
     }
     this.controls = controls;
-    this.element.replaceChildren(...Object.values(controls).map((control) => control.element));
+    const { x, y, ...others } = controls;
+    const start = x && y ? [element("div", { class: "lo-pair" }, x.element, y.element)] : [];
+    this.element.replaceChildren(...Object.values(others).map((control) => control.element), ...start);
   }
 
   private control(handle: Handle, part: (value: number) => Partial<State>, how: Partial<ControlOptions> = {}): Control {

@@ -4,30 +4,30 @@ import type { Handle, Landscape, Page, State } from "./protocol";
 
 const READABLE: Record<string, string> = { "%2C": ",", "%3D": "=", "%3A": ":", "%5B": "[", "%5D": "]" };
 
+const MOST_SEED = 2 ** 31 - 1;
+
 /** The numbers of a state beside those of its landscape, with their ranges. */
 export function runHandles(page: Page): Record<"steps" | "batch" | "seed", Handle> {
   const handle = (name: string, label: string, scale: Handle["scale"], low: number, high: number, value: number) => ({
     ...{ name, label, scale, low, high, value },
     ...{ begin: 0, end: 0 },
   });
+  const { first, most } = page;
   return {
-    steps: handle("steps", "steps", "log integer", 1, page.most.steps, 200),
-    batch: handle("batch", "batch size, examples", "log integer", 1, page.most.batch, 8),
-    seed: handle("seed", "seed of the batches", "integer", 0, 99, 0),
+    steps: handle("steps", "steps", "log integer", 1, most.steps, first.steps),
+    batch: handle("batch", "batch size, examples", "log integer", 1, most.batch, first.batch),
+    seed: handle("seed", "seed of the batches", "integer", 0, 99, first.seed),
   };
 }
 
-/** Return the state of a landscape as it is first shown, with these methods. */
-export function stateOf(page: Page, landscape: Landscape, methods: string[]): State {
-  const { steps, batch, seed } = runHandles(page);
+/** Return the state of a landscape as it is first shown. */
+export function stateOf(page: Page, landscape: Landscape): State {
   return {
+    ...page.first,
     landscape: landscape.name,
     controls: Object.fromEntries(landscape.controls.map(({ name, value }) => [name, value])),
     start: [...landscape.start],
-    batch: batch.value,
-    seed: seed.value,
-    steps: steps.value,
-    methods,
+    methods: [...page.first.methods],
   };
 }
 
@@ -56,19 +56,19 @@ export interface Parsed {
 }
 
 /** Read a hash; what it leaves out is as in the first state of its landscape. */
-export function stateIn(hash: string, page: Page, methods: string[]): Parsed {
+export function stateIn(hash: string, page: Page): Parsed {
   const complaints: string[] = [];
   const parts = partsOf(hash);
   const name = parts.find(([key]) => key === "landscape")?.[1];
   const landscape = page.landscapes.find((each) => each.name === name) ?? page.landscapes[0];
   if (!landscape) throw new Error("the page has no landscape.");
-  const state = stateOf(page, landscape, []);
+  const state: State = { ...stateOf(page, landscape), methods: [] };
   const handles = [...landscape.controls, ...Object.values(runHandles(page))];
   for (const [key, value] of parts) {
     const complaint = set(state, key, value, landscape, handles, page);
     if (complaint) complaints.push(`The address is ignored where it says ${key}=${value}: ${complaint}`);
   }
-  if (!state.methods.length) state.methods = methods;
+  if (!state.methods.length) state.methods = page.first.methods;
   return { state, complaints };
 }
 
@@ -92,9 +92,10 @@ function set(state: State, key: string, value: string, at: Landscape, handles: H
   const handle = handles.find(({ name }) => name === key);
   if (!handle) return `${at.title} has no such part.`;
   const number = numberOf(value);
+  const high = key === "seed" ? MOST_SEED : handle.high; // a slider need not reach every seed
   const isWhole = Number.isInteger(number) || !handle.scale.includes("integer");
-  if (!isWhole || !(number >= handle.low && number <= handle.high)) {
-    return `it is a number from ${shown(handle.low)} to ${shown(handle.high)}.`;
+  if (!isWhole || !(number >= handle.low && number <= high)) {
+    return `it is a${isWhole ? "" : " whole"} number from ${shown(handle.low)} to ${shown(high)}.`;
   }
   if (key === "steps" || key === "batch" || key === "seed") state[key] = number;
   else state.controls[key] = number;
