@@ -77,10 +77,11 @@ def _verb_of(words: list[str]) -> Any:
     from .compare import Compare
     from .diagnose import Diagnose
     from .info import Info, Problems, Theory
+    from .lab import Lab
     from .recipe import Recipe
     from .train import Train
 
-    all_of_them = (Train, Recipe, Compare, Diagnose, Problems, Info, Theory)
+    all_of_them = (Train, Recipe, Compare, Diagnose, Lab, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
         one_of("the command", words[0], verbs)
