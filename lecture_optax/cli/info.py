@@ -43,6 +43,7 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "log": ("tensorboardX",),
     "cli": ("rich", "tyro"),
+    "lab": ("anywidget", "scikit-learn", "starlette", "uvicorn", "websockets"),
     "theory": ("PEPit",),
 }
 
