@@ -9,9 +9,9 @@ import numpy as np
 import optax
 
 from ._core import validate
-from .interactive.engine import MOST_METHODS, Engine, first_state
+from .interactive.engine import LANDSCAPES, MOST_METHODS, Engine, first_state
 from .interactive.expression import build, read, written
-from .interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
+from .interactive.landscapes import EXAMPLES, Landscape
 from .interactive.simulation import MOST_STEPS, Programs
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ def lab(
     - `optimizers`: one to three. Each is a transformation that was built by factories of this
       library with numbers, `lo.adam(0.01)`, or the same as a text, `"lo.adam(0.01)"`. A text may
       also call some of Optax's: `"optax.lion(0.01)"`. It is parsed, and never executed.
-    - `landscape`: "quadratic", "noisy_quadratic", "ravine", "rosenbrock", "saddle" or "logistic".
+    - `landscape`: "quadratic", "noisy_quadratic", "ravine", "rosenbrock", "saddle", "logistic" (a
+      regression on the measurements of 64 patients), or "digits": a network of 1,210 parameters,
+      drawn on the plane of its paths.
     - `steps`: the number of steps, from 1 to 2000.
-    - `start`: θ(0), two numbers; by default that of the landscape.
+    - `start`: θ(0), two numbers; by default that of the landscape. Not of a network.
     - `batch`: the number of examples of a step, from 1 to 64, where the landscape has examples;
       by default 8.
-    - `seed`: which examples a step takes, a whole number >= 0.
+    - `seed`: which examples a step takes, and the first weights of a network; from 0 to 2³¹ - 1.
     - `controls`: numbers of the landscape: `condition=` and `rotation=` (degrees) of both
       quadratics, `spread=` of the noisy one, `steepness=` of the ravine and of Rosenbrock's.
 
@@ -158,8 +160,12 @@ class Lab:
         from .interactive.picture import figure_of
 
         state = self.state
-        given = {"landscape": state["landscape"], "controls": state["controls"]}
-        return figure_of(state, self._ask("run", state=state), self._ask("field", **given))
+        landscape, run = LANDSCAPES[state["landscape"]], self._ask("run", state=state)
+        if landscape.is_network:  # its plane goes through the paths
+            field = run[0]["field"], run[1]
+        else:
+            field = self._ask("field", landscape=landscape.name, controls=state["controls"])
+        return figure_of(landscape.title, state["controls"], run, field)
 
     def _ask(self, question: str, **request: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         answer, arrays = self._engine.answer({"ask": question, **request})
@@ -236,6 +242,8 @@ def _controls_of(landscape: Landscape, given: Mapping[str, float]) -> dict[str, 
 def _start_of(landscape: Landscape, start: Sequence[float] | None) -> list[float]:
     if start is None:
         return [float(x) for x in landscape.start]
+    if landscape.is_network:
+        raise ValueError(f"start must be None for {landscape.name!r}, got {start!r}: use seed=.")
     validate.numbers(start=start)
     if np.shape(start) != (2,):
         raise ValueError(f"start must be two numbers, got {start!r}.")

@@ -10,7 +10,6 @@ import numpy as np
 from .._core.extras import require
 from ..recipe.reporting.labels import Label, width_of, write_labels
 from ..theory.pictures.style import look
-from .landscapes import LANDSCAPES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +21,7 @@ WIDTH, COLUMNS = 9.2, 105
 """Inches of the picture, and characters of a line below the plots."""
 
 
-def figure_of(state: Mapping[str, Any], run: Answer, field: Answer) -> "Figure":
+def figure_of(title: str, controls: Mapping[str, float], run: Answer, field: Answer) -> "Figure":
     """Draw the landscape with the paths, beside it the losses, and below the optimizers as text."""
     require("matplotlib", extra="plot", what="plots")
     from matplotlib.figure import Figure
@@ -40,7 +39,10 @@ def figure_of(state: Mapping[str, Any], run: Answer, field: Answer) -> "Figure":
             (left / WIDTH, below / height, (right - left) / WIDTH, high / height)
         )
 
-    _draw_plane(axes(0.65, 0.65 + wide), state, run, field)
+    plane = axes(0.65, 0.65 + wide)
+    _draw_plane(plane, run, field)
+    words = [f"{name}={value:.3g}" for name, value in controls.items()]
+    plane.set_title("\n".join([title, ", ".join(words)]).strip(), loc="left", size=9.5)
     beside = WIDTH - max(map(width_of, titles)) / 72 - 0.1
     _draw_losses(axes(1.35 + wide, beside), run, titles)
     top = below - 0.6
@@ -64,26 +66,26 @@ def as_png(figure: "Figure") -> bytes:
     return picture.getvalue()
 
 
-def _draw_plane(ax: "Axes", state: Mapping[str, Any], run: Answer, field: Answer) -> None:
-    landscape = LANDSCAPES[state["landscape"]]
+def _draw_plane(ax: "Axes", run: Answer, field: Answer) -> None:
     loss, (left, right, bottom, top) = field[1]["field"], field[0]["box"]
     sides = np.linspace(left, right, loss.shape[1]), np.linspace(bottom, top, loss.shape[0])
     height = loss - loss.min()
     levels = height.max() * np.linspace(0.03, 1, 15) ** 2
     ax.contour(*sides, height, levels, colors="0.85", linewidths=0.9, zorder=0)
-    if field[0]["minimum"] is not None:
+    is_whole = field[0]["minimum"] is not None  # a plane through a network's paths has none
+    if is_whole:
         ax.plot(*field[0]["minimum"], "+", color="0.3", markersize=9, markeredgewidth=1.4)
     for i, each in enumerate(run[0]["methods"]):
         style = look(i, marked=len(run[1][f"path.{i}"]) <= 61)
         ax.plot(*run[1][f"path.{i}"].T, **style)
         if each["has_average"]:
             ax.plot(*run[1][f"average.{i}"].T, color=style["color"], linewidth=3, alpha=0.4)
-    ax.plot(*state["start"], "o", color="0.3", markersize=7, markerfacecolor="white", zorder=5)
-    controls = [f"{name}={value:.3g}" for name, value in state["controls"].items()]
-    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="θ₁", ylabel="θ₂")
+    ax.plot(*run[1]["path.0"][0], "o", color="0.3", markersize=7, markerfacecolor="white", zorder=5)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    names = ("θ₁", "θ₂") if is_whole else ("first principal axis", "second principal axis")
+    ax.set(xlabel=names[0], ylabel=names[1])
     ax.grid(False)
     ax.locator_params(nbins=6)
-    ax.set_title("\n".join([landscape.title, ", ".join(controls)]).strip(), loc="left", size=9.5)
 
 
 def _draw_losses(ax: "Axes", run: Answer, titles: list[str]) -> None:
