@@ -64,6 +64,7 @@ class App {
   state: State;
   private run: Run | null = null;
   private field: Field | null = null;
+  private askedAbout = "";
   private fieldKey = "";
   private regions: Partial<Record<Form, Region>> = {};
   private shown: ViewName[] = ["loss", "region"];
@@ -270,7 +271,10 @@ class App {
     const key = JSON.stringify([landscape, controls]);
     if (!this.landscape.is_network && key !== this.fieldKey) this.askField(this.state);
     this.fieldKey = key;
-    this.askRun(this.state);
+    // a run on another landscape, which may be a network's, is not waited for: the server cancels it
+    if (landscape === this.askedAbout) this.askRun(this.state);
+    else void this.answerRun(this.state);
+    this.askedAbout = landscape;
   }
 
   private async answerRun(state: State): Promise<void> {

@@ -42,7 +42,8 @@ export abstract class Chart implements Drawing {
       .attr("width", "100%")
       .attr("font-family", "system-ui, sans-serif")
       .attr("font-size", 13)
-      .attr("style", "display: block; height: auto");
+      .style("display", "block")
+      .style("height", "auto");
     this.svg = this.root.node() as SVGSVGElement;
     this.description = this.root.append("desc");
     this.resize();

@@ -253,7 +253,7 @@ export class Curves extends Chart {
       .append("rect")
       .attr("fill", "none")
       .attr("pointer-events", "all")
-      .attr("style", "touch-action: pan-y");
+      .style("touch-action", "pan-y");
     const move = (event: PointerEvent) => {
       const k = Math.round(this.x.invert(pointer(event, this.svg)[0]));
       this.step = clamp(k, 0, this.x.domain()[1]!);

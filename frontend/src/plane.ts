@@ -270,7 +270,8 @@ export class Plane extends Chart {
       .attr("role", "slider")
       .attr("tabindex", 0)
       .attr("aria-label", "start point, moved by the arrow keys")
-      .attr("style", "cursor: grab; touch-action: none");
+      .style("cursor", "grab")
+      .style("touch-action", "none");
     handle.append("circle").attr("r", 22).attr("fill", "none").attr("pointer-events", "all");
     handle.append("circle").attr("r", 7).attr("stroke-width", 2.5);
     haloed(handle.append("text")).attr("text-anchor", "middle").attr("y", -13).text("start");
