@@ -71,8 +71,8 @@ def contraction(tx: Any, curvature: ArrayLike) -> np.ndarray | float:
     ```
     """
     validate.numbers(curvature=curvature)
-    radii = _radii(settled_loop(tx, 1), np.asarray(curvature, float))
-    return radii if radii.ndim else float(radii)
+    factors = radii(settled_loop(tx, 1), np.asarray(curvature, float))
+    return factors if factors.ndim else float(factors)
 
 
 def largest_stable_curvature(tx: Any) -> float:
@@ -135,11 +135,16 @@ def stability_edge(tx: Any, learning_rate: float | None = None) -> float:
 
 def largest_stable(loop: Loop) -> float:
     """Return the first λ at which the spectral radius of a loop of one entry exceeds 1."""
-    gain = np.abs(loop.gain).max()
-    if gain == 0:
+    return first_unstable(loop.transition, _feedback(loop))
+
+
+def first_unstable(start: np.ndarray, slope: np.ndarray) -> float:
+    """Return the first x at which the spectral radius of start + x slope exceeds 1."""
+    size = np.abs(slope).max()
+    if size == 0:
         return np.inf
-    ladder = np.geomspace(1e-6, 1e9, 2000) / gain
-    unstable = np.flatnonzero(_radii(loop, ladder) > 1 + _ROUNDING)
+    ladder = np.geomspace(1e-6, 1e9, 2000) / size
+    unstable = np.flatnonzero(_radii(start, slope, ladder) > 1 + _ROUNDING)
     if not len(unstable):
         return np.inf
     if unstable[0] == 0:
@@ -147,7 +152,7 @@ def largest_stable(loop: Loop) -> float:
     low, high = ladder[unstable[0] - 1], ladder[unstable[0]]
     while high - low > 1e-11 * high:
         middle = (low + high) / 2
-        inside = _radii(loop, np.asarray(middle)) <= 1 + _ROUNDING
+        inside = _radii(start, slope, np.asarray(middle)) <= 1 + _ROUNDING
         low, high = (middle, high) if inside else (low, middle)
     return float(low)
 
@@ -167,8 +172,16 @@ def rate_in(tx: Any, state: Any) -> float:
     return float(np.asarray(next(iter(rates.values()))))
 
 
-def _radii(loop: Loop, curvatures: np.ndarray) -> np.ndarray:
+def radii(loop: Loop, curvatures: np.ndarray) -> np.ndarray:
     """Return the spectral radius for each curvature of one entry."""
-    feedback = loop.gain @ np.eye(1, len(loop.transition))
-    matrices = loop.transition + curvatures[..., None, None] * feedback
+    return _radii(loop.transition, _feedback(loop), curvatures)
+
+
+def _feedback(loop: Loop) -> np.ndarray:
+    """Return the part of the iteration matrix that a curvature of one entry multiplies."""
+    return loop.gain @ np.eye(1, len(loop.transition))
+
+
+def _radii(start: np.ndarray, slope: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    matrices = start + factors[..., None, None] * slope
     return np.asarray(np.abs(np.linalg.eigvals(matrices)).max(-1))
