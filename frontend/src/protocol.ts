@@ -104,8 +104,9 @@ export interface MethodResult {
 }
 
 /**
- * The arrays of method i: path.i and average.i (n+1, 2), loss.i (n+1), learning_rate.i, update.i and
- * ratio.i (n), modes.i (n+1, 2): the distance to the minimum along each eigenvector.
+ * The arrays of method i: path.i and average.i (n+1, 2), loss.i (n+1), learning_rate.i, update.i,
+ * ratio.i and batch_loss.i (n), modes.i (n+1, 2): the distance to the minimum along each eigenvector,
+ * flat first (not of a network); average.i and average_loss.i (n+1) are θ's without an average.
  */
 export interface Run {
   methods: MethodResult[];

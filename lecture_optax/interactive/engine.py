@@ -8,6 +8,7 @@ exported programs.
     read     a typed optimizer: its normalized text and its handles, or an error
     run      a state: the paths and the curves of its methods
     field    a landscape with its controls: its loss on a grid
+    region   a form of a method: its spectral radius over τλ and the momentum
 """
 
 import functools
@@ -22,9 +23,16 @@ import numpy as np
 from .._core import validate
 from .expression import read
 from .gallery import AVERAGE, FIRST, METHODS, SCHEDULES
-from .landscapes import EXAMPLES, LANDSCAPES as OF_TWO_PARAMETERS, Landscape
+from .landscapes import (
+    EXAMPLES,
+    LANDSCAPES as OF_TWO_PARAMETERS,
+    Landscape,
+    curvature_at_minimum,
+)
 from .networks import NETWORK, on_a_plane
-from .simulation import MOST_STEPS, Cancelled, Programs, Report, Trace, silent
+from .predictions import FORMS, MOMENTA, PRODUCTS, region
+from .readings import readings_of
+from .simulation import MOST_STEPS, Cancelled, Programs, Report, silent
 
 MOST_METHODS = 3
 GRID = 81
@@ -54,6 +62,7 @@ class Engine:
             "read": self._read,
             "run": functools.partial(self._run, report=report),
             "field": self._field,
+            "region": self._region,
         }
         try:
             validate.one_of(*questions, ask=request.get("ask"))
@@ -90,7 +99,7 @@ class Engine:
         landscape = LANDSCAPES[state["landscape"]]
         begin = time.perf_counter()
         expressions = [read(text) for text in state["methods"][:MOST_METHODS]]
-        traces, methods = [], []
+        traces, methods, arrays = [], [], {}
         for i, expression in enumerate(expressions):
             title = title_of(expression.structure)
             trace = self.programs.run(
@@ -103,9 +112,11 @@ class Engine:
                 steps=state["steps"],
                 report=_one_of(len(expressions), i, title, report),
             )
+            readings = readings_of(expression, landscape, state["controls"], state["batch"], trace)
             traces.append(trace)
-            methods.append({"title": title, "text": expression.text, **_readings(trace)})
-        answer, arrays = {"methods": methods}, {}
+            methods.append({"title": title, "text": expression.text, **readings.record})
+            arrays |= {f"{name}.{i}": array for name, array in readings.arrays.items()}
+        answer: dict[str, Any] = {"methods": methods}
         if landscape.is_network:
             traces, answer["field"], arrays["field"] = on_a_plane(traces)
         for i, trace in enumerate(traces):
@@ -116,16 +127,21 @@ class Engine:
 
     def _field(self, request):
         landscape, controls = OF_TWO_PARAMETERS[request["landscape"]], request["controls"]
-        loss, minimum, values, vectors = (
-            np.asarray(x) for x in _field_of(landscape.name)(dict(controls))
-        )
+        curvature = curvature_at_minimum(landscape, controls)
         return {
             "box": landscape.box,
             "grid": GRID,
-            "minimum": minimum.tolist(),
-            "eigenvalues": values.tolist(),
-            "eigenvectors": vectors.T.tolist(),
-        }, {"field": loss}
+            "minimum": curvature.minimum.tolist(),
+            "eigenvalues": curvature.values.tolist(),
+            "eigenvectors": curvature.vectors.T.tolist(),
+        }, {"field": np.asarray(_field_of(landscape.name)(dict(controls)))}
+
+    def _region(self, request):
+        validate.one_of(*FORMS, form=request.get("form"))
+        return {
+            "products": PRODUCTS.tolist(),
+            "momenta": MOMENTA.tolist(),
+        }, {"radius": region(request["form"])}
 
 
 def first_state(
@@ -169,15 +185,6 @@ def _one_of(count: int, i: int, title: str, report: Report) -> Report:
     return report_part
 
 
-def _readings(trace: Trace) -> dict[str, Any]:
-    """Return what is read off one trace."""
-    finite = np.isfinite(trace.loss)
-    return {
-        "has_average": not np.array_equal(trace.path, trace.average, equal_nan=True),
-        "diverged_at": None if finite.all() else int(np.argmin(finite)),
-    }
-
-
 @functools.cache
 def _field_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
     """Return the compiled function of a landscape's controls that draws it."""
@@ -188,12 +195,7 @@ def _field_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
 
     @jax.jit
     def field(controls):
-        minimum = landscape.minimum(controls)
-        values, vectors = jnp.linalg.eigh(
-            jax.hessian(lambda θ: landscape.loss(θ, controls))(minimum)
-        )
-        loss = jax.vmap(lambda θ: landscape.loss(θ, controls))(points)
-        return loss.reshape(GRID, GRID), minimum, values, vectors
+        return jax.vmap(lambda θ: landscape.loss(θ, controls))(points).reshape(GRID, GRID)
 
     return field
 

@@ -81,15 +81,29 @@ class Expression:
     - `text`: the normalized text: `lo.` and `optax.` in front of each name.
     - `structure`: the text with `#` in place of every number that is data.
     - `handles`: one for each of these numbers, with its place in `text`.
+    - `calls`: the full name of each call, in the order of the text.
     """
 
     text: str
     structure: str
     handles: tuple[Handle, ...]
+    calls: tuple[str, ...]
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        return tuple(handle.value for handle in self.handles)
+        """The numbers as data: a whole number is an int only where it counts steps."""
+        return tuple(
+            int(handle.value) if "integer" in handle.scale else float(handle.value)
+            for handle in self.handles
+        )
+
+    @property
+    def has_schedule(self) -> bool:
+        return any(call.startswith("lo.schedules.") for call in self.calls)
+
+    @property
+    def has_average(self) -> bool:
+        return "lo.average_iterates" in self.calls
 
 
 def read(text: str) -> Expression:
@@ -112,14 +126,17 @@ def read(text: str) -> Expression:
         raise ValueError(
             f"an optimizer may have at most {MOST_NUMBERS} numbers, got {len(writer.handles)}."
         )
-    expression = Expression("".join(writer.words), writer.structure, tuple(writer.handles))
+    expression = Expression(
+        "".join(writer.words), writer.structure, tuple(writer.handles), tuple(writer.calls)
+    )
     build(expression.structure, expression.numbers)  # the checks of the factories
     return expression
 
 
-def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformation:
+def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformationExtraArgs:
     """Build the transformation of a structure with these numbers, which may be traced."""
-    return _built(_parsed(structure.replace("#", "_")), iter(numbers))
+    tx = _built(_parsed(structure.replace("#", "_")), iter(numbers))
+    return optax.with_extra_args_support(tx)
 
 
 def _parsed(text: str) -> ast.expr:
@@ -142,6 +159,7 @@ class _Writer:
         self.words: list[str] = []
         self.holes: list[int] = []
         self.handles: list[Handle] = []
+        self.calls: list[str] = []
 
     @property
     def structure(self) -> str:
@@ -174,6 +192,7 @@ class _Writer:
     def call(self, node: ast.Call) -> None:
         name, factory = _factory(node.func)
         names = _argument_names(name, factory, node)
+        self.calls.append(name)
         self.words.append(f"{name}(")
         for i, (argument, keyword, item) in enumerate(names):
             self.words.append(", " * bool(i) + (f"{argument}=" if keyword else ""))

@@ -7,12 +7,13 @@ number or a rotation that changes needs no new program.
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..theory.probes.replay import float64
 from .handles import Handle
 
 EXAMPLES = 64
@@ -28,6 +29,7 @@ class Landscape:
     - `title`, `formula`: for the page.
     - `losses(θ, controls) -> (n,)`: the loss of each example; n = 1 without examples.
     - `minimum(controls) -> (2,)`: where the loss is lowest, or the saddle point.
+    - `lowest`: the lowest loss, where `minimum` is a saddle point.
     - `box`: the part of the plane that is drawn: left, right, bottom, top.
     - `start`: where a path begins.
     - `controls`: the handles of the landscape itself.
@@ -41,13 +43,14 @@ class Landscape:
     title: str
     formula: str
     losses: Callable[[jax.Array, Controls], jax.Array]
-    minimum: Callable[[Controls], jax.Array]
+    minimum: Callable[[Controls], np.ndarray]
     box: tuple[float, float, float, float]
     start: tuple[float, float]
     controls: tuple[Handle, ...] = ()
     has_examples: bool = False
     is_quadratic: bool = False
     examples: int = EXAMPLES
+    lowest: float | None = None
     initial: Callable[[int], np.ndarray] | None = None
 
     @property
@@ -57,6 +60,27 @@ class Landscape:
     def loss(self, θ: jax.Array, controls: Controls) -> jax.Array:
         """Return the loss of all examples."""
         return self.losses(θ, controls).mean()
+
+
+class Curvature(NamedTuple):
+    """The minimum, and the eigenvalues and eigenvectors (columns) of the Hessian, ascending."""
+
+    minimum: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+
+@float64()
+def curvature_at_minimum(landscape: Landscape, controls: Controls) -> Curvature:
+    """Return the curvature of a landscape at its minimum, in float64."""
+    numbers = {name: float(value) for name, value in controls.items()}
+    minimum = np.asarray(landscape.minimum(numbers), float)
+    return Curvature(minimum, *np.linalg.eigh(_hessian_of(landscape)(minimum, numbers)))
+
+
+@functools.cache
+def _hessian_of(landscape: Landscape) -> Callable[..., jax.Array]:
+    return jax.jit(jax.hessian(landscape.loss))
 
 
 _CONDITION = Handle("condition", "condition number κ", "log", 1.0, 1000.0, 100.0)
@@ -106,7 +130,7 @@ def _saddle(θ, controls):
 
 
 def _zero(controls):
-    return jnp.zeros(2)
+    return np.zeros(2)
 
 
 @functools.cache
@@ -114,7 +138,7 @@ def _patients() -> tuple[np.ndarray, np.ndarray]:
     """Return two standardized measurements of 64 patients, and whether the tumour is benign."""
     from sklearn.datasets import load_breast_cancer
 
-    data = load_breast_cancer()
+    data: Any = load_breast_cancer()
     rows = np.random.default_rng(0).permutation(len(data.target))[:EXAMPLES]
     x = data.data[rows][:, [1, 4]]  # mean texture and mean smoothness
     x = (x - x.mean(0)) / x.std(0)
@@ -128,15 +152,14 @@ def _logistic(θ, controls):
 
 
 @functools.cache
+@float64()
 def _logistic_minimum() -> np.ndarray:
-    (x, y), θ = _patients(), np.zeros(2)
-    signed = x * (2 * y - 1)[:, None]
-    for _ in range(20):  # Newton's method, in NumPy: a program that is being traced may ask
-        p = 1 / (1 + np.exp(signed @ θ))
-        slope = 1e-2 * θ - p @ signed / EXAMPLES
-        curvature = 1e-2 * np.eye(2) + (signed.T * (p * (1 - p))) @ signed / EXAMPLES
-        θ = θ - np.linalg.solve(curvature, slope)
-    return θ.astype(np.float32)
+    θ = np.zeros(2)
+    slope = jax.jacfwd(lambda θ: _logistic(θ, {}).mean())
+    with jax.ensure_compile_time_eval():  # a program that is being traced may ask
+        for _ in range(20):  # Newton's method
+            θ = θ - np.linalg.solve(jax.jacfwd(slope)(θ), slope(θ))
+    return θ
 
 
 LANDSCAPES: dict[str, Landscape] = {
@@ -184,7 +207,7 @@ LANDSCAPES: dict[str, Landscape] = {
             "Rosenbrock",
             "((1 - x)² + s (y - x²)²)/20",
             _rosenbrock,
-            lambda controls: jnp.ones(2),
+            lambda controls: np.ones(2),
             (-2.0, 2.0, -0.9, 2.0),
             (-1.5, 1.5),
             (Handle("steepness", "steepness s", "log", 1.0, 100.0, 20.0),),
@@ -197,13 +220,14 @@ LANDSCAPES: dict[str, Landscape] = {
             _zero,
             (-2.2, 2.2, -1.6, 1.6),
             (-1.8, 0.001),
+            lowest=0.0,
         ),
         Landscape(
             "logistic",
             "Logistic regression",
             "benign or malignant, of two measurements of 64 patients",
             _logistic,
-            lambda controls: jnp.asarray(_logistic_minimum()),
+            lambda controls: _logistic_minimum(),
             (-2.5, 1.0, -2.0, 1.0),
             (0.6, 0.6),
             has_examples=True,

@@ -32,7 +32,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     """Return images of 8 x 8 pixels in [0, 1], and what they show."""
     from sklearn.datasets import load_digits
 
-    data = load_digits()
+    data: Any = load_digits()
     rows = np.random.default_rng(0).permutation(len(data.target))[:DIGITS]
     return (data.data[rows] / 16).astype(np.float32), data.target[rows]
 
@@ -64,7 +64,7 @@ NETWORK = Landscape(
     "Network on digits",
     f"cross-entropy of {DIGITS} digits, {INPUTS}-{HIDDEN}-{CLASSES}: {_ENDS[-1]:,} parameters",
     _cross_entropy,
-    lambda controls: jnp.full(2, jnp.nan),
+    lambda controls: np.full(2, np.nan),
     (-1.0, 1.0, -1.0, 1.0),
     (0.0, 0.0),
     has_examples=True,

@@ -24,6 +24,9 @@ MOST_STEPS = 2_000
 PART_SECONDS = 0.1
 """How long a network may run until it reports."""
 
+Array = Any
+"""An array of JAX, or of NumPy once the run has ended."""
+
 Report = Callable[[dict[str, Any]], None]
 """Takes the progress of a run: {"fraction": 0.4, "text": "step 200 of 500"}."""
 
@@ -39,35 +42,38 @@ def silent(progress: dict[str, Any]) -> None:
 class Trace(NamedTuple):
     """What a run recorded; after its last step the entries are 0.
 
-    - `path`: θ(0), ..., θ(n), and `average`: what `averaged` returns there.
-    - `loss`: of all examples at these points.
+    - `path`: θ(0), ..., θ(n), and `average`: what `averaged` returns there, or θ.
+    - `loss`, `average_loss`: of all examples at these points.
+    - `batch_loss`: of the examples of step k, before the step.
     - `learning_rate`: τ(k) of step k; NaN where the state names none.
     - `update`: |θ(k+1) - θ(k)|, and `ratio`: the same divided by |θ(k)|.
     """
 
-    path: jax.Array
-    average: jax.Array
-    loss: jax.Array
-    learning_rate: jax.Array
-    update: jax.Array
-    ratio: jax.Array
+    path: Array
+    average: Array
+    loss: Array
+    average_loss: Array
+    batch_loss: Array
+    learning_rate: Array
+    update: Array
+    ratio: Array
 
 
 class Run(NamedTuple):
     """A run between two steps: the parameters, the state of the optimizer, and the record."""
 
-    θ: jax.Array
+    θ: Array
     state: Any
     trace: Trace
 
 
 def simulate(
-    tx: optax.GradientTransformation,
+    tx: optax.GradientTransformationExtraArgs,
     landscape: Landscape,
     controls: Controls,
-    start: jax.Array,
+    start: Array,
     batch: Any,
-    orders: jax.Array,
+    orders: Array,
     steps: Any,
 ) -> Trace:
     """Return the record of `steps` steps from `start`.
@@ -80,25 +86,26 @@ def simulate(
 
 
 def begin(
-    tx: optax.GradientTransformation,
+    tx: optax.GradientTransformationExtraArgs,
     landscape: Landscape,
     controls: Controls,
-    start: jax.Array,
+    start: Array,
     most: int,
 ) -> Run:
     """Return a run at its start, with room for the record of `most` steps."""
     points = jnp.zeros((most + 1, len(start))).at[0].set(start)
     losses = jnp.zeros(most + 1).at[0].set(landscape.loss(start, controls))
     nothing = jnp.zeros(most)
-    return Run(start, tx.init(start), Trace(points, points, losses, nothing, nothing, nothing))
+    trace = Trace(points, points, losses, losses, nothing, nothing, nothing, nothing)
+    return Run(start, tx.init(start), trace)
 
 
 def advance(
-    tx: optax.GradientTransformation,
+    tx: optax.GradientTransformationExtraArgs,
     landscape: Landscape,
     controls: Controls,
     batch: Any,
-    orders: jax.Array,
+    orders: Array,
     run: Run,
     first: Any,
     last: Any,
@@ -120,14 +127,16 @@ def advance(
         value, gradient = jax.value_and_grad(objective)(θ)
         updates, state = tx.update(gradient, state, θ, value=value, value_fn=objective)
         new = optax.apply_updates(θ, updates)
-        size = jnp.linalg.norm(new - θ)
+        size, average = jnp.linalg.norm(new - θ), _average(state, new)
         return Run(
             new,
             state,
             Trace(
                 trace.path.at[k + 1].set(new),
-                trace.average.at[k + 1].set(_average(state, new)),
+                trace.average.at[k + 1].set(average),
                 trace.loss.at[k + 1].set(loss(new)),
+                trace.average_loss.at[k + 1].set(loss(average)),
+                trace.batch_loss.at[k].set(value),
                 trace.learning_rate.at[k].set(_learning_rate(state)),
                 trace.update.at[k].set(size),
                 trace.ratio.at[k].set(size / jnp.linalg.norm(θ)),
@@ -137,7 +146,7 @@ def advance(
     return jax.lax.fori_loop(first, last, body, run)
 
 
-def _average(state: Any, θ: jax.Array) -> jax.Array:
+def _average(state: Any, θ: Array) -> Array:
     """Return what `averaged` returns, or θ without an average."""
     return averaged(state, θ) if averages_in(state) else θ
 
@@ -173,12 +182,8 @@ class Programs:
         report: Report = silent,
     ) -> Trace:
         """Return the trace of a run as NumPy arrays of `steps` (+ 1) entries."""
-        numbers = tuple(
-            int(handle.value) if "integer" in handle.scale else float(handle.value)
-            for handle in expression.handles
-        )
         trace = self._program(expression.structure, landscape)(
-            numbers,
+            expression.numbers,
             {name: float(value) for name, value in controls.items()},
             jnp.asarray(start, jnp.float32),
             int(batch),
@@ -186,7 +191,8 @@ class Programs:
             int(steps),
             report,
         )
-        lengths = Trace(steps + 1, steps + 1, steps + 1, steps, steps, steps)
+        points, moves = [steps + 1] * 4, [steps] * 4
+        lengths = [*points, *moves]
         return Trace(*(np.asarray(x)[:n] for x, n in zip(trace, lengths, strict=True)))
 
     def _program(self, structure: str, landscape: Landscape) -> "Program":
