@@ -21,6 +21,11 @@ export interface Frame {
 const NARROWEST = 300;
 const WIDEST = 600;
 
+const FAMILY = "system-ui, sans-serif";
+
+/** The font of the labels, as CSS writes it. */
+export const FONT = `13px ${FAMILY}`;
+
 /** Below this width, a drawing takes its narrow layout. */
 export const NARROW = 460;
 
@@ -40,9 +45,9 @@ export abstract class Chart implements Drawing {
       .append("svg")
       .attr("xmlns", "http://www.w3.org/2000/svg")
       .attr("width", "100%")
-      .attr("font-family", "system-ui, sans-serif")
+      .attr("font-family", FAMILY)
       .attr("font-size", 13)
-      .style("display", "block")
+      .style("display", "block") // by CSSOM: the server's policy refuses style attributes
       .style("height", "auto");
     this.svg = this.root.node() as SVGSVGElement;
     this.description = this.root.append("desc");
@@ -109,9 +114,9 @@ function tenth(x: number): number {
   return Math.round(Math.min(Math.max(x, -1e5), 1e5) * 10) / 10;
 }
 
-/** A text that stays legible on lines. */
-export function haloed(text: Mark<SVGTextElement>): Mark<SVGTextElement> {
-  return text
+/** Texts that stay legible on lines: one, or a group of them. */
+export function haloed<E extends SVGTextElement | SVGGElement>(texts: Mark<E>): Mark<E> {
+  return texts
     .attr("paint-order", "stroke")
     .attr("stroke-width", 4)
     .attr("stroke-linejoin", "round")

@@ -1,10 +1,10 @@
 // Curves over the steps: the loss, the learning rate, the size of the updates, the eigen-directions.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { pointer } from "d3-selection";
-import { Axes, type Scale, short } from "./axes";
+import { Axes, LABELS, type Scale, short } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
 import { DASHES } from "./colours";
-import { clamp, namesOf, spread, textWidth, wrapped } from "./labels";
+import { type Box, clamp, namesOf, placed, spread, textWidth, wrapped } from "./labels";
 import { arrayOf, diverges } from "./series";
 import type { View } from "./view";
 
@@ -13,18 +13,44 @@ export type Quantity = "loss" | "learning_rate" | "update" | "ratio" | "modes";
 interface Meaning {
   /** The name of the y axis, with its symbol. */
   axis: string;
+  note?: string;
+  /** What stands in the place of curves without a value. */
+  empty: string;
   /** Logarithmic where its values span a factor of 20. */
   logarithmic: boolean;
   /** What is below this part of the largest first value is rounding. */
   floor: number;
 }
 
+const NOT_FINITE = "No value is finite.";
+
 const MEANINGS: Record<Quantity, Meaning> = {
-  loss: { axis: "loss L(θₖ)", logarithmic: true, floor: 1e-12 },
-  learning_rate: { axis: "learning rate τₖ", logarithmic: false, floor: 0 },
-  update: { axis: "size of the update |θₖ₊₁ − θₖ|", logarithmic: true, floor: 1e-8 },
-  ratio: { axis: "update / parameters |θₖ₊₁ − θₖ| / |θₖ|", logarithmic: true, floor: 1e-8 },
-  modes: { axis: "distance to the minimum along an eigenvector", logarithmic: true, floor: 1e-8 },
+  loss: { axis: "loss L(θₖ)", empty: NOT_FINITE, logarithmic: true, floor: 1e-12 },
+  learning_rate: {
+    axis: "learning rate τₖ",
+    empty: "These methods name no learning rate.",
+    logarithmic: false,
+    floor: 0,
+  },
+  update: {
+    axis: "size of the update |θₖ₊₁ − θₖ|",
+    empty: NOT_FINITE,
+    logarithmic: true,
+    floor: 1e-8,
+  },
+  ratio: {
+    axis: "update / parameters |θₖ₊₁ − θₖ| / |θₖ|",
+    empty: NOT_FINITE,
+    logarithmic: true,
+    floor: 1e-8,
+  },
+  modes: {
+    axis: "distance to the minimum along an eigenvector",
+    note: "bold: flat, thin: steep, pale: predicted",
+    empty: "Only landscapes of two parameters are drawn along their eigenvectors.",
+    logarithmic: true,
+    floor: 1e-8,
+  },
 };
 
 /** A curve that rises above this multiple of its start is cut: it diverges. */
@@ -34,7 +60,9 @@ interface Series {
   method: number;
   /** 0 for the only curve of a method or its flat direction, 1 for the steep direction. */
   mode: number;
+  /** For the ruler and the description, and beside the end of the curve. */
   name: string;
+  label: string;
   values: Float32Array;
   stride: number;
   offset: number;
@@ -42,10 +70,19 @@ interface Series {
   lost: boolean;
 }
 
+/** "top": it leaves the picture upwards; "stop": its next value is not a number. */
+interface End {
+  kind: "end" | "top" | "stop";
+  count: number;
+  x: number;
+  y: number;
+}
+
 interface Curve {
   line: Mark;
   reference: Mark;
   arrow: Mark;
+  stop: Mark;
   label: Mark<SVGTextElement>;
   leader: Mark;
   dot: Mark<SVGCircleElement>;
@@ -64,6 +101,7 @@ export class Curves extends Chart {
   private frame: Frame = { left: 0, right: 1, top: 0, bottom: 1 };
   private x: Scale = scaleLinear<number, number>();
   private y: Scale = scaleLinear<number, number>();
+  private isLogarithmic = false;
   /** The step under the ruler. */
   private step: number | null = null;
 
@@ -104,6 +142,7 @@ export class Curves extends Chart {
         method,
         mode,
         name: !direction ? name : names.length > 1 ? `${name}, ${direction}` : direction,
+        label: !direction || names.length === 1 ? direction || name : mode ? "" : name,
         values: array.data,
         stride,
         offset: mode,
@@ -115,11 +154,12 @@ export class Curves extends Chart {
 
   private frameOf(): Frame {
     const narrow = this.width < NARROW;
-    const lines = this.series.flatMap(({ name }) => wrapped(name, narrow ? 11 : 16));
+    const lines = this.series.flatMap(({ label }) => wrapped(label, narrow ? 11 : 16));
     const labels = Math.max(40, ...lines.map(textWidth)) + 16;
-    const height = narrow ? 240 : 280;
+    const top = MEANINGS[this.quantity].note ? 46 : 30;
+    const height = (narrow ? 210 : 250) + top;
     this.setHeight(height);
-    const frame = { left: 50, right: this.width - labels, top: 30, bottom: height - 42 };
+    const frame = { left: 8 + LABELS, right: this.width - labels, top, bottom: height - 42 };
     for (const rect of [this.clip, this.sensor]) {
       rect.attr("x", frame.left).attr("y", frame.top - 1);
       rect.attr("width", frame.right - frame.left).attr("height", frame.bottom - frame.top + 2);
@@ -129,22 +169,24 @@ export class Curves extends Chart {
 
   private drawAxes(view: View): void {
     const { left, right, top, bottom } = this.frame;
-    const { axis, floor, logarithmic } = MEANINGS[this.quantity];
+    const { axis, note, floor, logarithmic } = MEANINGS[this.quantity];
     const limits = limitsOf(this.series, floor);
-    const isLog = logarithmic && limits.low > 0 && limits.high > 20 * limits.low;
+    this.isLogarithmic = logarithmic && limits.low > 0 && limits.high > 20 * limits.low;
     this.x = scaleLinear<number, number>([0, view.state.steps], [left, right]);
-    this.y = isLog
+    this.y = this.isLogarithmic
       ? scaleLog<number, number>([power10(limits.low, Math.floor), power10(limits.high, Math.ceil)], [bottom, top])
       : scaleLinear<number, number>(linearDomain(limits, this.quantity === "learning_rate"), [bottom, top]).nice(4);
     this.axes.draw(this.x, this.y, this.frame, this.colours, {
       x: "step k",
       y: axis,
-      xTicks: Math.min(view.state.steps, 5),
+      note,
+      xTicks: 5,
+      integers: true,
       yTicks: 5,
       grid: true,
-      logarithmic: isLog,
+      logarithmic: this.isLogarithmic,
     });
-    const words = this.series.length ? "These methods have no such curve here." : "";
+    const words = this.series.length ? MEANINGS[this.quantity].empty : "";
     this.empty
       .text(Number.isFinite(limits.high) ? "" : words)
       .attr("x", left + 10)
@@ -155,19 +197,20 @@ export class Curves extends Chart {
   private drawCurves(view: View): void {
     const { background, lines, texts } = this.colours;
     const ends = this.series.map((series) => this.endOf(series));
-    const size = this.width < NARROW ? 11 : 16;
-    const rows = this.series.map(({ name }, i) =>
-      ends[i] && !ends[i].cut ? wrapped(name, size) : [],
+    const rows = this.series.map(({ label }, i) =>
+      isBeside(ends[i]) && label ? wrapped(label, this.width < NARROW ? 11 : 16) : [],
     );
     const places = spread(
       rows.map((row, i) => ({ at: ends[i]?.y ?? 0, height: 15 * row.length + 2 })),
       this.frame.top - 8,
       this.frame.bottom + 8,
     );
-    let cuts = 0;
+    const points = this.series.flatMap((series, i) => this.sampleOf(series, ends[i]?.count ?? 0));
+    const taken = ends.flatMap((end) =>
+      end && !isBeside(end) ? [{ x: end.x - 7, y: end.y - 7, width: 14, height: 14 }] : [],
+    );
     this.curves.forEach((curve, i) => {
-      const series = this.series[i];
-      const end = ends[i];
+      const [series, end] = [this.series[i], ends[i]];
       const visible = series && end;
       for (const mark of Object.values(curve)) mark.attr("display", visible ? null : "none");
       if (!visible) return;
@@ -180,53 +223,74 @@ export class Curves extends Chart {
         .attr("stroke-linecap", series.method ? "round" : "butt");
       curve.reference.attr("d", this.referenceOf(view, series)).attr("stroke", colour);
       curve.arrow
-        .attr("display", end.cut ? null : "none")
-        .attr("transform", `translate(${end.x} ${this.frame.top})`)
+        .attr("display", end.kind === "top" ? null : "none")
+        .attr("transform", `translate(${end.x} ${end.y})`)
         .attr("fill", colour);
+      curve.stop
+        .attr("display", end.kind === "stop" ? null : "none")
+        .attr("transform", `translate(${end.x} ${end.y})`)
+        .attr("stroke", colour);
       curve.label.attr("fill", texts[series.method]!).attr("stroke", background);
-      if (end.cut) this.labelCut(curve, series.name, end.x, cuts++);
-      else this.labelEnd(curve, rows[i]!, end, places[i]!);
       curve.leader.attr("stroke", colour);
       curve.dot.attr("fill", colour).attr("stroke", background);
+      if (isBeside(end)) this.labelBeside(curve, rows[i]!, end, places[i]!);
+      else this.labelInside(curve, series.label, end, taken, points);
     });
   }
 
-  private labelEnd(curve: Curve, row: string[], end: { x: number; y: number }, y: number): void {
+  /** In the margin; a thin line leads there from a curve that ends earlier or at another height. */
+  private labelBeside(curve: Curve, row: string[], end: End, y: number): void {
     const x = this.frame.right + 12;
     setLines(curve.label, row, x, y - 7.5 * (row.length - 1) + 4.5);
     curve.label.attr("text-anchor", "start");
-    // A thin line leads from the end to a label that had to move.
-    const moved = Math.abs(y - end.y) > 4 || end.x < this.frame.right - 1;
-    curve.leader.attr("d", moved ? `M${end.x + 1} ${end.y}L${x - 3} ${y}` : null);
+    const isFar = row.length > 0 && (Math.abs(y - end.y) > 4 || end.x < this.frame.right - 6);
+    const d = `M${end.x + 1} ${end.y}H${this.frame.right}L${x - 3} ${y}`;
+    curve.leader.attr("d", isFar ? d : null);
   }
 
-  private labelCut(curve: Curve, name: string, x: number, row: number): void {
-    const text = `${name} diverges`;
-    const isRight = x + 12 + textWidth(text) < this.width;
-    setLines(curve.label, [text], x + (isRight ? 10 : -10), this.frame.top + 12 + 17 * row);
-    curve.label.attr("text-anchor", isRight ? "start" : "end");
+  /** Beside the point where a curve leaves the picture or stops to be a number. */
+  private labelInside(
+    curve: Curve,
+    name: string,
+    { x, y }: End,
+    taken: Box[],
+    points: [number, number][],
+  ): void {
     curve.leader.attr("d", null);
+    const text = name && `${name} diverges`;
+    const { left, top, bottom } = this.frame;
+    const within = { x: left + 4, y: top, width: this.width - left - 8, height: bottom - top };
+    const box = placed([x, y + 6], textWidth(text), within, text ? taken : [], points);
+    setLines(curve.label, [text], box.x + box.width / 2, box.y + 13.5);
+    curve.label.attr("text-anchor", "middle");
   }
 
-  /** How many points are drawn, and where the curve ends; null where it has no point. */
-  private endOf(series: Series) {
-    const highest = this.y.domain()[1]!;
+  /** How many points are drawn, where and how the curve ends; null where it has no point. */
+  private endOf(series: Series): End | null {
+    const [lowest = 0, highest = 1] = this.y.domain();
     let last = 0;
     while (last < series.length && Number.isFinite(valueOf(series, last))) {
       if (series.lost && valueOf(series, last) > highest) break;
       last++;
     }
     if (last === 0) return null;
-    const isCut = last < series.length;
-    const above = valueOf(series, last);
-    const count = isCut && Number.isFinite(above) ? last + 1 : last;
-    const k = last - 1;
-    let x = this.x(k);
-    if (count > last) {
-      const [y0, y1] = [this.yOf(series, k), this.yOf(series, last)];
-      x += (this.x(1) - this.x(0)) * clamp((y0 - this.frame.top) / (y0 - y1 || 1), 0, 1);
+    if (last < series.length && Number.isFinite(valueOf(series, last))) {
+      const [y0, y1] = [this.yOf(series, last - 1), this.yOf(series, last)];
+      const part = clamp((y0 - this.frame.top) / (y0 - y1), 0, 1);
+      return { kind: "top", count: last + 1, x: this.x(last - 1 + part), y: this.frame.top };
     }
-    return { count, x, y: this.yOf(series, k), cut: isCut };
+    const kind = last < series.length && series.lost ? "stop" : "end";
+    let k = last - 1;
+    while (k > 0 && valueOf(series, k - 1) <= lowest && valueOf(series, k) <= lowest) k--;
+    return { kind, count: k + 1, x: this.x(k), y: this.yOf(series, k) };
+  }
+
+  /** Some points of a curve, which labels leave free. */
+  private sampleOf(series: Series, count: number): [number, number][] {
+    const stride = Math.max(1, Math.floor(count / 60));
+    const points: [number, number][] = [];
+    for (let k = 0; k < count; k += stride) points.push([this.x(k), this.yOf(series, k)]);
+    return points;
   }
 
   private yOf(series: Series, k: number): number {
@@ -237,10 +301,11 @@ export class Curves extends Chart {
 
   /** The distance that the theory predicts: a straight line on a logarithmic axis. */
   private referenceOf(view: View, series: Series): string | null {
-    const radius = view.run?.methods[series.method]?.predicted?.radii[series.mode];
+    const predicted = this.quantity === "modes" && view.run?.methods[series.method]?.predicted;
+    const radius = predicted ? predicted.radii[series.mode] : undefined;
     const start = valueOf(series, 0);
     const [low = 0, high = 1] = this.y.domain();
-    if (this.quantity !== "modes" || radius === undefined || !(start > 0) || !(low > 0)) return null;
+    if (!this.isLogarithmic || radius === undefined || !(start > 0)) return null;
     const steps = view.state.steps;
     const limit = Math.log(radius < 1 ? low / start : high / start) / Math.log(radius);
     const k = radius === 1 ? steps : clamp(limit, 0, steps);
@@ -311,10 +376,16 @@ function appended(inside: Group, outside: Group, ruler: Group): Curve {
     reference: line(inside).attr("stroke-width", 5).attr("opacity", 0.18),
     line: line(inside),
     arrow: outside.append("path").attr("d", "M0 -4L-6 8H6Z"),
+    stop: outside.append("path").attr("d", "M-5 -5L5 5M-5 5L5 -5").attr("stroke-width", 2.5),
     leader: line(outside).attr("stroke-width", 0.8).attr("opacity", 0.6),
     label: haloed(outside.append("text")),
     dot: ruler.append("circle").attr("r", 4.5).attr("stroke-width", 1.5),
   };
+}
+
+/** Whether a curve is labelled in the margin. */
+function isBeside(end: End | null | undefined): boolean {
+  return end?.kind === "end";
 }
 
 /** The lines of a text, one below the other. */
@@ -358,6 +429,7 @@ function firstOf(series: Series): number {
 function linearDomain({ low, high }: { low: number; high: number }, fromZero: boolean) {
   if (!Number.isFinite(high)) return [0, 1];
   const from = fromZero ? Math.min(0, low) : low;
+  if (fromZero) return [from, 1.1 * high];
   return high > from ? [from, high] : [from - 0.5 * Math.abs(from || 1), from + 0.5 * Math.abs(from || 1)];
 }
 

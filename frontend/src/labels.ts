@@ -1,9 +1,18 @@
 // Names beside the ends of lines: what they say, and where they have room.
+import { FONT } from "./chart";
 import type { MethodResult } from "./protocol";
 
-/** The width of a text of 13 units; measuring it would force a layout at every move. */
+const canvas = document.createElement("canvas").getContext("2d");
+const widths = new Map<string, number>();
+
+/** The width of a text of 13 units; a canvas measures it without a layout of the page. */
 export function textWidth(text: string): number {
-  return 7 * text.length;
+  const known = widths.get(text);
+  if (known !== undefined) return known;
+  if (canvas) canvas.font = FONT;
+  const width = canvas?.measureText(text).width ?? 7.5 * text.length;
+  widths.set(text, width);
+  return width;
 }
 
 /** Name each method; methods of one title are told apart by the numbers in which they differ. */
@@ -103,7 +112,7 @@ export function placed(
       };
       const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0);
       const crossed = points.filter(([x, y]) => overlap(box, { x, y, width: 1, height: 1 }));
-      const cost = 10 * Math.abs(row) - 4 * side + 2 * covered + 3 * crossed.length;
+      const cost = 10 * Math.abs(row) - 12 * side + 2 * covered + 3 * crossed.length;
       if (cost < lowest) [best, lowest] = [box, cost];
     }
   }

@@ -6,7 +6,7 @@ import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } fr
 import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
 import { type Box, clamp, namesOf, placed, textWidth } from "./labels";
-import type { Field } from "./protocol";
+import type { Field, NumberArray } from "./protocol";
 import { arrayOf, diverges, finiteLength } from "./series";
 import type { View } from "./view";
 
@@ -21,12 +21,35 @@ export interface PlaneOptions {
 interface Path {
   casing: Mark;
   line: Mark;
+  averageCasing: Mark;
   average: Mark;
   dots: Mark;
   end: Mark<SVGCircleElement>;
   arrow: Mark;
+  stop: Mark;
   label: Mark<SVGTextElement>;
   averageLabel: Mark<SVGTextElement>;
+}
+
+/** What is drawn of one path. */
+interface Trail {
+  d: string;
+  dots: string;
+  average: string;
+  averageEnd: Point;
+  end: Point;
+  /** It leaves the box for good, in this direction; or its next point is not a number. */
+  leaves: boolean;
+  angle: number;
+  stops: boolean;
+  lost: boolean;
+  sample: Point[];
+}
+
+interface Room {
+  within: Box;
+  taken: Box[];
+  points: Point[];
 }
 
 /** Steps are drawn as dots up to this number of steps; more would cover the line. */
@@ -68,9 +91,9 @@ export class Plane extends Chart {
       label: haloed(below.append("text")).attr("font-size", 12),
     }));
     this.minimum = below.append("path").attr("d", "M-6 0H6M0 -6V6").attr("stroke-width", 2);
-    const lines = inside();
+    const [casings, lines] = [inside(), inside()];
     const ends = this.picture.append("g");
-    this.paths = DASHES.map((dash) => appended(lines, ends, dash));
+    this.paths = DASHES.map((dash) => appended(casings, lines, ends, dash));
     this.handle = this.appendHandle();
   }
 
@@ -80,8 +103,8 @@ export class Plane extends Chart {
     const frame = this.frameOf(field);
     this.drawGround(field, view, frame);
     this.drawEigen(field, frame);
-    this.drawPaths(view, frame);
     this.drawHandle(view);
+    this.drawPaths(view, frame);
     this.describePaths(view);
   }
 
@@ -151,58 +174,59 @@ export class Plane extends Chart {
       const far = 2 * (frame.right - frame.left);
       line.attr("d", `M${x - far * dx} ${y - far * dy}L${x + far * dx} ${y + far * dy}`);
       line.attr("stroke", this.colours.ink);
-      // The label stands where the axis leaves the box, on its upper or right end.
-      const sign = dy < -0.3 || (dy <= 0.3 && dx > 0) ? 1 : -1;
-      const reach = Math.min(
-        (sign * dx > 0 ? frame.right - x : x - frame.left) / Math.abs(dx || 1e-9),
-        (sign * dy > 0 ? frame.bottom - y : y - frame.top) / Math.abs(dy || 1e-9),
-      );
       const text = `λ = ${short(field.eigenvalues[i]!)}`;
-      const width = textWidth(text);
+      const [textX, textY] = besideLine(frame, [x, y], [dx, dy], textWidth(text));
       label
         .text(text)
-        .attr("x", clamp(x + sign * dx * (reach - 14) + 6, frame.left + 4, frame.right - width))
-        .attr("y", clamp(y + sign * dy * (reach - 14) - 5, frame.top + 14, frame.bottom - 6))
+        .attr("x", textX)
+        .attr("y", textY)
         .attr("fill", this.colours.quiet)
         .attr("stroke", this.colours.background);
     });
   }
 
   private drawPaths(view: View, frame: Frame): void {
-    const run = view.run;
-    const names = run ? namesOf(run.methods) : [];
-    const within = { ...boxOf(frame), x: frame.left + 4, width: frame.right - frame.left - 8 };
-    const taken: Box[] = [];
-    const points: Point[] = [];
+    const names = view.run ? namesOf(view.run.methods) : [];
     const trails = this.paths.map((_, i) => this.trailOf(view, i, frame));
-    for (const trail of trails) {
-      points.push(...trail.sample);
-      taken.push({ x: trail.end[0] - 7, y: trail.end[1] - 7, width: 14, height: 14 });
-    }
-    taken.push({ x: this.x(view.state.start[0]) - 9, y: this.y(view.state.start[1]) - 9, width: 18, height: 18 });
+    const room = this.roomFor(trails, frame);
     this.paths.forEach((path, i) => {
-      const trail = trails[i]!;
+      const trail = trails[i];
+      for (const mark of Object.values(path)) mark.attr("display", trail ? null : "none");
+      if (!trail) return;
       const colour = this.colours.lines[i]!;
-      path.casing.attr("d", trail.d).attr("stroke", this.colours.background);
+      const { background } = this.colours;
+      path.casing.attr("d", trail.d).attr("stroke", background);
       path.line.attr("d", trail.d).attr("stroke", colour);
       path.dots.attr("d", trail.dots).attr("stroke", colour);
+      path.line.attr("opacity", trail.average ? 0.45 : null);
+      path.averageCasing.attr("d", trail.average).attr("stroke", background);
       path.average.attr("d", trail.average).attr("stroke", colour);
-      path.end
-        .attr("visibility", trail.d && !trail.leaves ? null : "hidden")
-        .attr("cx", trail.end[0])
-        .attr("cy", trail.end[1])
-        .attr("stroke", colour)
-        .attr("fill", this.colours.background);
-      path.arrow
-        .attr("visibility", trail.leaves ? null : "hidden")
-        .attr("transform", `translate(${trail.end}) rotate(${trail.angle})`)
-        .attr("fill", colour);
-      const word = trail.lost ? " diverges" : "";
-      const text = trail.d ? `${names[i]}${word}` : "";
-      this.putLabel(path.label, text, trail.end, i, within, taken, points);
-      const averageText = trail.average ? "average" : "";
-      this.putLabel(path.averageLabel, averageText, trail.averageEnd, i, within, taken, points);
+      const mark = trail.leaves ? path.arrow : trail.stops ? path.stop : path.end;
+      for (const each of [path.end, path.arrow, path.stop]) {
+        each.attr("display", each === mark ? null : "none");
+      }
+      const turn = trail.leaves ? `rotate(${trail.angle})` : "";
+      mark.attr("transform", `translate(${trail.end}) ${turn}`);
+      path.end.attr("stroke", colour).attr("fill", background);
+      path.stop.attr("stroke", colour);
+      path.arrow.attr("fill", colour);
+      const name = `${names[i]}${trail.lost ? " diverges" : ""}`;
+      this.putLabel(path.label, name, trail.end, i, room);
+      this.putLabel(path.averageLabel, trail.average && "average", trail.averageEnd, i, room);
     });
+  }
+
+  /** Where a label may stand: inside the box, beside the ends and the start, off the paths. */
+  private roomFor(trails: (Trail | null)[], frame: Frame): Room {
+    const { left, right, top, bottom } = frame;
+    const present = trails.filter((trail) => trail !== null);
+    const start: Point = [this.x(this.start[0]), this.y(this.start[1])];
+    const spots = [...present.map((trail) => trail.end), start];
+    return {
+      within: { x: left + 4, y: top, width: right - left - 8, height: bottom - top },
+      taken: spots.map(([x, y]) => ({ x: x - 8, y: y - 8, width: 16, height: 16 })),
+      points: present.flatMap((trail) => trail.sample),
+    };
   }
 
   private putLabel(
@@ -210,13 +234,11 @@ export class Plane extends Chart {
     text: string,
     at: Point,
     method: number,
-    within: Box,
-    taken: Box[],
-    points: Point[],
+    room: Room,
   ): void {
     label.text(text);
     if (!text) return;
-    const box = placed(at, textWidth(text), within, taken, points);
+    const box = placed(at, textWidth(text), room.within, room.taken, room.points);
     label
       .attr("x", box.x + box.width / 2)
       .attr("y", box.y + 13.5)
@@ -225,43 +247,41 @@ export class Plane extends Chart {
   }
 
   /** The visible part of a path: up to its end, or to where it leaves the box for good. */
-  private trailOf(view: View, method: number, frame: Frame) {
+  private trailOf(view: View, method: number, frame: Frame): Trail | null {
     const path = arrayOf(view.run, "path", method);
     const n = finiteLength(path);
-    const x = (k: number) => this.x(path.data[2 * k]!);
-    const y = (k: number) => this.y(path.data[2 * k + 1]!);
+    if (n === 0) return null;
+    const [x, y] = this.coordinates(path);
     let last = n - 1;
     while (last > 0 && !contains(frame, x(last), y(last))) last--;
     const leaves = last < n - 1;
-    const end: Point = n ? [x(last), y(last)] : [NaN, NaN];
-    let angle = 0;
-    if (leaves) {
-      const [dx, dy] = [x(last + 1) - end[0], y(last + 1) - end[1]];
-      const part = partInside(frame, end, [dx, dy]);
-      angle = (Math.atan2(dy, dx) * 180) / Math.PI;
-      [end[0], end[1]] = [end[0] + part * dx, end[1] + part * dy];
-    }
-    const count = last + 1 + Number(leaves);
+    const count = leaves ? last + 2 : n;
+    const [dx, dy] = leaves ? [x(last + 1) - x(last), y(last + 1) - y(last)] : [0, 0];
+    const part = partInside(frame, [x(last), y(last)], [dx, dy]);
     const dots = polyline(count <= MOST_DOTS ? count : 0, x, y);
-    const stride = Math.max(1, Math.floor(count / 80));
-    const sample: Point[] = [];
-    for (let k = 0; k < count; k += stride) sample.push([x(k), y(k)]);
     const average = arrayOf(view.run, "average", method);
-    const hasAverage = view.run?.methods[method]?.has_average ?? false;
-    const m = hasAverage ? finiteLength(average) : 0;
-    const averageX = (k: number) => this.x(average.data[2 * k]!);
-    const averageY = (k: number) => this.y(average.data[2 * k + 1]!);
+    const averaged = view.run?.methods[method]?.has_average ? finiteLength(average) : 0;
+    const [averageX, averageY] = this.coordinates(average);
+    const stride = Math.max(1, Math.floor(count / 80));
     return {
       d: polyline(count, x, y),
-      dots: dots.replaceAll("L", "h0M") + (dots && "h0"),
-      average: polyline(m, averageX, averageY),
-      averageEnd: [averageX(m - 1), averageY(m - 1)] as Point,
-      end,
-      angle,
+      dots: dots && `${dots.replaceAll("L", "h0M")}h0`,
+      average: polyline(averaged, averageX, averageY),
+      averageEnd: averaged ? [averageX(averaged - 1), averageY(averaged - 1)] : [0, 0],
+      end: [x(last) + part * dx, y(last) + part * dy],
+      angle: (Math.atan2(dy, dx) * 180) / Math.PI,
       leaves,
+      stops: n < path.data.length / 2,
       lost: diverges(view.run, method),
-      sample,
+      sample: Array.from({ length: Math.ceil(count / stride) }, (_, i) => [
+        x(i * stride),
+        y(i * stride),
+      ]),
     };
+  }
+
+  private coordinates(path: NumberArray): [(k: number) => number, (k: number) => number] {
+    return [(k) => this.x(path.data[2 * k]!), (k) => this.y(path.data[2 * k + 1]!)];
   }
 
   private appendHandle(): Group {
@@ -344,26 +364,42 @@ export class Plane extends Chart {
   }
 }
 
-function appended(lines: Group, ends: Group, dash: string): Path {
-  const line = () => lines.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
+/** Every casing lies below every line: two paths that coincide show both of their dashes. */
+function appended(casings: Group, lines: Group, ends: Group, dash: string): Path {
+  const line = (parent = lines) =>
+    parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
   return {
-    casing: line().attr("stroke-width", 4).attr("opacity", 0.6),
-    average: line().attr("stroke-width", 1.2),
+    casing: line(casings).attr("stroke-width", 4).attr("opacity", 0.6),
     line: line()
       .attr("stroke-width", 2)
       .attr("stroke-dasharray", dash)
       .attr("stroke-linecap", dash === "none" ? "butt" : "round"),
+    averageCasing: line().attr("stroke-width", 4),
+    average: line().attr("stroke-width", 1.5),
     dots: line().attr("stroke-width", 4.5).attr("stroke-linecap", "round"),
     end: ends.append("circle").attr("r", 4.5).attr("stroke-width", 2),
     arrow: ends.append("path").attr("d", "M0 0L-12 -6V6Z"),
+    stop: ends.append("path").attr("d", "M-5 -5L5 5M-5 5L5 -5").attr("stroke-width", 2.5),
     label: haloed(ends.append("text")).attr("text-anchor", "middle"),
     averageLabel: haloed(ends.append("text")).attr("text-anchor", "middle"),
   };
 }
 
-function boxOf(frame: Frame): Box {
-  const { left, right, top, bottom } = frame;
-  return { x: left, y: top, width: right - left, height: bottom - top };
+/** Where a text stands beside a line through a point, near an end of it. */
+function besideLine(frame: Frame, [x, y]: Point, [dx, dy]: Point, width: number): Point {
+  const sign = dy < -0.9 || (dy < 0.9 && dx > 0) ? 1 : -1;
+  const [ux, uy] = [sign * dx, sign * dy];
+  const far = 2 * (frame.right - frame.left);
+  const reach = far * partInside(frame, [x, y], [far * ux, far * uy]) - 26;
+  // Above the line, or to the right of one that is nearly upright.
+  const isUpright = Math.abs(uy) > 0.5;
+  const [endX, endY] = [x + reach * ux, y + reach * uy];
+  const textX = isUpright ? endX + 8 : endX - width;
+  const textY = isUpright ? endY + 4 : endY - 8 - Math.max(0, width * uy);
+  return [
+    clamp(textX, frame.left + 4, frame.right - width - 4),
+    clamp(textY, frame.top + 14, frame.bottom - 6),
+  ];
 }
 
 function contains(frame: Frame, x: number, y: number): boolean {

@@ -1,17 +1,21 @@
 // Where a linear method on a quadratic is stable: its spectral radius over τλ and the momentum.
 import { contours } from "d3-contour";
 import { scaleLinear } from "d3-scale";
-import { Axes } from "./axes";
+import { Axes, LABELS } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW } from "./chart";
 import { DASHES } from "./colours";
 import { type Box, clamp, namesOf, placed, textWidth, wrapped } from "./labels";
-import type { Region } from "./protocol";
+import type { Prediction, Region } from "./protocol";
 import type { View } from "./view";
 
+type Point = [number, number];
 type Form = "heavy ball" | "Nesterov";
 
 const FORMS: Form[] = ["heavy ball", "Nesterov"];
 const LEVELS = [1, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
+/** The line along which the levels are numbered: where they are apart. */
+const NUMBERED = { "heavy ball": { product: 2.2 }, Nesterov: { momentum: 0.3 } };
+
 const EMPTY =
   "The region exists for gradient descent, heavy ball and Nesterov at a constant learning rate " +
   "on a quadratic.";
@@ -22,6 +26,8 @@ interface Panel {
   levels: Group;
   edge: Mark;
   best: Mark;
+  bestWord: Mark<SVGTextElement>;
+  numbers: Group;
   axes: Axes;
   title: Mark<SVGTextElement>;
   word: Mark<SVGTextElement>;
@@ -36,6 +42,7 @@ interface Spot {
 
 export class RegionChart extends Chart {
   private readonly picture: Group;
+  private readonly hatching: Mark;
   private readonly panels: Panel[];
   private readonly spots: Spot[];
   private readonly empty: Mark<SVGTextElement>;
@@ -43,7 +50,7 @@ export class RegionChart extends Chart {
   constructor(container: HTMLElement) {
     super(container);
     this.picture = this.root.append("g").attr("role", "img");
-    this.hatch();
+    this.hatching = this.hatch();
     this.panels = FORMS.map(() => panel(this.picture.append("g"), this.id));
     this.spots = DASHES.map(() => spot(this.picture.append("g")));
     this.empty = this.picture.append("text");
@@ -69,11 +76,11 @@ export class RegionChart extends Chart {
     const isStacked = this.width < NARROW;
     const columns = isStacked ? 1 : Math.max(count, 1);
     const width = this.width / columns;
-    const height = 280;
+    const height = 300;
     this.setHeight(count ? height * (isStacked ? count : 1) : 90);
     return Array.from({ length: count }, (_, i) => {
       const [x, y] = isStacked ? [0, i * height] : [i * width, 0];
-      return { left: x + 44, right: x + width - 14, top: y + 44, bottom: y + height - 42 };
+      return { left: x + 8 + LABELS, right: x + width - 14, top: y + 64, bottom: y + height - 42 };
     });
   }
 
@@ -83,6 +90,7 @@ export class RegionChart extends Chart {
     panel.axes.draw(x, y, frame, colours, {
       x: "learning rate × eigenvalue τλ",
       y: "momentum μ",
+      note: "● steepest, ○ flattest eigenvalue",
       xTicks: 5,
       yTicks: 5,
       grid: false,
@@ -105,10 +113,21 @@ export class RegionChart extends Chart {
       .join("path")
       .attr("d", (d) => d)
       .attr("fill", (_, i) => shade(i));
-    panel.edge.attr("d", paths[0] ?? null).attr("stroke", colours.ink);
+    panel.edge.attr("d", withoutBorder(paths[0] ?? "", frame)).attr("stroke", colours.ink);
     panel.best.attr("d", bestPath(region, x, y)).attr("stroke", colours.quiet);
+    panel.bestWord.attr("x", x(1)).attr("y", y(0) - 7);
+    panel.bestWord.attr("fill", colours.quiet).attr("stroke", colours.background);
+    panel.numbers.attr("fill", colours.quiet).attr("stroke", colours.background);
+    panel.numbers
+      .selectAll("text")
+      .data(apart(numbersOf(region, NUMBERED[form]), (each) => x(each.product) - y(each.momentum)))
+      .join("text")
+      .attr("x", (each) => x(each.product))
+      .attr("y", (each) => y(each.momentum) + 4)
+      .text((each) => each.level);
+    this.hatching.attr("stroke", colours.quiet);
     const name = form === "heavy ball" ? "Heavy ball" : "Nesterov";
-    panel.title.text(name).attr("x", frame.left).attr("y", frame.top - 28).attr("fill", colours.ink);
+    panel.title.text(name).attr("x", frame.left).attr("y", frame.top - 46).attr("fill", colours.ink);
     const [wx, wy] = unstablePoint(region);
     panel.word
       .attr("x", x(wx))
@@ -119,7 +138,7 @@ export class RegionChart extends Chart {
 
   private drawSpots(view: View, shown: Form[], frames: Frame[]): void {
     const names = view.run ? namesOf(view.run.methods) : [];
-    const taken: Box[] = [];
+    const taken = this.takenBy(view, shown, frames);
     this.spots.forEach((spot, i) => {
       const predicted = view.run?.methods[i]?.predicted;
       const at = shown.findIndex((form) => form === predicted?.form);
@@ -130,11 +149,7 @@ export class RegionChart extends Chart {
         mark.attr("display", visible ? null : "none");
       }
       if (!visible) return;
-      const [x, y] = scalesOf(region, frame);
-      const points = predicted.points.slice(0, 2).map(([product, momentum]): [number, number] => [
-        clamp(x(product), frame.left, frame.right),
-        clamp(y(momentum), frame.top, frame.bottom),
-      ]);
+      const points = pointsOf(predicted, region, frame);
       const colour = this.colours.lines[i]!;
       spot.line.attr("d", `M${points.join("L")}`).attr("stroke", colour);
       points.forEach((point, j) => {
@@ -145,23 +160,49 @@ export class RegionChart extends Chart {
           .attr("r", isSteep ? 6 : 4.5)
           .attr("fill", isSteep ? colour : this.colours.background)
           .attr("stroke", isSteep ? this.colours.background : colour);
-        const word = isSteep ? "steepest" : "flattest";
-        const text = isSteep && names.length > 1 ? `${names[i]}, ${word}` : word;
-        const within = {
-          x: frame.left + 2,
-          y: frame.top + 2,
-          width: frame.right - frame.left - 4,
-          height: frame.bottom - frame.top - 4,
-        };
-        const box = placed(point, textWidth(text), within, taken, points);
-        spot.labels[j]!
-          .text(text)
-          .attr("x", box.x + box.width / 2)
-          .attr("y", box.y + 13.5)
-          .attr("fill", this.colours.texts[i]!)
-          .attr("stroke", this.colours.background);
       });
+      const texts = wordsOf(points, names.length > 1 ? names[i]! : "");
+      spot.labels.forEach((label, j) => this.putLabel(label, texts[j]!, points, j, i, frame, taken));
     });
+  }
+
+  /** What labels leave free: the points, and the name of the dotted line. */
+  private takenBy(view: View, shown: Form[], frames: Frame[]): Box[] {
+    const points = shown.flatMap((form, i) => {
+      const region = view.regions[form]!;
+      const [x, y] = scalesOf(region, frames[i]!);
+      const name: Point[] = [-30, -10, 10, 30].map((dx) => [x(1) + dx, y(0) - 11]);
+      const predictions = view.run?.methods.map((method) => method.predicted) ?? [];
+      const own = predictions.filter((each) => each !== null && each.form === form);
+      return [...name, ...own.flatMap((each) => pointsOf(each!, region, frames[i]!))];
+    });
+    return points.map(([x, y]) => ({ x: x - 8, y: y - 8, width: 16, height: 16 }));
+  }
+
+  private putLabel(
+    label: Mark<SVGTextElement>,
+    text: string,
+    points: Point[],
+    j: number,
+    method: number,
+    frame: Frame,
+    taken: Box[],
+  ): void {
+    label.text(text);
+    const point = points[j];
+    if (!text || !point) return;
+    const { left, right, top, bottom } = frame;
+    const within = { x: left + 2, y: top + 2, width: right - left - 4, height: bottom - top - 4 };
+    const between = Array.from({ length: 9 }, (_, k): Point => [
+      points[0]![0] + (k / 8) * (points.at(-1)![0] - points[0]![0]),
+      point[1],
+    ]);
+    const box = placed(point, textWidth(text), within, taken, between);
+    label
+      .attr("x", box.x + box.width / 2)
+      .attr("y", box.y + 13.5)
+      .attr("fill", this.colours.texts[method]!)
+      .attr("stroke", this.colours.background);
   }
 
   private drawEmpty(visible: boolean): void {
@@ -177,7 +218,7 @@ export class RegionChart extends Chart {
   }
 
   /** The unstable part: hatched, and so different from every level in any colour vision. */
-  private hatch(): void {
+  private hatch(): Mark {
     const pattern = this.root
       .append("pattern")
       .attr("id", `${this.id}-hatch`)
@@ -185,7 +226,7 @@ export class RegionChart extends Chart {
       .attr("height", 7)
       .attr("patternUnits", "userSpaceOnUse")
       .attr("patternTransform", "rotate(45)");
-    pattern.append("path").attr("d", "M0 0V7").attr("stroke", "#808890").attr("stroke-width", 1.6);
+    return pattern.append("path").attr("d", "M0 0V7").attr("stroke-width", 1);
   }
 
   private describeRegion(view: View, forms: Form[]): void {
@@ -210,6 +251,11 @@ function panel(root: Group, id: string): Panel {
     ground: root.append("rect").attr("fill", `url(#${id}-hatch)`),
     levels: root.append("g").attr("stroke-width", 0.7),
     best: root.append("path").attr("fill", "none").attr("stroke-dasharray", "2 3"),
+    bestWord: haloed(root.append("text"))
+      .attr("font-size", 11)
+      .attr("text-anchor", "middle")
+      .text("best momentum"),
+    numbers: haloed(root.append("g")).attr("font-size", 11).attr("text-anchor", "middle"),
     edge: root.append("path").attr("fill", "none").attr("stroke-width", 2.5),
     axes: new Axes(root.append("g")),
     title: root.append("text").attr("font-weight", 600),
@@ -218,12 +264,29 @@ function panel(root: Group, id: string): Panel {
   };
 }
 
+/** The words beside the flattest and the steepest eigenvalue; one where they coincide. */
+function wordsOf(points: Point[], name: string): string[] {
+  const [first, last] = [points[0], points.at(-1)];
+  if (name) return points.map((_, j) => (j === points.length - 1 ? name : ""));
+  if (!first || !last || points.length < 2) return ["eigenvalue"];
+  return last[0] - first[0] < 16 ? ["", "flattest, steepest"] : ["flattest", "steepest"];
+}
+
 function spot(root: Group): Spot {
   return {
     line: root.append("path").attr("fill", "none").attr("stroke-width", 1.2),
     marks: [0, 1].map(() => root.append("circle").attr("stroke-width", 2)),
     labels: [0, 1].map(() => haloed(root.append("text")).attr("text-anchor", "middle")),
   };
+}
+
+/** Where the eigenvalues lie, flattest first; those outside stand at the border. */
+function pointsOf(predicted: Prediction, region: Region, frame: Frame): Point[] {
+  const [x, y] = scalesOf(region, frame);
+  return predicted.points.slice(0, 2).map(([product, momentum]) => [
+    clamp(x(product), frame.left, frame.right),
+    clamp(y(momentum), frame.top, frame.bottom),
+  ]);
 }
 
 function scalesOf(region: Region, frame: Frame) {
@@ -271,6 +334,55 @@ function bestPath(region: Region, x: (v: number) => number, y: (v: number) => nu
       : null;
   });
   return `M${points.filter((point) => point !== null).join("L")}`;
+}
+
+/** The edge inside the frame: what a contour adds along the frame is no edge. */
+function withoutBorder(d: string, { left, right, top, bottom }: Frame): string {
+  const points = d.slice(1, -1).split("L").map((point) => point.split(" ").map(Number));
+  const isAt = (a: number, b: number) => Math.abs(a - b) < 0.5;
+  return points
+    .map(([x = 0, y = 0], i) => {
+      const [lastX = x, lastY = y] = points[i - 1] ?? [];
+      const isVertical = isAt(x, lastX) && (isAt(x, left) || isAt(x, right));
+      const isHorizontal = isAt(y, lastY) && (isAt(y, top) || isAt(y, bottom));
+      return `${isVertical || isHorizontal ? "M" : "L"}${x} ${y}`;
+    })
+    .join("");
+}
+
+/** Those that are not too close to the one before. */
+function apart<T>(items: T[], position: (item: T) => number): T[] {
+  const kept: T[] = [];
+  for (const item of items.reverse()) {
+    const last = kept.at(-1);
+    if (last === undefined || Math.abs(position(item) - position(last)) > 24) kept.push(item);
+  }
+  return kept;
+}
+
+interface LevelNumber {
+  level: number;
+  product: number;
+  momentum: number;
+}
+
+/** Where a line of constant τλ or constant momentum crosses each level. */
+function numbersOf(region: Region, along: { product?: number; momentum?: number }): LevelNumber[] {
+  const { products, momenta, radius } = region;
+  const columns = products.length;
+  const nearest = (values: number[], at: number) =>
+    values.reduce((best, value, i) => (Math.abs(value - at) < Math.abs(values[best]! - at) ? i : best), 0);
+  const upward = along.product !== undefined;
+  const fixed = upward ? nearest(products, along.product!) : nearest(momenta, along.momentum!);
+  const values = upward ? momenta : products;
+  const at = (k: number) => radius.data[upward ? k * columns + fixed : fixed * columns + k]!;
+  return LEVELS.slice(2).flatMap((level) => {
+    const k = values.findIndex((_, i) => i > 0 && (at(i) - level) * (at(i - 1) - level) <= 0);
+    if (k < 1) return [];
+    return upward
+      ? [{ level, product: products[fixed]!, momentum: values[k]! }]
+      : [{ level, product: values[k]!, momentum: momenta[fixed]! }];
+  });
 }
 
 /** The middle of the unstable part, where its name stands. */
