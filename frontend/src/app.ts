@@ -21,6 +21,8 @@ export interface Options {
   share: boolean;
   /** Whether room is scarce, as in a cell of a notebook. */
   compact: boolean;
+  /** Learns every state that the page takes. */
+  changed?: (state: State) => void;
 }
 
 export interface Mounted {
@@ -224,6 +226,7 @@ class App {
     this.settings.show(this.state, this.landscape);
     this.ask();
     this.writeHash(isChoice);
+    this.options.changed?.(this.state);
   }
 
   /** Set the whole state: from a slide, an address, or a landscape that was chosen. */

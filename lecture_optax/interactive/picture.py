@@ -91,11 +91,11 @@ def _draw_plane(ax: "Axes", run: Answer, field: Answer) -> None:
 def _draw_losses(ax: "Axes", run: Answer, titles: list[str]) -> None:
     curves = [run[1][f"loss.{i}"] for i in range(len(titles))]
     shown = np.concatenate([loss[np.isfinite(loss)] for loss in curves])
-    first, low = curves[0][0], max(shown.min(), 1e-12)
+    first, low = float(curves[0][0]), max(float(shown.min()), 1e-12)
     for i, loss in enumerate(curves):
         ax.plot(np.arange(len(loss)), loss, **look(i, marked=False))
     is_wide = first > 30 * low
-    high = min(shown.max(), 20 * first) * (1.5 if is_wide else 1.02)
+    high = min(float(shown.max()), 20 * first) * (1.5 if is_wide else 1.02)
     ax.set(xlabel="step k", xlim=(0, len(curves[0]) - 1), yscale="log" if is_wide else "linear")
     ax.set_ylim(low / 1.5 if is_wide else low - 0.05 * (high - low), high)
     ax.set_title("loss", loc="left", size=9.5)

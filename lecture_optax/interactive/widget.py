@@ -41,9 +41,12 @@ def _class() -> type:
             self.on_msg(self._answer)
 
         def _answer(self, _: Any, request: dict[str, Any], buffers: list[memoryview]) -> None:
-            answer, arrays = self._engine.answer(request)
+            def report(progress: dict[str, Any]) -> None:
+                self.send({"id": request["id"], "progress": progress})
+
+            answer, arrays = self._engine.answer(request, report)
             shapes = {name: list(array.shape) for name, array in arrays.items()}
             blobs = [np.ascontiguousarray(x, np.float32).tobytes() for x in arrays.values()]
-            self.send({"id": request.get("id"), **answer, "arrays": shapes}, blobs)
+            self.send({"id": request["id"], **answer, "arrays": shapes}, blobs)
 
     return LabWidget
