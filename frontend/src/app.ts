@@ -77,12 +77,12 @@ class App {
   private readonly slides: Slides;
   private readonly select: HTMLSelectElement;
   private readonly formula = element("span", { class: "lo-formula" });
+  private readonly caption = element("p", { class: "lo-caption" });
   private readonly message = element("p", { class: "lo-message", role: "status" });
   private readonly failure = element("p", { class: "lo-error", role: "alert" });
   private readonly status = element("p", { class: "lo-status" });
   private readonly progress = element("progress", { max: "1", hidden: true, "aria-label": "Progress of the run" });
   private readonly gone = new AbortController();
-  private messageTimer = 0;
   private hashTimer = 0;
   private frame = 0;
   private readonly askRun = latest<State>((state) => this.answerRun(state));
@@ -125,7 +125,6 @@ class App {
   destroy(): void {
     this.gone.abort();
     clearTimeout(this.hashTimer);
-    clearTimeout(this.messageTimer);
     cancelAnimationFrame(this.frame);
   }
 
@@ -149,11 +148,10 @@ class App {
       element("div", { class: "lo-actions" }, this.slides.toggle, ...this.saveButtons()),
       this.message,
     );
-    const sentence = "Each line is the path of θ, step by step. Drag the start, or move it with the arrow keys.";
     const stage = element(
       "div",
       { class: "lo-stage" },
-      section("The path on the landscape", "lo-plane", plane, this.progress, element("p", { class: "lo-caption" }, sentence)),
+      section("The path on the landscape", "lo-plane", this.progress, plane, this.caption),
       section("The run, step by step", "lo-curves", toggles, charts),
     );
     return [
@@ -200,9 +198,9 @@ class App {
   }
 
   private say(sentence: string): void {
-    this.message.textContent = sentence;
-    clearTimeout(this.messageTimer);
-    this.messageTimer = setTimeout(() => (this.message.textContent = ""), MESSAGE_MILLISECONDS);
+    const line = element("span", {}, sentence);
+    this.message.append(line);
+    setTimeout(() => line.remove(), MESSAGE_MILLISECONDS);
   }
 
   // The state, and what changes it
@@ -210,7 +208,7 @@ class App {
   private firstState(): State {
     if (this.options.share && location.hash.length > 1) {
       const { state, complaints } = stateIn(location.hash, this.page);
-      if (complaints.length) this.say(complaints.join(" "));
+      complaints.forEach((sentence) => this.say(sentence));
       return state;
     }
     const wish = { landscape: this.page.first.landscape, ...this.options.state };
@@ -254,7 +252,7 @@ class App {
   private readHash(): void {
     if (location.hash === hashOf(this.state)) return;
     const { state, complaints } = stateIn(location.hash, this.page);
-    if (complaints.length) this.say(complaints.join(" "));
+    complaints.forEach((sentence) => this.say(sentence));
     void this.apply(state, false);
   }
 
@@ -291,7 +289,7 @@ class App {
     if ("error" in answer) return;
     this.run = answer;
     if (answer.field) this.field = answer.field;
-    this.status.textContent = `compiled programs: ${answer.compilations} · ${answer.milliseconds.toFixed(1)} ms`;
+    this.status.textContent = `compiled programs: ${answer.compilations} · ${duration(answer.milliseconds)}`;
     for (const { predicted } of answer.methods) if (predicted?.form) await this.needRegion(predicted.form);
     this.draw();
   }
@@ -349,6 +347,7 @@ class App {
       const { state, run, field, regions, landscape } = this;
       const view = { state, landscape, run, field, regions };
       this.plane.update(view);
+      this.caption.textContent = captionOf(landscape, field);
       for (const { figure, drawing } of this.charts.values()) if (!figure.hidden) drawing.update(view);
       this.methods.report(run);
       this.lab.dataset.drawn = String(Number(this.lab.dataset.drawn ?? 0) + 1);
@@ -364,7 +363,7 @@ class App {
   private async save(kind: "svg" | "png"): Promise<void> {
     const charts = this.visible().flatMap((name) => this.charts.get(name)?.drawing.svg ?? []);
     const picture = pictureOf(this.plane.svg, charts, {
-      title: this.landscape.title,
+      title: titleOf(this.state, this.landscape),
       methods: this.state.methods,
       theme: themeOf(this.lab),
     });
@@ -378,6 +377,21 @@ class App {
 function section(title: string, name: string, ...children: Node[]): HTMLElement {
   const id = freshId();
   return element("section", { class: name, "aria-labelledby": id }, element("h2", { id }, title), ...children);
+}
+
+function titleOf({ controls, steps }: State, { title, controls: handles }: Landscape): string {
+  return [title, ...handles.map(({ name, label }) => `${label} ${controls[name]}`), `${steps} steps`].join(", ");
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds.toFixed(1)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** Say what the plane shows; that of a network is known when it has run. */
+function captionOf({ is_network }: Landscape, field: Field | null): string {
+  if (!is_network) return "Each line is the path of θ, step by step. Drag the start, or focus it and press the arrow keys.";
+  const share = field?.explained === undefined ? "" : `, ${Math.round(100 * field.explained)} % of their variance`;
+  return `Each line is the path of all parameters, seen in the plane in which the paths move most${share}.`;
 }
 
 function twoDigits(x: number): number {

@@ -294,17 +294,21 @@ function swatch(i: number): SVGSVGElement {
   return svg;
 }
 
-/** What the run of a method shows, in words. */
+/**
+ * What the run of a method shows, in words. The number of lines depends on the landscape only: a
+ * slider must not move while it is dragged.
+ */
 function sentences(result: MethodResult, loss: number): HTMLElement[] {
-  const { symptom, predicted, diverged_at: end } = result;
-  const state = symptom?.name ?? (end === null ? "" : "diverged");
+  const { symptom, predicted, measured: rate, diverged_at: end } = result;
   const facts: [string, string][] = [["final loss", end === null ? measured(loss) : `diverged at step ${end}`]];
-  if (predicted && result.measured !== null) {
-    facts.push(["rate per step, predicted", measured(predicted.rate)], ["rate per step, measured", measured(result.measured)]);
-  } else if (predicted) facts.push(["rate per step, predicted", measured(predicted.rate)]);
-  if (predicted?.limit != null) facts.push(["largest stable learning rate", measured(predicted.limit)]);
+  if (predicted) {
+    facts.push(["rate per step, predicted", measured(predicted.rate)]);
+    facts.push(["rate per step, measured", rate === null ? "–" : measured(rate)]);
+    facts.push(["largest stable learning rate", predicted.limit === null ? "–" : measured(predicted.limit)]);
+  }
+  const isWrong = end !== null || symptom?.name === "diverging";
   return [
-    element("p", { class: `lo-symptom lo-symptom-${state.replace(/\W+/g, "-")}` }, symptom ? `${symptom.name}: ${symptom.text}` : ""),
+    element("p", { class: `lo-symptom${isWrong ? " lo-is-wrong" : ""}` }, symptom?.text ?? ""),
     element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
   ];
 }

@@ -15,8 +15,8 @@ export function runHandles(page: Page): Record<"steps" | "batch" | "seed", Handl
   const { first, most } = page;
   return {
     steps: handle("steps", "steps", "log integer", 1, most.steps, first.steps),
-    batch: handle("batch", "batch size, examples", "log integer", 1, most.batch, first.batch),
-    seed: handle("seed", "seed of the batches", "integer", 0, 99, first.seed),
+    batch: handle("batch", "batch size", "log integer", 1, most.batch, first.batch),
+    seed: handle("seed", "seed", "integer", 0, 99, first.seed),
   };
 }
 

@@ -8,14 +8,14 @@ export interface ViewText {
 
 export const VIEWS: Record<ViewName, ViewText> = {
   loss: { button: "Loss", sentence: "The loss of all examples after each step." },
-  learning_rate: { button: "Learning rate τ", sentence: "The learning rate that each step used." },
-  update: { button: "Update |Δθ|", sentence: "The length of each step." },
+  learning_rate: { button: "Learning rate", sentence: "The learning rate τ that each step used." },
+  update: { button: "Update", sentence: "The length |Δθ| of each step." },
   ratio: {
-    button: "Update / weight",
+    button: "Update/weight",
     sentence: "The length of each step divided by that of θ. In training, about 0.001 is usual.",
   },
   modes: {
-    button: "Eigen-directions",
+    button: "Directions",
     sentence: "The distance to the minimum along each eigenvector of the Hessian: the flat and the steep direction.",
   },
   region: {
