@@ -58,7 +58,7 @@ class Lab:
         print(f"The lab is at {address} until Ctrl-C.", flush=True)
         if self.browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        server.serve(listener, token, engine)
+        server.server_of(token, engine).run([listener])
         return 0
 
 

@@ -22,6 +22,7 @@ from .engine import Arrays, Engine
 from .simulation import Cancelled
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection
     from starlette.websockets import WebSocket
@@ -61,10 +62,10 @@ def listen(port: int = 0) -> socket.socket:
 
     **Raises** `ValueError` if another program has the port, or the system does not give it away.
     """
+    if not 0 <= port < 2**16:
+        raise ValueError(f"port must be in [0, 65535], got {port}.")
     try:
         return socket.create_server((HOST, port))
-    except OverflowError:
-        raise ValueError(f"port must be in [0, 65535], got {port}.") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ValueError(
@@ -72,8 +73,8 @@ def listen(port: int = 0) -> socket.socket:
         ) from None
 
 
-def serve(listener: socket.socket, token: str, engine: Engine) -> None:
-    """Serve the page until a signal ends the program."""
+def server_of(token: str, engine: Engine) -> "uvicorn.Server":
+    """Return the server; `run([listener])` serves the page until a signal ends the program."""
     require_packages()
     import uvicorn
 
@@ -89,7 +90,7 @@ def serve(listener: socket.socket, token: str, engine: Engine) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run([listener])
+    return uvicorn.Server(config)
 
 
 def application(token: str, engine: Engine) -> "Starlette":
