@@ -69,7 +69,7 @@ class App {
   private askedAbout = "";
   private fieldKey = "";
   private regions: Partial<Record<Form, Region>> = {};
-  private shown: ViewName[] = ["loss", "region"];
+  private shown: ViewName[];
   private charts = new Map<ViewName, { figure: HTMLElement; drawing: Chart; press: HTMLButtonElement }>();
   private readonly plane: Chart;
   private readonly methods: Methods;
@@ -95,6 +95,7 @@ class App {
     private readonly options: Options,
   ) {
     const say = (sentence: string): void => this.say(sentence);
+    this.shown = options.compact ? ["loss"] : ["loss", "region"];
     this.state = this.firstState();
     this.methods = new Methods({
       page,
