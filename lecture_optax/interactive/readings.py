@@ -56,7 +56,9 @@ def readings_of(
         record["measured"] = _measured(trace, landscape, curvature)
     if landscape.is_quadratic:
         record["predicted"] = predicted(expression, curvature.values)
-    return Readings(record, {"modes": (trace.path - curvature.minimum) @ curvature.vectors})
+    with np.errstate(all="ignore"):  # a path that diverged
+        modes = (trace.path - curvature.minimum) @ curvature.vectors
+    return Readings(record, {"modes": modes})
 
 
 def _symptom(losses: np.ndarray) -> dict[str, str]:

@@ -156,7 +156,7 @@ def test_a_frame_is_what_the_engine_answers(port):
     assert answer == json.loads(json.dumps(expected))
     assert arrays.keys() == expected_arrays.keys()
     for name, array in expected_arrays.items():
-        np.testing.assert_array_equal(arrays[name], array, strict=True)
+        np.testing.assert_array_equal(arrays[name], np.float32(array), strict=True)
 
 
 def test_a_run_that_diverges_is_sent(port):
