@@ -152,7 +152,12 @@ class App {
     const stage = element(
       "div",
       { class: "lo-stage" },
-      section("The path on the landscape", "lo-plane", this.progress, plane, this.caption),
+      element(
+        "div",
+        {},
+        section("The path on the landscape", "lo-plane", this.progress, plane, this.caption),
+        section("Landscape and run", "lo-common", this.settings.element),
+      ),
       section("The run, step by step", "lo-curves", toggles, charts),
     );
     return [
@@ -160,7 +165,6 @@ class App {
       this.slides.element,
       stage,
       this.failure,
-      section("Landscape and run", "lo-common", this.settings.element),
       section("Methods", "lo-all", this.methods.element),
       this.status,
     ];

@@ -157,13 +157,13 @@ class Card {
         this.copy,
         this.leave,
       ),
-      this.results,
       this.handles,
+      this.results,
       element(
         "div",
         { class: "lo-options" },
         element("label", {}, "Schedule ", this.schedule),
-        element("label", {}, this.average, " Average of the iterates"),
+        element("label", {}, this.average, " Average", element("span", { class: "lo-hidden" }, " of the iterates")),
       ),
       element("div", { class: "lo-text" }, this.text, this.error),
     );
