@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -12,7 +12,7 @@ from ._core import validate
 from .interactive.engine import LANDSCAPES, MOST_METHODS, Engine, first_state
 from .interactive.expression import build, read, written
 from .interactive.landscapes import EXAMPLES, Landscape
-from .interactive.simulation import MOST_STEPS, Programs
+from .interactive.simulation import MOST_STEPS, Programs, Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,8 +57,9 @@ def lab(
     **Returns** a `Lab`. Its attributes are about what the page shows now, also after dragging:
 
     - `state`: all its settings, as a dict; `python()`: the call that makes it again.
-    - `runs`: for each optimizer, by position or by title, the NumPy arrays `path` and `average`
-      (steps + 1, 2), `loss` (steps + 1,), `learning_rate`, `update` and `ratio` (steps,).
+    - `runs`: one of each optimizer, by position or by title, with the NumPy arrays `path`
+      (steps + 1, 2), `loss` (steps + 1,), `learning_rate`, `update` and `ratio` (steps,), and with
+      `measured`, the factor by which the distance to the minimum changes per step.
     - `plot()`: a Matplotlib figure of the paths and losses (extra `plot`).
 
     **Raises** `ValueError` or `TypeError` for an argument that does not fit, or an optimizer that
@@ -99,16 +100,35 @@ def lab(
 
 @dataclass(frozen=True)
 class LabRun:
-    """What one optimizer did: `text` describes it, and `lab` says what the arrays are."""
+    """What one optimizer did in n steps.
+
+    - `title`, `text`: its name and the call that it is.
+    - `path`: θ(0), ..., θ(n), shape (n + 1, 2); of a network in the coordinates of the plane.
+    - `average`: what `averaged` returns there, or θ without an average.
+    - `loss`, `average_loss`: of all examples at these points, shape (n + 1,).
+    - `batch_loss`: of the examples of each step, shape (n,).
+    - `learning_rate`: τ(k), shape (n,); NaN where the state names none.
+    - `update`: |θ(k+1) - θ(k)|; `ratio`: the same divided by |θ(k)|; shape (n,).
+    - `diverged_at`: the first step after which the loss is not finite, or None.
+    - `measured`: the factor by which the distance to the minimum changes per step, late in the run;
+      `predicted`: what the theory says of it on a quadratic, with the largest stable learning rate
+      as "limit"; `symptom`: what `lo.recipe.diagnose` reads in the losses. None without one.
+    """
 
     title: str
     text: str
     path: np.ndarray
     average: np.ndarray
     loss: np.ndarray
+    average_loss: np.ndarray
+    batch_loss: np.ndarray
     learning_rate: np.ndarray
     update: np.ndarray
     ratio: np.ndarray
+    diverged_at: int | None
+    measured: float | None
+    predicted: dict[str, Any] | None
+    symptom: dict[str, Any] | None
 
 
 class LabRuns(tuple[LabRun, ...]):
@@ -141,11 +161,11 @@ class Lab:
     def runs(self) -> LabRuns:
         """Return the runs of the current state."""
         answer, arrays = self._ask("run", state=self.state)
-        names = [name for name in LabRun.__annotations__ if name not in ("title", "text")]
-        return LabRuns(
-            LabRun(each["title"], each["text"], *(arrays[f"{name}.{i}"] for name in names))
-            for i, each in enumerate(answer["methods"])
-        )
+        runs = []
+        for i, record in enumerate(answer["methods"]):
+            values = record | {name: arrays[f"{name}.{i}"] for name in Trace._fields}
+            runs.append(LabRun(**{field.name: values[field.name] for field in fields(LabRun)}))
+        return LabRuns(runs)
 
     def python(self) -> str:
         """Return the call that makes a lab of the current state."""

@@ -12,6 +12,7 @@ exported programs.
 """
 
 import functools
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -161,14 +162,33 @@ def first_state(
     }
 
 
-@functools.cache
-def _titles() -> dict[str, str]:
-    return {read(text).structure: title for title, text in METHODS.items()}
+_SCHEDULE = re.compile(r"lo\.schedules\.(\w+)\([^()]*\)")
+_AVERAGED = re.compile(r"lo\.chain\((.+), lo\.average_iterates\(#?\)\)")
 
 
 def title_of(structure: str) -> str:
-    """Return the title of a structure of the gallery, or its outermost name."""
-    return _titles().get(structure) or structure.partition("(")[0].removeprefix("lo.")
+    """Return a title: of the gallery, with the schedule and the average beside it."""
+    if averaged := _AVERAGED.fullmatch(structure):
+        return f"{title_of(averaged[1])}, averaged"
+    schedule = ""
+    while found := _SCHEDULE.search(structure):  # from the innermost outwards
+        structure, schedule = structure.replace(found[0], "#"), f", {found[1]}".replace("_", " ")
+    outer = structure.partition("(")[0]
+    title = _titles().get(structure) or _titles().get(outer) or outer.removeprefix("lo.")
+    return f"{title}{schedule}"
+
+
+@functools.cache
+def _titles() -> dict[str, str]:
+    """Return the titles by structure; and of a factory that has one method only, by its name."""
+    by_structure = {read(text).structure: title for title, text in METHODS.items()}
+    names = [structure.partition("(")[0] for structure in by_structure]
+    of_one = {
+        name: title
+        for name, title in zip(names, by_structure.values(), strict=True)
+        if names.count(name) == 1
+    }
+    return by_structure | of_one
 
 
 def _one_of(count: int, i: int, title: str, report: Report) -> Report:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Answer = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
 
+AVERAGED: dict[str, Any] = {"linewidth": 4.0, "alpha": 0.4}
+"""The look of an average of the iterates: wide and pale, in the colour of its method."""
+
 WIDTH, COLUMNS = 9.2, 105
 """Inches of the picture, and characters of a line below the plots."""
 
@@ -79,7 +82,7 @@ def _draw_plane(ax: "Axes", run: Answer, field: Answer) -> None:
         style = look(i, marked=len(run[1][f"path.{i}"]) <= 61)
         ax.plot(*run[1][f"path.{i}"].T, **style)
         if each["has_average"]:
-            ax.plot(*run[1][f"average.{i}"].T, color=style["color"], linewidth=3, alpha=0.4)
+            ax.plot(*run[1][f"average.{i}"].T, **AVERAGED, color=style["color"])
     ax.plot(*run[1]["path.0"][0], "o", color="0.3", markersize=7, markerfacecolor="white", zorder=5)
     ax.set(xlim=(left, right), ylim=(bottom, top))
     names = ("θ₁", "θ₂") if is_whole else ("first principal axis", "second principal axis")
@@ -90,15 +93,20 @@ def _draw_plane(ax: "Axes", run: Answer, field: Answer) -> None:
 
 def _draw_losses(ax: "Axes", run: Answer, titles: list[str]) -> None:
     curves = [run[1][f"loss.{i}"] for i in range(len(titles))]
-    shown = np.concatenate([loss[np.isfinite(loss)] for loss in curves])
+    averages = [run[1][f"average_loss.{i}"] for i in range(len(titles))]
+    shown = np.concatenate([loss[np.isfinite(loss)] for loss in [*curves, *averages]])
     first, low = float(curves[0][0]), max(float(shown.min()), 1e-12)
     for i, loss in enumerate(curves):
-        ax.plot(np.arange(len(loss)), loss, **look(i, marked=False))
+        style = look(i, marked=False)
+        ax.plot(np.arange(len(loss)), loss, **style)
+        if run[0]["methods"][i]["has_average"]:
+            ax.plot(np.arange(len(loss)), averages[i], **AVERAGED, color=style["color"])
     is_wide = first > 30 * low
     high = min(float(shown.max()), 20 * first) * (1.5 if is_wide else 1.02)
     ax.set(xlabel="step k", xlim=(0, len(curves[0]) - 1), yscale="log" if is_wide else "linear")
     ax.set_ylim(low / 1.5 if is_wide else low - 0.05 * (high - low), high)
-    ax.set_title("loss", loc="left", size=9.5)
+    has_average = any(each["has_average"] for each in run[0]["methods"])
+    ax.set_title("loss" + " (wide: of the average)" * has_average, loc="left", size=9.5)
     ax.spines[["top", "right"]].set_visible(False)
     ends = [_end(loss, low, high) for loss in curves]
     labels = zip(ends, titles, (look(i)["color"] for i in range(len(titles))), strict=True)
