@@ -116,8 +116,7 @@ def advance(
         return landscape.loss(θ, controls)
 
     def batch_loss(θ, rows):
-        weights = jnp.arange(len(rows)) < batch
-        return (landscape.losses(θ, controls)[rows] * weights).sum() / weights.sum()
+        return landscape.losses(θ, controls)[rows].mean(where=jnp.arange(len(rows)) < batch)
 
     def body(k, run):
         θ, state, trace = run
