@@ -22,11 +22,17 @@ def test_no_module_reads_pickles_runs_text_or_opens_a_connection():
                 found.append((path.name, "allow_pickle"))
             elif isinstance(node, ast.Constant) and str(node.value).endswith("pickle"):
                 found.append((path.name, node.value))
-    # between the processes of one search, and whether a cluster is where the user says
-    assert sorted(found) == [("ray_actor.py", "ray.cloudpickle"), ("ray_cluster.py", "socket")]
+    # text of an address; between the processes of one search; whether a cluster is where the user
+    # says; and the port of the lab
+    assert sorted(found) == [
+        ("lab.py", "urllib.parse"),
+        ("ray_actor.py", "ray.cloudpickle"),
+        ("ray_cluster.py", "socket"),
+        ("server.py", "socket"),
+    ]
 
 
 def test_the_files_that_it_names_exist():
     words = (PACKAGE.parent / "SECURITY.md").read_text().split("`")
     named = [word for word in words if word.startswith("lecture_optax/")]
-    assert len(named) == 4 and all((PACKAGE.parent / name).is_file() for name in named)
+    assert len(named) == 5 and all((PACKAGE.parent / name).is_file() for name in named)
