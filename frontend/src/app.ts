@@ -71,7 +71,7 @@ class App {
   private regions: Partial<Record<Form, Region>> = {};
   private shown: ViewName[];
   private charts = new Map<ViewName, { figure: HTMLElement; drawing: Chart; press: HTMLButtonElement }>();
-  private readonly plane: Chart;
+  private readonly plane: Plane;
   private readonly methods: Methods;
   private readonly settings: Settings;
   private readonly slides: Slides;
@@ -177,7 +177,7 @@ class App {
       const { button: text, sentence } = VIEWS[name];
       const figure = element("figure", { hidden: true }, drawingBox, element("figcaption", { class: "lo-caption" }, sentence));
       box.append(figure);
-      const drawing = name === "region" ? new RegionChart(drawingBox) : new Curves(drawingBox, { quantity: name });
+      const drawing = name === "region" ? new RegionChart(drawingBox) : new Curves(drawingBox, { quantity: name, onStep: (step) => this.plane.showStep(step) });
       const press = button(text, () => this.toggle(name), { "aria-pressed": "false" });
       this.charts.set(name, { figure, drawing, press });
     }
@@ -351,6 +351,7 @@ class App {
     this.frame = requestAnimationFrame(() => {
       const { state, run, field, regions, landscape } = this;
       const view = { state, landscape, run, field, regions };
+      this.plane.showEigen = this.visible().includes("modes");
       this.plane.update(view);
       this.caption.textContent = captionOf(landscape, field);
       for (const { figure, drawing } of this.charts.values()) if (!figure.hidden) drawing.update(view);

@@ -111,11 +111,12 @@ function power(tick: number): string {
   return `${factor}10${Number(exponent) < 0 ? "⁻" : ""}${raised.join("")}`;
 }
 
-/** Write a value in text: three digits, a power of ten where it is long. */
+/** Write a value in text: three digits, as 1.2e-7 where it is small. */
 export function short(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return "not a number";
-  if (size >= 1e-3 && size < 1e4) return `${Number(value.toPrecision(3))}`;
-  return value.toExponential(1).replace("e+", "e");
+  const isPlain = size >= 1e-3 && size < 1e4;
+  const text = isPlain ? `${Number(value.toPrecision(3))}` : value.toExponential(1);
+  return text.replace("e+", "e").replace("-", "−").replace("e−", "e-");
 }

@@ -10,6 +10,12 @@ import type { View } from "./view";
 
 export type Quantity = "loss" | "learning_rate" | "update" | "ratio" | "modes";
 
+export interface CurvesOptions {
+  quantity: Quantity;
+  /** Called when the ruler moves to a step, or disappears. */
+  onStep?(step: number | null): void;
+}
+
 interface Meaning {
   /** The name of the y axis, with its symbol. */
   axis: string;
@@ -105,7 +111,10 @@ export class Curves extends Chart {
   /** The step under the ruler. */
   private step: number | null = null;
 
-  constructor(container: HTMLElement, options: { quantity: Quantity }) {
+  constructor(
+    container: HTMLElement,
+    private readonly options: CurvesOptions,
+  ) {
     super(container);
     this.quantity = options.quantity;
     this.picture = this.root.append("g").attr("role", "img");
@@ -138,12 +147,14 @@ export class Curves extends Chart {
     return names.flatMap((name, method) => {
       const array = arrayOf(view.run, this.quantity, method);
       const stride = array.shape[1] ?? 1;
+      // The coordinates along the eigenvectors have a sign; a distance has none.
+      const values = this.quantity === "modes" ? array.data.map(Math.abs) : array.data;
       return directions.map((direction, mode) => ({
         method,
         mode,
         name: !direction ? name : names.length > 1 ? `${name}, ${direction}` : direction,
         label: !direction || names.length === 1 ? direction || name : mode ? "" : name,
-        values: array.data,
+        values,
         stride,
         offset: mode,
         length: stride > mode ? array.data.length / stride : 0,
@@ -318,23 +329,46 @@ export class Curves extends Chart {
       .append("rect")
       .attr("fill", "none")
       .attr("pointer-events", "all")
+      .attr("role", "slider")
+      .attr("tabindex", 0)
+      .attr("aria-label", `step of the ruler, ${MEANINGS[this.quantity].axis}`)
+      .attr("aria-valuemin", 0)
       .style("touch-action", "pan-y");
-    const move = (event: PointerEvent) => {
-      const k = Math.round(this.x.invert(pointer(event, this.svg)[0]));
-      this.step = clamp(k, 0, this.x.domain()[1]!);
-      this.drawRuler();
-    };
+    const move = (event: PointerEvent) => this.moveRuler(this.x.invert(pointer(event, this.svg)[0]));
     sensor.on("pointermove", move).on("pointerdown", move);
-    sensor.on("pointerleave", () => {
-      this.step = null;
-      this.drawRuler();
+    sensor.on("pointerleave", () => this.moveRuler(null));
+    sensor.on("blur", () => this.moveRuler(null));
+    sensor.on("keydown", (event: KeyboardEvent) => {
+      const last = this.x.domain()[1]!;
+      const stride = Math.max(1, Math.round(last / 50));
+      const at = this.step ?? 0;
+      const steps: Record<string, number | null> = {
+        ArrowRight: at + (event.shiftKey ? 1 : stride),
+        ArrowLeft: at - (event.shiftKey ? 1 : stride),
+        Home: 0,
+        End: last,
+        Escape: null,
+      };
+      if (!(event.key in steps)) return;
+      event.preventDefault();
+      this.moveRuler(steps[event.key]!);
     });
     return sensor;
   }
 
+  private moveRuler(step: number | null): void {
+    this.step = step === null ? null : clamp(Math.round(step), 0, this.x.domain()[1]!);
+    this.drawRuler();
+    this.options.onStep?.(this.step);
+  }
+
   /** A vertical line at a step, with the values there. */
   private drawRuler(): void {
+    const last = this.x.domain()[1]!;
+    if (this.step !== null) this.step = Math.min(this.step, last);
     const step = this.step;
+    this.sensor.attr("aria-valuemax", last).attr("aria-valuenow", step ?? 0);
+    this.sensor.attr("aria-valuetext", step === null ? "no step" : null);
     this.ruler.attr("display", step === null ? "none" : null);
     if (step === null) return;
     const x = this.x(step);
@@ -353,6 +387,7 @@ export class Curves extends Chart {
     haloed(text).attr("fill", this.colours.ink).attr("stroke", background);
     text.attr("text-anchor", isRight ? "start" : "end");
     setLines(text, lines, x + (isRight ? 9 : -9), this.frame.top + 14);
+    this.sensor.attr("aria-valuetext", lines.join(", "));
   }
 
   private describeCurves(view: View): void {

@@ -6,7 +6,7 @@ import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } fr
 import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
 import { type Box, clamp, namesOf, placed, textWidth } from "./labels";
-import type { Field, NumberArray } from "./protocol";
+import type { Field, NumberArray, Run } from "./protocol";
 import { arrayOf, diverges, finiteLength } from "./series";
 import type { View } from "./view";
 
@@ -27,6 +27,8 @@ interface Path {
   end: Mark<SVGCircleElement>;
   arrow: Mark;
   stop: Mark;
+  /** Where the method is at the step under the ruler of a curve. */
+  step: Mark<SVGCircleElement>;
   label: Mark<SVGTextElement>;
   averageLabel: Mark<SVGTextElement>;
 }
@@ -56,6 +58,9 @@ interface Room {
 const MOST_DOTS = 100;
 
 export class Plane extends Chart {
+  /** The step that a curve's ruler shows, or null. */
+  private step: number | null = null;
+
   /** Whether the directions of the eigenvectors are drawn through the minimum. */
   showEigen = false;
 
@@ -72,6 +77,7 @@ export class Plane extends Chart {
   private readonly y = scaleLinear();
   private drawn: unknown[] = [];
   private start: Point = [0, 0];
+  private run: Run | null = null;
 
   constructor(
     container: HTMLElement,
@@ -97,14 +103,22 @@ export class Plane extends Chart {
     this.handle = this.appendHandle();
   }
 
+  /** Mark where each method is at a step: the ruler of a curve moves there. */
+  showStep(step: number | null): void {
+    this.step = step;
+    this.drawSteps();
+  }
+
   protected draw(view: View): void {
+    this.run = view.run;
     const field = view.run?.field ?? view.field;
     if (!field) return;
     const frame = this.frameOf(field);
     this.drawGround(field, view, frame);
-    this.drawEigen(field, frame);
+    const taken = this.drawEigen(field, frame);
     this.drawHandle(view);
-    this.drawPaths(view, frame);
+    this.drawPaths(view, frame, taken);
+    this.drawSteps();
     this.describePaths(view);
   }
 
@@ -163,12 +177,13 @@ export class Plane extends Chart {
       .attr("stroke", colours.quiet);
   }
 
-  private drawEigen(field: Field, frame: Frame): void {
-    this.eigen.forEach(({ line, label }, i) => {
+  /** Draw the axes along the eigenvectors; return where their labels are. */
+  private drawEigen(field: Field, frame: Frame): Box[] {
+    return this.eigen.flatMap(({ line, label }, i) => {
       const vector = field.eigenvectors[i];
       const visible = this.showEigen && field.minimum !== null && vector !== undefined;
       for (const mark of [line, label]) mark.attr("visibility", visible ? null : "hidden");
-      if (!visible) return;
+      if (!visible) return [];
       const [x, y] = [this.x(field.minimum![0]), this.y(field.minimum![1])];
       const [dx, dy] = [vector[0], -vector[1]];
       const far = 2 * (frame.right - frame.left);
@@ -182,13 +197,14 @@ export class Plane extends Chart {
         .attr("y", textY)
         .attr("fill", this.colours.quiet)
         .attr("stroke", this.colours.background);
+      return [{ x: textX, y: textY - 13, width: textWidth(text), height: 17 }];
     });
   }
 
-  private drawPaths(view: View, frame: Frame): void {
+  private drawPaths(view: View, frame: Frame, labels: Box[]): void {
     const names = view.run ? namesOf(view.run.methods) : [];
     const trails = this.paths.map((_, i) => this.trailOf(view, i, frame));
-    const room = this.roomFor(trails, frame);
+    const room = this.roomFor(trails, frame, labels);
     this.paths.forEach((path, i) => {
       const trail = trails[i];
       for (const mark of Object.values(path)) mark.attr("display", trail ? null : "none");
@@ -217,14 +233,14 @@ export class Plane extends Chart {
   }
 
   /** Where a label may stand: inside the box, beside the ends and the start, off the paths. */
-  private roomFor(trails: (Trail | null)[], frame: Frame): Room {
+  private roomFor(trails: (Trail | null)[], frame: Frame, labels: Box[]): Room {
     const { left, right, top, bottom } = frame;
     const present = trails.filter((trail) => trail !== null);
     const start: Point = [this.x(this.start[0]), this.y(this.start[1])];
-    const spots = [...present.map((trail) => trail.end), start];
+    const spots: Point[] = [...present.map((trail) => trail.end), start];
     return {
       within: { x: left + 4, y: top, width: right - left - 8, height: bottom - top },
-      taken: spots.map(([x, y]) => ({ x: x - 8, y: y - 8, width: 16, height: 16 })),
+      taken: [...labels, ...spots.map(around)],
       points: present.flatMap((trail) => trail.sample),
     };
   }
@@ -284,6 +300,21 @@ export class Plane extends Chart {
     return [(k) => this.x(path.data[2 * k]!), (k) => this.y(path.data[2 * k + 1]!)];
   }
 
+  private drawSteps(): void {
+    this.paths.forEach(({ step }, i) => {
+      const path = arrayOf(this.run, "path", i);
+      const isShown = this.step !== null && this.step < finiteLength(path);
+      step.attr("display", isShown ? null : "none");
+      if (!isShown) return;
+      const [x, y] = this.coordinates(path);
+      step
+        .attr("cx", clamp(x(this.step!), -1e4, 1e4))
+        .attr("cy", clamp(y(this.step!), -1e4, 1e4))
+        .attr("fill", this.colours.lines[i]!)
+        .attr("stroke", this.colours.background);
+    });
+  }
+
   private appendHandle(): Group {
     const handle = this.root
       .append("g")
@@ -317,7 +348,7 @@ export class Plane extends Chart {
     if (!direction) return;
     event.preventDefault();
     const [left = 0, right = 1] = this.x.domain();
-    const step = ((right - left) / 100) * (event.shiftKey ? 0.1 : 1);
+    const step = event.shiftKey ? 0.01 : Math.max(0.01, rounded((right - left) / 100));
     this.moveTo(this.start[0] + step * direction[0], this.start[1] + step * direction[1]);
   }
 
@@ -377,6 +408,7 @@ function appended(casings: Group, lines: Group, ends: Group, dash: string): Path
     averageCasing: line().attr("stroke-width", 4),
     average: line().attr("stroke-width", 1.5),
     dots: line().attr("stroke-width", 4.5).attr("stroke-linecap", "round"),
+    step: lines.append("circle").attr("r", 6).attr("stroke-width", 2),
     end: ends.append("circle").attr("r", 4.5).attr("stroke-width", 2),
     arrow: ends.append("path").attr("d", "M0 0L-12 -6V6Z"),
     stop: ends.append("path").attr("d", "M-5 -5L5 5M-5 5L5 -5").attr("stroke-width", 2.5),
@@ -402,6 +434,10 @@ function besideLine(frame: Frame, [x, y]: Point, [dx, dy]: Point, width: number)
   ];
 }
 
+function around([x, y]: Point): Box {
+  return { x: x - 8, y: y - 8, width: 16, height: 16 };
+}
+
 function contains(frame: Frame, x: number, y: number): boolean {
   return x >= frame.left && x <= frame.right && y >= frame.top && y <= frame.bottom;
 }
@@ -413,6 +449,7 @@ function partInside(frame: Frame, [x, y]: Point, [dx, dy]: Point): number {
   return Math.min(toX, toY, 1);
 }
 
+/** The start has two decimals: what a reader can aim at, and what an address shows. */
 function rounded(x: number): number {
-  return Math.round(x * 1000) / 1000;
+  return Math.round(x * 100) / 100;
 }

@@ -14,7 +14,9 @@ type Form = "heavy ball" | "Nesterov";
 const FORMS: Form[] = ["heavy ball", "Nesterov"];
 const LEVELS = [1, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
 /** The line along which the levels are numbered: where they are apart. */
-const NUMBERED = { "heavy ball": { product: 2.2 }, Nesterov: { momentum: 0.3 } };
+const NUMBERED = { "heavy ball": { product: 1.5 }, Nesterov: { momentum: 0.3 } };
+
+const NOTE_HEIGHT = 16;
 
 const EMPTY =
   "The region exists for gradient descent, heavy ball and Nesterov at a constant learning rate " +
@@ -45,6 +47,7 @@ export class RegionChart extends Chart {
   private readonly hatching: Mark;
   private readonly panels: Panel[];
   private readonly spots: Spot[];
+  private readonly note: Mark<SVGTextElement>;
   private readonly empty: Mark<SVGTextElement>;
 
   constructor(container: HTMLElement) {
@@ -52,6 +55,8 @@ export class RegionChart extends Chart {
     this.picture = this.root.append("g").attr("role", "img");
     this.hatching = this.hatch();
     this.panels = FORMS.map(() => panel(this.picture.append("g"), this.id));
+    this.note = this.picture.append("text").attr("font-size", 12).attr("x", 8).attr("y", 15);
+    this.note.text("lines: spectral radius, ● steepest, ○ flattest eigenvalue");
     this.spots = DASHES.map(() => spot(this.picture.append("g")));
     this.empty = this.picture.append("text");
   }
@@ -76,11 +81,12 @@ export class RegionChart extends Chart {
     const isStacked = this.width < NARROW;
     const columns = isStacked ? 1 : Math.max(count, 1);
     const width = this.width / columns;
-    const height = 300;
-    this.setHeight(count ? height * (isStacked ? count : 1) : 90);
+    const height = 270;
+    this.setHeight(count ? NOTE_HEIGHT + height * (isStacked ? count : 1) : 90);
+    this.note.attr("display", count ? null : "none").attr("fill", this.colours.quiet);
     return Array.from({ length: count }, (_, i) => {
       const [x, y] = isStacked ? [0, i * height] : [i * width, 0];
-      return { left: x + 8 + LABELS, right: x + width - 14, top: y + 64, bottom: y + height - 42 };
+      return { left: x + 8 + LABELS, right: x + width - 14, top: y + NOTE_HEIGHT + 34, bottom: y + NOTE_HEIGHT + height - 42 };
     });
   }
 
@@ -90,7 +96,6 @@ export class RegionChart extends Chart {
     panel.axes.draw(x, y, frame, colours, {
       x: "learning rate × eigenvalue τλ",
       y: "momentum μ",
-      note: "● steepest, ○ flattest eigenvalue",
       xTicks: 5,
       yTicks: 5,
       grid: false,
@@ -127,7 +132,11 @@ export class RegionChart extends Chart {
       .text((each) => each.level);
     this.hatching.attr("stroke", colours.quiet);
     const name = form === "heavy ball" ? "Heavy ball" : "Nesterov";
-    panel.title.text(name).attr("x", frame.left).attr("y", frame.top - 46).attr("fill", colours.ink);
+    panel.title
+      .text(name)
+      .attr("x", frame.right)
+      .attr("y", frame.top - 11)
+      .attr("fill", colours.ink);
     const [wx, wy] = unstablePoint(region);
     panel.word
       .attr("x", x(wx))
@@ -258,7 +267,7 @@ function panel(root: Group, id: string): Panel {
     numbers: haloed(root.append("g")).attr("font-size", 11).attr("text-anchor", "middle"),
     edge: root.append("path").attr("fill", "none").attr("stroke-width", 2.5),
     axes: new Axes(root.append("g")),
-    title: root.append("text").attr("font-weight", 600),
+    title: root.append("text").attr("font-weight", 600).attr("text-anchor", "end"),
     word: haloed(root.append("text")).attr("text-anchor", "middle").text("diverges"),
     drawn: [],
   };
@@ -376,7 +385,7 @@ function numbersOf(region: Region, along: { product?: number; momentum?: number 
   const fixed = upward ? nearest(products, along.product!) : nearest(momenta, along.momentum!);
   const values = upward ? momenta : products;
   const at = (k: number) => radius.data[upward ? k * columns + fixed : fixed * columns + k]!;
-  return LEVELS.slice(2).flatMap((level) => {
+  return LEVELS.slice(2, -1).flatMap((level) => {
     const k = values.findIndex((_, i) => i > 0 && (at(i) - level) * (at(i - 1) - level) <= 0);
     if (k < 1) return [];
     return upward
