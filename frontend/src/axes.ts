@@ -101,10 +101,11 @@ const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 /** Write the ticks of a logarithmic axis alike: 0.02, 1, 50; or 10⁻⁶, 1, 10³. */
 function powers(ticks: number[]): (tick: number) => string {
   const isNear = ticks.every((tick) => tick >= 1e-3 && tick <= 1e3);
-  return (tick) => (isNear || tick === 1 ? `${tick}` : power(tick));
+  return (tick) => (isNear ? `${tick}` : power(tick));
 }
 
 function power(tick: number): string {
+  if (tick >= 0.1 && tick <= 10) return `${tick}`;
   const [digits, exponent = "0"] = tick.toExponential().split("e");
   const raised = [...`${Math.abs(Number(exponent))}`].map((digit) => RAISED[Number(digit)]);
   const factor = digits === "1" ? "" : `${digits}·`;

@@ -5,6 +5,7 @@ import { Axes, LABELS, type Scale, short } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
 import { DASHES } from "./colours";
 import { type Box, clamp, namesOf, placed, spread, textWidth, wrapped } from "./labels";
+import type { NumberArray } from "./protocol";
 import { arrayOf, diverges } from "./series";
 import type { View } from "./view";
 
@@ -64,15 +65,12 @@ const CUT = 1e3;
 
 interface Series {
   method: number;
-  /** 0 for the only curve of a method or its flat direction, 1 for the steep direction. */
-  mode: number;
+  /** The thin curve of a method: its steep direction, or the loss of its average. */
+  isSecond: boolean;
   /** For the ruler and the description, and beside the end of the curve. */
   name: string;
   label: string;
   values: Float32Array;
-  stride: number;
-  offset: number;
-  length: number;
   lost: boolean;
 }
 
@@ -123,8 +121,7 @@ export class Curves extends Chart {
     const inside = this.picture.append("g").attr("clip-path", `url(#${this.id})`);
     const outside = this.picture.append("g");
     const ruler = this.picture.append("g");
-    const count = DASHES.length * (this.quantity === "modes" ? 2 : 1);
-    this.curves = Array.from({ length: count }, () => appended(inside, outside, ruler));
+    this.curves = Array.from({ length: 2 * DASHES.length }, () => appended(inside, outside, ruler));
     this.ruler = ruler;
     ruler.append("path");
     ruler.append("text");
@@ -143,23 +140,27 @@ export class Curves extends Chart {
 
   private seriesOf(view: View): Series[] {
     const names = view.run ? namesOf(view.run.methods) : [];
-    const directions = this.quantity === "modes" ? ["flat", "steep"] : [""];
+    const isAlone = names.length === 1;
     return names.flatMap((name, method) => {
       const array = arrayOf(view.run, this.quantity, method);
-      const stride = array.shape[1] ?? 1;
-      // The coordinates along the eigenvectors have a sign; a distance has none.
-      const values = this.quantity === "modes" ? array.data.map(Math.abs) : array.data;
-      return directions.map((direction, mode) => ({
+      const series = (text: string, label: string, values: Float32Array, isSecond = false) => ({
         method,
-        mode,
-        name: !direction ? name : names.length > 1 ? `${name}, ${direction}` : direction,
-        label: !direction || names.length === 1 ? direction || name : mode ? "" : name,
+        isSecond,
+        name: text,
+        label,
         values,
-        stride,
-        offset: mode,
-        length: stride > mode ? array.data.length / stride : 0,
         lost: diverges(view.run, method),
-      }));
+      });
+      if (this.quantity === "modes") {
+        return [
+          series(isAlone ? "flat" : `${name}, flat`, isAlone ? "flat" : name, distances(array, 0)),
+          series(isAlone ? "steep" : `${name}, steep`, isAlone ? "steep" : "", distances(array, 1), true),
+        ];
+      }
+      const first = series(name, name, array.data);
+      if (this.quantity !== "loss" || !view.run?.methods[method]?.has_average) return [first];
+      const average = arrayOf(view.run, "average_loss", method).data;
+      return [first, series(`${name}, average`, "average", average, true)];
     });
   }
 
@@ -229,7 +230,7 @@ export class Curves extends Chart {
       curve.line
         .attr("d", polyline(end.count, (k) => this.x(k), (k) => this.yOf(series, k)))
         .attr("stroke", colour)
-        .attr("stroke-width", series.mode ? 1.2 : 2.2)
+        .attr("stroke-width", series.isSecond ? 1.2 : 2.2)
         .attr("stroke-dasharray", DASHES[series.method]!)
         .attr("stroke-linecap", series.method ? "round" : "butt");
       curve.reference.attr("d", this.referenceOf(view, series)).attr("stroke", colour);
@@ -280,17 +281,17 @@ export class Curves extends Chart {
   private endOf(series: Series): End | null {
     const [lowest = 0, highest = 1] = this.y.domain();
     let last = 0;
-    while (last < series.length && Number.isFinite(valueOf(series, last))) {
+    while (last < series.values.length && Number.isFinite(valueOf(series, last))) {
       if (series.lost && valueOf(series, last) > highest) break;
       last++;
     }
     if (last === 0) return null;
-    if (last < series.length && Number.isFinite(valueOf(series, last))) {
+    if (last < series.values.length && Number.isFinite(valueOf(series, last))) {
       const [y0, y1] = [this.yOf(series, last - 1), this.yOf(series, last)];
       const part = clamp((y0 - this.frame.top) / (y0 - y1), 0, 1);
       return { kind: "top", count: last + 1, x: this.x(last - 1 + part), y: this.frame.top };
     }
-    const kind = last < series.length && series.lost ? "stop" : "end";
+    const kind = last < series.values.length && series.lost ? "stop" : "end";
     let k = last - 1;
     while (k > 0 && valueOf(series, k - 1) <= lowest && valueOf(series, k) <= lowest) k--;
     return { kind, count: k + 1, x: this.x(k), y: this.yOf(series, k) };
@@ -313,7 +314,7 @@ export class Curves extends Chart {
   /** The distance that the theory predicts: a straight line on a logarithmic axis. */
   private referenceOf(view: View, series: Series): string | null {
     const predicted = this.quantity === "modes" && view.run?.methods[series.method]?.predicted;
-    const radius = predicted ? predicted.radii[series.mode] : undefined;
+    const radius = predicted ? predicted.radii[Number(series.isSecond)] : undefined;
     const start = valueOf(series, 0);
     const [low = 0, high = 1] = this.y.domain();
     if (!this.isLogarithmic || radius === undefined || !(start > 0)) return null;
@@ -376,7 +377,7 @@ export class Curves extends Chart {
     this.ruler.select("path").attr("d", `M${x} ${this.frame.top}V${this.frame.bottom}`).attr("stroke", quiet);
     const lines = [`step ${step}`];
     this.series.forEach((series, i) => {
-      const value = step < series.length ? valueOf(series, step) : NaN;
+      const value = step < series.values.length ? valueOf(series, step) : NaN;
       const y = this.yOf(series, step);
       const visible = Number.isFinite(value) && y >= this.frame.top;
       this.curves[i]!.dot.attr("display", visible ? null : "none").attr("cx", x).attr("cy", y);
@@ -393,7 +394,7 @@ export class Curves extends Chart {
   private describeCurves(view: View): void {
     const ends = this.series.map((series) => {
       if (series.lost) return `${series.name}: diverges.`;
-      const [first, last] = [valueOf(series, 0), valueOf(series, series.length - 1)];
+      const [first, last] = [valueOf(series, 0), valueOf(series, series.values.length - 1)];
       if (!Number.isFinite(first + last)) return "";
       return `${series.name}: from ${short(first)} to ${short(last)}.`;
     });
@@ -435,7 +436,12 @@ function setLines(text: Mark<SVGTextElement>, lines: string[], x: number, y: num
 }
 
 function valueOf(series: Series, k: number): number {
-  return series.values[k * series.stride + series.offset] ?? NaN;
+  return series.values[k] ?? NaN;
+}
+
+/** The coordinates along an eigenvector have a sign; a distance has none. */
+function distances({ data, shape }: NumberArray, column: number): Float32Array {
+  return Float32Array.from({ length: shape[0] ?? 0 }, (_, k) => Math.abs(data[2 * k + column]!));
 }
 
 /** The smallest and the largest value to show, without rounding noise and without divergence. */
@@ -444,7 +450,7 @@ function limitsOf(series: Series[], floor: number): { low: number; high: number 
   let [low, high] = [Infinity, -Infinity];
   for (const each of series) {
     const most = each.lost ? CUT * start : Infinity;
-    for (let k = 0; k < each.length; k++) {
+    for (let k = 0; k < each.values.length; k++) {
       const value = valueOf(each, k);
       if (!Number.isFinite(value)) break;
       high = Math.max(high, Math.min(value, most));

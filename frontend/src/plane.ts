@@ -319,11 +319,10 @@ export class Plane extends Chart {
     const handle = this.root
       .append("g")
       .attr("role", "slider")
-      .attr("tabindex", 0)
       .attr("aria-label", "start point, moved by the arrow keys")
       .style("cursor", "grab")
       .style("touch-action", "none");
-    handle.append("circle").attr("r", 22).attr("fill", "none").attr("pointer-events", "all");
+    handle.append("circle").attr("r", 22).attr("fill", "none");
     handle.append("circle").attr("r", 7).attr("stroke-width", 2.5);
     haloed(handle.append("text")).attr("text-anchor", "middle").attr("y", -13).text("start");
     const moved = drag<SVGGElement, unknown>()
@@ -361,8 +360,17 @@ export class Plane extends Chart {
   }
 
   private drawHandle(view: View): void {
-    this.start = [...view.state.start];
-    this.handle.attr("display", view.landscape.is_network ? "none" : null);
+    const first = arrayOf(view.run, "path", 0).data;
+    const isNetwork = view.landscape.is_network;
+    this.start = isNetwork ? [first[0] ?? 0, first[1] ?? 0] : [...view.state.start];
+    // The start of a network is its seed's: it is shown, and stays where it is.
+    this.handle
+      .attr("display", isNetwork && !first.length ? "none" : null)
+      .attr("tabindex", isNetwork ? null : 0)
+      .attr("aria-hidden", isNetwork ? true : null)
+      .attr("pointer-events", isNetwork ? "none" : null)
+      .select("circle")
+      .attr("pointer-events", isNetwork ? "none" : "all");
     const { background, ink } = this.colours;
     this.handle.select("circle:nth-child(2)").attr("fill", background).attr("stroke", ink);
     this.handle.select("text").attr("fill", ink).attr("stroke", background);
