@@ -44,10 +44,13 @@ export function mount(root: HTMLElement, engine: Engine, options: Options): Moun
   root.append(lab);
   let app: App | null = null;
   let isGone = false;
-  void engine.page().then((page) => {
+  const begin = (page: Page): void => {
     if (isGone) return;
     app = new App(lab, engine, page, options);
     void app.begin();
+  };
+  engine.page().then(begin, (error: unknown) => {
+    lab.replaceChildren(element("p", { class: "lo-error", role: "alert" }, `The lab cannot load. ${String(error)}`));
   });
   return {
     state: () => {
@@ -79,7 +82,8 @@ class App {
   private readonly formula = element("span", { class: "lo-formula" });
   private readonly caption = element("p", { class: "lo-caption" });
   private readonly message = element("p", { class: "lo-message", role: "status" });
-  private readonly failure = element("p", { class: "lo-error", role: "alert" });
+  private readonly failure = element("p", { class: "lo-error lo-failure", role: "alert" });
+  private readonly busy = element("span", { class: "lo-busy" });
   private readonly status = element("p", { class: "lo-status" });
   private readonly progress = element("progress", { max: "1", hidden: true, "aria-label": "Progress of the run" });
   private readonly gone = new AbortController();
@@ -155,17 +159,17 @@ class App {
       element(
         "div",
         {},
-        section("The path on the landscape", "lo-plane", this.progress, plane, this.caption),
+        section("The path on the landscape", "lo-plane", this.busy, this.progress, plane, this.caption),
         section("Landscape and run", "lo-common", this.settings.element),
       ),
       section("The run, step by step", "lo-curves", toggles, charts),
+      this.failure,
     );
     return [
       top,
       this.slides.element,
       stage,
-      this.failure,
-      section("Methods", "lo-all", this.methods.element),
+      section("Methods", "lo-all", this.methods.element, this.methods.spoken),
       this.status,
     ];
   }
@@ -190,9 +194,12 @@ class App {
       button("Save SVG", () => void this.save("svg")),
       button("Save PNG", () => void this.save("png")),
     ];
+    const linkCopied = location.search
+      ? "The link is copied without your token. Add what stands behind # to the address of any lab that runs."
+      : "The link to this state is copied.";
     const link = (): string => location.origin + location.pathname + hashOf(this.state);
     if (this.options.share) {
-      buttons.splice(1, 0, button("Copy link", () => void this.copy(link(), "The link to this state is copied.")));
+      buttons.splice(1, 0, button("Copy link", () => void this.copy(link(), linkCopied)));
     }
     return buttons;
   }
@@ -284,7 +291,7 @@ class App {
   }
 
   private async answerRun(state: State): Promise<void> {
-    const timer = setTimeout(() => (this.status.textContent = "The methods run …"), BUSY_MILLISECONDS);
+    const timer = setTimeout(() => (this.busy.textContent = "running …"), BUSY_MILLISECONDS);
     const answer = await this.engine.run(state, (progress) => this.showProgress(progress));
     clearTimeout(timer);
     this.showProgress(null);
@@ -314,9 +321,8 @@ class App {
 
   private showProgress(progress: Progress | null): void {
     this.progress.hidden = progress === null;
-    if (!progress) return;
-    this.progress.value = progress.fraction;
-    this.status.textContent = progress.text;
+    this.progress.value = progress?.fraction ?? 0;
+    this.busy.textContent = progress?.text ?? "";
   }
 
   // What is drawn

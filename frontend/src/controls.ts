@@ -20,8 +20,8 @@ export interface ControlOptions {
   onDone?(): void;
   /** A sentence about a typed value that is refused. */
   say(sentence: string): void;
-  /** Whether a typed value beyond the range widens it, or is refused. */
-  widens: boolean;
+  /** Takes a typed value beyond the range; without it, such a value is refused. */
+  onBeyond?(value: number): void;
   /** Whether there is a field only: the value is dragged elsewhere. */
   isField?: boolean;
 }
@@ -116,15 +116,17 @@ export class Control {
     const value = this.handle.scale.includes("integer") ? Math.round(number) : number;
     const { label, low, high } = this.handle;
     const isInside = value >= low && value <= high;
-    if (!Number.isFinite(value) || (!isInside && !this.options.widens)) {
+    const { onInput, onBeyond } = this.options;
+    const accept = isInside ? onInput : onBeyond;
+    if (!Number.isFinite(value) || !accept) {
       this.field.setAttribute("aria-invalid", "true");
       this.options.say(`${label} must be a number from ${shown(low)} to ${shown(high)}, got "${text}".`);
       return;
     }
     if (value === this.value) this.write();
     else {
-      this.show(value);
-      this.options.onInput(value);
+      if (isInside) this.show(value);
+      accept(value);
     }
   }
 }

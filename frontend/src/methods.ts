@@ -26,6 +26,8 @@ export interface MethodsOptions {
 /** Owns the cards. */
 export class Methods {
   readonly element = element("div", { class: "lo-methods" });
+  /** Says aloud which symptoms the methods have, when one changes. */
+  readonly spoken = element("p", { class: "lo-hidden", role: "status" });
   private cards: Card[] = [];
   private readonly more: HTMLButtonElement;
 
@@ -40,7 +42,10 @@ export class Methods {
   /** Show these texts; one that cannot be read is left out, with a sentence. */
   async show(texts: string[]): Promise<void> {
     const readings = await Promise.all(texts.map((text) => this.read(text)));
-    this.place(readings.filter((reading) => reading !== null));
+    const good = readings.filter((reading) => reading !== null);
+    const { methods: first } = this.options.page.first;
+    if (good.length || texts === first) this.place(good);
+    else await this.show(first);
   }
 
   /** Show what a run found, or that it is out of date. */
@@ -49,6 +54,9 @@ export class Methods {
       const losses = run?.arrays[`loss.${i}`]?.data;
       card.report(run?.methods[i] ?? null, losses?.[losses.length - 1] ?? Number.NaN);
     }
+    const symptoms = run?.methods.map(({ title, symptom }) => `${title}: ${symptom?.name ?? "no symptom"}`);
+    const text = symptoms?.join(", ") ?? "";
+    if (this.spoken.textContent !== text) this.spoken.textContent = text;
   }
 
   private async read(text: string): Promise<Reading | null> {
@@ -199,8 +207,8 @@ class Card {
             this.write();
             this.options.changed(true);
           },
+          onBeyond: (value) => void this.read(withNumber(this.reading, i, value).text),
           say: this.options.say,
-          widens: true,
         }),
     );
     this.handles.replaceChildren(...this.controls.map((control) => control.element));

@@ -48,13 +48,14 @@ export function stepped(value: number, keys: number, range: Range): number {
 
 /** Return a number as short text: 1e-4 and 0.05, never 0.0001. */
 export function shown(value: number): string {
-  const size = Math.abs(value);
-  return size > 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential().replace("e+", "e") : String(value);
+  const isSmall = value !== 0 && Math.abs(value) < 1e-3;
+  return isSmall ? value.toExponential() : String(value);
 }
 
 /** Return a measured number with three significant digits. */
 export function measured(value: number): string {
-  return Number.isFinite(value) ? shown(Number(value.toPrecision(3))) : "not finite";
+  if (!Number.isFinite(value)) return "not finite";
+  return Math.abs(value) < 1e6 ? shown(Number(value.toPrecision(3))) : value.toExponential(2).replace("e+", "e");
 }
 
 /** Return a number as Python's repr writes it: a float has a point or an exponent. */

@@ -1,11 +1,11 @@
 // What the methods have in common: the landscape's controls, the start, the steps, the examples.
-import { Control, type ControlOptions } from "./controls";
+import { Control } from "./controls";
 import { element } from "./dom";
 import type { Handle, Landscape, Page, State } from "./protocol";
 import { runHandles } from "./url";
 
-/** The start is dragged in the plane. */
-const FIELD: Partial<ControlOptions> = { widens: true, isField: true };
+/** The start is dragged in the plane, also out of it. */
+const START = { isOpen: true, isField: true };
 
 /** Owns the controls below the pictures. */
 export class Settings {
@@ -43,13 +43,13 @@ export class Settings {
     }
     if (!landscape.is_network) {
       const [left, right, bottom, top] = landscape.box;
-      controls.x = this.control(coordinate("x", left, right), (x) => ({ start: [x, this.state?.start[1] ?? 0] }), FIELD);
-      controls.y = this.control(coordinate("y", bottom, top), (y) => ({ start: [this.state?.start[0] ?? 0, y] }), FIELD);
+      controls.x = this.control(coordinate("x", left, right), (x) => ({ start: [x, this.state?.start[1] ?? 0] }), START);
+      controls.y = this.control(coordinate("y", bottom, top), (y) => ({ start: [this.state?.start[0] ?? 0, y] }), START);
     }
     controls.steps = this.control(steps, (value) => ({ steps: value }));
     if (hasExamples) {
       controls.batch = this.control(batch, (value) => ({ batch: value }));
-      controls.seed = this.control(seed, (value) => ({ seed: value }), { widens: true });
+      controls.seed = this.control(seed, (value) => ({ seed: value }), { isOpen: true });
     }
     this.controls = controls;
     const { x, y, ...others } = controls;
@@ -57,9 +57,9 @@ export class Settings {
     this.element.replaceChildren(...Object.values(others).map((control) => control.element), ...start);
   }
 
-  private control(handle: Handle, part: (value: number) => Partial<State>, how: Partial<ControlOptions> = {}): Control {
-    const { say } = this;
-    return new Control(handle, { onInput: (value) => this.change(part(value)), say, widens: false, ...how });
+  private control(handle: Handle, part: (value: number) => Partial<State>, { isOpen = false, isField = false } = {}): Control {
+    const onInput = (value: number): void => this.change(part(value));
+    return new Control(handle, { onInput, say: this.say, isField, ...(isOpen && { onBeyond: onInput }) });
   }
 }
 
