@@ -310,9 +310,9 @@ function sentences(result: MethodResult, loss: number): HTMLElement[] {
   const { symptom, predicted, measured: rate, diverged_at: end } = result;
   const facts: [string, string][] = [["final loss", end === null ? measured(loss) : `diverged at step ${end}`]];
   if (predicted) {
-    facts.push(["rate per step, predicted", measured(predicted.rate)]);
-    facts.push(["rate per step, measured", rate === null ? "–" : measured(rate)]);
-    facts.push(["largest stable learning rate", predicted.limit === null ? "–" : measured(predicted.limit)]);
+    facts.push(["rate per step, predicted", measured(predicted.rate, 4)]);
+    facts.push(["rate per step, measured", rate === null ? "–" : measured(rate, 4)]);
+    facts.push(["largest stable learning rate", predicted.limit === null ? "–" : measured(predicted.limit, 4)]);
   }
   const isWrong = end !== null || symptom?.name === "diverging";
   return [

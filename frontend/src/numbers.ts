@@ -52,10 +52,11 @@ export function shown(value: number): string {
   return isSmall ? value.toExponential() : String(value);
 }
 
-/** Return a measured number with three significant digits. */
-export function measured(value: number): string {
+/** Return a measured number with some significant digits. */
+export function measured(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "not finite";
-  return Math.abs(value) < 1e6 ? shown(Number(value.toPrecision(3))) : value.toExponential(2).replace("e+", "e");
+  const isLarge = Math.abs(value) >= 1e6;
+  return isLarge ? value.toExponential(2).replace("e+", "e") : shown(Number(value.toPrecision(digits)));
 }
 
 /** Return a number as Python's repr writes it: a float has a point or an exponent. */

@@ -13,8 +13,8 @@ for (const root of document.querySelectorAll<HTMLElement>("[data-lab]")) {
 }
 
 function mountServer(root: HTMLElement): void {
-  const notice = element("p", { class: "lo-notice", role: "alert" });
-  root.append(element("div", { class: "lo-lab" }, notice));
+  const notice = element("p", { class: "lo-lab lo-notice", role: "alert" });
+  root.append(notice);
   const engine = socketEngine(location, (isOpen) => {
     notice.textContent = isOpen ? "" : STOPPED;
   });
