@@ -224,7 +224,8 @@ def _as_argument(text: str) -> str:
     """Return a call if its text is the same again, and else the text in quotes."""
     expression = read(text)
     try:
-        is_the_same = written(build(expression.structure, expression.numbers)) == text
+        numbers = [handle.value for handle in expression.handles]  # as they are typed
+        is_the_same = written(build(expression.structure, numbers)) == text
     except TypeError:  # it is of another library
         is_the_same = False
     return text if is_the_same else repr(text)

@@ -31,8 +31,7 @@ from .landscapes import (
     curvature_at_minimum,
 )
 from .networks import NETWORK, on_a_plane
-from .predictions import FORMS, MOMENTA, PRODUCTS, region
-from .readings import readings_of
+from .readings import FORMS, MOMENTA, PRODUCTS, readings_of, region
 from .simulation import MOST_STEPS, Cancelled, Programs, Report, silent
 
 MOST_METHODS = 3
