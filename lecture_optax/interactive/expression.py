@@ -38,8 +38,14 @@ from ..optimizers import adagrad, adam, adamax, adamw, amsgrad, nadam, rmsprop, 
 from .gallery import AVERAGE, METHODS, RATE, SCHEDULES
 from .handles import Handle, handle_for
 
-MOST_CHARACTERS, MOST_NUMBERS = 1_000, 40
+MOST_CHARACTERS, MOST_NUMBERS, MOST_CALLS, MOST_LEVELS = 1_000, 40, 40, 40
 """Limits of a text: more than any optimizer of the library needs."""
+
+LARGEST = float(np.finfo(np.float32).max)
+MOST = {"integer": 2**31 - 1, "max_steps": 1_000}
+"""The largest number, the largest whole number, and the most steps of a solver in one step."""
+
+DTYPES = "float32", "bfloat16", "float16"
 
 _SCHEDULES = {
     name: getattr(schedules, name)
@@ -120,16 +126,31 @@ def read(text: str) -> Expression:
 
     ```
     """
+    validate.text(text=text)
+    return _read(text)
+
+
+@functools.lru_cache(256)
+def _read(text: str) -> Expression:
     writer = _Writer()
     writer.transformation(_parsed(text))
-    if len(writer.handles) > MOST_NUMBERS:
-        raise ValueError(
-            f"an optimizer may have at most {MOST_NUMBERS} numbers, got {len(writer.handles)}."
-        )
+    for what, limit, found in (
+        ("numbers", MOST_NUMBERS, writer.handles),
+        ("calls", MOST_CALLS, writer.calls),
+    ):
+        if len(found) > limit:
+            raise ValueError(f"an optimizer may have at most {limit} {what}, got {len(found)}.")
     expression = Expression(
         "".join(writer.words), writer.structure, tuple(writer.handles), tuple(writer.calls)
     )
-    build(expression.structure, expression.numbers)  # the checks of the factories
+    try:  # the checks of the factories, of the numbers as they are typed
+        build(expression.structure, [handle.value for handle in expression.handles])
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"`{expression.text}` is not an optimizer: {type(error).__name__}: {error}"
+        ) from None
     return expression
 
 
@@ -140,16 +161,32 @@ def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformatio
 
 
 def _parsed(text: str) -> ast.expr:
-    validate.text(text=text)
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
             f"an optimizer may have at most {MOST_CHARACTERS} characters, got {len(text)}."
         )
     try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        what = error.msg if isinstance(error, SyntaxError) else "it is nested too deeply"
-        raise ValueError(f"`{text.strip()}` is not Python: {what}.") from None
+        node = ast.parse(text.strip(), mode="eval").body
+        if _levels(node) > MOST_LEVELS:
+            raise RecursionError
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        what = "it is nested too deeply"
+        if isinstance(error, SyntaxError | ValueError):
+            what = getattr(error, "msg", str(error))
+        raise ValueError(f"`{_short(text.strip())}` is not an optimizer: {what}.") from None
+    return node
+
+
+def _levels(node: ast.AST) -> int:
+    """Return the depth of a tree, without recursion."""
+    level, depth = [node], 0
+    while level:
+        level, depth = [child for n in level for child in ast.iter_child_nodes(n)], depth + 1
+    return depth
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 class _Writer:
@@ -168,9 +205,16 @@ class _Writer:
     def transformation(self, node: ast.expr) -> None:
         if not isinstance(node, ast.Call):
             raise ValueError(
-                f"an optimizer must be a call such as lo.adam(0.1), got `{ast.unparse(node)}`."
+                "an optimizer must be a call such as lo.adam(0.1), got "
+                f"`{_short(ast.unparse(node))}`."
             )
         self.value(node, "")
+        if self.calls[0].startswith("lo.schedules."):
+            schedule = "".join(self.words)
+            raise ValueError(
+                "an optimizer must be a call such as lo.adam(0.1), got a schedule: "
+                f"lo.sgd({schedule}) uses it."
+            )
 
     def value(self, node: ast.expr, argument: str) -> None:
         """Write a call, a list, a constant, or a number, which is the value of `argument`."""
@@ -185,6 +229,8 @@ class _Writer:
         elif (number := _number(node)) is not None:
             self.number(number, argument)
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool | str | None):
+            if argument.endswith("dtype") and node.value is not None:
+                validate.one_of(*DTYPES, **{argument: node.value})
             self.words.append(repr(node.value))
         else:
             raise _not_allowed(node)
@@ -200,11 +246,14 @@ class _Writer:
         self.words.append(")")
 
     def number(self, value: float, argument: str) -> None:
-        word = repr(value)
+        word, handle = repr(value), handle_for(argument, value)
+        most = MOST.get(argument, MOST["integer"] if "integer" in handle.scale else LARGEST)
+        if not abs(value) <= most:
+            raise ValueError(f"{argument} must be at most {most:.9g} here, got {_short(word)}.")
         if argument not in _STRUCTURE:
             begin = sum(map(len, self.words))
             self.holes.append(len(self.words))
-            self.handles.append(handle_for(argument, value).at(begin, begin + len(word)))
+            self.handles.append(handle.at(begin, begin + len(word)))
         self.words.append(word)
 
 
@@ -217,7 +266,9 @@ def _factory(node: ast.expr) -> tuple[str, Callable[..., Any]]:
     near = validate.nearest(full, list(_FACTORIES))
     if near is None or not isinstance(node, ast.Name | ast.Attribute):
         raise _not_allowed(node)
-    raise ValueError(f"`{name}` is not an optimizer, a block or a schedule: did you mean {near}?")
+    raise ValueError(
+        f"`{_short(name)}` is not an optimizer, a block or a schedule: did you mean {near}?"
+    )
 
 
 def _argument_names(
@@ -271,7 +322,7 @@ def _number(node: ast.expr) -> float | None:
 
 def _not_allowed(node: ast.AST) -> ValueError:
     return ValueError(
-        f"only calls of public names with numbers are allowed, got `{ast.unparse(node)}`."
+        f"only calls of public names with numbers are allowed, got `{_short(ast.unparse(node))}`."
     )
 
 
