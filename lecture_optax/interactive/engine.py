@@ -11,6 +11,7 @@ exported programs.
     region   a form of a method: its spectral radius over τλ and the momentum
 """
 
+import ast
 import functools
 import re
 import time
@@ -33,10 +34,14 @@ from .landscapes import (
 from .networks import NETWORK, on_a_plane
 from .readings import FORMS, MOMENTA, PRODUCTS, readings_of, region
 from .simulation import MOST_STEPS, Cancelled, Programs, Report, silent
+from .slides import SLIDES, state_on
 
 MOST_METHODS = 3
 GRID = 81
 """Points of a side of the grid on which the loss is drawn."""
+
+FARTHEST = 1e3
+"""The largest coordinate of a start."""
 
 LANDSCAPES = {**OF_TWO_PARAMETERS, NETWORK.name: NETWORK}
 
@@ -80,13 +85,13 @@ class Engine:
             "methods": [{"title": title, "text": text} for title, text in METHODS.items()],
             "schedules": [{"title": title, "text": text} for title, text in SCHEDULES.items()],
             "average": AVERAGE,
-            "slides": [],
+            "slides": [slide.record() for slide in SLIDES],
             "first": first_state(),
             "most": {"steps": MOST_STEPS, "methods": MOST_METHODS, "batch": EXAMPLES},
         }, {}
 
     def _read(self, request):
-        expression = read(request["text"])
+        expression = read(request.get("text"))
         return {
             "text": expression.text,
             "structure": expression.structure,
@@ -95,10 +100,9 @@ class Engine:
         }, {}
 
     def _run(self, request, report):
-        state = request["state"]
+        begin, state = time.perf_counter(), checked(request.get("state"))
         landscape = LANDSCAPES[state["landscape"]]
-        begin = time.perf_counter()
-        expressions = [read(text) for text in state["methods"][:MOST_METHODS]]
+        expressions = [read(text) for text in state["methods"]]
         traces, methods, arrays = [], [], {}
         for i, expression in enumerate(expressions):
             title = title_of(expression.structure)
@@ -126,7 +130,9 @@ class Engine:
         return answer, arrays
 
     def _field(self, request):
-        landscape, controls = OF_TWO_PARAMETERS[request["landscape"]], request["controls"]
+        validate.one_of(*OF_TWO_PARAMETERS, landscape=request.get("landscape"))
+        landscape = OF_TWO_PARAMETERS[request["landscape"]]
+        controls = _controls(landscape, request.get("controls"))
         curvature = curvature_at_minimum(landscape, controls)
         return {
             "box": landscape.box,
@@ -134,7 +140,7 @@ class Engine:
             "minimum": curvature.minimum.tolist(),
             "eigenvalues": curvature.values.tolist(),
             "eigenvectors": curvature.vectors.T.tolist(),
-        }, {"field": np.asarray(_field_of(landscape.name)(dict(controls)))}
+        }, {"field": np.asarray(_field_of(landscape.name)(controls))}
 
     def _region(self, request):
         validate.one_of(*FORMS, form=request.get("form"))
@@ -149,16 +155,64 @@ def first_state(
     landscape: str = "quadratic",
 ) -> dict[str, Any]:
     """Return the state with which a page opens."""
-    chosen = LANDSCAPES[landscape]
+    return state_on(LANDSCAPES[landscape], methods)
+
+
+def checked(state: Any) -> dict[str, Any]:
+    """Return a state as its requests need it, or raise an error that says what is not allowed."""
+    validate.mapping(state=state)
+    if missing := [name for name in first_state() if name not in state]:
+        raise ValueError(f"state must have {', '.join(first_state())}, got no {missing[0]}.")
+    validate.one_of(*LANDSCAPES, landscape=state["landscape"])
+    landscape, methods = LANDSCAPES[state["landscape"]], state["methods"]
+    validate.several(methods=methods, start=state["start"])
+    if not 1 <= len(methods) <= MOST_METHODS:
+        raise ValueError(f"methods must be one to {MOST_METHODS} texts, got {len(methods)}.")
+    if len(state["start"]) != 2:
+        raise ValueError(f"start must be two numbers, got {len(state['start'])}.")
     return {
-        "landscape": landscape,
-        "controls": {handle.name: handle.value for handle in chosen.controls},
-        "start": chosen.start,
-        "batch": 8,
-        "seed": 0,
-        "steps": 200,
-        "methods": [read(text).text for text in methods],
+        "landscape": landscape.name,
+        "controls": _controls(landscape, state["controls"]),
+        "start": [_within(-FARTHEST, FARTHEST, start=x) for x in state["start"]],
+        "batch": _whole(1, EXAMPLES, batch=state["batch"]),
+        "seed": _whole(0, 2**31 - 1, seed=state["seed"]),
+        "steps": _whole(1, MOST_STEPS, steps=state["steps"]),
+        "methods": list(methods),
     }
+
+
+def _controls(landscape: Landscape, given: Any) -> dict[str, float]:
+    """Return the controls of a landscape in their ranges."""
+    validate.mapping(controls=given)
+    handles = {handle.name: handle for handle in landscape.controls}
+    if given.keys() != handles.keys():
+        names = ", ".join(handles) or "nothing"
+        raise ValueError(
+            f"controls of {landscape.name!r} must have {names}, got {', '.join(map(str, given))}."
+        )
+    return {
+        name: _within(handle.low, handle.high, **{name: given[name]})
+        for name, handle in handles.items()
+    }
+
+
+def _within(low: float, high: float, **argument: Any) -> float:
+    """Return a number from `low` to `high`. A slider may miss its end by a rounding error."""
+    ((name, value),) = argument.items()
+    validate.number(**argument)
+    near = min(max(value, low), high)
+    if not abs(value - near) <= 1e-9 * max(1.0, abs(near)):
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+    return float(near)
+
+
+def _whole(low: int, high: int, **argument: Any) -> int:
+    """Return a whole number from `low` to `high`."""
+    ((name, value),) = argument.items()
+    validate.number(**argument)
+    if not (low <= value <= high and value == int(value)):
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}.")
+    return int(value)
 
 
 _SCHEDULE = re.compile(r"lo\.schedules\.(\w+)\([^()]*\)")
@@ -168,7 +222,9 @@ _AVERAGED = re.compile(r"lo\.chain\((.+), lo\.average_iterates\(#?\)\)")
 def title_of(structure: str) -> str:
     """Return a title: of the gallery, with the schedule and the average beside it."""
     if averaged := _AVERAGED.fullmatch(structure):
-        return f"{title_of(averaged[1])}, averaged"
+        inner = averaged[1]
+        is_chain = isinstance(ast.parse(inner.replace("#", "_"), mode="eval").body, ast.Tuple)
+        return f"{title_of(f'lo.chain({inner})' if is_chain else inner)}, averaged"
     schedule = ""
     while found := _SCHEDULE.search(structure):  # from the innermost outwards
         structure, schedule = structure.replace(found[0], "#"), f", {found[1]}".replace("_", " ")

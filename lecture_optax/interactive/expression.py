@@ -41,9 +41,8 @@ from .handles import Handle, handle_for
 MOST_CHARACTERS, MOST_NUMBERS, MOST_CALLS, MOST_LEVELS = 1_000, 40, 40, 40
 """Limits of a text: more than any optimizer of the library needs."""
 
-LARGEST = float(np.finfo(np.float32).max)
-MOST = {"integer": 2**31 - 1, "max_steps": 1_000}
-"""The largest number, the largest whole number, and the most steps of a solver in one step."""
+LARGEST, LARGEST_INTEGER, MOST_SOLVER_STEPS = 3e38, 2**31 - 1, 1_000
+"""What float32 and int32 hold, and what a solver may take in one step."""
 
 DTYPES = "float32", "bfloat16", "float16"
 
@@ -143,6 +142,7 @@ def _read(text: str) -> Expression:
     expression = Expression(
         "".join(writer.words), writer.structure, tuple(writer.handles), tuple(writer.calls)
     )
+    _refuse_long(expression.text)  # with full names
     try:  # the checks of the factories, of the numbers as they are typed
         build(expression.structure, [handle.value for handle in expression.handles])
     except (ValueError, TypeError):
@@ -161,10 +161,7 @@ def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformatio
 
 
 def _parsed(text: str) -> ast.expr:
-    if len(text) > MOST_CHARACTERS:
-        raise ValueError(
-            f"an optimizer may have at most {MOST_CHARACTERS} characters, got {len(text)}."
-        )
+    _refuse_long(text)
     try:
         node = ast.parse(text.strip(), mode="eval").body
         if _levels(node) > MOST_LEVELS:
@@ -175,6 +172,13 @@ def _parsed(text: str) -> ast.expr:
             what = getattr(error, "msg", str(error))
         raise ValueError(f"`{_short(text.strip())}` is not an optimizer: {what}.") from None
     return node
+
+
+def _refuse_long(text: str) -> None:
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(
+            f"an optimizer may have at most {MOST_CHARACTERS} characters, got {len(text)}."
+        )
 
 
 def _levels(node: ast.AST) -> int:
@@ -247,9 +251,10 @@ class _Writer:
 
     def number(self, value: float, argument: str) -> None:
         word, handle = repr(value), handle_for(argument, value)
-        most = MOST.get(argument, MOST["integer"] if "integer" in handle.scale else LARGEST)
+        most = LARGEST_INTEGER if "integer" in handle.scale else LARGEST
+        most = MOST_SOLVER_STEPS if argument == "max_steps" else most
         if not abs(value) <= most:
-            raise ValueError(f"{argument} must be at most {most:.9g} here, got {_short(word)}.")
+            raise ValueError(f"{argument} must be at most {most} here, got {_short(word)}.")
         if argument not in _STRUCTURE:
             begin = sum(map(len, self.words))
             self.holes.append(len(self.words))
@@ -263,7 +268,8 @@ def _factory(node: ast.expr) -> tuple[str, Callable[..., Any]]:
     full = name if name.startswith(("lo.", "optax.")) else f"lo.{name}"
     if full in _FACTORIES:
         return full, _FACTORIES[full]
-    near = validate.nearest(full, list(_FACTORIES))
+    schedule = f"lo.schedules.{name}"
+    near = schedule if schedule in _FACTORIES else validate.nearest(full, list(_FACTORIES))
     if near is None or not isinstance(node, ast.Name | ast.Attribute):
         raise _not_allowed(node)
     raise ValueError(
@@ -278,7 +284,7 @@ def _argument_names(
     parameters = list(inspect.signature(factory).parameters.values())
     rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    known = {p.name for p in parameters}
+    known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     if not rest and len(node.args) > len(positional):
         raise ValueError(
             f"{name} takes at most {len(positional)} arguments by position, got {len(node.args)}."
@@ -292,6 +298,7 @@ def _argument_names(
             raise ValueError(
                 f"{name} has no argument `{keyword.arg or '**'}`: it has {', '.join(known)}."
             )
+        known.remove(keyword.arg)  # once
         yield keyword.arg, True, keyword.value
 
 
