@@ -58,7 +58,13 @@ export class Control {
       change: () => this.settle(),
       keydown: (event) => this.key(event as KeyboardEvent),
     });
-    this.element = element("div", { class: "lo-control" }, element("label", { for: id }, handle.label), this.field, this.slider);
+    this.element = element(
+      "div",
+      { class: "lo-control" },
+      element("label", { for: id }, handle.label),
+      this.field,
+      this.slider,
+    );
     this.value = handle.value;
     this.show(handle.value);
   }
@@ -101,7 +107,8 @@ export class Control {
     const keys = KEYS[event.key];
     const { low, high } = this.handle;
     let value: number;
-    if (keys !== undefined && !(isField && event.key.match("Left|Right"))) value = stepped(this.value, keys, this.handle);
+    if (keys !== undefined && !(isField && event.key.match("Left|Right")))
+      value = stepped(this.value, keys, this.handle);
     else if (event.key === "Home" && !isField) value = low;
     else if (event.key === "End" && !isField) value = high;
     else return;
@@ -120,7 +127,9 @@ export class Control {
     const accept = isInside ? onInput : onBeyond;
     if (!Number.isFinite(value) || !accept) {
       this.field.setAttribute("aria-invalid", "true");
-      this.options.say(`${label} must be a number from ${shown(low)} to ${shown(high)}, got "${text}".`);
+      this.options.say(
+        `${label} must be a number from ${shown(low)} to ${shown(high)}, got "${text}".`,
+      );
       return;
     }
     if (value === this.value) this.write();

@@ -19,11 +19,19 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /** Return a select of these texts; the values are their indices. */
 export function selectOf(texts: string[], attributes: Attributes): HTMLSelectElement {
-  return element("select", attributes, ...texts.map((text, i) => element("option", { value: String(i) }, text)));
+  return element(
+    "select",
+    attributes,
+    ...texts.map((text, i) => element("option", { value: String(i) }, text)),
+  );
 }
 
 /** Return a button. */
-export function button(text: string, press: () => void, attributes: Attributes = {}): HTMLButtonElement {
+export function button(
+  text: string,
+  press: () => void,
+  attributes: Attributes = {},
+): HTMLButtonElement {
   return element("button", { type: "button", click: press, ...attributes }, text);
 }
 

@@ -48,14 +48,16 @@ export class Methods {
     else await this.show(first);
   }
 
-  /** Show what a run found, or that it is out of date. */
-  report(run: Run | null): void {
+  /** Show what a run found. */
+  report(run: Run): void {
     for (const [i, card] of this.cards.entries()) {
-      const losses = run?.arrays[`loss.${i}`]?.data;
-      card.report(run?.methods[i] ?? null, losses?.[losses.length - 1] ?? Number.NaN);
+      const losses = run.arrays[`loss.${i}`]?.data;
+      card.report(run.methods[i] ?? null, losses?.[losses.length - 1] ?? Number.NaN);
     }
-    const symptoms = run?.methods.map(({ title, symptom }) => `${title}: ${symptom?.name ?? "no symptom"}`);
-    const text = symptoms?.join(", ") ?? "";
+    const symptoms = run.methods.map(
+      ({ title, symptom }) => `${title}: ${symptom?.name ?? "no symptom"}`,
+    );
+    const text = symptoms.join(", ");
     if (this.spoken.textContent !== text) this.spoken.textContent = text;
   }
 
@@ -75,7 +77,10 @@ export class Methods {
     const most = this.options.page.most.methods;
     for (const card of this.cards) card.canLeave(this.cards.length > 1, this.cards.length < most);
     const isFull = this.cards.length >= most;
-    this.element.replaceChildren(...this.cards.map((card) => card.element), ...(isFull ? [] : [this.more]));
+    this.element.replaceChildren(
+      ...this.cards.map((card) => card.element),
+      ...(isFull ? [] : [this.more]),
+    );
   }
 
   /** Add the first method of the gallery that is not shown yet. */
@@ -92,7 +97,10 @@ export class Methods {
   }
 
   async remove(i: number): Promise<void> {
-    await this.put(this.texts().filter((_, j) => j !== i), Math.max(0, i - 1));
+    await this.put(
+      this.texts().filter((_, j) => j !== i),
+      Math.max(0, i - 1),
+    );
   }
 
   /** Show other texts, and move the focus to a card: the button that was pressed is gone. */
@@ -131,8 +139,12 @@ class Card {
       "aria-label": `Optimizer of ${letter}`,
       change: () => this.choose(),
     });
-    this.copy = button("Duplicate", () => void methods.duplicate(i), { "aria-label": `Duplicate ${letter}` });
-    this.leave = button("Remove", () => void methods.remove(i), { "aria-label": `Remove ${letter}` });
+    this.copy = button("Duplicate", () => void methods.duplicate(i), {
+      "aria-label": `Duplicate ${letter}`,
+    });
+    this.leave = button("Remove", () => void methods.remove(i), {
+      "aria-label": `Remove ${letter}`,
+    });
     this.error = element("p", { id: errorId, class: "lo-error", role: "alert" });
     this.text = element("textarea", {
       id: textId,
@@ -171,7 +183,13 @@ class Card {
         "div",
         { class: "lo-options" },
         element("label", {}, "Schedule ", this.schedule),
-        element("label", {}, this.average, " Average", element("span", { class: "lo-hidden" }, " of the iterates")),
+        element(
+          "label",
+          {},
+          this.average,
+          " Average",
+          element("span", { class: "lo-hidden" }, " of the iterates"),
+        ),
       ),
       element("div", { class: "lo-text" }, this.text, this.error),
     );
@@ -285,7 +303,11 @@ class Card {
   }
 
   private toggleAverage(): void {
-    void this.read(this.average.checked ? withAverage(this.reading.text, this.options.page.average) : this.bare());
+    void this.read(
+      this.average.checked
+        ? withAverage(this.reading.text, this.options.page.average)
+        : this.bare(),
+    );
   }
 }
 
@@ -296,7 +318,8 @@ function swatch(i: number): SVGSVGElement {
   svg.setAttribute("viewBox", "0 0 36 10");
   svg.setAttribute("aria-hidden", "true");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ x1: "1", y1: "5", x2: "35", y2: "5" })) line.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x1: "1", y1: "5", x2: "35", y2: "5" }))
+    line.setAttribute(name, value);
   line.setAttribute("class", `lo-stroke-${i}`);
   svg.append(line);
   return svg;
@@ -308,15 +331,24 @@ function swatch(i: number): SVGSVGElement {
  */
 function sentences(result: MethodResult, loss: number): HTMLElement[] {
   const { symptom, predicted, measured: rate, diverged_at: end } = result;
-  const facts: [string, string][] = [["final loss", end === null ? measured(loss) : `diverged at step ${end}`]];
+  const facts: [string, string][] = [
+    ["final loss", end === null ? measured(loss) : `diverged at step ${end}`],
+  ];
   if (predicted) {
     facts.push(["rate per step, predicted", measured(predicted.rate, 4)]);
     facts.push(["rate per step, measured", rate === null ? "–" : measured(rate, 4)]);
-    facts.push(["largest stable learning rate", predicted.limit === null ? "–" : measured(predicted.limit, 4)]);
+    facts.push([
+      "largest stable learning rate",
+      predicted.limit === null ? "–" : measured(predicted.limit, 4),
+    ]);
   }
   const isWrong = end !== null || symptom?.name === "diverging";
   return [
     element("p", { class: `lo-symptom${isWrong ? " lo-is-wrong" : ""}` }, symptom?.text ?? ""),
-    element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
+    element(
+      "dl",
+      {},
+      ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+    ),
   ];
 }

@@ -41,7 +41,10 @@ export function stepped(value: number, keys: number, range: Range): number {
   else if (value < low) next = keys > 0 ? low : range.low;
   else if (value * factor < low * (1 - 1e-9)) next = range.low;
   else if (range.scale === "log integer")
-    next = keys > 0 ? Math.max(value + 1, rounded(value * factor, range)) : Math.min(value - 1, rounded(value * factor, range));
+    next =
+      keys > 0
+        ? Math.max(value + 1, rounded(value * factor, range))
+        : Math.min(value - 1, rounded(value * factor, range));
   else next = rounded(value * factor, range);
   return clamp(next, range.low, range.high);
 }
@@ -56,7 +59,9 @@ export function shown(value: number): string {
 export function measured(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "not finite";
   const isLarge = Math.abs(value) >= 1e6;
-  return isLarge ? value.toExponential(2).replace("e+", "e") : shown(Number(value.toPrecision(digits)));
+  return isLarge
+    ? value.toExponential(2).replace("e+", "e")
+    : shown(Number(value.toPrecision(digits)));
 }
 
 /** Return a number as Python's repr writes it: a float has a point or an exponent. */

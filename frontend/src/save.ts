@@ -3,7 +3,7 @@ import { palette } from "./colours";
 import { python } from "./numbers";
 import type { Page, State } from "./protocol";
 import type { Theme } from "./theme";
-import { stateOf } from "./url";
+import { landscapeOf, stateOf } from "./url";
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
@@ -12,17 +12,17 @@ const PIXELS = 2;
 
 /** Write the line of Python that shows a state; what it leaves out is the default. */
 export function pythonOf(state: State, page: Page): string {
-  const landscape = page.landscapes.find(({ name }) => name === state.landscape) ?? page.landscapes[0];
-  if (!landscape) throw new Error("the page has no landscape.");
+  const landscape = landscapeOf(page, state.landscape);
   const usual = stateOf(page, landscape);
   const hasExamples = landscape.has_examples || landscape.is_network;
   const parts = state.methods.map((text) => JSON.stringify(text));
-  if (landscape !== page.landscapes[0]) parts.push(`landscape="${landscape.name}"`);
+  if (landscape.name !== page.first.landscape) parts.push(`landscape="${landscape.name}"`);
   for (const [name, value] of Object.entries(state.controls)) {
     if (value !== usual.controls[name]) parts.push(`${name}=${python(value)}`);
   }
   const start = state.start.map(python).join(", ");
-  if (!landscape.is_network && start !== usual.start.map(python).join(", ")) parts.push(`start=(${start})`);
+  if (!landscape.is_network && start !== usual.start.map(python).join(", "))
+    parts.push(`start=(${start})`);
   if (state.steps !== usual.steps) parts.push(`steps=${state.steps}`);
   if (hasExamples && state.batch !== usual.batch) parts.push(`batch=${state.batch}`);
   if (hasExamples && state.seed !== usual.seed) parts.push(`seed=${state.seed}`);
@@ -46,7 +46,11 @@ export interface PictureTexts {
 }
 
 /** Return one picture: the plane on the left, the charts on the right, the methods as its title. */
-export function pictureOf(plane: SVGSVGElement, charts: SVGSVGElement[], texts: PictureTexts): SVGSVGElement {
+export function pictureOf(
+  plane: SVGSVGElement,
+  charts: SVGSVGElement[],
+  texts: PictureTexts,
+): SVGSVGElement {
   const { background, texts: colours, ink } = palette(texts.theme);
   const picture = document.createElementNS(SVG, "svg");
   const lines = [texts.title, ...texts.methods];
@@ -54,14 +58,31 @@ export function pictureOf(plane: SVGSVGElement, charts: SVGSVGElement[], texts: 
   const left = sizeOf(plane);
   const right = charts.map(sizeOf);
   const width = 3 * MARGIN + left.width + Math.max(0, ...right.map((size) => size.width));
-  const height = top + MARGIN + Math.max(left.height, right.reduce((sum, size) => sum + size.height + MARGIN, -MARGIN));
-  write(picture, { xmlns: SVG, viewBox: `0 0 ${width} ${height}`, width, height, "font-family": FONT });
+  const height =
+    top +
+    MARGIN +
+    Math.max(
+      left.height,
+      right.reduce((sum, size) => sum + size.height + MARGIN, -MARGIN),
+    );
+  write(picture, {
+    xmlns: SVG,
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    "font-family": FONT,
+  });
   const paper = document.createElementNS(SVG, "rect");
   write(paper, { width, height, fill: background });
   picture.append(paper);
   for (const [i, line] of lines.entries()) {
     const text = document.createElementNS(SVG, "text");
-    write(text, { x: MARGIN, y: MARGIN + 12 + 20 * i, "font-size": i ? 13 : 16, "font-weight": i ? 400 : 600 });
+    write(text, {
+      x: MARGIN,
+      y: MARGIN + 12 + 20 * i,
+      "font-size": i ? 13 : 16,
+      "font-weight": i ? 400 : 600,
+    });
     text.setAttribute("fill", i ? (colours[(i - 1) % colours.length] ?? ink) : ink);
     text.textContent = line;
     picture.append(text);
@@ -90,7 +111,9 @@ export async function pngOf(picture: SVGSVGElement): Promise<Blob> {
   canvas.height = PIXELS * image.height;
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the browser cannot write PNG.")))),
+    canvas.toBlob((blob) =>
+      blob ? resolve(blob) : reject(new Error("the browser cannot write PNG.")),
+    ),
   );
 }
 

@@ -23,7 +23,14 @@ export class Settings {
   show(state: State, landscape: Landscape): void {
     if (landscape.name !== this.landscape) this.build(landscape, state);
     const { steps, batch, seed } = state;
-    const numbers: Record<string, number> = { ...state.controls, steps, batch, seed, x: state.start[0], y: state.start[1] };
+    const numbers: Record<string, number> = {
+      ...state.controls,
+      steps,
+      batch,
+      seed,
+      x: state.start[0],
+      y: state.start[1],
+    };
     for (const [name, control] of Object.entries(this.controls)) control.show(numbers[name] ?? 0);
     this.state = state;
   }
@@ -43,8 +50,16 @@ export class Settings {
     }
     if (!landscape.is_network) {
       const [left, right, bottom, top] = landscape.box;
-      controls.x = this.control(coordinate("x", left, right), (x) => ({ start: [x, this.state?.start[1] ?? 0] }), START);
-      controls.y = this.control(coordinate("y", bottom, top), (y) => ({ start: [this.state?.start[0] ?? 0, y] }), START);
+      controls.x = this.control(
+        coordinate("x", left, right),
+        (x) => ({ start: [x, this.state?.start[1] ?? 0] }),
+        START,
+      );
+      controls.y = this.control(
+        coordinate("y", bottom, top),
+        (y) => ({ start: [this.state?.start[0] ?? 0, y] }),
+        START,
+      );
     }
     controls.steps = this.control(steps, (value) => ({ steps: value }));
     if (hasExamples) {
@@ -54,12 +69,24 @@ export class Settings {
     this.controls = controls;
     const { x, y, ...others } = controls;
     const start = x && y ? [element("div", { class: "lo-pair" }, x.element, y.element)] : [];
-    this.element.replaceChildren(...Object.values(others).map((control) => control.element), ...start);
+    this.element.replaceChildren(
+      ...Object.values(others).map((control) => control.element),
+      ...start,
+    );
   }
 
-  private control(handle: Handle, part: (value: number) => Partial<State>, { isOpen = false, isField = false } = {}): Control {
+  private control(
+    handle: Handle,
+    part: (value: number) => Partial<State>,
+    { isOpen = false, isField = false } = {},
+  ): Control {
     const onInput = (value: number): void => this.change(part(value));
-    return new Control(handle, { onInput, say: this.say, isField, ...(isOpen && { onBeyond: onInput }) });
+    return new Control(handle, {
+      onInput,
+      say: this.say,
+      isField,
+      ...(isOpen && { onBeyond: onInput }),
+    });
   }
 }
 

@@ -14,10 +14,13 @@ export class Slides {
     private readonly slides: Slide[],
     private readonly show: (slide: Slide) => void,
   ) {
-    this.select = selectOf(slides.map(({ slide }) => slide), {
-      "aria-label": "Slide",
-      change: () => this.go(Number(this.select.value)),
-    });
+    this.select = selectOf(
+      slides.map(({ slide }) => slide),
+      {
+        "aria-label": "Slide",
+        change: () => this.go(Number(this.select.value)),
+      },
+    );
     this.element = element(
       "section",
       { class: "lo-slides", "aria-label": "The slides of the lecture", hidden: true },

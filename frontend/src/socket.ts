@@ -67,7 +67,9 @@ export function socketEngine(page: Location, onChange: (isOpen: boolean) => void
 export function unpacked(message: ArrayBuffer): Answer {
   const length = new DataView(message).getUint32(0, true);
   const text = new TextDecoder().decode(new Uint8Array(message, 4, length));
-  const { arrays: shapes = {}, ...json } = JSON.parse(text) as { arrays?: Record<string, number[]> };
+  const { arrays: shapes = {}, ...json } = JSON.parse(text) as {
+    arrays?: Record<string, number[]>;
+  };
   const arrays: Record<string, NumberArray> = {};
   let begin = 4 + length;
   for (const [name, shape] of Object.entries(shapes)) {

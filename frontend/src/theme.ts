@@ -10,7 +10,11 @@ export function themeOf(lab: HTMLElement): Theme {
 }
 
 /** Call `change` when the theme becomes another one, until the signal. */
-export function watchTheme(lab: HTMLElement, change: (theme: Theme) => void, signal: AbortSignal): void {
+export function watchTheme(
+  lab: HTMLElement,
+  change: (theme: Theme) => void,
+  signal: AbortSignal,
+): void {
   const look = (): void => change(themeOf(lab));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
   const observer = new MutationObserver(look);

@@ -1,5 +1,15 @@
 // An engine over anything that carries a request and brings JSON with arrays back.
-import type { Engine, Field, NumberArray, Page, Progress, Reading, Refusal, Region, Run } from "./protocol";
+import type {
+  Engine,
+  Field,
+  NumberArray,
+  Page,
+  Progress,
+  Reading,
+  Refusal,
+  Region,
+  Run,
+} from "./protocol";
 
 /** An answer: what its JSON says, and the arrays beside it. */
 export interface Answer {
@@ -18,7 +28,8 @@ export function engineOver(ask: Ask): Engine {
     run: async (state, progress) => runOf(await ask({ ask: "run", state }, progress)),
     field: async (landscape, controls) =>
       withArray<Field>(await ask({ ask: "field", landscape, controls }), "loss", "field"),
-    region: async (form) => withArray<Region>(await ask({ ask: "region", form }), "radius", "radius"),
+    region: async (form) =>
+      withArray<Region>(await ask({ ask: "region", form }), "radius", "radius"),
   };
 }
 

@@ -2,13 +2,26 @@
 import { shown } from "./numbers";
 import type { Handle, Landscape, Page, State } from "./protocol";
 
-const READABLE: Record<string, string> = { "%2C": ",", "%3D": "=", "%3A": ":", "%5B": "[", "%5D": "]" };
+const READABLE: Record<string, string> = {
+  "%2C": ",",
+  "%3D": "=",
+  "%3A": ":",
+  "%5B": "[",
+  "%5D": "]",
+};
 
 const MOST_SEED = 2 ** 31 - 1;
 
 /** The numbers of a state beside those of its landscape, with their ranges. */
 export function runHandles(page: Page): Record<"steps" | "batch" | "seed", Handle> {
-  const handle = (name: string, label: string, scale: Handle["scale"], low: number, high: number, value: number) => ({
+  const handle = (
+    name: string,
+    label: string,
+    scale: Handle["scale"],
+    low: number,
+    high: number,
+    value: number,
+  ) => ({
     ...{ name, label, scale, low, high, value },
     ...{ begin: 0, end: 0 },
   });
@@ -18,6 +31,14 @@ export function runHandles(page: Page): Record<"steps" | "batch" | "seed", Handl
     batch: handle("batch", "batch size", "log integer", 1, most.batch, first.batch),
     seed: handle("seed", "seed", "integer", 0, 99, first.seed),
   };
+}
+
+/** Return a landscape of the page by its name. */
+export function landscapeOf(page: Page, name: string): Landscape {
+  const found = page.landscapes.find((landscape) => landscape.name === name);
+  if (found) return found;
+  const names = page.landscapes.map((landscape) => landscape.name).join(", ");
+  throw new Error(`landscape must be one of ${names}, got ${name}.`);
 }
 
 /** Return the state of a landscape as it is first shown. */
@@ -35,7 +56,10 @@ export function stateOf(page: Page, landscape: Landscape): State {
 export function hashOf(state: State): string {
   const parts: [string, string][] = [
     ["landscape", state.landscape],
-    ...Object.entries(state.controls).map(([name, value]): [string, string] => [name, String(value)]),
+    ...Object.entries(state.controls).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]),
     ["start", state.start.join(",")],
     ["steps", String(state.steps)],
     ["batch", String(state.batch)],
@@ -60,32 +84,42 @@ export function stateIn(hash: string, page: Page): Parsed {
   const complaints: string[] = [];
   const parts = partsOf(hash);
   const name = parts.find(([key]) => key === "landscape")?.[1];
-  const landscape = page.landscapes.find((each) => each.name === name) ?? page.landscapes[0];
-  if (!landscape) throw new Error("the page has no landscape.");
+  const isKnown = page.landscapes.some((each) => each.name === name);
+  const landscape = landscapeOf(page, isKnown && name ? name : page.first.landscape);
   const state: State = { ...stateOf(page, landscape), methods: [] };
   const handles = [...landscape.controls, ...Object.values(runHandles(page))];
   for (const [key, value] of parts) {
     const complaint = set(state, key, value, landscape, handles, page);
-    if (complaint) complaints.push(`The address is ignored where it says ${key}=${value}: ${complaint}`);
+    if (complaint)
+      complaints.push(`The address is ignored where it says ${key}=${value}: ${complaint}`);
   }
   if (!state.methods.length) state.methods = page.first.methods;
   return { state, complaints };
 }
 
 /** Set one part of a state, or return what is wrong with it. */
-function set(state: State, key: string, value: string, at: Landscape, handles: Handle[], page: Page): string {
+function set(
+  state: State,
+  key: string,
+  value: string,
+  at: Landscape,
+  handles: Handle[],
+  page: Page,
+): string {
   if (key === "landscape") {
     if (value === at.name) return "";
     return `the landscapes are ${page.landscapes.map(({ name }) => name).join(", ")}.`;
   }
   if (key === "method") {
-    if (state.methods.length === page.most.methods) return `at most ${page.most.methods} methods are shown.`;
+    if (state.methods.length === page.most.methods)
+      return `at most ${page.most.methods} methods are shown.`;
     state.methods.push(value.replace(/,\s*/g, ", "));
     return "";
   }
   if (key === "start") {
     const [x, y, ...more] = value.split(",").map(numberOf);
-    if (x === undefined || y === undefined || more.length || !Number.isFinite(x + y)) return "start is two numbers, x,y.";
+    if (x === undefined || y === undefined || more.length || !Number.isFinite(x + y))
+      return "start is two numbers, x,y.";
     state.start = [x, y];
     return "";
   }

@@ -35,7 +35,8 @@ export function withAverage(text: string, average: string): string {
 
 /** Return a text without the average that stands last in its chain, or null if none does. */
 export function withoutAverage(text: string, average: string): string | null {
-  const items = text.startsWith("lo.chain(") && text.endsWith(")") ? parts(text.slice(9, -1)) : null;
+  const items =
+    text.startsWith("lo.chain(") && text.endsWith(")") ? parts(text.slice(9, -1)) : null;
   const last = items?.pop();
   if (!items?.length || last === undefined || shapeOf(last) !== shapeOf(average)) return null;
   return items.length === 1 ? (items[0] ?? null) : `lo.chain(${items.join(", ")})`;
@@ -76,7 +77,12 @@ export function scheduleOf(reading: Reading, schedules: Schedule[]): Scheduled |
     const rate = match?.groups?.rate;
     if (!match || rate === undefined) continue;
     const rest = reading.text.slice(match.index + match[0].length);
-    return { index, text: reading.text.slice(0, match.index) + rate + rest, begin: match.index, rate };
+    return {
+      index,
+      text: reading.text.slice(0, match.index) + rate + rest,
+      begin: match.index,
+      rate,
+    };
   }
   const handle = [...reading.handles].reverse().find(({ name }) => name === "learning_rate");
   if (!handle) return null;
@@ -86,8 +92,14 @@ export function scheduleOf(reading: Reading, schedules: Schedule[]): Scheduled |
 }
 
 /** Return the text with another schedule, whose length is that of the run. */
-export function withSchedule({ text, begin, rate }: Scheduled, schedule: Schedule, steps: number): string {
-  const wrapped = schedule.text.replace("{rate}", rate).replace(/(?<=total_steps=)\d+/, String(steps));
+export function withSchedule(
+  { text, begin, rate }: Scheduled,
+  schedule: Schedule,
+  steps: number,
+): string {
+  const wrapped = schedule.text
+    .replace("{rate}", rate)
+    .replace(/(?<=total_steps=)\d+/, String(steps));
   return text.slice(0, begin) + wrapped + text.slice(begin + rate.length);
 }
 
