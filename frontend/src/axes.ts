@@ -93,6 +93,7 @@ function decades(scale: Scale, count: number): number[] {
 function plain(ticks: number[]): (tick: number) => string {
   const decimals = ticks.map((tick) => `${Number(tick.toPrecision(6))}`.split(".")[1]?.length ?? 0);
   const most = Math.max(0, ...decimals);
+  if (most > 4 || ticks.some((tick) => Math.abs(tick) >= 1e5)) return short;
   return (tick) => tick.toFixed(most).replace("-", "−");
 }
 

@@ -23,7 +23,7 @@ interface Meaning {
   note?: string;
   /** What stands in the place of curves without a value. */
   empty: string;
-  /** Logarithmic where its values span a factor of 20. */
+  /** Logarithmic where its values span a factor of 10. */
   logarithmic: boolean;
   /** What is below this part of the largest first value is rounding. */
   floor: number;
@@ -166,7 +166,7 @@ export class Curves extends Chart {
 
   private frameOf(): Frame {
     const narrow = this.width < NARROW;
-    const lines = this.series.flatMap(({ label }) => wrapped(label, narrow ? 11 : 16));
+    const lines = this.series.flatMap(({ label }) => wrapped(label, narrow ? 12 : 18));
     const labels = Math.max(40, ...lines.map(textWidth)) + 16;
     const top = MEANINGS[this.quantity].note ? 46 : 30;
     const height = (narrow ? 210 : 250) + top;
@@ -183,7 +183,7 @@ export class Curves extends Chart {
     const { left, right, top, bottom } = this.frame;
     const { axis, note, floor, logarithmic } = MEANINGS[this.quantity];
     const limits = limitsOf(this.series, floor);
-    this.isLogarithmic = logarithmic && limits.low > 0 && limits.high > 20 * limits.low;
+    this.isLogarithmic = logarithmic && limits.low > 0 && limits.high > 10 * limits.low;
     this.x = scaleLinear<number, number>([0, view.state.steps], [left, right]);
     this.y = this.isLogarithmic
       ? scaleLog<number, number>([power10(limits.low, Math.floor), power10(limits.high, Math.ceil)], [bottom, top])
@@ -210,7 +210,7 @@ export class Curves extends Chart {
     const { background, lines, texts } = this.colours;
     const ends = this.series.map((series) => this.endOf(series));
     const rows = this.series.map(({ label }, i) =>
-      isBeside(ends[i]) && label ? wrapped(label, this.width < NARROW ? 11 : 16) : [],
+      isBeside(ends[i]) && label ? wrapped(label, this.width < NARROW ? 12 : 18) : [],
     );
     const places = spread(
       rows.map((row, i) => ({ at: ends[i]?.y ?? 0, height: 15 * row.length + 2 })),

@@ -274,24 +274,27 @@ export class Plane extends Chart {
     const count = leaves ? last + 2 : n;
     const [dx, dy] = leaves ? [x(last + 1) - x(last), y(last + 1) - y(last)] : [0, 0];
     const part = partInside(frame, [x(last), y(last)], [dx, dy]);
-    const dots = polyline(count <= MOST_DOTS ? count : 0, x, y);
+    const end: Point = [x(last) + part * dx, y(last) + part * dy];
+    const visibleX = (k: number) => (k > last ? end[0] : x(k));
+    const visibleY = (k: number) => (k > last ? end[1] : y(k));
+    const dots = polyline(count <= MOST_DOTS ? last + 1 : 0, x, y);
     const average = arrayOf(view.run, "average", method);
     const averaged = view.run?.methods[method]?.has_average ? finiteLength(average) : 0;
     const [averageX, averageY] = this.coordinates(average);
     const stride = Math.max(1, Math.floor(count / 80));
     return {
-      d: polyline(count, x, y),
+      d: polyline(count, visibleX, visibleY),
       dots: dots && `${dots.replaceAll("L", "h0M")}h0`,
       average: polyline(averaged, averageX, averageY),
       averageEnd: averaged ? [averageX(averaged - 1), averageY(averaged - 1)] : [0, 0],
-      end: [x(last) + part * dx, y(last) + part * dy],
+      end,
       angle: (Math.atan2(dy, dx) * 180) / Math.PI,
       leaves,
       stops: n < path.data.length / 2,
       lost: diverges(view.run, method),
       sample: Array.from({ length: Math.ceil(count / stride) }, (_, i) => [
-        x(i * stride),
-        y(i * stride),
+        visibleX(i * stride),
+        visibleY(i * stride),
       ]),
     };
   }

@@ -1,6 +1,7 @@
 // Where a linear method on a quadratic is stable: its spectral radius over τλ and the momentum.
 import { contours } from "d3-contour";
 import { scaleLinear } from "d3-scale";
+import { curveBasis, line } from "d3-shape";
 import { Axes, LABELS } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW } from "./chart";
 import { DASHES } from "./colours";
@@ -9,12 +10,19 @@ import type { Prediction, Region } from "./protocol";
 import type { View } from "./view";
 
 type Point = [number, number];
+type Scale = (value: number) => number;
 type Form = "heavy ball" | "Nesterov";
 
 const FORMS: Form[] = ["heavy ball", "Nesterov"];
-const LEVELS = [1, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
+const LEVELS = [0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
 /** The line along which the levels are numbered: where they are apart. */
-const NUMBERED = { "heavy ball": { product: 1.5 }, Nesterov: { momentum: 0.3 } };
+const NUMBERED = { "heavy ball": { product: 1.2 }, Nesterov: { momentum: 0.3 } };
+
+/** The largest stable τλ. */
+const EDGES: Record<Form, (momentum: number) => number> = {
+  "heavy ball": (momentum) => 2 * (1 + momentum),
+  Nesterov: (momentum) => (2 * (1 + momentum)) / (1 + 2 * momentum),
+};
 
 const NOTE_HEIGHT = 16;
 
@@ -33,6 +41,8 @@ interface Panel {
   axes: Axes;
   title: Mark<SVGTextElement>;
   word: Mark<SVGTextElement>;
+  /** The middles of its small texts. */
+  taken: Point[];
   drawn: unknown[];
 }
 
@@ -104,45 +114,59 @@ export class RegionChart extends Chart {
     const now = [region, colours, frame.left, frame.right];
     if (now.every((value, i) => value === panel.drawn[i])) return;
     panel.drawn = now;
-    const paths = radiusPaths(region, frame);
-    const shade = scaleLinear<string>([0, LEVELS.length], [colours.high, colours.low]);
+    this.drawLevels(panel, form, region, frame);
+    this.drawWords(panel, form, region, frame);
+  }
+
+  private drawLevels(panel: Panel, form: Form, region: Region, frame: Frame): void {
+    const { low, high, level, ink, quiet } = this.colours;
+    const [x, y] = scalesOf(region, frame);
+    const edge = line().digits(1)(edgeOf(form, region, x, y)) ?? "";
+    const stable = `${edge}H${frame.left}V${frame.bottom}Z`;
+    const paths = [stable, ...radiusPaths(region, frame)];
+    const shade = scaleLinear<string>([0, paths.length], [high, low]);
     panel.ground
       .attr("x", frame.left)
       .attr("y", frame.top)
       .attr("width", frame.right - frame.left)
       .attr("height", frame.bottom - frame.top);
     panel.levels
-      .attr("stroke", colours.level)
+      .attr("stroke", level)
       .selectAll("path")
       .data(paths)
       .join("path")
       .attr("d", (d) => d)
       .attr("fill", (_, i) => shade(i));
-    panel.edge.attr("d", withoutBorder(paths[0] ?? "", frame)).attr("stroke", colours.ink);
-    panel.best.attr("d", bestPath(region, x, y)).attr("stroke", colours.quiet);
-    panel.bestWord.attr("x", x(1)).attr("y", y(0) - 7);
-    panel.bestWord.attr("fill", colours.quiet).attr("stroke", colours.background);
-    panel.numbers.attr("fill", colours.quiet).attr("stroke", colours.background);
+    panel.edge.attr("d", edge).attr("stroke", ink);
+    panel.best.attr("d", bestPath(region, x, y)).attr("stroke", quiet);
+    this.hatching.attr("stroke", quiet);
+  }
+
+  private drawWords(panel: Panel, form: Form, region: Region, frame: Frame): void {
+    const { ink, quiet, background } = this.colours;
+    const [x, y] = scalesOf(region, frame);
+    const numbers = numbersOf(region, NUMBERED[form]).map(
+      ({ level, product, momentum }) => ({ level, x: x(product), y: y(momentum) }),
+    );
+    const kept = apart(numbers);
     panel.numbers
+      .attr("fill", quiet)
+      .attr("stroke", background)
       .selectAll("text")
-      .data(apart(numbersOf(region, NUMBERED[form]), (each) => x(each.product) - y(each.momentum)))
+      .data(kept)
       .join("text")
-      .attr("x", (each) => x(each.product))
-      .attr("y", (each) => y(each.momentum) + 4)
+      .attr("x", (each) => each.x)
+      .attr("y", (each) => each.y + 4)
       .text((each) => each.level);
-    this.hatching.attr("stroke", colours.quiet);
-    const name = form === "heavy ball" ? "Heavy ball" : "Nesterov";
-    panel.title
-      .text(name)
-      .attr("x", frame.right)
-      .attr("y", frame.top - 11)
-      .attr("fill", colours.ink);
-    const [wx, wy] = unstablePoint(region);
-    panel.word
-      .attr("x", x(wx))
-      .attr("y", y(wy))
-      .attr("fill", colours.ink)
-      .attr("stroke", colours.background);
+    panel.bestWord.attr("x", x(1)).attr("y", y(0) - 7);
+    panel.bestWord.attr("fill", quiet).attr("stroke", background);
+    const bestWord: Point[] = [-30, -10, 10, 30].map((dx) => [x(1) + dx, y(0) - 11]);
+    panel.taken = [...bestWord, ...kept.map((each): Point => [each.x, each.y])];
+    const title = form === "heavy ball" ? "Heavy ball" : "Nesterov";
+    panel.title.text(title).attr("x", frame.right).attr("y", frame.top - 11).attr("fill", ink);
+    const [wordX, wordY] = unstablePoint(region);
+    panel.word.attr("x", x(wordX)).attr("y", y(wordY));
+    panel.word.attr("fill", ink).attr("stroke", background);
   }
 
   private drawSpots(view: View, shown: Form[], frames: Frame[]): void {
@@ -175,15 +199,13 @@ export class RegionChart extends Chart {
     });
   }
 
-  /** What labels leave free: the points, and the name of the dotted line. */
+  /** What labels leave free: the points, the numbers and the name of the dotted line. */
   private takenBy(view: View, shown: Form[], frames: Frame[]): Box[] {
+    const predictions = view.run?.methods.map((method) => method.predicted) ?? [];
     const points = shown.flatMap((form, i) => {
-      const region = view.regions[form]!;
-      const [x, y] = scalesOf(region, frames[i]!);
-      const name: Point[] = [-30, -10, 10, 30].map((dx) => [x(1) + dx, y(0) - 11]);
-      const predictions = view.run?.methods.map((method) => method.predicted) ?? [];
       const own = predictions.filter((each) => each !== null && each.form === form);
-      return [...name, ...own.flatMap((each) => pointsOf(each!, region, frames[i]!))];
+      const spots = own.flatMap((each) => pointsOf(each!, view.regions[form]!, frames[i]!));
+      return [...this.panels[i]!.taken, ...spots];
     });
     return points.map(([x, y]) => ({ x: x - 8, y: y - 8, width: 16, height: 16 }));
   }
@@ -269,6 +291,7 @@ function panel(root: Group, id: string): Panel {
     axes: new Axes(root.append("g")),
     title: root.append("text").attr("font-weight", 600).attr("text-anchor", "end"),
     word: haloed(root.append("text")).attr("text-anchor", "middle").text("diverges"),
+    taken: [],
     drawn: [],
   };
 }
@@ -306,7 +329,7 @@ function scalesOf(region: Region, frame: Frame) {
   ] as const;
 }
 
-/** {radius <= level} for each level, from the edge of stability down. */
+/** {radius <= level} for each level, downwards. */
 function radiusPaths(region: Region, frame: Frame): string[] {
   const [columns, rows] = [region.products.length, region.momenta.length];
   const depth = Array.from(region.radius.data, (value) => -value);
@@ -329,42 +352,29 @@ function radiusPaths(region: Region, frame: Frame): string[] {
   );
 }
 
-/** The momentum with the smallest radius for each τλ. */
-function bestPath(region: Region, x: (v: number) => number, y: (v: number) => number): string {
+/** The momentum with the smallest radius for each τλ; a spline takes away the grid's corners. */
+function bestPath(region: Region, x: Scale, y: Scale) {
   const columns = region.products.length;
-  const points = region.products.map((product, i) => {
-    let best = 0;
-    for (let j = 1; j < region.momenta.length; j++) {
-      const smaller = region.radius.data[j * columns + i]! < region.radius.data[best * columns + i]!;
-      if (smaller) best = j;
-    }
-    return region.radius.data[best * columns + i]! < 1
-      ? `${x(product).toFixed(1)} ${y(region.momenta[best]!).toFixed(1)}`
-      : null;
-  });
-  return `M${points.filter((point) => point !== null).join("L")}`;
+  const points: Point[] = [];
+  for (let i = 0; i < columns; i += 2) {
+    const radii = region.momenta.map((_, j) => region.radius.data[j * columns + i]!);
+    const best = radii.reduce((lowest, radius, j) => (radius < radii[lowest]! ? j : lowest), 0);
+    if (radii[best]! < 1) points.push([x(region.products[i]!), y(region.momenta[best]!)]);
+  }
+  return line().curve(curveBasis).digits(1)(points);
 }
 
-/** The edge inside the frame: what a contour adds along the frame is no edge. */
-function withoutBorder(d: string, { left, right, top, bottom }: Frame): string {
-  const points = d.slice(1, -1).split("L").map((point) => point.split(" ").map(Number));
-  const isAt = (a: number, b: number) => Math.abs(a - b) < 0.5;
-  return points
-    .map(([x = 0, y = 0], i) => {
-      const [lastX = x, lastY = y] = points[i - 1] ?? [];
-      const isVertical = isAt(x, lastX) && (isAt(x, left) || isAt(x, right));
-      const isHorizontal = isAt(y, lastY) && (isAt(y, top) || isAt(y, bottom));
-      return `${isVertical || isHorizontal ? "M" : "L"}${x} ${y}`;
-    })
-    .join("");
+/** The edge of stability, upwards. The grid is too coarse for it: two roots become real beside it. */
+function edgeOf(form: Form, { momenta }: Region, x: Scale, y: Scale): Point[] {
+  return momenta.map((momentum) => [x(EDGES[form](momentum)), y(momentum)]);
 }
 
-/** Those that are not too close to the one before. */
-function apart<T>(items: T[], position: (item: T) => number): T[] {
+/** Those that are not too close to the one before, from the lowest level up. */
+function apart<T extends { x: number; y: number }>(items: T[]): T[] {
   const kept: T[] = [];
   for (const item of items.reverse()) {
     const last = kept.at(-1);
-    if (last === undefined || Math.abs(position(item) - position(last)) > 24) kept.push(item);
+    if (!last || Math.hypot(item.x - last.x, item.y - last.y) > 24) kept.push(item);
   }
   return kept;
 }
@@ -385,9 +395,10 @@ function numbersOf(region: Region, along: { product?: number; momentum?: number 
   const fixed = upward ? nearest(products, along.product!) : nearest(momenta, along.momentum!);
   const values = upward ? momenta : products;
   const at = (k: number) => radius.data[upward ? k * columns + fixed : fixed * columns + k]!;
-  return LEVELS.slice(2, -1).flatMap((level) => {
-    const k = values.findIndex((_, i) => i > 0 && (at(i) - level) * (at(i - 1) - level) <= 0);
-    if (k < 1) return [];
+  return LEVELS.slice(1, -1).flatMap((level) => {
+    const isCrossed = (i: number) => i > 0 && (at(i) - level) * (at(i - 1) - level) <= 0;
+    const k = values.reduce((last, _, i) => (isCrossed(i) ? i : last), 0);
+    if (k === 0) return [];
     return upward
       ? [{ level, product: products[fixed]!, momentum: values[k]! }]
       : [{ level, product: values[k]!, momentum: momenta[fixed]! }];
