@@ -13,7 +13,8 @@ RUN := $(VENV)/bin/python
 SCHEMA = $(VENV)/bin/check-jsonschema --quiet --builtin-schema
 
 .PHONY: demo test test-ray test-wheel test-all test-oldest test-newest test-pre dist lint bench \
-    bench-compare notebooks check-notebooks docs check-docs lock clean
+    bench-compare notebooks check-notebooks frontend check-frontend lab-programs docs check-docs \
+    lock clean
 
 demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
@@ -115,6 +116,22 @@ notebooks: $(VENV)/.with-all,docs
 check-notebooks: $(VENV)/.with-all,docs
 	$(RUN) notebooks/build.py --check
 
+# The page of the lab: its bundles are committed, so that only a change of frontend/src needs this.
+frontend: $(VENV)/.with-all,test
+	$(RUN) -m tools.frontend
+
+check-frontend: $(VENV)/.with-all,test
+	$(RUN) -m tools.frontend --check
+
+# The programs of the lab in the documentation, by an environment of their own.
+lab-programs: build/lab-env/.done
+	PYTHONPATH=. build/lab-env/bin/python -m tools.export_lab
+
+build/lab-env/.done: tools/export_lab.txt
+	$(PYTHON) -m venv --clear build/lab-env
+	build/lab-env/bin/python -m pip install --quiet --requirement tools/export_lab.txt
+	@touch $@
+
 # The documentation site, in build/docs/html: every block of code is executed, a warning is an error.
 docs: $(VENV)/.with-all,docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going --jobs 2 --quiet docs build/docs/html
@@ -122,7 +139,7 @@ docs: $(VENV)/.with-all,docs
 
 # The built site in Chromium, without a network. Pictures of its pages: build/docs/screenshots.
 check-docs: $(VENV)/.with-all,test $(VENV)/.with-all,docs
-	$(RUN) -m pytest -n 0 -m browser tests/docs
+	$(RUN) -m pytest -n 0 -m browser tests/docs tests/interactive
 
 # One file for both lines: its markers pick the versions. Needs uv.
 lock:
@@ -133,7 +150,7 @@ lock:
 
 clean:
 	rm -rf .venv .venv-* build dist demo.png demo.html .pytest_cache .ruff_cache .hypothesis \
-	    .import_linter_cache
+	    .import_linter_cache frontend/node_modules
 
 # The name of the mark is that of the extras: .venv/.with-all,test
 $(VENV)/.with-%: $(LOCK) pyproject.toml .ci/set_up

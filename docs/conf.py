@@ -36,8 +36,8 @@ project = "lecture_optax"
 author = "The lecture_optax authors"
 version = release = lecture_optax.__version__
 
-extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design"]
-extensions += ["tools.check_pages", "tutorials", "reference", "gallery", "link_names", "llms"]
+extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design", "tools.check_pages"]
+extensions += ["tutorials", "reference", "gallery", "lab", "link_names", "llms"]
 exclude_patterns = ["_*", "**/_*"]
 nitpicky = True
 

@@ -1,4 +1,4 @@
-// Build the bundles that are committed: node build.mjs
+// Build the bundles: node build.mjs [FOLDER]. Those of the library's folder are committed.
 import { build } from "esbuild";
 
 const shared = {
@@ -7,7 +7,7 @@ const shared = {
   target: "es2022",
   legalComments: "eof", // the licences of d3 stay in the bundle
   charset: "utf8",
-  outdir: "../lecture_optax/interactive/static",
+  outdir: process.argv[2] ?? "../lecture_optax/interactive/static",
   loader: { ".css": "css" },
 };
 

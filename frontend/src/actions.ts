@@ -40,7 +40,7 @@ function copyLink(state: State, say: (sentence: string) => void): Promise<void> 
     ? "The link is copied without your token. Add what stands behind # to the address of any lab " +
       "that runs."
     : "The link to this state is copied.";
-  return copy(location.origin + location.pathname + hashOf(state), done, say);
+  return copy(location.href.replace(/[?#].*/, "") + hashOf(state), done, say);
 }
 
 async function copy(text: string, done: string, say: (sentence: string) => void): Promise<void> {

@@ -58,7 +58,8 @@ export interface Page {
   slides: Slide[];
   /** The state of an address that has none. */
   first: State;
-  most: { steps: number; methods: number; batch: number };
+  /** seed: the largest one, where not every seed can be had. */
+  most: { steps: number; methods: number; batch: number; seed?: number };
 }
 
 /** A typed optimizer: its normalized text, and a handle for each number in it. */

@@ -29,7 +29,7 @@ export function runHandles(page: Page): Record<"steps" | "batch" | "seed", Handl
   return {
     steps: handle("steps", "steps", "log integer", 1, most.steps, first.steps),
     batch: handle("batch", "batch size", "log integer", 1, most.batch, first.batch),
-    seed: handle("seed", "seed", "integer", 0, 99, first.seed),
+    seed: handle("seed", "seed", "integer", 0, most.seed ?? 99, first.seed),
   };
 }
 
@@ -126,7 +126,7 @@ function set(
   const handle = handles.find(({ name }) => name === key);
   if (!handle) return `${at.title} has no such part.`;
   const number = numberOf(value);
-  const high = key === "seed" ? MOST_SEED : handle.high; // a slider need not reach every seed
+  const high = key === "seed" ? (page.most.seed ?? MOST_SEED) : handle.high; // a slider need not reach every seed
   const isWhole = Number.isInteger(number) || !handle.scale.includes("integer");
   if (!isWhole || !(number >= handle.low && number <= high)) {
     return `it is a${isWhole ? "" : " whole"} number from ${shown(handle.low)} to ${shown(high)}.`;

@@ -4,7 +4,7 @@ import type { Page, Reading } from "./protocol";
 
 type Schedule = Page["schedules"][number];
 
-const NUMBER = /(?<![\w.])-?\d+(?:\.\d*)?(?:e[+-]?\d+)?/g;
+export const NUMBER = /(?<![\w.])-?\d+(?:\.\d*)?(?:e[+-]?\d+)?/g;
 
 /** Return the text with `#` in place of its numbers. */
 export function shapeOf(text: string): string {

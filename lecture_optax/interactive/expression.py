@@ -156,8 +156,12 @@ def _read(text: str) -> Expression:
 
 def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformationExtraArgs:
     """Build the transformation of a structure with these numbers, which may be traced."""
-    tx = _built(_parsed(structure.replace("#", "_")), iter(numbers))
-    return optax.with_extra_args_support(tx)
+    return optax.with_extra_args_support(value_of(structure, numbers))
+
+
+def value_of(structure: str, numbers: Sequence[Any]) -> Any:
+    """Return what a structure makes of these numbers: a transformation or a schedule."""
+    return _built(_parsed(structure.replace("#", "_")), iter(numbers))
 
 
 def _parsed(text: str) -> ast.expr:

@@ -1,0 +1,356 @@
+"""Export the optimizers of the lab as ONNX, for the page that runs without a server.
+
+    make lab-programs
+
+It builds an environment of its own (`tools/export_lab.txt`), because `jax2onnx` needs certain
+versions, and writes `docs/lab/programs.bin.gz`. Run it after a change of the gallery, of a
+landscape or of an optimizer; `make check-docs` compares the programs with the library in a browser.
+
+A method with a schedule and an average is three programs, so that each is exported once:
+
+    schedule    its numbers -> the learning rate of each step
+    path        the numbers of the method, these learning rates, the landscape -> θ(1), ..., θ(n)
+    average     η and the path -> its averages
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import optax
+from jax._src.interpreters import partial_eval
+from jax2onnx import to_onnx
+
+import lecture_optax as lo
+from lecture_optax.interactive.engine import GRID, Engine
+from lecture_optax.interactive.expression import Expression, build, read, value_of
+from lecture_optax.interactive.gallery import AVERAGE, METHODS, RATE, SCHEDULES
+from lecture_optax.interactive.handles import Handle
+from lecture_optax.interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
+from lecture_optax.interactive.predictions import FORMS, MOMENTA, PRODUCTS, predicted, region
+from lecture_optax.interactive.simulation import orders_of
+
+FILE = Path(__file__).parents[1] / "docs" / "lab" / "programs.bin.gz"
+STEPS = 500
+"""The largest number of steps: a path has this length, whatever is drawn of it."""
+SEEDS = 10
+
+CANNOT = {"Newton": "its linear solve has no counterpart in ONNX"}
+"""The methods of the gallery that are not exported, with the reason."""
+
+INT64 = onnx.TensorProto.INT64
+
+# What is traced
+
+
+def path_of(method: Expression, landscape: Landscape) -> Callable[..., Any]:
+    """Return the function from numbers, rates, weights, controls and the start to the path."""
+    at = rate_of(method)
+
+    def path(numbers, rates, weights, controls, start):
+        def transformation(numbers, rate):
+            return build(method.structure, [*numbers[:at], lambda k: rate, *numbers[at:]])
+
+        def step(constants, carry, of_step):
+            (numbers, controls), (θ, state), (rate, weights) = constants, carry, of_step
+            tx = transformation(numbers, rate)
+
+            def loss(θ):
+                if landscape.has_examples:  # a batch: 1/n for each of its examples, 0 for others
+                    return (landscape.losses(θ, controls) * weights).sum()
+                return landscape.loss(θ, controls)
+
+            value, gradient = jax.value_and_grad(loss)(θ)
+            updates, state = tx.update(gradient, state, θ, value=value, value_fn=loss)
+            return optax.apply_updates(θ, updates), state
+
+        numbers, controls = list(numbers), named(controls, landscape)
+        state = transformation(numbers, rates[0]).init(start)
+        return scan(step, (numbers, controls), (start, state), (rates, weights))
+
+    return path
+
+
+def record_of(landscape: Landscape) -> Callable[..., Any]:
+    """Return the function from a path and the controls to what is recorded along it."""
+
+    def record(path, controls):
+        controls = named(controls, landscape)
+        size = jnp.linalg.norm(path[1:] - path[:-1], axis=-1)
+        _, minimum, _, vectors = _field(landscape, controls)
+        return (
+            jax.vmap(lambda θ: landscape.loss(θ, controls))(path),
+            size,
+            size / jnp.linalg.norm(path[:-1], axis=-1),
+            (path - minimum) @ vectors,
+        )
+
+    return record
+
+
+def field_of(landscape: Landscape) -> Callable[..., Any]:
+    """Return the function from the controls to the loss on a grid and the minimum's curvature."""
+    return lambda controls: _field(landscape, named(controls, landscape))
+
+
+def _field(landscape: Landscape, controls: Mapping[str, Any]) -> tuple[jax.Array, ...]:
+    left, right, bottom, top = landscape.box
+    x, y = np.linspace(left, right, GRID), np.linspace(bottom, top, GRID)
+    points = jnp.asarray(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2), jnp.float32)
+
+    def loss(θ):
+        return landscape.loss(θ, controls)
+
+    minimum = landscape.minimum(controls)
+    return jax.vmap(loss)(points), minimum, *_eigen(jax.hessian(loss)(minimum))
+
+
+def _eigen(h: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the eigenvalues, the smaller first, and the eigenvectors as columns: ONNX has none."""
+    middle, half = (h[0, 0] + h[1, 1]) / 2, (h[0, 0] - h[1, 1]) / 2
+    radius = jnp.sqrt(half**2 + h[0, 1] ** 2)
+    angle = jnp.arctan2(h[0, 1], half) / 2  # of the steep direction
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    vectors = jnp.stack([jnp.stack([-sin, cos]), jnp.stack([cos, sin])])
+    return jnp.stack([middle - radius, middle + radius]), vectors
+
+
+def rates_of(structure: str, handles: Sequence[Handle]) -> Callable[..., Any]:
+    """Return the function from the numbers of a schedule to the learning rate of each step."""
+
+    def rates(numbers):
+        typed = [
+            number.astype(jnp.int32) if "integer" in handle.scale else number
+            for number, handle in zip(numbers, handles, strict=True)
+        ]
+        return jax.vmap(value_of(structure, typed))(jnp.arange(STEPS))
+
+    return rates
+
+
+def averages(eta, path):
+    """Return the average of θ(1), ..., θ(k) for each k."""
+
+    def step(eta, carry, of_step):
+        (_, state), (before, after) = carry, of_step
+        tx = lo.average_iterates(eta)
+        _, state = tx.update(before, state, before)
+        return lo.averaged(state, after), state
+
+    state = lo.average_iterates(eta[0]).init(path[0])
+    return scan(step, eta[0], (path[0], state), (path[:-1], path[1:]))
+
+
+# How it is exported
+
+
+def scan(step: Callable[..., Any], constants: Any, carry: Any, xs: Any) -> jax.Array:
+    """Return the first entry of the carry after each step(constants, carry, x).
+
+    What depends on the constants alone is computed once, before the loop: ONNX would compute it in
+    each step, and a step costs what its number of operations costs.
+    """
+    known, first = jax.tree.leaves(constants), jax.tree.map(lambda x: x[0], xs)
+    closed = jax.make_jaxpr(step)(constants, carry, first)
+    unknown = [i >= len(known) for i in range(len(closed.in_avals))]
+    before, inside, _, _ = partial_eval.partial_eval_jaxpr_nounits(closed, unknown, True)
+    residuals = jax.extend.core.jaxpr_as_fun(before)(*known)
+
+    def body(carry, x):
+        leaves = jax.extend.core.jaxpr_as_fun(inside)(*residuals, *jax.tree.leaves((carry, x)))
+        return jax.tree.unflatten(jax.tree.structure(carry), leaves), leaves[0]
+
+    return jax.lax.scan(body, carry, xs)[1]
+
+
+def exported(function: Callable[..., Any], inputs: Mapping[str, tuple[int, ...]]) -> bytes:
+    """Return a function of float32 arrays as an ONNX model with short names.
+
+    It is traced first, and its jaxpr is exported: `to_onnx` replaces functions of jax.numpy while
+    it traces, which the checks of the library notice.
+    """
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in inputs.values()]
+    closed = jax.make_jaxpr(function)(*shapes)
+    live, _ = partial_eval.dce_jaxpr(closed.jaxpr, True, True)
+    traced = jax.extend.core.jaxpr_as_fun(jax.extend.core.ClosedJaxpr(live, closed.consts))
+    model = to_onnx(lambda *arrays: tuple(traced(*arrays)), shapes)
+    if "path" in inputs or "rates" in inputs:
+        _let_the_run_end(model.graph)
+    _shorten(model, dict(zip((f"in_{i}" for i in range(len(inputs))), inputs, strict=True)))
+    return model.SerializeToString()
+
+
+def _let_the_run_end(graph: Any) -> None:
+    """Make the number of iterations of the loop an input, `steps`, where there is a loop."""
+    for node in graph.node:
+        if node.op_type == "Loop":
+            node.input[0] = "steps"
+            graph.input.append(onnx.helper.make_tensor_value_info("steps", INT64, []))
+            for output in graph.output:
+                output.type.tensor_type.shape.dim[0].dim_param = "steps"
+
+
+def _shorten(model: Any, inputs: Mapping[str, str]) -> None:
+    """Remove what a run does not need, and give each value a short name."""
+    graphs = [model.graph, *_bodies(model.graph)]
+    read = {name for graph in graphs for node in graph.node for name in node.input}
+    read |= {output.name for graph in graphs for output in graph.output}
+    written = {name for graph in graphs for node in graph.node for name in node.output}
+    short = {name: f"{i:x}" for i, name in enumerate(sorted((read | written) - {""}))}
+    short |= {"": "", "steps": "steps"} | dict(inputs)
+    short |= {output.name: f"out_{i}" for i, output in enumerate(model.graph.output)}
+    for graph in graphs:
+        kept = [each for each in graph.initializer if each.name in read]
+        del graph.initializer[:], graph.value_info[:]
+        graph.initializer.extend(kept)
+        graph.name, graph.doc_string = "g", ""
+        del graph.metadata_props[:]
+        for node in graph.node:
+            node.name = node.doc_string = ""
+            del node.metadata_props[:]
+            node.input[:] = [short[name] for name in node.input]
+            node.output[:] = [short[name] for name in node.output]
+        for value in [*graph.initializer, *graph.input, *graph.output]:
+            value.name = short.get(value.name, value.name)
+            del value.metadata_props[:]
+    del model.metadata_props[:], model.functions[:]
+    model.doc_string, model.graph.name = "", "g"
+
+
+def _bodies(graph: Any) -> Iterator[Any]:
+    """Return the graphs inside a graph, at any depth."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield attribute.g
+                yield from _bodies(attribute.g)
+
+
+# What is written
+
+
+def methods() -> dict[str, Expression]:
+    """Return the methods that are exported, by title."""
+    return {title: read(text) for title, text in METHODS.items() if title not in CANNOT}
+
+
+def rate_of(method: Expression) -> int:
+    """Return which number of a method is its learning rate."""
+    return [handle.name for handle in method.handles].index("learning_rate")
+
+
+def schedule_of(text: str) -> tuple[str, Sequence[Handle]]:
+    """Return the structure and the handles of a schedule, which is read inside of a method."""
+    method = read(f"lo.sgd({text})")
+    return method.structure.removeprefix("lo.sgd(")[:-1], method.handles
+
+
+def structures() -> dict[str, dict[str, Any]]:
+    """Return each structure that the page can run: a method, with a schedule and an average.
+
+    - `method`, `schedule`: their structures; no schedule is a constant learning rate.
+    - `rate`: which number is the first of the learning rate.
+    - `has_average`: whether the last number is η.
+    - `form`: that of which region of stability it has.
+    """
+    found = {}
+    for title, method in methods().items():
+        rate = method.handles[rate_of(method)]
+        prediction = predicted(method, np.ones(1))
+        for schedule in SCHEDULES.values():
+            typed = schedule.replace(RATE, repr(rate.value))
+            text = method.text[: rate.begin] + typed + method.text[rate.end :]
+            for average in ("", AVERAGE):
+                whole = read(f"lo.chain({text}, {average})" if average else text)
+                found[whole.structure] = {
+                    "title": title,
+                    "method": method.structure,
+                    "schedule": None if schedule == RATE else schedule_of(typed)[0],
+                    "rate": rate_of(method),
+                    "has_average": bool(average),
+                    "form": prediction and prediction["form"],
+                    "handles": [handle.record() for handle in whole.handles],
+                }
+    return found
+
+
+def programs() -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the model of each program."""
+    point, path = (2,), (STEPS + 1, 2)
+    yield "average", exported(averages, {"eta": (1,), "path": path})
+    for text in SCHEDULES.values():
+        if text != RATE:
+            structure, handles = schedule_of(text.replace(RATE, "0.1"))
+            rates = rates_of(structure, handles)
+            yield f"rates {structure}", exported(rates, {"numbers": (len(handles),)})
+    for landscape in LANDSCAPES.values():
+        controls = (len(landscape.controls),)
+        yield f"field {landscape.name}", exported(field_of(landscape), {"controls": controls})
+        inputs = {"path": path, "controls": controls}
+        yield f"record {landscape.name}", exported(record_of(landscape), inputs)
+        for method in methods().values():
+            inputs = {
+                "numbers": (len(method.handles) - 1,),
+                "rates": (STEPS,),
+                "weights": (STEPS, EXAMPLES),
+                "controls": controls,
+                "start": point,
+            }
+            model = exported(path_of(method, landscape), inputs)
+            yield f"path {landscape.name} {method.structure}", model
+
+
+def page() -> dict[str, Any]:
+    """Return the page as the library describes it, without what cannot be exported."""
+    record, _ = Engine().answer({"ask": "page"})
+    runs = structures()
+    return {
+        **record,
+        "landscapes": [each for each in record["landscapes"] if not each["is_network"]],
+        "methods": [each for each in record["methods"] if read(each["text"]).structure in runs],
+        "most": {**record["most"], "steps": STEPS, "seed": SEEDS - 1},
+    }
+
+
+def named(controls: Any, landscape: Landscape) -> dict[str, Any]:
+    return {handle.name: controls[i] for i, handle in enumerate(landscape.controls)}
+
+
+def arrays() -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each array that is computed here."""
+    for seed in range(SEEDS):
+        yield f"orders {seed}", orders_of(seed)[:STEPS].astype(np.uint8).tobytes()
+    for form in FORMS:
+        yield f"region {form}", region(form).astype(np.float32).tobytes()
+
+
+def main() -> int:
+    """Write the programs with what the page says about them."""
+    blobs = dict(programs()) | dict(arrays())
+    contents = {
+        "page": page(),
+        "structures": structures(),
+        "lowest": {each.name: each.lowest for each in LANDSCAPES.values()},
+        "grid": GRID,
+        "products": PRODUCTS.tolist(),
+        "momenta": MOMENTA.tolist(),
+        "sizes": {name: len(blob) for name, blob in blobs.items()},
+    }
+    text = json.dumps(contents, ensure_ascii=False, separators=(",", ":")).encode()
+    whole = b"".join([np.uint32(len(text)).tobytes(), text, *blobs.values()])
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(gzip.compress(whole, 9, mtime=0))
+    print(f"{len(blobs)} programs and arrays in {FILE}: {FILE.stat().st_size / 1e3:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
