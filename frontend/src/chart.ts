@@ -122,3 +122,14 @@ export function haloed<E extends SVGTextElement | SVGGElement>(texts: Mark<E>): 
     .attr("stroke-linejoin", "round")
     .attr("pointer-events", "none");
 }
+
+/** The lines of a text, one below the other. */
+export function setLines(text: Mark<SVGTextElement>, lines: string[], x: number, y: number): void {
+  text
+    .selectAll("tspan")
+    .data(lines)
+    .join("tspan")
+    .attr("x", x)
+    .attr("y", (_, i) => y + 15 * i)
+    .text((line) => line);
+}

@@ -1,77 +1,34 @@
 // Curves over the steps: the loss, the learning rate, the size of the updates, the eigen-directions.
 import { scaleLinear, scaleLog } from "d3-scale";
-import { pointer } from "d3-selection";
 import { Axes, LABELS, type Scale, short } from "./axes";
-import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
+import {
+  Chart,
+  type Frame,
+  type Group,
+  haloed,
+  type Mark,
+  NARROW,
+  polyline,
+  setLines,
+} from "./chart";
 import { DASHES } from "./colours";
-import { type Box, clamp, namesOf, placed, spread, textWidth, wrapped } from "./labels";
-import type { NumberArray } from "./protocol";
-import { arrayOf, diverges } from "./series";
+import { type Box, clamp, placed, spread, textWidth, wrapped } from "./labels";
+import {
+  type Limits,
+  limitsOf,
+  MEANINGS,
+  type Quantity,
+  type Series,
+  seriesOf,
+  valueOf,
+} from "./quantities";
+import { type RuledValue, Ruler } from "./ruler";
 import type { View } from "./view";
-
-export type Quantity = "loss" | "learning_rate" | "update" | "ratio" | "modes";
 
 export interface CurvesOptions {
   quantity: Quantity;
   /** Called when the ruler moves to a step, or disappears. */
-  onStep?(step: number | null): void;
-}
-
-interface Meaning {
-  /** The name of the y axis, with its symbol. */
-  axis: string;
-  note?: string;
-  /** What stands in the place of curves without a value. */
-  empty: string;
-  /** Logarithmic where its values span a factor of 10. */
-  logarithmic: boolean;
-  /** What is below this part of the largest first value is rounding. */
-  floor: number;
-}
-
-const NOT_FINITE = "No value is finite.";
-
-const MEANINGS: Record<Quantity, Meaning> = {
-  loss: { axis: "loss L(θₖ)", empty: NOT_FINITE, logarithmic: true, floor: 1e-12 },
-  learning_rate: {
-    axis: "learning rate τₖ",
-    empty: "These methods name no learning rate.",
-    logarithmic: false,
-    floor: 0,
-  },
-  update: {
-    axis: "size of the update |θₖ₊₁ − θₖ|",
-    empty: NOT_FINITE,
-    logarithmic: true,
-    floor: 1e-8,
-  },
-  ratio: {
-    axis: "update / parameters |θₖ₊₁ − θₖ| / |θₖ|",
-    empty: NOT_FINITE,
-    logarithmic: true,
-    floor: 1e-8,
-  },
-  modes: {
-    axis: "distance to the minimum along an eigenvector",
-    note: "bold: flat, thin: steep, pale: predicted",
-    empty: "Only landscapes of two parameters are drawn along their eigenvectors.",
-    logarithmic: true,
-    floor: 1e-8,
-  },
-};
-
-/** A curve that rises above this multiple of its start is cut: it diverges. */
-const CUT = 1e3;
-
-interface Series {
-  method: number;
-  /** The thin curve of a method: its steep direction, or the loss of its average. */
-  isSecond: boolean;
-  /** For the ruler and the description, and beside the end of the curve. */
-  name: string;
-  label: string;
-  values: Float32Array;
-  lost: boolean;
+  onStep(step: number | null): void;
 }
 
 /** "top": it leaves the picture upwards; "stop": its next value is not a number. */
@@ -89,7 +46,6 @@ interface Curve {
   stop: Mark;
   label: Mark<SVGTextElement>;
   leader: Mark;
-  dot: Mark<SVGCircleElement>;
 }
 
 export class Curves extends Chart {
@@ -99,69 +55,34 @@ export class Curves extends Chart {
   private readonly picture: Group;
   private readonly curves: Curve[];
   private readonly empty: Mark<SVGTextElement>;
-  private readonly ruler: Group;
-  private readonly sensor: Mark<SVGRectElement>;
+  private readonly ruler: Ruler;
   private series: Series[] = [];
   private frame: Frame = { left: 0, right: 1, top: 0, bottom: 1 };
   private x: Scale = scaleLinear<number, number>();
   private y: Scale = scaleLinear<number, number>();
   private isLogarithmic = false;
-  /** The step under the ruler. */
-  private step: number | null = null;
 
-  constructor(
-    container: HTMLElement,
-    private readonly options: CurvesOptions,
-  ) {
+  constructor(container: HTMLElement, { quantity, onStep }: CurvesOptions) {
     super(container);
-    this.quantity = options.quantity;
+    this.quantity = quantity;
     this.picture = this.root.append("g").attr("role", "img");
     this.clip = this.root.append("clipPath").attr("id", this.id).append("rect");
     this.axes = new Axes(this.picture.append("g"));
     const inside = this.picture.append("g").attr("clip-path", `url(#${this.id})`);
     const outside = this.picture.append("g");
-    const ruler = this.picture.append("g");
-    this.curves = Array.from({ length: 2 * DASHES.length }, () => appended(inside, outside, ruler));
-    this.ruler = ruler;
-    ruler.append("path");
-    ruler.append("text");
+    this.curves = Array.from({ length: 2 * DASHES.length }, () => appended(inside, outside));
     this.empty = this.picture.append("text");
-    this.sensor = this.appendSensor();
+    this.ruler = new Ruler(this.picture, this.root, MEANINGS[quantity].axis, onStep);
   }
 
   protected draw(view: View): void {
-    this.series = this.seriesOf(view);
+    this.series = seriesOf(view, this.quantity);
     this.frame = this.frameOf();
     this.drawAxes(view);
     this.drawCurves(view);
-    this.drawRuler();
+    const { x, frame, colours } = this;
+    this.ruler.draw({ x, frame, colours, at: (step) => this.valuesAt(step) });
     this.describeCurves(view);
-  }
-
-  private seriesOf(view: View): Series[] {
-    const names = view.run ? namesOf(view.run.methods) : [];
-    const isAlone = names.length === 1;
-    return names.flatMap((name, method) => {
-      const array = arrayOf(view.run, this.quantity, method);
-      const series = (text: string, label: string, values: Float32Array, isSecond = false) => ({
-        method,
-        isSecond,
-        name: text,
-        label,
-        values,
-        lost: diverges(view.run, method),
-      });
-      if (this.quantity === "modes") {
-        return [
-          series(isAlone ? "flat" : `${name}, flat`, isAlone ? "flat" : name, distances(array, 0)),
-          series(isAlone ? "steep" : `${name}, steep`, isAlone ? "steep" : "", distances(array, 1), true),
-        ];
-      }
-      const first = series(name, name, array.data);
-      if (this.quantity !== "loss" || !view.run?.methods[method]?.has_average) return [first];
-      const average = arrayOf(view.run, "average_loss", method).data;
-      return [first, series(`${name}, average`, "average", average, true)];
-    });
   }
 
   private frameOf(): Frame {
@@ -172,10 +93,8 @@ export class Curves extends Chart {
     const height = (narrow ? 210 : 250) + top;
     this.setHeight(height);
     const frame = { left: 8 + LABELS, right: this.width - labels, top, bottom: height - 42 };
-    for (const rect of [this.clip, this.sensor]) {
-      rect.attr("x", frame.left).attr("y", frame.top - 1);
-      rect.attr("width", frame.right - frame.left).attr("height", frame.bottom - frame.top + 2);
-    }
+    this.clip.attr("x", frame.left).attr("y", top - 1);
+    this.clip.attr("width", frame.right - frame.left).attr("height", frame.bottom - top + 2);
     return frame;
   }
 
@@ -186,8 +105,8 @@ export class Curves extends Chart {
     this.isLogarithmic = logarithmic && limits.low > 0 && limits.high > 10 * limits.low;
     this.x = scaleLinear<number, number>([0, view.state.steps], [left, right]);
     this.y = this.isLogarithmic
-      ? scaleLog<number, number>([power10(limits.low, Math.floor), power10(limits.high, Math.ceil)], [bottom, top])
-      : scaleLinear<number, number>(linearDomain(limits, this.quantity === "learning_rate"), [bottom, top]).nice(4);
+      ? scaleLog<number, number>(decadesAround(limits), [bottom, top])
+      : scaleLinear<number, number>(around(limits, floor === 0), [bottom, top]).nice(4);
     this.axes.draw(this.x, this.y, this.frame, this.colours, {
       x: "step k",
       y: axis,
@@ -244,7 +163,6 @@ export class Curves extends Chart {
         .attr("stroke", colour);
       curve.label.attr("fill", texts[series.method]!).attr("stroke", background);
       curve.leader.attr("stroke", colour);
-      curve.dot.attr("fill", colour).attr("stroke", background);
       if (isBeside(end)) this.labelBeside(curve, rows[i]!, end, places[i]!);
       else this.labelInside(curve, series.label, end, taken, points);
     });
@@ -325,70 +243,13 @@ export class Curves extends Chart {
     return `M${this.x(0)} ${this.y(clamp(start, low, high))}L${this.x(k)} ${this.y(end)}`;
   }
 
-  private appendSensor(): Mark<SVGRectElement> {
-    const sensor = this.root
-      .append("rect")
-      .attr("fill", "none")
-      .attr("pointer-events", "all")
-      .attr("role", "slider")
-      .attr("tabindex", 0)
-      .attr("aria-label", `step of the ruler, ${MEANINGS[this.quantity].axis}`)
-      .attr("aria-valuemin", 0)
-      .style("touch-action", "pan-y");
-    const move = (event: PointerEvent) => this.moveRuler(this.x.invert(pointer(event, this.svg)[0]));
-    sensor.on("pointermove", move).on("pointerdown", move);
-    sensor.on("pointerleave", () => this.moveRuler(null));
-    sensor.on("blur", () => this.moveRuler(null));
-    sensor.on("keydown", (event: KeyboardEvent) => {
-      const last = this.x.domain()[1]!;
-      const stride = Math.max(1, Math.round(last / 50));
-      const at = this.step ?? 0;
-      const steps: Record<string, number | null> = {
-        ArrowRight: at + (event.shiftKey ? 1 : stride),
-        ArrowLeft: at - (event.shiftKey ? 1 : stride),
-        Home: 0,
-        End: last,
-        Escape: null,
-      };
-      if (!(event.key in steps)) return;
-      event.preventDefault();
-      this.moveRuler(steps[event.key]!);
-    });
-    return sensor;
-  }
-
-  private moveRuler(step: number | null): void {
-    this.step = step === null ? null : clamp(Math.round(step), 0, this.x.domain()[1]!);
-    this.drawRuler();
-    this.options.onStep?.(this.step);
-  }
-
-  /** A vertical line at a step, with the values there. */
-  private drawRuler(): void {
-    const last = this.x.domain()[1]!;
-    if (this.step !== null) this.step = Math.min(this.step, last);
-    const step = this.step;
-    this.sensor.attr("aria-valuemax", last).attr("aria-valuenow", step ?? 0);
-    this.sensor.attr("aria-valuetext", step === null ? "no step" : null);
-    this.ruler.attr("display", step === null ? "none" : null);
-    if (step === null) return;
-    const x = this.x(step);
-    const { quiet, background } = this.colours;
-    this.ruler.select("path").attr("d", `M${x} ${this.frame.top}V${this.frame.bottom}`).attr("stroke", quiet);
-    const lines = [`step ${step}`];
-    this.series.forEach((series, i) => {
-      const value = step < series.values.length ? valueOf(series, step) : NaN;
-      const y = this.yOf(series, step);
-      const visible = Number.isFinite(value) && y >= this.frame.top;
-      this.curves[i]!.dot.attr("display", visible ? null : "none").attr("cx", x).attr("cy", y);
-      if (!Number.isNaN(value)) lines.push(`${series.name}: ${short(value)}`);
-    });
-    const text = this.ruler.select<SVGTextElement>("text") as unknown as Mark<SVGTextElement>;
-    const isRight = x < (this.frame.left + this.frame.right) / 2;
-    haloed(text).attr("fill", this.colours.ink).attr("stroke", background);
-    text.attr("text-anchor", isRight ? "start" : "end");
-    setLines(text, lines, x + (isRight ? 9 : -9), this.frame.top + 14);
-    this.sensor.attr("aria-valuetext", lines.join(", "));
+  private valuesAt(step: number): RuledValue[] {
+    return this.series.map((series) => ({
+      name: series.name,
+      value: valueOf(series, step),
+      y: this.yOf(series, step),
+      colour: this.colours.lines[series.method]!,
+    }));
   }
 
   private describeCurves(view: View): void {
@@ -405,7 +266,7 @@ export class Curves extends Chart {
   }
 }
 
-function appended(inside: Group, outside: Group, ruler: Group): Curve {
+function appended(inside: Group, outside: Group): Curve {
   const line = (parent: Group) =>
     parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
   return {
@@ -415,7 +276,6 @@ function appended(inside: Group, outside: Group, ruler: Group): Curve {
     stop: outside.append("path").attr("d", "M-5 -5L5 5M-5 5L5 -5").attr("stroke-width", 2.5),
     leader: line(outside).attr("stroke-width", 0.8).attr("opacity", 0.6),
     label: haloed(outside.append("text")),
-    dot: ruler.append("circle").attr("r", 4.5).attr("stroke-width", 1.5),
   };
 }
 
@@ -424,56 +284,14 @@ function isBeside(end: End | null | undefined): boolean {
   return end?.kind === "end";
 }
 
-/** The lines of a text, one below the other. */
-function setLines(text: Mark<SVGTextElement>, lines: string[], x: number, y: number): void {
-  text
-    .selectAll("tspan")
-    .data(lines)
-    .join("tspan")
-    .attr("x", x)
-    .attr("y", (_, i) => y + 15 * i)
-    .text((line) => line);
+function decadesAround({ low, high }: Limits): [number, number] {
+  const exponent = (value: number) => Math.log10(value) - 1e-9; // 0.001 is 10⁻³
+  return [10 ** Math.floor(exponent(low) + 2e-9), 10 ** Math.ceil(exponent(high))];
 }
 
-function valueOf(series: Series, k: number): number {
-  return series.values[k] ?? NaN;
-}
-
-/** The coordinates along an eigenvector have a sign; a distance has none. */
-function distances({ data, shape }: NumberArray, column: number): Float32Array {
-  return Float32Array.from({ length: shape[0] ?? 0 }, (_, k) => Math.abs(data[2 * k + column]!));
-}
-
-/** The smallest and the largest value to show, without rounding noise and without divergence. */
-function limitsOf(series: Series[], floor: number): { low: number; high: number } {
-  const start = Math.max(...series.map((each) => Math.abs(firstOf(each))));
-  let [low, high] = [Infinity, -Infinity];
-  for (const each of series) {
-    const most = each.lost ? CUT * start : Infinity;
-    for (let k = 0; k < each.values.length; k++) {
-      const value = valueOf(each, k);
-      if (!Number.isFinite(value)) break;
-      high = Math.max(high, Math.min(value, most));
-      low = Math.min(low, value);
-      if (value > most) break;
-    }
-  }
-  const smallest = floor * start;
-  return { low: low > -smallest ? Math.max(low, smallest) : low, high };
-}
-
-function firstOf(series: Series): number {
-  const first = valueOf(series, 0);
-  return Number.isFinite(first) ? first : 0;
-}
-
-function linearDomain({ low, high }: { low: number; high: number }, fromZero: boolean) {
+function around({ low, high }: Limits, fromZero: boolean): [number, number] {
   if (!Number.isFinite(high)) return [0, 1];
-  const from = fromZero ? Math.min(0, low) : low;
-  if (fromZero) return [from, 1.1 * high];
-  return high > from ? [from, high] : [from - 0.5 * Math.abs(from || 1), from + 0.5 * Math.abs(from || 1)];
-}
-
-function power10(value: number, round: (x: number) => number): number {
-  return 10 ** round(Math.log10(value) - 1e-9);
+  if (fromZero) return [Math.min(0, low), 1.1 * high];
+  const spare = high > low ? 0 : Math.abs(low) / 2 || 0.5;
+  return [low - spare, high + spare];
 }

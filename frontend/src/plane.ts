@@ -1,5 +1,4 @@
 // The plane of two parameters: the levels of the loss, and the paths of the methods on it.
-import { drag } from "d3-drag";
 import { scaleLinear } from "d3-scale";
 import { Axes, short } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
@@ -7,7 +6,8 @@ import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
 import { type Box, clamp, namesOf, placed, textWidth } from "./labels";
 import type { Field, NumberArray, Run } from "./protocol";
-import { arrayOf, diverges, finiteLength } from "./series";
+import { arrayOf, diverges, finiteLength } from "./runs";
+import { StartHandle } from "./start";
 import type { View } from "./view";
 
 type Point = [number, number];
@@ -58,9 +58,6 @@ interface Room {
 const MOST_DOTS = 100;
 
 export class Plane extends Chart {
-  /** The step that a curve's ruler shows, or null. */
-  private step: number | null = null;
-
   /** Whether the directions of the eigenvectors are drawn through the minimum. */
   showEigen = false;
 
@@ -72,17 +69,15 @@ export class Plane extends Chart {
   private readonly minimum: Mark;
   private readonly paths: Path[];
   private readonly picture: Group;
-  private readonly handle: Group;
+  private readonly handle: StartHandle;
   private readonly x = scaleLinear();
   private readonly y = scaleLinear();
   private drawn: unknown[] = [];
-  private start: Point = [0, 0];
   private run: Run | null = null;
+  /** The step that the ruler of a curve shows. */
+  private step: number | null = null;
 
-  constructor(
-    container: HTMLElement,
-    private readonly options: PlaneOptions,
-  ) {
+  constructor(container: HTMLElement, options: PlaneOptions) {
     super(container);
     // The picture and the handle are siblings: what has the role "img" hides what is inside it.
     this.picture = this.root.append("g").attr("role", "img");
@@ -100,7 +95,7 @@ export class Plane extends Chart {
     const [casings, lines] = [inside(), inside()];
     const ends = this.picture.append("g");
     this.paths = DASHES.map((dash) => appended(casings, lines, ends, dash));
-    this.handle = this.appendHandle();
+    this.handle = new StartHandle(this.root, (x, y) => options.onStart(x, y));
   }
 
   /** Mark where each method is at a step: the ruler of a curve moves there. */
@@ -116,7 +111,7 @@ export class Plane extends Chart {
     const frame = this.frameOf(field);
     this.drawGround(field, view, frame);
     const taken = this.drawEigen(field, frame);
-    this.drawHandle(view);
+    this.handle.draw(this.startOf(view), this.x, this.y, this.colours, view.landscape.is_network);
     this.drawPaths(view, frame, taken);
     this.drawSteps();
     this.describePaths(view);
@@ -204,7 +199,9 @@ export class Plane extends Chart {
   private drawPaths(view: View, frame: Frame, labels: Box[]): void {
     const names = view.run ? namesOf(view.run.methods) : [];
     const trails = this.paths.map((_, i) => this.trailOf(view, i, frame));
-    const room = this.roomFor(trails, frame, labels);
+    const [startX, startY] = this.startOf(view);
+    labels.push(around([this.x(startX), this.y(startY)]));
+    const room = roomFor(trails, frame, labels);
     this.paths.forEach((path, i) => {
       const trail = trails[i];
       for (const mark of Object.values(path)) mark.attr("display", trail ? null : "none");
@@ -232,17 +229,10 @@ export class Plane extends Chart {
     });
   }
 
-  /** Where a label may stand: inside the box, beside the ends and the start, off the paths. */
-  private roomFor(trails: (Trail | null)[], frame: Frame, labels: Box[]): Room {
-    const { left, right, top, bottom } = frame;
-    const present = trails.filter((trail) => trail !== null);
-    const start: Point = [this.x(this.start[0]), this.y(this.start[1])];
-    const spots: Point[] = [...present.map((trail) => trail.end), start];
-    return {
-      within: { x: left + 4, y: top, width: right - left - 8, height: bottom - top },
-      taken: [...labels, ...spots.map(around)],
-      points: present.flatMap((trail) => trail.sample),
-    };
+  /** Where the paths begin; a network's start is that of its seed. */
+  private startOf(view: View): Point {
+    const first = arrayOf(view.run, "path", 0).data;
+    return view.landscape.is_network ? [first[0] ?? 0, first[1] ?? 0] : view.state.start;
   }
 
   private putLabel(
@@ -318,80 +308,6 @@ export class Plane extends Chart {
     });
   }
 
-  private appendHandle(): Group {
-    const handle = this.root
-      .append("g")
-      .attr("role", "slider")
-      .attr("aria-label", "start point, moved by the arrow keys")
-      .style("cursor", "grab")
-      .style("touch-action", "none");
-    handle.append("circle").attr("r", 22).attr("fill", "none");
-    handle.append("circle").attr("r", 7).attr("stroke-width", 2.5);
-    haloed(handle.append("text")).attr("text-anchor", "middle").attr("y", -13).text("start");
-    const moved = drag<SVGGElement, unknown>()
-      .container(this.svg)
-      .subject(() => ({ x: this.x(this.start[0]), y: this.y(this.start[1]) }))
-      .on("drag", (event: { x: number; y: number }) => {
-        this.moveTo(this.x.invert(event.x), this.y.invert(event.y));
-      });
-    handle.call(moved);
-    handle.on("keydown", (event: KeyboardEvent) => this.moveBy(event));
-    return handle;
-  }
-
-  private moveBy(event: KeyboardEvent): void {
-    const directions: Record<string, Point> = {
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-      ArrowUp: [0, 1],
-      ArrowDown: [0, -1],
-    };
-    const direction = directions[event.key];
-    if (!direction) return;
-    event.preventDefault();
-    const [left = 0, right = 1] = this.x.domain();
-    const step = event.shiftKey ? 0.01 : Math.max(0.01, rounded((right - left) / 100));
-    this.moveTo(this.start[0] + step * direction[0], this.start[1] + step * direction[1]);
-  }
-
-  private moveTo(x: number, y: number): void {
-    const [left = 0, right = 1] = this.x.domain();
-    const [bottom = 0, top = 1] = this.y.domain();
-    this.start = [rounded(clamp(x, left, right)), rounded(clamp(y, bottom, top))];
-    this.placeHandle();
-    this.options.onStart(...this.start);
-  }
-
-  private drawHandle(view: View): void {
-    const first = arrayOf(view.run, "path", 0).data;
-    const isNetwork = view.landscape.is_network;
-    this.start = isNetwork ? [first[0] ?? 0, first[1] ?? 0] : [...view.state.start];
-    // The start of a network is its seed's: it is shown, and stays where it is.
-    this.handle
-      .attr("display", isNetwork && !first.length ? "none" : null)
-      .attr("tabindex", isNetwork ? null : 0)
-      .attr("aria-hidden", isNetwork ? true : null)
-      .attr("pointer-events", isNetwork ? "none" : null)
-      .select("circle")
-      .attr("pointer-events", isNetwork ? "none" : "all");
-    const { background, ink } = this.colours;
-    this.handle.select("circle:nth-child(2)").attr("fill", background).attr("stroke", ink);
-    this.handle.select("text").attr("fill", ink).attr("stroke", background);
-    this.placeHandle();
-  }
-
-  private placeHandle(): void {
-    const [left = 0, right = 1] = this.x.domain();
-    const [bottom = 0, top = 1] = this.y.domain();
-    const [x, y] = [clamp(this.start[0], left, right), clamp(this.start[1], bottom, top)];
-    this.handle
-      .attr("transform", `translate(${this.x(x)} ${this.y(y)})`)
-      .attr("aria-valuemin", left)
-      .attr("aria-valuemax", right)
-      .attr("aria-valuenow", this.start[0])
-      .attr("aria-valuetext", `θ₁ = ${this.start[0]}, θ₂ = ${this.start[1]}`);
-  }
-
   private describePaths(view: View): void {
     const names = view.run ? namesOf(view.run.methods) : [];
     const ends = names.map((name, i) => {
@@ -445,6 +361,16 @@ function besideLine(frame: Frame, [x, y]: Point, [dx, dy]: Point, width: number)
   ];
 }
 
+/** Where a label may stand: inside the box, beside the ends and `labels`, off the paths. */
+function roomFor(trails: (Trail | null)[], { left, right, top, bottom }: Frame, labels: Box[]): Room {
+  const present = trails.filter((trail) => trail !== null);
+  return {
+    within: { x: left + 4, y: top, width: right - left - 8, height: bottom - top },
+    taken: [...labels, ...present.map((trail) => around(trail.end))],
+    points: present.flatMap((trail) => trail.sample),
+  };
+}
+
 function around([x, y]: Point): Box {
   return { x: x - 8, y: y - 8, width: 16, height: 16 };
 }
@@ -458,9 +384,4 @@ function partInside(frame: Frame, [x, y]: Point, [dx, dy]: Point): number {
   const toX = dx > 0 ? (frame.right - x) / dx : dx < 0 ? (frame.left - x) / dx : 1;
   const toY = dy > 0 ? (frame.bottom - y) / dy : dy < 0 ? (frame.top - y) / dy : 1;
   return Math.min(toX, toY, 1);
-}
-
-/** The start has two decimals: what a reader can aim at, and what an address shows. */
-function rounded(x: number): number {
-  return Math.round(x * 100) / 100;
 }

@@ -1,29 +1,27 @@
 // Where a linear method on a quadratic is stable: its spectral radius over τλ and the momentum.
-import { contours } from "d3-contour";
 import { scaleLinear } from "d3-scale";
-import { curveBasis, line } from "d3-shape";
+import { line } from "d3-shape";
 import { Axes, LABELS } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW } from "./chart";
 import { DASHES } from "./colours";
-import { type Box, clamp, namesOf, placed, textWidth, wrapped } from "./labels";
-import type { Prediction, Region } from "./protocol";
+import { type Box, namesOf, placed, textWidth, wrapped } from "./labels";
+import type { Region } from "./protocol";
+import {
+  apart,
+  bestPath,
+  edgeOf,
+  type Form,
+  numbersOf,
+  pointsOf,
+  radiusPaths,
+  scalesOf,
+  unstablePoint,
+} from "./region_levels";
 import type { View } from "./view";
 
 type Point = [number, number];
-type Scale = (value: number) => number;
-type Form = "heavy ball" | "Nesterov";
 
 const FORMS: Form[] = ["heavy ball", "Nesterov"];
-const LEVELS = [0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
-/** The line along which the levels are numbered: where they are apart. */
-const NUMBERED = { "heavy ball": { product: 1.2 }, Nesterov: { momentum: 0.3 } };
-
-/** The largest stable τλ. */
-const EDGES: Record<Form, (momentum: number) => number> = {
-  "heavy ball": (momentum) => 2 * (1 + momentum),
-  Nesterov: (momentum) => (2 * (1 + momentum)) / (1 + 2 * momentum),
-};
-
 const NOTE_HEIGHT = 16;
 
 const EMPTY =
@@ -96,7 +94,12 @@ export class RegionChart extends Chart {
     this.note.attr("display", count ? null : "none").attr("fill", this.colours.quiet);
     return Array.from({ length: count }, (_, i) => {
       const [x, y] = isStacked ? [0, i * height] : [i * width, 0];
-      return { left: x + 8 + LABELS, right: x + width - 14, top: y + NOTE_HEIGHT + 34, bottom: y + NOTE_HEIGHT + height - 42 };
+      return {
+        left: x + 8 + LABELS,
+        right: x + width - 14,
+        top: NOTE_HEIGHT + y + 34,
+        bottom: NOTE_HEIGHT + y + height - 42,
+      };
     });
   }
 
@@ -145,9 +148,11 @@ export class RegionChart extends Chart {
   private drawWords(panel: Panel, form: Form, region: Region, frame: Frame): void {
     const { ink, quiet, background } = this.colours;
     const [x, y] = scalesOf(region, frame);
-    const numbers = numbersOf(region, NUMBERED[form]).map(
-      ({ level, product, momentum }) => ({ level, x: x(product), y: y(momentum) }),
-    );
+    const numbers = numbersOf(region, form).map(({ level, product, momentum }) => ({
+      level,
+      x: x(product),
+      y: y(momentum),
+    }));
     const kept = apart(numbers);
     panel.numbers
       .attr("fill", quiet)
@@ -310,110 +315,4 @@ function spot(root: Group): Spot {
     marks: [0, 1].map(() => root.append("circle").attr("stroke-width", 2)),
     labels: [0, 1].map(() => haloed(root.append("text")).attr("text-anchor", "middle")),
   };
-}
-
-/** Where the eigenvalues lie, flattest first; those outside stand at the border. */
-function pointsOf(predicted: Prediction, region: Region, frame: Frame): Point[] {
-  const [x, y] = scalesOf(region, frame);
-  return predicted.points.slice(0, 2).map(([product, momentum]) => [
-    clamp(x(product), frame.left, frame.right),
-    clamp(y(momentum), frame.top, frame.bottom),
-  ]);
-}
-
-function scalesOf(region: Region, frame: Frame) {
-  const { products, momenta } = region;
-  return [
-    scaleLinear([products[0]!, products.at(-1)!], [frame.left, frame.right]),
-    scaleLinear([momenta[0]!, momenta.at(-1)!], [frame.bottom, frame.top]),
-  ] as const;
-}
-
-/** {radius <= level} for each level, downwards. */
-function radiusPaths(region: Region, frame: Frame): string[] {
-  const [columns, rows] = [region.products.length, region.momenta.length];
-  const depth = Array.from(region.radius.data, (value) => -value);
-  const generator = contours().size([columns, rows]);
-  const x = (frame.right - frame.left) / (columns - 1);
-  const y = (frame.bottom - frame.top) / (rows - 1);
-  return LEVELS.map((level) =>
-    generator
-      .contour(depth, -level)
-      .coordinates.flat()
-      .map((ring) => {
-        const points = ring.map(([i = 0, j = 0]) => {
-          const px = clamp(frame.left + (i - 0.5) * x, frame.left, frame.right);
-          const py = clamp(frame.bottom - (j - 0.5) * y, frame.top, frame.bottom);
-          return `${px.toFixed(1)} ${py.toFixed(1)}`;
-        });
-        return `M${points.join("L")}Z`;
-      })
-      .join(""),
-  );
-}
-
-/** The momentum with the smallest radius for each τλ; a spline takes away the grid's corners. */
-function bestPath(region: Region, x: Scale, y: Scale) {
-  const columns = region.products.length;
-  const points: Point[] = [];
-  for (let i = 0; i < columns; i += 2) {
-    const radii = region.momenta.map((_, j) => region.radius.data[j * columns + i]!);
-    const best = radii.reduce((lowest, radius, j) => (radius < radii[lowest]! ? j : lowest), 0);
-    if (radii[best]! < 1) points.push([x(region.products[i]!), y(region.momenta[best]!)]);
-  }
-  return line().curve(curveBasis).digits(1)(points);
-}
-
-/** The edge of stability, upwards. The grid is too coarse for it: two roots become real beside it. */
-function edgeOf(form: Form, { momenta }: Region, x: Scale, y: Scale): Point[] {
-  return momenta.map((momentum) => [x(EDGES[form](momentum)), y(momentum)]);
-}
-
-/** Those that are not too close to the one before, from the lowest level up. */
-function apart<T extends { x: number; y: number }>(items: T[]): T[] {
-  const kept: T[] = [];
-  for (const item of items.reverse()) {
-    const last = kept.at(-1);
-    if (!last || Math.hypot(item.x - last.x, item.y - last.y) > 24) kept.push(item);
-  }
-  return kept;
-}
-
-interface LevelNumber {
-  level: number;
-  product: number;
-  momentum: number;
-}
-
-/** Where a line of constant τλ or constant momentum crosses each level. */
-function numbersOf(region: Region, along: { product?: number; momentum?: number }): LevelNumber[] {
-  const { products, momenta, radius } = region;
-  const columns = products.length;
-  const nearest = (values: number[], at: number) =>
-    values.reduce((best, value, i) => (Math.abs(value - at) < Math.abs(values[best]! - at) ? i : best), 0);
-  const upward = along.product !== undefined;
-  const fixed = upward ? nearest(products, along.product!) : nearest(momenta, along.momentum!);
-  const values = upward ? momenta : products;
-  const at = (k: number) => radius.data[upward ? k * columns + fixed : fixed * columns + k]!;
-  return LEVELS.slice(1, -1).flatMap((level) => {
-    const isCrossed = (i: number) => i > 0 && (at(i) - level) * (at(i - 1) - level) <= 0;
-    const k = values.reduce((last, _, i) => (isCrossed(i) ? i : last), 0);
-    if (k === 0) return [];
-    return upward
-      ? [{ level, product: products[fixed]!, momentum: values[k]! }]
-      : [{ level, product: values[k]!, momentum: momenta[fixed]! }];
-  });
-}
-
-/** The middle of the unstable part, where its name stands. */
-function unstablePoint(region: Region): [number, number] {
-  const columns = region.products.length;
-  let [x, y, n] = [0, 0, 0];
-  region.momenta.forEach((momentum, j) =>
-    region.products.forEach((product, i) => {
-      if (region.radius.data[j * columns + i]! <= 1.0001) return;
-      [x, y, n] = [x + product, y + momentum, n + 1];
-    }),
-  );
-  return [x / n, y / n];
 }

@@ -1,0 +1,129 @@
+// What the curves show: a quantity of each step, for each method.
+import { namesOf } from "./labels";
+import type { NumberArray } from "./protocol";
+import { arrayOf, diverges } from "./runs";
+import type { View } from "./view";
+
+export type Quantity = "loss" | "learning_rate" | "update" | "ratio" | "modes";
+
+interface Meaning {
+  /** The name of the y axis, with its symbol. */
+  axis: string;
+  note?: string;
+  /** What stands in the place of curves without a value. */
+  empty: string;
+  /** Logarithmic where its values span a factor of 10. */
+  logarithmic: boolean;
+  /** What is below this part of the largest first value is rounding. */
+  floor: number;
+}
+
+const NOT_FINITE = "No value is finite.";
+
+export const MEANINGS: Record<Quantity, Meaning> = {
+  loss: { axis: "loss L(θₖ)", empty: NOT_FINITE, logarithmic: true, floor: 1e-12 },
+  learning_rate: {
+    axis: "learning rate τₖ",
+    empty: "These methods name no learning rate.",
+    logarithmic: false,
+    floor: 0,
+  },
+  update: {
+    axis: "size of the update |θₖ₊₁ − θₖ|",
+    empty: NOT_FINITE,
+    logarithmic: true,
+    floor: 1e-8,
+  },
+  ratio: {
+    axis: "update / parameters |θₖ₊₁ − θₖ| / |θₖ|",
+    empty: NOT_FINITE,
+    logarithmic: true,
+    floor: 1e-8,
+  },
+  modes: {
+    axis: "distance to the minimum along an eigenvector",
+    note: "bold: flat, thin: steep, pale: predicted",
+    empty: "Only landscapes of two parameters are drawn along their eigenvectors.",
+    logarithmic: true,
+    floor: 1e-8,
+  },
+};
+
+/** A curve that rises above this multiple of its start is cut: it diverges. */
+const CUT = 1e3;
+
+export interface Series {
+  method: number;
+  /** The thin curve of a method: its steep direction, or the loss of its average. */
+  isSecond: boolean;
+  /** For the ruler and the description, and beside the end of the curve. */
+  name: string;
+  label: string;
+  values: Float32Array;
+  lost: boolean;
+}
+
+/** The curves of a quantity: one or two for each method. */
+export function seriesOf(view: View, quantity: Quantity): Series[] {
+  const names = view.run ? namesOf(view.run.methods) : [];
+  const isAlone = names.length === 1;
+  return names.flatMap((name, method) => {
+    const array = arrayOf(view.run, quantity, method);
+    const series = (text: string, label: string, values: Float32Array, isSecond = false) => ({
+      method,
+      isSecond,
+      name: text,
+      label,
+      values,
+      lost: diverges(view.run, method),
+    });
+    if (quantity === "modes") {
+      const [flat, steep] = [distances(array, 0), distances(array, 1)];
+      return [
+        series(isAlone ? "flat" : `${name}, flat`, isAlone ? "flat" : name, flat),
+        series(isAlone ? "steep" : `${name}, steep`, isAlone ? "steep" : "", steep, true),
+      ];
+    }
+    const first = series(name, name, array.data);
+    if (quantity !== "loss" || !view.run?.methods[method]?.has_average) return [first];
+    const average = arrayOf(view.run, "average_loss", method).data;
+    return [first, series(`${name}, average`, "average", average, true)];
+  });
+}
+
+export function valueOf(series: Series, k: number): number {
+  return series.values[k] ?? NaN;
+}
+
+/** The coordinates along an eigenvector have a sign; a distance has none. */
+function distances({ data, shape }: NumberArray, column: number): Float32Array {
+  return Float32Array.from({ length: shape[0] ?? 0 }, (_, k) => Math.abs(data[2 * k + column]!));
+}
+
+export interface Limits {
+  low: number;
+  high: number;
+}
+
+/** The smallest and the largest value to show, without rounding noise and without divergence. */
+export function limitsOf(series: Series[], floor: number): Limits {
+  const start = Math.max(...series.map((each) => Math.abs(firstOf(each))));
+  let [low, high] = [Infinity, -Infinity];
+  for (const each of series) {
+    const most = each.lost ? CUT * start : Infinity;
+    for (let k = 0; k < each.values.length; k++) {
+      const value = valueOf(each, k);
+      if (!Number.isFinite(value)) break;
+      high = Math.max(high, Math.min(value, most));
+      low = Math.min(low, value);
+      if (value > most) break;
+    }
+  }
+  const smallest = floor * start;
+  return { low: low > -smallest ? Math.max(low, smallest) : low, high };
+}
+
+function firstOf(series: Series): number {
+  const first = valueOf(series, 0);
+  return Number.isFinite(first) ? first : 0;
+}
