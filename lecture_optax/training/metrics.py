@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit, softmax
+import scipy  # loads scipy.special, which takes long, where it is used
 
 from .._core.dtypes import dtype_of
 from . import losses
@@ -235,7 +235,7 @@ def host_arguments(loss: Any, takes: str, prediction: Any, target: Any) -> tuple
     if is_binary and takes == "classes":
         prediction = (prediction > 0).astype(np.int32)
     if is_binary and takes == "probabilities":
-        prediction = expit(np.asarray(prediction, np.float64))
+        prediction = scipy.special.expit(np.asarray(prediction, np.float64))
     if prediction.size == len(prediction) == target.size:  # (n, 1) beside (n,)
         return target.reshape(-1), prediction.reshape(-1)
     return target, prediction
@@ -245,7 +245,7 @@ def _of_logits(takes: str, logits: np.ndarray) -> np.ndarray:
     if takes == "classes":
         return logits.argmax(-1)
     if takes == "probabilities":
-        logits = softmax(np.asarray(logits, np.float64), -1)
+        logits = scipy.special.softmax(np.asarray(logits, np.float64), -1)
     if logits.shape[-1] > 2:
         return logits
     return logits[..., 1] if takes == "probabilities" else logits[..., 1] - logits[..., 0]

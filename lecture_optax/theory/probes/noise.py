@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_discrete_lyapunov
+import scipy  # loads scipy.linalg, which takes long, where it is used
 
 from ..._core import validate
 from .iteration import largest_stable
@@ -46,5 +46,5 @@ def stationary_variance(tx: Any, curvature: float, noise: float = 1.0) -> float:
             f"{name_of(tx)} has no stationary variance at curvature {curvature}: a step multiplies "
             f"θ by {factor:.6g}. It is stable below curvature {largest_stable(loop):.6g}."
         )
-    spread = solve_discrete_lyapunov(matrix, noise * loop.gain @ loop.gain.T)
+    spread = scipy.linalg.solve_discrete_lyapunov(matrix, noise * loop.gain @ loop.gain.T)
     return float(spread[0, 0])
