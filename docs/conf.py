@@ -51,7 +51,8 @@ nb_execution_in_temp = True  # pages write checkpoints and logs
 nb_execution_excludepatterns = ["tutorials/*"]  # `make notebooks` has executed them
 nb_merge_streams = True
 nb_output_stderr = "warn"
-nb_ipywidgets_js = {}
+nb_ipywidgets_js = {}  # no kernel runs: of a widget its picture is shown
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 
 # One script that holds its fonts: the variants with font files request one for each style.
 _mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"

@@ -222,6 +222,21 @@ plt.show()
 # ${\color{#0072B2}{2(1 + \alpha)/(1 + 2\alpha)}}$ *for Nesterov's method: with more momentum, heavy
 # ball permits a larger learning rate, and Nesterov's method needs a smaller one.*
 #
+# ## Both methods in your hand
+#
+# Where a kernel runs, the next cell is a page with a handle for every number. Drag the learning
+# rate of Nesterov's method to the right: beyond 1.357 its loss grows. That of heavy ball grows
+# beyond 3.8 only. Then drag the momentum of one, and see its edge move.
+
+# %%
+both = lo.sgd(1.0, momentum=0.9), lo.sgd(1.0, momentum=0.9, nesterov=True)
+lo.lab(*both, condition=100.0)
+
+# %% [markdown]
+# *A valley with κ = 100, turned by 30°, and the loss in it, with τ = 1 and α = 0.9 for both. Heavy
+# ball swings between the walls for more than a hundred steps; Nesterov's method is at the bottom
+# after two. From there both follow the valley, at nearly the same rate.*
+#
 # ## Each method with its best tuning
 #
 # The best τ and α depend on the largest and the smallest curvature. With κ = λ₁/λ₂ the factors per
@@ -289,6 +304,8 @@ edges = [theory.stability_edge(lo.sgd(1.0, momentum=0.9, nesterov=n)) for n in (
 print("edges of τλ:", [round(edge, 9) for edge in edges])
 assert np.allclose(edges, [3.8, 3.8 / 2.8], atol=1e-8)
 assert np.isclose(edges[0] / edges[1], 1 + 2 * 0.9), "the exercise"
+limits = [run.predicted["limit"] for run in lo.lab(*both, condition=100.0).runs]
+assert np.allclose(limits, edges, atol=1e-6), "the lab names the same edges"
 assert np.allclose(factors["heavy ball"], α**0.5, atol=1e-6)
 assert factors["Nesterov"][0] < 0.7 < factors["heavy ball"][0], "Nesterov is damped across"
 assert ends["Nesterov"] < ends["heavy ball"] < 0.01 < ends["gradient descent"]

@@ -207,6 +207,25 @@ for η, τ, α in runs:
     print(f"{η:g}   {τ:<5g} {α:<10g} {measured:.4f}   {laws[-1][1]:.4f}")
 
 # %% [markdown]
+# ## Restarts and averages in your hand
+#
+# Where a kernel runs, the next cell is a page with a handle for every number. Drag the batch size
+# from 4 to 64: the noise decreases, and with all examples it is gone. Drag the period, and see the
+# loss of the restarts decrease with each cycle. Drag η to 0: the average then remembers the start.
+
+# %%
+valley = {"landscape": "noisy_quadratic", "spread": 1.0, "batch": 4, "steps": 196}
+both = (
+    lo.sgd(schedules.warm_restarts(0.5, period=28, period_factor=2.0)),
+    lo.chain(lo.sgd(0.5), lo.average_iterates(8.0)),
+)
+lo.lab(*both, **valley)
+
+# %% [markdown]
+# *The same noisy gradients for both. The wide line is the average of the iterates of SGD with a
+# constant τ = 0.5, whose own path is the thin one in its colour. The third cycle of the restarts
+# ends at step 196.*
+#
 # ## Exercise
 #
 # The smallest curvature of your loss is λ = 0.5, and you use τ = 0.2/k. By which factor must you
@@ -238,3 +257,6 @@ for c, factor in ((0.2, 32), (2.0, 2)):
     assert np.isclose(ratio, 2, rtol=0.01), ("the exercise", c, ratio)
 assert np.allclose(*np.transpose(laws), rtol=5e-3), "the variance of the average, for any τ"
 assert final["cosine"] < final["warm restarts"] < 0.5 * final["constant"], "below the floor"
+restarted, averaged = lo.lab(*both, **valley).runs
+floor = averaged.loss[100:].mean()
+assert averaged.average_loss[-1] < restarted.loss[-1] < floor / 4, "in the lab"

@@ -31,6 +31,7 @@ from tools import REPOSITORY
 
 HERE = Path(__file__).parent
 COLAB = "https://colab.research.google.com"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SECONDS = 600
 """The time limit of a cell, sufficient on a busy machine."""
 
@@ -54,12 +55,21 @@ def executed(source: Path) -> nbformat.NotebookNode:
         link = f"{COLAB}/github/{REPOSITORY}/blob/main/notebooks/{source.stem}.ipynb"
         badge = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({link})"
         notebook.cells[0].source += f"\n\n{badge}"
-    NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": HERE}}).execute()
+    folder = {"metadata": {"path": HERE}}
+    NotebookClient(notebook, timeout=SECONDS, resources=folder, store_widget_state=False).execute()
     for i, cell in enumerate(notebook.cells):  # equal outputs give equal bytes
         cell.id = f"{source.stem[:2]}-{i}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
     compact(notebook)
+    leave_pictures(notebook)
     return notebook
+
+
+def leave_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Leave of a widget its picture: without a kernel a notebook says that it has no model."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(WIDGET, None)
 
 
 def compact(notebook: nbformat.NotebookNode) -> None:

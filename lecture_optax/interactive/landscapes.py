@@ -112,7 +112,9 @@ def _centers() -> np.ndarray:
 
 
 def _noisy_quadratic(θ, controls):
-    return _parabola(θ - controls["spread"] * _centers(), controls)
+    """Quadratics with different minima, less their values at 0: the lowest mean is 0."""
+    centers = controls["spread"] * _centers()
+    return _parabola(θ - centers, controls) - _parabola(centers, controls)
 
 
 def _ravine(θ, controls):

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 Answer = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
 
+HEADING: dict[str, Any] = {"loc": "left", "size": 9.5, "weight": "normal", "pad": 5}
 AVERAGED: dict[str, Any] = {"linewidth": 4.0, "alpha": 0.4}
 """The look of an average of the iterates: wide and pale, in the colour of its method."""
 
-WIDTH, COLUMNS = 9.2, 105
-"""Inches of the picture, and characters of a line below the plots."""
+LEFT, BETWEEN, CURVES, COLUMNS = 0.65, 0.7, 2.9, 105
+"""Inches, from left to right, and characters of a line below the plots."""
 
 
 def figure_of(title: str, controls: Mapping[str, float], run: Answer, field: Answer) -> "Figure":
@@ -34,24 +35,23 @@ def figure_of(title: str, controls: Mapping[str, float], run: Answer, field: Ans
     box = field[0]["box"]
     wide, high = _size(box[1] - box[0], box[3] - box[2])
     below = 0.75 + 0.19 * sum(text.count("\n") + 1 for text in texts)
-    height = below + high + 0.4
-    figure = Figure(figsize=(WIDTH, height), dpi=100)
+    height = below + high + 0.45
+    beside = LEFT + wide + BETWEEN
+    width = beside + CURVES + max(map(width_of, titles)) / 72 + 0.1
+    figure = Figure(figsize=(width, height), dpi=100, layout="none")
 
-    def axes(left: float, right: float) -> "Axes":
-        return figure.add_axes(
-            (left / WIDTH, below / height, (right - left) / WIDTH, high / height)
-        )
+    def axes(left: float, wide: float) -> "Axes":
+        return figure.add_axes((left / width, below / height, wide / width, high / height))
 
-    plane = axes(0.65, 0.65 + wide)
+    plane = axes(LEFT, wide)
     _draw_plane(plane, run, field)
     words = [f"{name}={value:.3g}" for name, value in controls.items()]
-    plane.set_title("\n".join([title, ", ".join(words)]).strip(), loc="left", size=9.5)
-    beside = WIDTH - max(map(width_of, titles)) / 72 - 0.1
-    _draw_losses(axes(1.35 + wide, beside), run, titles)
+    plane.set_title("\n".join([title, ", ".join(words)]).strip(), **HEADING)
+    _draw_losses(axes(beside, CURVES), run, titles)
     top = below - 0.6
     for i, text in enumerate(texts):
         style = {"family": "monospace", "size": 8.5, "va": "top", "parse_math": False}
-        figure.text(0.65 / WIDTH, top / height, text, color=look(i)["color"], **style)
+        figure.text(LEFT / width, top / height, text, color=look(i)["color"], **style)
         top -= 0.19 * (text.count("\n") + 1)
     return figure
 
@@ -106,7 +106,7 @@ def _draw_losses(ax: "Axes", run: Answer, titles: list[str]) -> None:
     ax.set(xlabel="step k", xlim=(0, len(curves[0]) - 1), yscale="log" if is_wide else "linear")
     ax.set_ylim(low / 1.5 if is_wide else low - 0.05 * (high - low), high)
     has_average = any(each["has_average"] for each in run[0]["methods"])
-    ax.set_title("loss" + " (wide: of the average)" * has_average, loc="left", size=9.5)
+    ax.set_title("loss" + " (wide: of the average)" * has_average, **HEADING)
     ax.spines[["top", "right"]].set_visible(False)
     ends = [_end(loss, low, high) for loss in curves]
     labels = zip(ends, titles, (look(i)["color"] for i in range(len(titles))), strict=True)
