@@ -9,10 +9,10 @@ import numpy as np
 import optax
 
 from ._core import validate
-from .interactive.engine import LANDSCAPES, MOST_METHODS, Engine, first_state
+from .interactive.engine import LANDSCAPES, MOST_METHODS, Engine, checked, first_state
 from .interactive.expression import build, read, written
-from .interactive.landscapes import EXAMPLES, Landscape
-from .interactive.simulation import MOST_STEPS, Programs, Trace
+from .interactive.landscapes import Landscape
+from .interactive.simulation import Programs, Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,20 +82,13 @@ def lab(
         )
     validate.one_of(*LANDSCAPES, landscape=landscape)
     chosen = LANDSCAPES[landscape]
-    _check_range(1, MOST_STEPS, steps=steps)
+    if chosen.is_network and start is not None:
+        raise ValueError(f"start must be None for {landscape!r}, got {start!r}: use seed=.")
+    _check_names(chosen, controls)
     state = first_state([_text_of(i, x) for i, x in enumerate(optimizers)], landscape)
-    size = state["batch"] if batch is None else batch
-    _check_range(1, EXAMPLES, batch=size)
-    validate.steps(least=0, of="seeds", traced=False, seed=seed)
-    numbers = {"batch": int(size), "seed": int(seed), "steps": int(steps)}
-    return Lab(
-        {
-            **state,
-            **numbers,
-            "controls": _controls_of(chosen, controls),
-            "start": _start_of(chosen, start),
-        }
-    )
+    state |= {"steps": steps, "seed": seed, "controls": {**state["controls"], **controls}}
+    state |= {name: x for name, x in (("start", start), ("batch", batch)) if x is not None}
+    return Lab(checked(state))
 
 
 @dataclass(frozen=True)
@@ -238,34 +231,13 @@ def _settings(state: dict[str, Any]) -> dict[str, Any]:
     return {name: now[name] for name in names} | state["controls"]
 
 
-def _check_range(low: float, high: float, **arguments: Any) -> None:
-    for name, value in arguments.items():
-        validate.steps(least=int(low), of=name, traced=False, **{name: value})
-        if value > high:
-            raise ValueError(f"{name} must be at most {high:g}, got {value!r}.")
-
-
-def _controls_of(landscape: Landscape, given: Mapping[str, float]) -> dict[str, float]:
-    controls = {handle.name: handle for handle in landscape.controls}
-    for name, value in given.items():
-        if name not in controls:
-            has = f"it has {', '.join(controls)}" if controls else "it has none"
-            near = validate.nearest(name, [*controls, "landscape", "steps", "start", "batch"])
+def _check_names(landscape: Landscape, controls: Mapping[str, float]) -> None:
+    names = [handle.name for handle in landscape.controls]
+    for name in controls:
+        if name not in names:
+            near = validate.nearest(name, [*names, "landscape", "steps", "start", "batch", "seed"])
             guess = f" Did you mean {near}=?" if near else ""
-            raise TypeError(f"the landscape {landscape.name!r} has no {name}=: {has}.{guess}")
-        validate.number(**{name: value})
-        low, high = controls[name].low, controls[name].high
-        if not low <= value <= high:
-            raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
-    return {name: float(given.get(name, handle.value)) for name, handle in controls.items()}
-
-
-def _start_of(landscape: Landscape, start: Sequence[float] | None) -> list[float]:
-    if start is None:
-        return [float(x) for x in landscape.start]
-    if landscape.is_network:
-        raise ValueError(f"start must be None for {landscape.name!r}, got {start!r}: use seed=.")
-    validate.numbers(start=start)
-    if np.shape(start) != (2,):
-        raise ValueError(f"start must be two numbers, got {start!r}.")
-    return [float(x) for x in np.asarray(start)]
+            raise TypeError(
+                f"the landscape {landscape.name!r} has no {name}=: "
+                f"it has {', '.join(names) or 'none'}.{guess}"
+            )
