@@ -1,6 +1,6 @@
 // What the drawings have in common: an <svg> that fits its container, a theme and a description.
 import { select, type Selection } from "d3-selection";
-import { type Palette, palette, preferredTheme, type Theme } from "./colours";
+import { DASHES, type Palette, palette, preferredTheme, type Theme } from "./colours";
 import type { Drawing, View } from "./view";
 
 export type Group = Selection<SVGGElement, unknown, null, undefined>;
@@ -90,23 +90,35 @@ export abstract class Chart implements Drawing {
   }
 }
 
-/** The "d" of a line through n points; the first value that is not finite ends it. */
-export function polyline(
-  n: number,
-  x: (i: number) => number,
-  y: (i: number) => number,
-): string {
-  let d = "";
+/** The "d" of a line, and its length. */
+export interface Line {
+  d: string;
+  length: number;
+}
+
+/** Draw a line through n points; the first value that is not finite ends it. */
+export function polyline(n: number, x: (i: number) => number, y: (i: number) => number): Line {
+  let [d, length] = ["", 0];
   let [lastX, lastY] = [Infinity, Infinity];
   for (let i = 0; i < n; i++) {
     const [px, py] = [tenth(x(i)), tenth(y(i))];
     if (!Number.isFinite(px + py)) break;
+    const step = Math.abs(px - lastX) + Math.abs(py - lastY);
     // Points closer than what the eye separates would only cost time; the last one ends the line.
-    if (Math.abs(px - lastX) + Math.abs(py - lastY) < 0.4 && i < n - 1) continue;
+    if (step < 0.4 && i < n - 1) continue;
     d += (d ? "L" : "M") + px + " " + py;
+    if (i > 0) length += step;
     [lastX, lastY] = [px, py];
   }
-  return d;
+  return { d, length };
+}
+
+/** A longer line covers itself: its dashes cannot be seen, and take most of the time to draw. */
+const LONGEST_DASHED = 8000;
+
+/** The dash of a method's line. */
+export function dashOf(method: number, { length }: Line): string {
+  return length > LONGEST_DASHED ? "none" : DASHES[method]!;
 }
 
 /** Round to a tenth of a unit; a point far outside becomes one that every browser can draw. */

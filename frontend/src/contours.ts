@@ -6,7 +6,7 @@ import type { Field } from "./protocol";
 const LEVELS = 14;
 
 /** Grid points per side after refinement: a narrow valley falls between coarser ones. */
-const FINE = 240;
+const FINE = 160;
 
 /**
  * Level k of n is lowest + (k/n)⁴ (highest - lowest): between the logarithm, which shows only the

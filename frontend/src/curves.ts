@@ -3,9 +3,11 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import { Axes, LABELS, type Scale, short } from "./axes";
 import {
   Chart,
+  dashOf,
   type Frame,
   type Group,
   haloed,
+  type Line,
   type Mark,
   NARROW,
   polyline,
@@ -146,12 +148,12 @@ export class Curves extends Chart {
       for (const mark of Object.values(curve)) mark.attr("display", visible ? null : "none");
       if (!visible) return;
       const colour = lines[series.method]!;
+      const drawn = this.lineOf(series, end.count);
       curve.line
-        .attr("d", polyline(end.count, (k) => this.x(k), (k) => this.yOf(series, k)))
+        .attr("d", drawn.d)
         .attr("stroke", colour)
         .attr("stroke-width", series.isSecond ? 1.2 : 2.2)
-        .attr("stroke-dasharray", DASHES[series.method]!)
-        .attr("stroke-linecap", series.method ? "round" : "butt");
+        .attr("stroke-dasharray", dashOf(series.method, drawn));
       curve.reference.attr("d", this.referenceOf(view, series)).attr("stroke", colour);
       curve.arrow
         .attr("display", end.kind === "top" ? null : "none")
@@ -215,6 +217,23 @@ export class Curves extends Chart {
     return { kind, count: k + 1, x: this.x(k), y: this.yOf(series, k) };
   }
 
+  /** With many steps per unit of width, the lowest and the highest point of each are the line. */
+  private lineOf(series: Series, count: number): Line {
+    const stride = Math.max(1, Math.ceil(this.x.domain()[1]! / (this.frame.right - this.frame.left)));
+    const steps: number[] = [];
+    for (let begin = 0; begin < count; begin += stride) {
+      const end = Math.min(begin + stride, count);
+      let [low, high] = [begin, begin];
+      for (let k = begin + 1; k < end; k++) {
+        if (valueOf(series, k) < valueOf(series, low)) low = k;
+        if (valueOf(series, k) > valueOf(series, high)) high = k;
+      }
+      steps.push(Math.min(low, high));
+      if (low !== high) steps.push(Math.max(low, high));
+    }
+    return polyline(steps.length, (i) => this.x(steps[i]!), (i) => this.yOf(series, steps[i]!));
+  }
+
   /** Some points of a curve, which labels leave free. */
   private sampleOf(series: Series, count: number): [number, number][] {
     const stride = Math.max(1, Math.floor(count / 60));
@@ -271,7 +290,7 @@ function appended(inside: Group, outside: Group): Curve {
     parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
   return {
     reference: line(inside).attr("stroke-width", 5).attr("opacity", 0.18),
-    line: line(inside),
+    line: line(inside).attr("stroke-linecap", "round"),
     arrow: outside.append("path").attr("d", "M0 -4L-6 8H6Z"),
     stop: outside.append("path").attr("d", "M-5 -5L5 5M-5 5L5 -5").attr("stroke-width", 2.5),
     leader: line(outside).attr("stroke-width", 0.8).attr("opacity", 0.6),

@@ -1,7 +1,17 @@
 // The plane of two parameters: the levels of the loss, and the paths of the methods on it.
 import { scaleLinear } from "d3-scale";
 import { Axes, short } from "./axes";
-import { Chart, type Frame, type Group, haloed, type Mark, NARROW, polyline } from "./chart";
+import {
+  Chart,
+  dashOf,
+  type Frame,
+  type Group,
+  haloed,
+  type Line,
+  type Mark,
+  NARROW,
+  polyline,
+} from "./chart";
 import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
 import { type Box, clamp, namesOf, placed, textWidth } from "./labels";
@@ -35,7 +45,7 @@ interface Path {
 
 /** What is drawn of one path. */
 interface Trail {
-  d: string;
+  line: Line;
   dots: string;
   average: string;
   averageEnd: Point;
@@ -94,7 +104,7 @@ export class Plane extends Chart {
     this.minimum = below.append("path").attr("d", "M-6 0H6M0 -6V6").attr("stroke-width", 2);
     const [casings, lines] = [inside(), inside()];
     const ends = this.picture.append("g");
-    this.paths = DASHES.map((dash) => appended(casings, lines, ends, dash));
+    this.paths = DASHES.map(() => appended(casings, lines, ends));
     this.handle = new StartHandle(this.root, (x, y) => options.onStart(x, y));
   }
 
@@ -208,8 +218,11 @@ export class Plane extends Chart {
       if (!trail) return;
       const colour = this.colours.lines[i]!;
       const { background } = this.colours;
-      path.casing.attr("d", trail.d).attr("stroke", background);
-      path.line.attr("d", trail.d).attr("stroke", colour);
+      path.casing.attr("d", trail.line.d).attr("stroke", background);
+      path.line
+        .attr("d", trail.line.d)
+        .attr("stroke", colour)
+        .attr("stroke-dasharray", dashOf(i, trail.line));
       path.dots.attr("d", trail.dots).attr("stroke", colour);
       path.line.attr("opacity", trail.average ? 0.45 : null);
       path.averageCasing.attr("d", trail.average).attr("stroke", background);
@@ -267,15 +280,15 @@ export class Plane extends Chart {
     const end: Point = [x(last) + part * dx, y(last) + part * dy];
     const visibleX = (k: number) => (k > last ? end[0] : x(k));
     const visibleY = (k: number) => (k > last ? end[1] : y(k));
-    const dots = polyline(count <= MOST_DOTS ? last + 1 : 0, x, y);
+    const dots = polyline(count <= MOST_DOTS ? last + 1 : 0, x, y).d;
     const average = arrayOf(view.run, "average", method);
     const averaged = view.run?.methods[method]?.has_average ? finiteLength(average) : 0;
     const [averageX, averageY] = this.coordinates(average);
     const stride = Math.max(1, Math.floor(count / 80));
     return {
-      d: polyline(count, visibleX, visibleY),
+      line: polyline(count, visibleX, visibleY),
       dots: dots && `${dots.replaceAll("L", "h0M")}h0`,
-      average: polyline(averaged, averageX, averageY),
+      average: polyline(averaged, averageX, averageY).d,
       averageEnd: averaged ? [averageX(averaged - 1), averageY(averaged - 1)] : [0, 0],
       end,
       angle: (Math.atan2(dy, dx) * 180) / Math.PI,
@@ -323,15 +336,12 @@ export class Plane extends Chart {
 }
 
 /** Every casing lies below every line: two paths that coincide show both of their dashes. */
-function appended(casings: Group, lines: Group, ends: Group, dash: string): Path {
+function appended(casings: Group, lines: Group, ends: Group): Path {
   const line = (parent = lines) =>
     parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
   return {
     casing: line(casings).attr("stroke-width", 4).attr("opacity", 0.6),
-    line: line()
-      .attr("stroke-width", 2)
-      .attr("stroke-dasharray", dash)
-      .attr("stroke-linecap", dash === "none" ? "butt" : "round"),
+    line: line().attr("stroke-width", 2).attr("stroke-linecap", "round"),
     averageCasing: line().attr("stroke-width", 4),
     average: line().attr("stroke-width", 1.5),
     dots: line().attr("stroke-width", 4.5).attr("stroke-linecap", "round"),

@@ -1,9 +1,9 @@
 // A line at one step of the curves, with the values there; the pointer and the keyboard move it.
 import { pointer } from "d3-selection";
 import { type Scale, short } from "./axes";
-import { type Frame, type Group, haloed, type Mark, setLines } from "./chart";
+import { type Frame, type Group, type Mark, setLines } from "./chart";
 import type { Palette } from "./colours";
-import { clamp } from "./labels";
+import { clamp, textWidth } from "./labels";
 
 /** One curve at a step; y is where it is in the picture. */
 export interface RuledValue {
@@ -25,6 +25,7 @@ export class Ruler {
   private readonly marks: Group;
   private readonly line: Mark;
   private readonly dots: Group;
+  private readonly paper: Mark<SVGRectElement>;
   private readonly text: Mark<SVGTextElement>;
   private readonly sensor: Mark<SVGRectElement>;
   private step: number | null = null;
@@ -40,7 +41,8 @@ export class Ruler {
     this.marks = picture.append("g");
     this.line = this.marks.append("path");
     this.dots = this.marks.append("g").attr("stroke-width", 1.5);
-    this.text = haloed(this.marks.append("text"));
+    this.paper = this.marks.append("rect").attr("opacity", 0.85);
+    this.text = this.marks.append("text");
     this.sensor = root
       .append("rect")
       .attr("fill", "none")
@@ -118,7 +120,14 @@ export class Ruler {
       .attr("fill", ({ colour }) => colour);
     const side = middle < (frame.left + frame.right) / 2 ? 1 : -1;
     this.text.attr("text-anchor", side > 0 ? "start" : "end");
-    this.text.attr("fill", colours.ink).attr("stroke", colours.background);
+    this.text.attr("fill", colours.ink);
+    const width = Math.max(...lines.map(textWidth)) + 8;
+    this.paper
+      .attr("x", side > 0 ? middle + 5 : middle - 5 - width)
+      .attr("y", frame.top)
+      .attr("width", width)
+      .attr("height", 15 * lines.length + 5)
+      .attr("fill", colours.background);
     setLines(this.text, lines, middle + 9 * side, frame.top + 14);
     this.sensor.attr("aria-valuetext", lines.join(", "));
   }
