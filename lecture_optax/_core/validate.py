@@ -220,6 +220,7 @@ def number(**arguments: Any) -> None:
     """Require numbers, also those that are not finite."""
     for name, value in arguments.items():
         known = isinstance(value, _NUMBERS) and not isinstance(value, bool | Tracer)
+        known = known and jnp.issubdtype(getattr(value, "dtype", float), np.number)  # no key
         if not known or np.ndim(value) or (isinstance(value, int) and abs(value) > _LARGEST):
             raise TypeError(f"{name} must be a number, got {value!r}.")
 
