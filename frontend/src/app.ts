@@ -93,6 +93,7 @@ class App {
   private readonly gone = new AbortController();
   private hashTimer = 0;
   private saidAt = 0;
+  private turn = 0;
   private frame = 0;
   private readonly askRun = latest<State>((state) => this.answerRun(state));
   private readonly askField = latest<State>((state) => this.answerField(state));
@@ -241,8 +242,9 @@ class App {
     this.formula.textContent = this.landscape.formula;
     this.settings.show(state, this.landscape);
     this.charts.show(this.landscape);
+    const turn = ++this.turn;
     await this.methods.show(state.methods);
-    this.change({ methods: this.methods.texts() }, isChoice);
+    if (turn === this.turn) this.change({ methods: this.methods.texts() }, isChoice);
   }
 
   /** What is drawn is of another landscape, until the next run is there. */
@@ -281,8 +283,7 @@ class App {
     if (!this.landscape.is_network && key !== this.fieldKey) this.askField(this.state);
     this.fieldKey = key;
     // a run on another landscape, which may be a network's, is not waited for: the server cancels it
-    if (landscape === this.askedAbout) this.askRun(this.state);
-    else void this.answerRun(this.state);
+    this.askRun(this.state, landscape !== this.askedAbout);
     this.askedAbout = landscape;
   }
 

@@ -1,22 +1,29 @@
 // Work that may be asked for more often than it can be done.
 
-/** Return a function that calls `work` with its newest value, one call at a time. */
-export function latest<T>(work: (value: T) => Promise<void>): (value: T) => void {
+/**
+ * Return a function that calls `work` with its newest value, one call at a time.
+ *
+ * An urgent value does not wait for the call in progress.
+ */
+export function latest<T>(work: (value: T) => Promise<void>): (value: T, isUrgent?: boolean) => void {
   let waiting: { value: T } | null = null;
-  let isBusy = false;
+  let calls = 0;
 
   async function run(): Promise<void> {
-    isBusy = true;
-    while (waiting) {
-      const { value } = waiting;
-      waiting = null;
-      await work(value);
+    calls++;
+    try {
+      while (waiting) {
+        const { value } = waiting;
+        waiting = null;
+        await work(value);
+      }
+    } finally {
+      calls--;
     }
-    isBusy = false;
   }
 
-  return (value) => {
+  return (value, isUrgent = false) => {
     waiting = { value };
-    if (!isBusy) void run();
+    if (isUrgent || calls === 0) void run();
   };
 }
