@@ -359,7 +359,7 @@ function duration(milliseconds: number): string {
 /** Say what the plane shows; that of a network is known when it has run. */
 function captionOf({ is_network }: Landscape, field: Field | null): string {
   if (!is_network) {
-    return "Each line is the path of θ, step by step. Drag the start, or focus it and press the arrow keys.";
+    return "Each line is the path of θ, step by step. Drag the start.";
   }
   const share = field?.explained;
   const percent = share === undefined ? "" : `, ${Math.round(100 * share)} % of their variance`;

@@ -89,8 +89,7 @@ export class Charts {
 
   /** Show the loss and one other chart. */
   reveal(name: ViewName): void {
-    const other = name === "loss" ? this.shown.find((each) => each !== "loss") : name;
-    this.shown = other ? ["loss", other] : ["loss"];
+    this.shown = name === "loss" ? ["loss"] : ["loss", name];
   }
 
   update(view: View): void {

@@ -50,6 +50,7 @@ export class Slides {
     if (!slide) return;
     this.select.value = String(place);
     this.sentence.textContent = slide.sentence;
+    this.element.scrollIntoView(); // the handles below the pictures are in view, too
     this.count.textContent = `${place + 1} of ${this.slides.length}`;
     this.show(slide);
   }
