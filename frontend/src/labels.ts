@@ -30,10 +30,16 @@ export function namesOf(methods: MethodResult[]): string[] {
   });
 }
 
+/** What stands before a learning rate that is given by its position. */
+const BEFORE_RATE = /^lo\.\w+\($|(scale_by_learning_rate|schedules\.\w+)\($/;
+
 /** The numbers of a text with the names of their arguments; "" where it has none. */
 function argumentsOf(text: string): [string, string][] {
   const pattern = /(?:(\w+)=)?(?<![\w.])(-?\d[\d.]*(?:e[+-]?\d+)?|True|False)/g;
-  return [...text.matchAll(pattern)].map((match) => [match[1] ?? "", match[2] ?? ""]);
+  return [...text.matchAll(pattern)].map((match) => {
+    const position = BEFORE_RATE.test(text.slice(0, match.index)) ? "τ" : "";
+    return [match[1] ?? position, match[2] ?? ""];
+  });
 }
 
 /** Break a text into lines of at most `most` letters, between words. */

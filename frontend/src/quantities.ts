@@ -52,6 +52,9 @@ export const MEANINGS: Record<Quantity, Meaning> = {
 /** A curve that rises above this multiple of its start is cut: it diverges. */
 const CUT = 1e3;
 
+/** What float32 may add to a loss, as a part of its start. */
+const ROUNDING = 1e-6;
+
 export interface Series {
   method: number;
   /** The thin curve of a method: its steep direction, or the loss of its average. */
@@ -119,8 +122,9 @@ export function limitsOf(series: Series[], floor: number): Limits {
       if (value > most) break;
     }
   }
-  const smallest = floor * start;
-  return { low: low > -smallest ? Math.max(low, smallest) : low, high };
+  if (low < -ROUNDING * start) return { low, high };
+  // A loss that should be 0 is as often below it as above: what is that small says nothing.
+  return { low: Math.max(low, -low, floor * start), high };
 }
 
 function firstOf(series: Series): number {
