@@ -228,6 +228,7 @@ class App {
   /** Change a part of the state, from a control of the page. */
   private change(part: Partial<State>, isChoice = false): void {
     this.state = { ...this.state, ...part };
+    if (isChoice) this.lab.classList.add("lo-stale"); // what is drawn is of other methods
     this.settings.show(this.state, this.landscape);
     this.ask();
     this.writeHash(isChoice);
@@ -236,7 +237,8 @@ class App {
 
   /** Set the whole state: from a slide, an address, or a landscape that was chosen. */
   private async apply(state: State, isChoice: boolean): Promise<void> {
-    if (state.landscape !== this.state.landscape) this.forget();
+    if (state.landscape !== this.state.landscape) this.run = this.field = null;
+    this.lab.classList.add("lo-stale");
     this.state = state;
     this.select.value = String(this.page.landscapes.indexOf(this.landscape));
     this.formula.textContent = this.landscape.formula;
@@ -245,13 +247,6 @@ class App {
     const turn = ++this.turn;
     await this.methods.show(state.methods);
     if (turn === this.turn) this.change({ methods: this.methods.texts() }, isChoice);
-  }
-
-  /** What is drawn is of another landscape, until the next run is there. */
-  private forget(): void {
-    this.run = null;
-    this.field = null;
-    this.lab.classList.add("lo-stale");
   }
 
   private choose(): void {
@@ -289,11 +284,15 @@ class App {
 
   private async answerRun(state: State): Promise<void> {
     const timer = setTimeout(() => (this.busy.textContent = "running …"), BUSY_MILLISECONDS);
-    const answer = await this.engine.run(state, (progress) => this.showProgress(progress));
+    const answer = await this.engine.run(state, (progress) => {
+      clearTimeout(timer);
+      this.showProgress(progress);
+    });
     clearTimeout(timer);
     this.showProgress(null);
     const isStale = "error" in answer && answer.is_cancelled === true;
     if (isStale || state.landscape !== this.state.landscape) return;
+    this.lab.classList.remove("lo-stale");
     this.failure.textContent = "error" in answer ? answer.error : "";
     if ("error" in answer) return;
     this.run = answer;
@@ -335,10 +334,7 @@ class App {
       this.plane.update(view);
       this.charts.update(view);
       this.caption.textContent = captionOf(landscape, field);
-      if (run) {
-        this.methods.report(run);
-        lab.classList.remove("lo-stale");
-      }
+      if (run) this.methods.report(run);
       lab.dataset.drawn = String(Number(lab.dataset.drawn ?? 0) + 1); // tests wait for it
     });
   }

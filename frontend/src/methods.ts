@@ -125,6 +125,7 @@ class Card {
   private readonly leave: HTMLButtonElement;
   private controls: Control[] = [];
   private asked = 0;
+  private refused = "";
 
   constructor(
     i: number,
@@ -222,6 +223,7 @@ class Card {
         new Control(handle, {
           onInput: (value) => {
             this.reading = withNumber(this.reading, i, value);
+            this.asked++; // a text that is being read is out of date
             this.write();
             this.options.changed(true);
           },
@@ -249,6 +251,7 @@ class Card {
 
   private write(): void {
     this.text.value = this.reading.text;
+    this.refused = "";
     this.error.textContent = "";
     this.text.removeAttribute("aria-invalid");
   }
@@ -259,10 +262,12 @@ class Card {
       this.write();
       return;
     }
+    if (text === this.refused) return;
     const turn = ++this.asked;
     const reading = await this.options.engine.read(text);
     if (turn !== this.asked) return;
     if ("error" in reading) {
+      this.refused = text;
       this.text.value = text;
       this.text.setAttribute("aria-invalid", "true");
       this.error.textContent = reading.error;
