@@ -21,6 +21,9 @@ export interface Frame {
 const NARROWEST = 300;
 const WIDEST = 600;
 
+/** The opacity of a path whose average is drawn on top. */
+export const PALE = 0.4;
+
 const FAMILY = "system-ui, sans-serif";
 
 /** The font of the labels, as CSS writes it. */

@@ -10,6 +10,7 @@ import {
   type Line,
   type Mark,
   NARROW,
+  PALE,
   polyline,
   setLines,
 } from "./chart";
@@ -152,7 +153,8 @@ export class Curves extends Chart {
       curve.line
         .attr("d", drawn.d)
         .attr("stroke", colour)
-        .attr("stroke-width", series.isSecond ? 1.2 : 2.2)
+        .attr("stroke-width", series.style === "thin" ? 1.2 : 2.2)
+        .attr("stroke-opacity", series.style === "pale" ? PALE : null)
         .attr("stroke-dasharray", dashOf(series.method, drawn));
       curve.reference.attr("d", this.referenceOf(view, series)).attr("stroke", colour);
       curve.arrow
@@ -251,7 +253,7 @@ export class Curves extends Chart {
   /** The distance that the theory predicts: a straight line on a logarithmic axis. */
   private referenceOf(view: View, series: Series): string | null {
     const predicted = this.quantity === "modes" && view.run?.methods[series.method]?.predicted;
-    const radius = predicted ? predicted.radii[Number(series.isSecond)] : undefined;
+    const radius = predicted ? predicted.radii[series.style === "thin" ? 1 : 0] : undefined;
     const start = valueOf(series, 0);
     const [low = 0, high = 1] = this.y.domain();
     if (!this.isLogarithmic || radius === undefined || !(start > 0)) return null;

@@ -10,6 +10,7 @@ import {
   type Line,
   type Mark,
   NARROW,
+  PALE,
   polyline,
 } from "./chart";
 import { DASHES } from "./colours";
@@ -102,9 +103,9 @@ export class Plane extends Chart {
       label: haloed(below.append("text")).attr("font-size", 12),
     }));
     this.minimum = below.append("path").attr("d", "M-6 0H6M0 -6V6").attr("stroke-width", 2);
-    const [casings, lines] = [inside(), inside()];
+    const [casings, lines, averages] = [inside(), inside(), inside()];
     const ends = this.picture.append("g");
-    this.paths = DASHES.map(() => appended(casings, lines, ends));
+    this.paths = DASHES.map(() => appended(casings, lines, averages, ends));
     this.handle = new StartHandle(this.root, (x, y) => options.onStart(x, y));
   }
 
@@ -224,7 +225,7 @@ export class Plane extends Chart {
         .attr("stroke", colour)
         .attr("stroke-dasharray", dashOf(i, trail.line));
       path.dots.attr("d", trail.dots).attr("stroke", colour);
-      path.line.attr("opacity", trail.average ? 0.45 : null);
+      path.line.attr("stroke-opacity", trail.average ? PALE : null);
       path.averageCasing.attr("d", trail.average).attr("stroke", background);
       path.average.attr("d", trail.average).attr("stroke", colour);
       const mark = trail.leaves ? path.arrow : trail.stops ? path.stop : path.end;
@@ -336,14 +337,14 @@ export class Plane extends Chart {
 }
 
 /** Every casing lies below every line: two paths that coincide show both of their dashes. */
-function appended(casings: Group, lines: Group, ends: Group): Path {
+function appended(casings: Group, lines: Group, averages: Group, ends: Group): Path {
   const line = (parent = lines) =>
     parent.append("path").attr("fill", "none").attr("stroke-linejoin", "round");
   return {
     casing: line(casings).attr("stroke-width", 4).attr("opacity", 0.6),
     line: line().attr("stroke-width", 2).attr("stroke-linecap", "round"),
-    averageCasing: line().attr("stroke-width", 4),
-    average: line().attr("stroke-width", 1.5),
+    averageCasing: line(averages).attr("stroke-width", 4),
+    average: line(averages).attr("stroke-width", 2),
     dots: line().attr("stroke-width", 4.5).attr("stroke-linecap", "round"),
     step: lines.append("circle").attr("r", 6).attr("stroke-width", 2),
     end: ends.append("circle").attr("r", 4.5).attr("stroke-width", 2),

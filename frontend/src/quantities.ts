@@ -57,8 +57,8 @@ const ROUNDING = 1e-6;
 
 export interface Series {
   method: number;
-  /** The thin curve of a method: its steep direction, or the loss of its average. */
-  isSecond: boolean;
+  /** Of the directions, the steep one is thin; of a path and its average, the path is pale. */
+  style: "bold" | "thin" | "pale";
   /** For the ruler and the description, and beside the end of the curve. */
   name: string;
   label: string;
@@ -66,32 +66,39 @@ export interface Series {
   lost: boolean;
 }
 
-/** The curves of a quantity: one or two for each method. */
+/** The curves of a quantity, in the order in which they are drawn. */
 export function seriesOf(view: View, quantity: Quantity): Series[] {
   const names = view.run ? namesOf(view.run.methods) : [];
-  const isAlone = names.length === 1;
-  return names.flatMap((name, method) => {
-    const array = arrayOf(view.run, quantity, method);
-    const series = (text: string, label: string, values: Float32Array, isSecond = false) => ({
-      method,
-      isSecond,
-      name: text,
-      label,
-      values,
-      lost: diverges(view.run, method),
-    });
-    if (quantity === "modes") {
-      const [flat, steep] = [distances(array, 0), distances(array, 1)];
-      return [
-        series(isAlone ? "flat" : `${name}, flat`, isAlone ? "flat" : name, flat),
-        series(isAlone ? "steep" : `${name}, steep`, isAlone ? "steep" : "", steep, true),
-      ];
-    }
-    const first = series(name, name, array.data);
-    if (quantity !== "loss" || !view.run?.methods[method]?.has_average) return [first];
-    const average = arrayOf(view.run, "average_loss", method).data;
-    return [first, series(`${name}, average`, "average", average, true)];
+  if (quantity === "modes") return names.flatMap((_, method) => directionsOf(view, names, method));
+  const averages = names.flatMap((_, method) =>
+    quantity === "loss" && view.run?.methods[method]?.has_average ? [method] : [],
+  );
+  const lost = names.map((_, method) => diverges(view.run, method));
+  const curves = names.map((name, method): Series => {
+    const { data: values } = arrayOf(view.run, quantity, method);
+    const style = averages.includes(method) ? "pale" : "bold";
+    return { method, style, name, label: name, values, lost: lost[method]! };
   });
+  const averaged = averages.map((method): Series => {
+    const { data: values } = arrayOf(view.run, "average_loss", method);
+    const name = `${names[method]}, average`;
+    return { method, style: "bold", name, label: "average", values, lost: lost[method]! };
+  });
+  return [...curves, ...averaged];
+}
+
+/** A bold curve for the flat direction of a method, and a thin one for the steep direction. */
+function directionsOf(view: View, names: string[], method: number): Series[] {
+  const array = arrayOf(view.run, "modes", method);
+  const isAlone = names.length === 1;
+  return ["flat", "steep"].map((direction, column) => ({
+    method,
+    style: column ? "thin" : "bold",
+    name: isAlone ? direction : `${names[method]}, ${direction}`,
+    label: isAlone ? direction : column ? "" : names[method]!,
+    values: distances(array, column),
+    lost: diverges(view.run, method),
+  }));
 }
 
 export function valueOf(series: Series, k: number): number {
