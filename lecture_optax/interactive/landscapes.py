@@ -154,13 +154,14 @@ def _logistic(θ, controls):
 
 
 @functools.cache
-@float64()
 def _logistic_minimum() -> np.ndarray:
-    θ = np.zeros(2)
-    slope = jax.jacfwd(lambda θ: _logistic(θ, {}).mean())
-    with jax.ensure_compile_time_eval():  # a program that is being traced may ask
-        for _ in range(20):  # Newton's method
-            θ = θ - np.linalg.solve(jax.jacfwd(slope)(θ), slope(θ))
+    (x, y), θ = _patients(), np.zeros(2)
+    signed = x.astype(float) * (2 * y - 1)[:, None]
+    for _ in range(20):  # Newton's method, in NumPy: a program that is being traced may ask
+        p = 1 / (1 + np.exp(signed @ θ))
+        slope = 1e-2 * θ - p @ signed / EXAMPLES
+        curvature = 1e-2 * np.eye(2) + (signed.T * (p * (1 - p))) @ signed / EXAMPLES
+        θ = θ - np.linalg.solve(curvature, slope)
     return θ
 
 
