@@ -39,8 +39,8 @@ PIECES = 8
 _SMALLEST, _LARGEST = 1e-18, 1e18
 """The square of a distance beyond these is 0 or infinite in float32."""
 
-_FLOOR = 1e-6
-"""The rounding floor of a distance, for a minimum of size 1 in float32."""
+_FLOOR = 4 * float(np.finfo(np.float32).eps)
+"""The rounding floor of a distance to a minimum of size 1, where all curvatures are equal."""
 
 
 class Readings(NamedTuple):
@@ -93,8 +93,10 @@ def _measured(trace: Trace, landscape: Landscape, curvature: Curvature) -> float
     if landscape.lowest is not None:
         distances = np.sqrt(np.maximum(trace.loss - landscape.lowest, 0.0))
         return rate_of(distances, floor=_FLOOR**0.5)
-    distances = np.linalg.norm(trace.path - curvature.minimum, axis=1)
-    return rate_of(distances, floor=max(_FLOOR * np.abs(curvature.minimum).max(), _SMALLEST))
+    minimum, values, _ = curvature
+    size = max(np.abs(minimum).max(), 1.0 if landscape.has_examples else 0.0)
+    distances = np.linalg.norm(trace.path - minimum, axis=1)
+    return rate_of(distances, floor=max(_FLOOR * size * values[-1] / values[0], _SMALLEST))
 
 
 def rate_of(distances: np.ndarray, floor: float) -> float | None:

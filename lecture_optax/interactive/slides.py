@@ -102,8 +102,8 @@ SLIDES = (
     ),
     Slide(
         "RMSProp",
-        "AdaGrad's sum of squares only grows, and its steps shrink like 1/√k. RMSProp's average "
-        "forgets, and its steps keep their size, near the learning rate: drag it, and they follow.",
+        "AdaGrad's sum of squares only grows, and its steps shrink. RMSProp's average forgets, "
+        "and its steps keep their size, near the learning rate: drag it, and they follow.",
         ("AdaGrad", "RMSProp"),
         view="update",
         landscape="noisy_quadratic",
