@@ -35,7 +35,7 @@ from lecture_optax.interactive.expression import Expression, build, read, value_
 from lecture_optax.interactive.gallery import AVERAGE, METHODS, RATE, SCHEDULES
 from lecture_optax.interactive.handles import Handle
 from lecture_optax.interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
-from lecture_optax.interactive.predictions import FORMS, MOMENTA, PRODUCTS, predicted, region
+from lecture_optax.interactive.readings import FORMS, MOMENTA, PRODUCTS, predicted, region
 from lecture_optax.interactive.simulation import orders_of
 
 FILE = Path(__file__).parents[1] / "docs" / "lab" / "programs.bin.gz"
