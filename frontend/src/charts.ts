@@ -63,8 +63,8 @@ export class Charts {
   private build(name: ViewName): Chart {
     const { onStep } = this.options;
     const box = element("div", { class: "lo-drawing" });
-    const caption = element("figcaption", { class: "lo-caption" }, TEXTS[name].sentence);
-    const figure = element("figure", { hidden: true }, box, caption);
+    const caption = element("p", { class: "lo-caption" }, TEXTS[name].sentence);
+    const figure = element("div", { hidden: true }, box, caption);
     const press = button(TEXTS[name].button, () => this.toggle(name), { "aria-pressed": "false" });
     this.element.append(figure);
     this.toggles.append(press);

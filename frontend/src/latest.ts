@@ -5,7 +5,9 @@
  *
  * An urgent value does not wait for the call in progress.
  */
-export function latest<T>(work: (value: T) => Promise<void>): (value: T, isUrgent?: boolean) => void {
+export function latest<T>(
+  work: (value: T) => Promise<void>,
+): (value: T, isUrgent?: boolean) => void {
   let waiting: { value: T } | null = null;
   let calls = 0;
 

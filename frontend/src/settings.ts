@@ -64,7 +64,9 @@ export class Settings {
     controls.steps = this.control(steps, (value) => ({ steps: value }));
     if (hasExamples) {
       controls.batch = this.control(batch, (value) => ({ batch: value }));
-      controls.seed = this.control(seed, (value) => ({ seed: value }), { isOpen: this.page.most.seed === undefined });
+      controls.seed = this.control(seed, (value) => ({ seed: value }), {
+        isOpen: this.page.most.seed === undefined,
+      });
     }
     this.controls = controls;
     const { x, y, ...others } = controls;
