@@ -107,7 +107,7 @@ SLIDES = (
         ("AdaGrad", "RMSProp"),
         view="update",
         landscape="noisy_quadratic",
-        settings={"steps": 1000},
+        settings={"steps": 500},
     ),
     Slide(
         "the position of ε",
@@ -158,7 +158,7 @@ SLIDES = (
         "like 1/k lets it in. Drag the decay rate: if it is too large, the path stops early.",
         ("lo.sgd(0.5)", "lo.sgd(lo.schedules.inverse_time(0.5, decay_rate=0.02, power=1.0))"),
         landscape="noisy_quadratic",
-        settings={"batch": 1, "steps": 1000},
+        settings={"batch": 1, "steps": 500},
     ),
     Slide(
         "warm restarts",
@@ -178,7 +178,7 @@ SLIDES = (
         "closer to the minimum. Drag η: a larger η forgets the start sooner, and keeps more noise.",
         ("lo.chain(lo.sgd(0.5), lo.average_iterates(8.0))",),
         landscape="noisy_quadratic",
-        settings={"batch": 1, "steps": 1000},
+        settings={"batch": 1, "steps": 500},
     ),
     Slide(
         "D as a matrix",

@@ -101,13 +101,13 @@ def test_the_steps_of_adagrad_shrink_and_those_of_rmsprop_do_not():
     _, arrays = shown("RMSProp")
     early, late = (
         [arrays[f"update.{i}"][part].mean() for i in range(2)]
-        for part in (slice(100, 200), slice(900, 1000))
+        for part in (slice(50, 150), slice(400, 500))
     )
-    assert late[0] < 0.6 * early[0]
+    assert late[0] < 0.7 * early[0]
     assert late[1] / early[1] == pytest.approx(1.0, rel=0.1)
     assert late[1] == pytest.approx(0.05, rel=0.3)
     _, twice = shown("RMSProp", ("0.05", "0.1"))
-    assert twice["update.1"][900:].mean() / late[1] == pytest.approx(2.0, rel=0.1)
+    assert twice["update.1"][400:].mean() / late[1] == pytest.approx(2.0, rel=0.1)
 
 
 def test_epsilon_inside_the_root_acts_like_its_root_outside():
@@ -178,7 +178,7 @@ def test_the_average_is_closer_to_the_minimum_than_the_path():
 
     found = [averages(eta) for eta in ("0.0", "8.0", "32.0")]
     for _, average, path in found:
-        assert average < path / 3
+        assert average < path / 2
     assert found[0][0] > found[1][0] > found[2][0]  # a larger η forgets the start sooner,
     assert found[1][1] < found[2][1]  # and keeps more noise
 
