@@ -16,8 +16,6 @@ const KEYS: Record<string, number> = {
 export interface ControlOptions {
   /** The new value, on every move of the slider. */
   onInput(value: number): void;
-  /** The end of a move. */
-  onDone?(): void;
   /** A sentence about a typed value that is refused. */
   say(sentence: string): void;
   /** Takes a typed value beyond the range; without it, such a value is refused. */
@@ -66,11 +64,13 @@ export class Control {
       this.slider,
     );
     this.value = handle.value;
-    this.show(handle.value);
+    this.settle();
+    this.write();
   }
 
   /** Show a value that was set elsewhere; a range widens to include it. */
   show(value: number): void {
+    if (value === this.value) return; // perhaps it is the slider that moves
     this.value = value;
     const { low, high } = this.handle;
     if (value < low || value > high) {
@@ -92,7 +92,6 @@ export class Control {
   /** Place the slider exactly at the value; while it is dragged, it stays under the pointer. */
   private settle(): void {
     this.slider.value = String(PLACES * placeOf(this.value, this.handle));
-    this.options.onDone?.();
   }
 
   private move(value: number): void {

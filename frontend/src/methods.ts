@@ -234,8 +234,8 @@ class Card {
     this.handles.replaceChildren(...this.controls.map((control) => control.element));
     const scheduled = this.scheduled();
     const { methods, schedules } = this.options.page;
-    const base = shapeOf(scheduled?.text ?? this.bare());
-    const place = methods.findIndex(({ text }) => shapeOf(text) === base);
+    const [name] = reading.title.split(", "); // the schedule and the average stand behind a comma
+    const place = methods.findIndex(({ title }) => title === name);
     this.gallery.value = String(place < 0 ? methods.length : place);
     (this.gallery.lastChild as HTMLOptionElement).hidden = place >= 0;
     this.schedule.disabled = scheduled === null;
