@@ -1,7 +1,8 @@
 // The buttons by which a state leaves the page.
 import { button } from "./dom";
+import { pictureOf, pngOf, svgText } from "./picture";
 import type { Page, State } from "./protocol";
-import { copyText, pictureOf, pngOf, pythonOf, saveFile, svgText } from "./save";
+import { copyText, pythonOf, saveFile } from "./save";
 import type { Theme } from "./theme";
 import { hashOf, landscapeOf } from "./url";
 

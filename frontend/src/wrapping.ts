@@ -61,7 +61,7 @@ function parts(inside: string): string[] | null {
 }
 
 export interface Scheduled {
-  /** The place in the page's list; -1 for another schedule, or none that can be exchanged. */
+  /** The place in the page's list. */
   index: number;
   /** The text with a constant learning rate, and the place and the text of that number. */
   text: string;
@@ -69,7 +69,7 @@ export interface Scheduled {
   rate: string;
 }
 
-/** Return which schedule the learning rate of a text has, or null if it names no learning rate. */
+/** Return which schedule of the page the learning rate of a text has, or null for another one. */
 export function scheduleOf(reading: Reading, schedules: Schedule[]): Scheduled | null {
   for (const [index, { text }] of schedules.entries()) {
     if (text === "{rate}") continue;
