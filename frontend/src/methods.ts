@@ -1,8 +1,8 @@
 // The methods side by side: one card for each line of the drawings.
 import { Control } from "./controls";
 import { button, element, freshId, selectOf } from "./dom";
-import { measured } from "./numbers";
 import type { Engine, MethodResult, Page, Reading, Run } from "./protocol";
+import { Results } from "./results";
 import {
   type Scheduled,
   scheduleOf,
@@ -120,7 +120,7 @@ class Card {
   private readonly schedule: HTMLSelectElement;
   private readonly average: HTMLInputElement;
   private readonly handles = element("div", { class: "lo-handles" });
-  private readonly results = element("div", { class: "lo-results" });
+  private readonly results = new Results();
   private readonly copy: HTMLButtonElement;
   private readonly leave: HTMLButtonElement;
   private controls: Control[] = [];
@@ -179,7 +179,7 @@ class Card {
         this.leave,
       ),
       this.handles,
-      this.results,
+      this.results.element,
       element(
         "div",
         { class: "lo-options" },
@@ -246,7 +246,7 @@ class Card {
 
   /** Show what a run found for this method. */
   report(result: MethodResult | null, loss: number): void {
-    this.results.replaceChildren(...(result ? sentences(result, loss) : []));
+    if (result) this.results.show(result, loss);
   }
 
   private write(): void {
@@ -328,32 +328,4 @@ function swatch(i: number): SVGSVGElement {
   line.setAttribute("class", `lo-stroke-${i}`);
   svg.append(line);
   return svg;
-}
-
-/**
- * What the run of a method shows, in words. The number of lines depends on the landscape only: a
- * slider must not move while it is dragged.
- */
-function sentences(result: MethodResult, loss: number): HTMLElement[] {
-  const { symptom, predicted, measured: rate, diverged_at: end } = result;
-  const facts: [string, string][] = [
-    ["final loss", end === null ? measured(loss) : `diverged at step ${end}`],
-  ];
-  if (predicted) {
-    facts.push(["rate per step, predicted", measured(predicted.rate, 4)]);
-    facts.push(["rate per step, measured", rate === null ? "–" : measured(rate, 4)]);
-    facts.push([
-      "largest stable learning rate",
-      predicted.limit === null ? "–" : measured(predicted.limit, 4),
-    ]);
-  }
-  const isWrong = end !== null || symptom?.name === "diverging";
-  return [
-    element("p", { class: `lo-symptom${isWrong ? " lo-is-wrong" : ""}` }, symptom?.text ?? ""),
-    element(
-      "dl",
-      {},
-      ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
-    ),
-  ];
 }
