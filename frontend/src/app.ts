@@ -257,6 +257,7 @@ class App {
   }
 
   private readHash(): void {
+    clearTimeout(this.hashTimer); // what waits to be written belongs to another step of the history
     if (location.hash !== hashOf(this.state)) void this.apply(this.stateInAddress(), false);
   }
 

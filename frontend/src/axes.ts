@@ -40,8 +40,8 @@ export class Axes {
 
   constructor(root: Group) {
     this.grid = root.append("path").attr("fill", "none");
-    this.x = root.append("g");
-    this.y = root.append("g");
+    this.x = root.append("g").attr("data-axis", "x"); // for tests, which read numbers off the picture
+    this.y = root.append("g").attr("data-axis", "y");
     this.xName = root.append("text").attr("text-anchor", "end");
     this.yName = root.append("text");
     this.note = root.append("text").attr("font-size", 12);

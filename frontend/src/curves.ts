@@ -152,6 +152,7 @@ export class Curves extends Chart {
       const drawn = this.lineOf(series, end.count);
       curve.line
         .attr("d", drawn.d)
+        .attr("data-method", series.method)
         .attr("stroke", colour)
         .attr("stroke-width", series.style === "thin" ? 1.2 : 2.2)
         .attr("stroke-opacity", series.style === "pale" ? PALE : null)

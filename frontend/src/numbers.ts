@@ -32,21 +32,25 @@ export function valueAt(place: number, range: Range): number {
 
 /** Return the value that `keys` presses of an arrow reach from a value. */
 export function stepped(value: number, keys: number, range: Range): number {
-  const factor = KEY_FACTOR ** keys;
   const [low] = ends(range);
   let next: number;
-  if (range.scale === "decay") next = rounded(Math.min(1, (1 - value) / factor), range);
+  if (range.scale === "decay") next = rounded(Math.min(1, pressed(1 - value, -keys)), range);
   else if (range.scale === "integer") next = value + keys;
   else if (!isLog(range)) next = rounded(value + keys * notch(range), range);
   else if (value < low) next = keys > 0 ? low : range.low;
-  else if (value * factor < low * (1 - 1e-9)) next = range.low;
-  else if (range.scale === "log integer")
-    next =
-      keys > 0
-        ? Math.max(value + 1, rounded(value * factor, range))
-        : Math.min(value - 1, rounded(value * factor, range));
-  else next = rounded(value * factor, range);
+  else if (pressed(value, keys) < low * (1 - 1e-9)) next = range.low;
+  else {
+    next = rounded(pressed(value, keys), range);
+    if (range.scale === "log integer") {
+      next = keys > 0 ? Math.max(value + 1, next) : Math.min(value - 1, next);
+    }
+  }
   return clamp(next, range.low, range.high);
+}
+
+/** The keys go through one grid of powers: back and forth ends where it began. */
+function pressed(value: number, keys: number): number {
+  return KEY_FACTOR ** (Math.round(Math.log(value) / Math.log(KEY_FACTOR)) + keys);
 }
 
 /** Return a number as short text: 1e-4 and 0.05, never 0.0001. */

@@ -106,6 +106,7 @@ export class Plane extends Chart {
     const [casings, lines, averages] = [inside(), inside(), inside()];
     const ends = this.picture.append("g");
     this.paths = DASHES.map(() => appended(casings, lines, averages, ends));
+    this.paths.forEach(({ line }, i) => line.attr("data-method", i));
     this.handle = new StartHandle(this.root, (x, y) => options.onStart(x, y));
   }
 

@@ -54,11 +54,12 @@ class Lab:
         address = f"http://{server.HOST}:{listener.getsockname()[1]}/?token={token}"
         if self.methods or self.landscape != "quadratic":
             address += hash_of(self.landscape, state["methods"])
+        served = server.server_of(token, engine)  # anyio parses when it is imported: `_PARSES`
         threading.Thread(target=_compile, args=(engine, state), daemon=True).start()
         print(f"The lab is at {address} until Ctrl-C.", flush=True)
         if self.browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        server.server_of(token, engine).run([listener])
+        served.run([listener])
         return 0
 
 

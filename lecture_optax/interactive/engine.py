@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import validate
-from .expression import read
+from .expression import parsed, read
 from .gallery import AVERAGE, FIRST, METHODS, SCHEDULES
 from .landscapes import (
     EXAMPLES,
@@ -223,7 +223,7 @@ def title_of(structure: str) -> str:
     """Return a title: of the gallery, with the schedule and the average beside it."""
     if averaged := _AVERAGED.fullmatch(structure):
         inner = averaged[1]
-        is_chain = isinstance(ast.parse(inner.replace("#", "_"), mode="eval").body, ast.Tuple)
+        is_chain = isinstance(parsed(inner.replace("#", "_")), ast.Tuple)
         return f"{title_of(f'lo.chain({inner})' if is_chain else inner)}, averaged"
     schedule = ""
     while found := _SCHEDULE.search(structure):  # from the innermost outwards

@@ -8,6 +8,7 @@ compiled program.
 import ast
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,7 @@ def read(text: str) -> Expression:
 @functools.lru_cache(256)
 def _read(text: str) -> Expression:
     writer = _Writer()
-    writer.transformation(_parsed(text))
+    writer.transformation(parsed(text))
     for what, limit, found in (
         ("numbers", MOST_NUMBERS, writer.handles),
         ("calls", MOST_CALLS, writer.calls),
@@ -161,13 +162,20 @@ def build(structure: str, numbers: Sequence[Any]) -> optax.GradientTransformatio
 
 def value_of(structure: str, numbers: Sequence[Any]) -> Any:
     """Return what a structure makes of these numbers: a transformation or a schedule."""
-    return _built(_parsed(structure.replace("#", "_")), iter(numbers))
+    return _built(parsed(structure.replace("#", "_")), iter(numbers))
 
 
-def _parsed(text: str) -> ast.expr:
+_PARSES = threading.Lock()
+"""Python 3.11 counts the depth of a tree once for all threads, and raises a `SystemError` where two
+of them parse."""
+
+
+def parsed(text: str) -> ast.expr:
+    """Return the tree of an expression."""
     _refuse_long(text)
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        with _PARSES:
+            node = ast.parse(text.strip(), mode="eval").body
         if _levels(node) > MOST_LEVELS:
             raise RecursionError
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -402,7 +410,7 @@ def _shown(name: str, given: dict[str, bool]) -> dict[str, bool]:
 def _gallery_calls() -> list[tuple[str, dict[str, bool]]]:
     """Return the name and the arguments of each call in the gallery."""
     texts = (*METHODS.values(), *SCHEDULES.values(), AVERAGE)
-    nodes = [node for text in texts for node in ast.walk(_parsed(text.replace(RATE, "1")))]
+    nodes = [node for text in texts for node in ast.walk(parsed(text.replace(RATE, "1")))]
     calls = [(*_factory(node.func), node) for node in nodes if isinstance(node, ast.Call)]
     return [
         (name, {argument: keyword for argument, keyword, _ in _argument_names(name, factory, node)})

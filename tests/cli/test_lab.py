@@ -41,7 +41,7 @@ def opened(monkeypatch):
     ("typed", "words"),
     [
         (["--landscape", "rosenbrok"], "Did you mean 'rosenbrock'?"),
-        (["lo.sgd(0.1"], "is not Python"),
+        (["lo.sgd(0.1"], "was never closed"),
         (["lo.sgd(0.1)", "adma(0.1)"], "did you mean lo.adam?"),
         (["lo.sgd(-1.0)"], "learning_rate must be"),
         (["sgd(1.)", "sgd(.1)", "sgd(.2)", "sgd(.3)"], "at most 3, got 4"),

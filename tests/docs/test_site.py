@@ -3,17 +3,14 @@
 The screenshots stay in `build/docs/screenshots`.
 """
 
-import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "build" / "docs" / "html"
-SCREENSHOTS = ROOT / "build" / "docs" / "screenshots"
+from tests.browsing import SCREENSHOTS, Visit
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SITE = Path(__file__).parents[2] / "build" / "docs" / "html"
+
 SEEN = (  # one page of each kind
     "index",
     "start/ten_minutes",
@@ -36,53 +33,23 @@ SMALLEST_SCALE = 0.5
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.fail("no Chromium is installed: on Debian and Ubuntu, `apt-get install chromium`")
-    if not (SITE / "index.html").exists():
-        pytest.fail(f"{SITE} has no site: run `make docs`")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-
-
 @pytest.fixture
 def visit(browser):
-    visits: list[Visit] = []
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"{SITE} has no site: run `make docs`")
+    visits: list[SitePage] = []
 
     def begin(**options):
-        visits.append(Visit(browser, **options))
+        visits.append(SitePage(browser, **options))
         return visits[-1]
 
     yield begin
     for each in visits:
-        each.tab.context.close()
+        each.close()
 
 
-class Visit:
-    """A tab that notes what a page must not do."""
-
-    def __init__(self, browser, width=1280, scheme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        self.faults: list[str] = []
-        context.route(re.compile("^(?!file:|data:|blob:)"), self._refuse)
-        self.tab = context.new_page()
-        self.tab.on("console", self._listen)
-        self.tab.on("pageerror", lambda error: self.faults.append(f"raised {error}"))
-        self.tab.on("requestfailed", lambda r: self.faults.append(f"did not find {r.url}"))
-
-    def _refuse(self, route):
-        self.faults.append(f"requested {route.request.url}")
-        route.abort()
-
-    def _listen(self, message):
-        if message.type in ("error", "warning"):
-            self.faults.append(f"logged {message.text}")
+class SitePage(Visit):
+    """A tab that shows pages of the site."""
 
     def open(self, page, query=""):
         """Open a page and return what is wrong with it."""
@@ -90,10 +57,7 @@ class Visit:
         self.tab.goto((SITE / f"{page}.html").as_uri() + query)
         self.tab.wait_for_function("!window.MathJax || !!window.MathJax.startup?.promise")
         self.tab.evaluate("window.MathJax?.startup.promise")
-        wide = self.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if wide > 0:
-            self.faults.append(f"is {wide} pixels wider than the window")
-        return [f"{page} {fault}" for fault in self.faults]
+        return [f"{page} {fault}" for fault in self.faults + self.wider()]
 
     def small_pictures(self):
         """Return the pictures that are missing or too small, as their file and scale."""

@@ -5,7 +5,6 @@ messages is all that anywidget gives to a widget.
 """
 
 import base64
-import shutil
 
 import numpy as np
 import pytest
@@ -36,19 +35,6 @@ MODEL = """async ({ esm, css, state }) => {
   const widget = (await import(source)).default;
   window.close_widget = widget.render({ model, el: document.body });
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if path is None:
-        pytest.fail("no Chromium is installed: on Debian and Ubuntu, `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
