@@ -155,6 +155,35 @@ def test_an_invalid_message_is_answered_and_the_socket_stays_open(port, message,
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 10**9},
+        {"steps": 10**400},
+        {"steps": -1},
+        {"steps": "many"},
+        {"seed": 2**70},
+        {"batch": 0},
+        {"start": [1e40, 0]},
+        {"start": ["a", {}]},
+        {"start": [[1], [2]]},
+        {"controls": {"condition": -1, "rotation": 0}},
+        {"controls": []},
+        {"controls": {}},
+        {"methods": "lo.sgd(0.1)"},
+        {"methods": [None]},
+        {"methods": []},
+        {"landscape": "digits", "steps": 10**9},
+    ],
+    ids=str,
+)
+def test_an_invalid_state_is_refused_at_once(port, change, capfd):
+    with opened(port) as socket:
+        answer, arrays = asked(socket, ask="run", state={**STATE, **change})
+    assert answer["error"] and arrays == {}
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("ask", ["read", "run"])
 @pytest.mark.parametrize(
     "text",
