@@ -25,8 +25,7 @@ const TEXTS: Record<ViewName, { button: string; sentence: string }> = {
   region: {
     button: "Stability",
     sentence:
-      "A method converges where its spectral radius is below 1. One point for each eigenvalue λ, " +
-      "at τλ and momentum μ.",
+      "A method converges where its spectral radius is below 1; one point per eigenvalue λ.",
   },
 };
 

@@ -28,9 +28,9 @@ export class Slides {
         "div",
         { class: "lo-bar" },
         button("‹ Previous", () => this.go(Number(this.select.value) - 1)),
-        this.select,
         button("Next ›", () => this.go(Number(this.select.value) + 1)),
         this.count,
+        this.select,
       ),
       this.sentence,
     );
