@@ -13,6 +13,7 @@ A method with a schedule and an average is three programs, so that each is expor
     average     η and the path -> its averages
 """
 
+import functools
 import gzip
 import json
 import sys
@@ -27,24 +28,25 @@ import numpy as np
 import onnx
 import optax
 from jax._src.interpreters import partial_eval
+from jax.extend.core import Literal
 from jax2onnx import to_onnx
 
 import lecture_optax as lo
-from lecture_optax.interactive.engine import GRID, Engine
+from lecture_optax.interactive.engine import GRID, Engine, title_of
 from lecture_optax.interactive.expression import Expression, build, read, value_of
 from lecture_optax.interactive.gallery import AVERAGE, METHODS, RATE, SCHEDULES
 from lecture_optax.interactive.handles import Handle
 from lecture_optax.interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
 from lecture_optax.interactive.readings import FORMS, MOMENTA, PRODUCTS, predicted, region
 from lecture_optax.interactive.simulation import orders_of
+from lecture_optax.interactive.slides import SLIDES
 
 FILE = Path(__file__).parents[1] / "docs" / "lab" / "programs.bin.gz"
-STEPS = 500
-"""The largest number of steps: a path has this length, whatever is drawn of it."""
-SEEDS = 10
+STEPS, SEEDS = 1_000, 5
+"""The largest number of steps, and of seeds: the order of the examples is part of the file."""
 
-CANNOT = {"Newton": "its linear solve has no counterpart in ONNX"}
-"""The methods of the gallery that are not exported, with the reason."""
+CANNOT: Mapping[str, str] = {}
+"""The structures of the gallery or the slides that are not exported, with the reason."""
 
 INT64 = onnx.TensorProto.INT64
 
@@ -159,7 +161,7 @@ def scan(step: Callable[..., Any], constants: Any, carry: Any, xs: Any) -> jax.A
     each step, and a step costs what its number of operations costs.
     """
     known, first = jax.tree.leaves(constants), jax.tree.map(lambda x: x[0], xs)
-    closed = jax.make_jaxpr(step)(constants, carry, first)
+    closed = flat(jax.make_jaxpr(step)(constants, carry, first))
     unknown = [i >= len(known) for i in range(len(closed.in_avals))]
     before, inside, _, _ = partial_eval.partial_eval_jaxpr_nounits(closed, unknown, True)
     residuals = jax.extend.core.jaxpr_as_fun(before)(*known)
@@ -169,6 +171,38 @@ def scan(step: Callable[..., Any], constants: Any, carry: Any, xs: Any) -> jax.A
         return jax.tree.unflatten(jax.tree.structure(carry), leaves), leaves[0]
 
     return jax.lax.scan(body, carry, xs)[1]
+
+
+def flat(closed: Any) -> Any:
+    """Return a jaxpr without calls; what ONNX lacks is replaced.
+
+    A linear solve is what its `solve` does, without its derivative.
+    """
+
+    def evaluate(jaxpr, consts, *args):
+        values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
+        for eqn in jaxpr.eqns:
+            name, params = eqn.primitive.name, eqn.params
+            given = [v.val if isinstance(v, Literal) else values[v] for v in eqn.invars]
+            if inner := params.get("jaxpr" if name == "jit" else "call_jaxpr"):
+                results = evaluate(inner.jaxpr, inner.consts, *given)
+            elif name == "custom_linear_solve":
+                before, of_solve = params["const_lengths"][:2], params["const_lengths"].solve
+                begin, inner = sum(before), params["jaxprs"].solve
+                vector = given[sum(params["const_lengths"]) :]
+                used = given[begin : begin + of_solve]
+                results = evaluate(inner.jaxpr, inner.consts, *used, *vector)
+            elif name == "eigh":
+                results = reversed(_eigen(*given))
+            else:
+                results = eqn.primitive.bind(*given, **params)
+                results = results if eqn.primitive.multiple_results else [results]
+            values |= dict(zip(eqn.outvars, results, strict=True))
+        return [v.val if isinstance(v, Literal) else values[v] for v in jaxpr.outvars]
+
+    return jax.make_jaxpr(functools.partial(evaluate, closed.jaxpr, closed.consts))(
+        *closed.in_avals
+    )
 
 
 def exported(function: Callable[..., Any], inputs: Mapping[str, tuple[int, ...]]) -> bytes:
@@ -207,6 +241,9 @@ def _shorten(model: Any, inputs: Mapping[str, str]) -> None:
     short = {name: f"{i:x}" for i, name in enumerate(sorted((read | written) - {""}))}
     short |= {"": "", "steps": "steps"} | dict(inputs)
     short |= {output.name: f"out_{i}" for i, output in enumerate(model.graph.output)}
+    used = [value for value in model.graph.input if value.name in read]
+    del model.graph.input[:]
+    model.graph.input.extend(used)
     for graph in graphs:
         kept = [each for each in graph.initializer if each.name in read]
         del graph.initializer[:], graph.value_info[:]
@@ -237,9 +274,14 @@ def _bodies(graph: Any) -> Iterator[Any]:
 # What is written
 
 
-def methods() -> dict[str, Expression]:
-    """Return the methods that are exported, by title."""
-    return {title: read(text) for title, text in METHODS.items() if title not in CANNOT}
+def methods() -> list[Expression]:
+    """Return the methods of the gallery, and others that the slides show."""
+    found = {method.structure: method for method in map(read, METHODS.values())}
+    for slide in SLIDES:
+        for method in map(read, slide.state()["methods"]):
+            if not method.has_schedule and not method.has_average:
+                found.setdefault(method.structure, method)
+    return [method for structure, method in found.items() if structure not in CANNOT]
 
 
 def rate_of(method: Expression) -> int:
@@ -262,7 +304,7 @@ def structures() -> dict[str, dict[str, Any]]:
     - `form`: that of which region of stability it has.
     """
     found = {}
-    for title, method in methods().items():
+    for method in methods():
         rate = method.handles[rate_of(method)]
         prediction = predicted(method, np.ones(1))
         for schedule in SCHEDULES.values():
@@ -271,7 +313,7 @@ def structures() -> dict[str, dict[str, Any]]:
             for average in ("", AVERAGE):
                 whole = read(f"lo.chain({text}, {average})" if average else text)
                 found[whole.structure] = {
-                    "title": title,
+                    "title": title_of(whole.structure),
                     "method": method.structure,
                     "schedule": None if schedule == RATE else schedule_of(typed)[0],
                     "rate": rate_of(method),
@@ -296,7 +338,7 @@ def programs() -> Iterator[tuple[str, bytes]]:
         yield f"field {landscape.name}", exported(field_of(landscape), {"controls": controls})
         inputs = {"path": path, "controls": controls}
         yield f"record {landscape.name}", exported(record_of(landscape), inputs)
-        for method in methods().values():
+        for method in methods():
             inputs = {
                 "numbers": (len(method.handles) - 1,),
                 "rates": (STEPS,),
@@ -311,11 +353,9 @@ def programs() -> Iterator[tuple[str, bytes]]:
 def page() -> dict[str, Any]:
     """Return the page as the library describes it, without what cannot be exported."""
     record, _ = Engine().answer({"ask": "page"})
-    runs = structures()
     return {
         **record,
         "landscapes": [each for each in record["landscapes"] if not each["is_network"]],
-        "methods": [each for each in record["methods"] if read(each["text"]).structure in runs],
         "most": {**record["most"], "steps": STEPS, "seed": SEEDS - 1},
     }
 

@@ -4,7 +4,7 @@ import { mount } from "./app";
 import { element } from "./dom";
 import { Programs } from "./programs";
 import { socketEngine } from "./socket";
-import { staticEngine } from "./static_engine";
+import { StaticEngine } from "./static_engine";
 
 const STOPPED =
   "The server does not answer. Run `lecture-optax lab` again, and open the address that it prints: " +
@@ -14,7 +14,7 @@ const SCRIPT = (document.currentScript as HTMLScriptElement).src;
 
 for (const root of document.querySelectorAll<HTMLElement>("[data-lab]")) {
   if (root.dataset.lab === "server") mountServer(root);
-  else mount(root, staticEngine(Programs.beside(SCRIPT)), { share: true, compact: false });
+  else mount(root, new StaticEngine(Programs.beside(SCRIPT)), { share: true, compact: false });
 }
 
 function mountServer(root: HTMLElement): void {

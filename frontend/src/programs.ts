@@ -106,7 +106,8 @@ export type Input = { data: ArrayLike<number>; shape: number[] } | number;
 function tensor(input: Input | undefined): Ort.Tensor {
   if (input === undefined) throw new Error("a program needs an input that the page does not give.");
   if (typeof input === "number") return new ort.Tensor("int64", [BigInt(input)], []);
-  return new ort.Tensor("float32", Float32Array.from(input.data), input.shape);
+  const data = input.data instanceof Float32Array ? input.data : Float32Array.from(input.data);
+  return new ort.Tensor("float32", data, input.shape);
 }
 
 /** Run a script of the page's folder. */

@@ -1,6 +1,6 @@
 // The engine of a page without a server: it runs programs that the library exported.
 import type { Programs, Structure } from "./programs";
-import type { Engine, Field, Handle, Landscape, MethodResult, NumberArray, Reading, Refusal, Region, Run, State } from "./protocol";
+import type { Engine, Field, Handle, Landscape, MethodResult, NumberArray, Page, Reading, Refusal, Region, Run, State } from "./protocol";
 import { measuredRate, predictionOf } from "./readings";
 import { NUMBER, shapeOf } from "./wrapping";
 
@@ -14,16 +14,51 @@ interface Method {
   numbers: number[];
 }
 
-/** Return the engine that runs these programs. */
-export function staticEngine(loading: Promise<Programs>): Engine {
-  return {
-    any_text: false,
-    page: async () => (await loading).contents.page,
-    read: async (text) => readingOf(text, await loading),
-    run: async (state) => new Answer(await loading, state).run(),
-    field: async (landscape, controls) => fieldOf(await loading, landscape, controls),
-    region: async (form) => regionOf(await loading, form),
-  };
+/** Runs the programs of a page. */
+export class StaticEngine implements Engine {
+  readonly any_text = false;
+  private readonly fields = new Last<Promise<Field>>();
+  private readonly weights = new Last<NumberInput>();
+
+  constructor(private readonly loading: Promise<Programs>) {}
+
+  async page(): Promise<Page> {
+    return (await this.loading).contents.page;
+  }
+
+  async read(text: string): Promise<Reading | Refusal> {
+    return readingOf(text, await this.loading);
+  }
+
+  async run(state: State): Promise<Run | Refusal> {
+    const programs = await this.loading;
+    const most = programs.contents.page.most.steps;
+    if (state.steps > most) return { error: `This page runs at most ${most} steps. \`lecture-optax lab\` runs more.` };
+    const { landscape, batch, seed, steps } = state;
+    const weights = landscapeOf(programs, landscape).has_examples
+      ? this.weights.get(`${batch} ${seed} ${steps}`, () => weightsOf(programs, state))
+      : list([]);
+    return new Answer(programs, state, await this.field(landscape, state.controls), weights).run();
+  }
+
+  async field(landscape: string, controls: Record<string, number>): Promise<Field> {
+    const programs = await this.loading;
+    return this.fields.get(JSON.stringify([landscape, controls]), () => fieldOf(programs, landscape, controls));
+  }
+
+  async region(form: "heavy ball" | "Nesterov"): Promise<Region> {
+    return regionOf(await this.loading, form);
+  }
+}
+
+/** Remembers what was made last: dragging one number leaves the others as they are. */
+class Last<T> {
+  private known: { key: string; value: T } | null = null;
+
+  get(key: string, make: () => T): T {
+    if (this.known?.key !== key) this.known = { key, value: make() };
+    return this.known.value;
+  }
 }
 
 /** Read a text that has the structure of an exported one. */
@@ -70,6 +105,8 @@ class Answer {
   constructor(
     private readonly programs: Programs,
     private readonly state: State,
+    private readonly field: Field,
+    private readonly weights: NumberInput,
   ) {
     const { page } = programs.contents;
     this.landscape = landscapeOf(programs, state.landscape);
@@ -80,23 +117,22 @@ class Answer {
   async run(): Promise<Run | Refusal> {
     const begin = performance.now();
     const { programs, state } = this;
-    if (state.steps > this.most) return { error: `This page runs at most ${this.most} steps. \`lecture-optax lab\` runs more.` };
     const methods: MethodResult[] = [];
     const arrays: Curves = {};
-    const field = await fieldOf(programs, state.landscape, state.controls);
     for (const [i, text] of state.methods.entries()) {
       const reading = readingOf(text, programs);
       if ("error" in reading) return reading;
-      const { curves, result } = await this.runOf(methodOf(reading, programs), field);
+      const { curves, result } = await this.runOf(methodOf(reading, programs));
       methods.push(result);
       for (const [name, array] of Object.entries(curves)) arrays[`${name}.${i}`] = array;
     }
     return { methods, arrays, compilations: programs.ready, milliseconds: performance.now() - begin };
   }
 
-  private async runOf(method: Method, field: Field): Promise<{ curves: Curves; result: MethodResult }> {
+  private async runOf(method: Method): Promise<{ curves: Curves; result: MethodResult }> {
     const { structure, text } = method;
-    const { steps } = this.state;
+    const { field, state } = this;
+    const { steps } = state;
     const { own, rate, eta } = parts(method);
     const rates = await this.rates(structure, rate);
     const path = await this.path(structure, own, rates);
@@ -115,7 +151,7 @@ class Answer {
       modes: cut(modes, steps + 1, 2),
     };
     const { page, lowest } = this.programs.contents;
-    const isNoisy = this.landscape.has_examples && this.state.batch < page.most.batch;
+    const isNoisy = this.landscape.has_examples && state.batch < page.most.batch;
     const at = field.minimum ?? [0, 0];
     const result: MethodResult = {
       title: structure.title,
@@ -144,7 +180,7 @@ class Answer {
     path.set(start);
     const inputs = { numbers: list(numbers), rates: list(rates), controls: this.controls, start: list(start) };
     const name = `path ${this.landscape.name} ${method}`;
-    path.set(first(await this.programs.run(name, { ...inputs, weights: this.weights(), steps })), 2);
+    path.set(first(await this.programs.run(name, { ...inputs, weights: this.weights, steps })), 2);
     return path;
   }
 
@@ -163,19 +199,17 @@ class Answer {
     return average;
   }
 
-  /** Return the weight of each example in each step: 1/n for those of its batch. */
-  private weights(): NumberInput {
-    const { batch, seed, steps } = this.state;
-    const { batch: all } = this.programs.contents.page.most;
-    const weights = new Float32Array(this.most * all);
-    if (this.landscape.has_examples) {
-      const order = this.programs.bytes(`orders ${seed}`);
-      for (let k = 0; k < steps; k++) {
-        for (let j = 0; j < batch; j++) weights[k * all + (order[k * all + j] ?? 0)] = 1 / batch;
-      }
-    }
-    return { data: weights, shape: [this.most, all] };
+}
+
+/** Return the weight of each example in each step: 1/n for those of its batch. */
+function weightsOf(programs: Programs, { batch, seed, steps }: State): NumberInput {
+  const { batch: all, steps: most } = programs.contents.page.most;
+  const weights = new Float32Array(most * all);
+  const order = programs.bytes(`orders ${seed}`);
+  for (let k = 0; k < steps; k++) {
+    for (let j = 0; j < batch; j++) weights[k * all + (order[k * all + j] ?? 0)] = 1 / batch;
   }
+  return { data: weights, shape: [most, all] };
 }
 
 function methodOf({ text, structure, handles }: Reading, { contents }: Programs): Method {
