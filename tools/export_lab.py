@@ -3,8 +3,9 @@
     make lab-programs
 
 It builds an environment of its own (`tools/export_lab.txt`), because `jax2onnx` needs certain
-versions, and writes `docs/lab/programs.bin.gz`. Run it after a change of the gallery, of a
-landscape or of an optimizer; `make check-docs` compares the programs with the library in a browser.
+versions, and writes `docs/lab/programs.bin.gz`. Run it after a change of an optimizer, a schedule
+or a landscape that the page has: `make test` compares the names of the programs, and
+`make check-docs` their numbers, in a browser. `tools/static_lab.py` has what else the page needs.
 
 A method with a schedule and an average is three programs, so that each is exported once:
 
@@ -15,10 +16,8 @@ A method with a schedule and an average is three programs, so that each is expor
 
 import functools
 import gzip
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -32,21 +31,11 @@ from jax.extend.core import Literal
 from jax2onnx import to_onnx
 
 import lecture_optax as lo
-from lecture_optax.interactive.engine import GRID, Engine, title_of
-from lecture_optax.interactive.expression import Expression, build, read, value_of
-from lecture_optax.interactive.gallery import AVERAGE, METHODS, RATE, SCHEDULES
+from lecture_optax.interactive.engine import GRID
+from lecture_optax.interactive.expression import Expression, build, value_of
 from lecture_optax.interactive.handles import Handle
 from lecture_optax.interactive.landscapes import EXAMPLES, LANDSCAPES, Landscape
-from lecture_optax.interactive.readings import FORMS, MOMENTA, PRODUCTS, predicted, region
-from lecture_optax.interactive.simulation import orders_of
-from lecture_optax.interactive.slides import SLIDES
-
-FILE = Path(__file__).parents[1] / "docs" / "lab" / "programs.bin.gz"
-STEPS, SEEDS = 1_000, 5
-"""The largest number of steps, and of seeds: the order of the examples is part of the file."""
-
-CANNOT: Mapping[str, str] = {}
-"""The structures of the gallery or the slides that are not exported, with the reason."""
+from tools.static_lab import FILE, STEPS, methods, packed, rate_of, schedules
 
 INT64 = onnx.TensorProto.INT64
 
@@ -274,65 +263,13 @@ def _bodies(graph: Any) -> Iterator[Any]:
 # What is written
 
 
-def methods() -> list[Expression]:
-    """Return the methods of the gallery, and others that the slides show."""
-    found = {method.structure: method for method in map(read, METHODS.values())}
-    for slide in SLIDES:
-        for method in map(read, slide.state()["methods"]):
-            if not method.has_schedule and not method.has_average:
-                found.setdefault(method.structure, method)
-    return [method for structure, method in found.items() if structure not in CANNOT]
-
-
-def rate_of(method: Expression) -> int:
-    """Return which number of a method is its learning rate."""
-    return [handle.name for handle in method.handles].index("learning_rate")
-
-
-def schedule_of(text: str) -> tuple[str, Sequence[Handle]]:
-    """Return the structure and the handles of a schedule, which is read inside of a method."""
-    method = read(f"lo.sgd({text})")
-    return method.structure.removeprefix("lo.sgd(")[:-1], method.handles
-
-
-def structures() -> dict[str, dict[str, Any]]:
-    """Return each structure that the page can run: a method, with a schedule and an average.
-
-    - `method`, `schedule`: their structures; no schedule is a constant learning rate.
-    - `rate`: which number is the first of the learning rate.
-    - `has_average`: whether the last number is η.
-    - `form`: that of which region of stability it has.
-    """
-    found = {}
-    for method in methods():
-        rate = method.handles[rate_of(method)]
-        prediction = predicted(method, np.ones(1))
-        for schedule in SCHEDULES.values():
-            typed = schedule.replace(RATE, repr(rate.value))
-            text = method.text[: rate.begin] + typed + method.text[rate.end :]
-            for average in ("", AVERAGE):
-                whole = read(f"lo.chain({text}, {average})" if average else text)
-                found[whole.structure] = {
-                    "title": title_of(whole.structure),
-                    "method": method.structure,
-                    "schedule": None if schedule == RATE else schedule_of(typed)[0],
-                    "rate": rate_of(method),
-                    "has_average": bool(average),
-                    "form": prediction and prediction["form"],
-                    "handles": [handle.record() for handle in whole.handles],
-                }
-    return found
-
-
 def programs() -> Iterator[tuple[str, bytes]]:
     """Yield the name and the model of each program."""
     point, path = (2,), (STEPS + 1, 2)
     yield "average", exported(averages, {"eta": (1,), "path": path})
-    for text in SCHEDULES.values():
-        if text != RATE:
-            structure, handles = schedule_of(text.replace(RATE, "0.1"))
-            rates = rates_of(structure, handles)
-            yield f"rates {structure}", exported(rates, {"numbers": (len(handles),)})
+    for structure, handles in schedules():
+        rates = rates_of(structure, handles)
+        yield f"rates {structure}", exported(rates, {"numbers": (len(handles),)})
     for landscape in LANDSCAPES.values():
         controls = (len(landscape.controls),)
         yield f"field {landscape.name}", exported(field_of(landscape), {"controls": controls})
@@ -350,45 +287,16 @@ def programs() -> Iterator[tuple[str, bytes]]:
             yield f"path {landscape.name} {method.structure}", model
 
 
-def page() -> dict[str, Any]:
-    """Return the page as the library describes it, without what cannot be exported."""
-    record, _ = Engine().answer({"ask": "page"})
-    return {
-        **record,
-        "landscapes": [each for each in record["landscapes"] if not each["is_network"]],
-        "most": {**record["most"], "steps": STEPS, "seed": SEEDS - 1},
-    }
-
-
 def named(controls: Any, landscape: Landscape) -> dict[str, Any]:
     return {handle.name: controls[i] for i, handle in enumerate(landscape.controls)}
 
 
-def arrays() -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of each array that is computed here."""
-    for seed in range(SEEDS):
-        yield f"orders {seed}", orders_of(seed)[:STEPS].astype(np.uint8).tobytes()
-    for form in FORMS:
-        yield f"region {form}", region(form).astype(np.float32).tobytes()
-
-
 def main() -> int:
-    """Write the programs with what the page says about them."""
-    blobs = dict(programs()) | dict(arrays())
-    contents = {
-        "page": page(),
-        "structures": structures(),
-        "lowest": {each.name: each.lowest for each in LANDSCAPES.values()},
-        "grid": GRID,
-        "products": PRODUCTS.tolist(),
-        "momenta": MOMENTA.tolist(),
-        "sizes": {name: len(blob) for name, blob in blobs.items()},
-    }
-    text = json.dumps(contents, ensure_ascii=False, separators=(",", ":")).encode()
-    whole = b"".join([np.uint32(len(text)).tobytes(), text, *blobs.values()])
+    """Write the programs."""
+    models = dict(programs())
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_bytes(gzip.compress(whole, 9, mtime=0))
-    print(f"{len(blobs)} programs and arrays in {FILE}: {FILE.stat().st_size / 1e3:.0f} kB")
+    FILE.write_bytes(gzip.compress(packed({}, models), 9, mtime=0))
+    print(f"{len(models)} programs in {FILE}: {FILE.stat().st_size / 1e3:.0f} kB")
     return 0
 
 

@@ -4,9 +4,9 @@ The programs are those that `make lab-programs` wrote. The runtime, onnxruntime-
 while the site is built, and is part of the site: a page requests nothing.
 """
 
-import base64
 import shutil
 import subprocess
+import sys
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -14,7 +14,6 @@ from sphinx.util import logging
 
 from tools import frontend
 
-PROGRAMS = frontend.ROOT / "docs" / "lab" / "programs.bin.gz"
 STATIC = frontend.ROOT / "build" / "docs" / "static"
 PAGE = "lab"
 
@@ -28,9 +27,9 @@ def generate(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(STATIC))
     for name in ("lab.js", "lab.css"):
         shutil.copy(frontend.BUNDLES / name, folder)
-    programs = base64.b64encode(PROGRAMS.read_bytes()).decode()
-    text = f'(globalThis.lectureOptaxLab ??= {{}}).programs = "{programs}";\n'
-    (folder / "programs.js").write_text(text)
+    # in a process of its own: JAX starts threads, and Sphinx forks
+    command = [sys.executable, "-m", "tools.static_lab", folder / "programs.js"]
+    subprocess.run(command, check=True, cwd=frontend.ROOT)
     try:
         frontend.install()
         frontend.run("node", "runtime.mjs", folder)

@@ -14,7 +14,13 @@ const SCRIPT = (document.currentScript as HTMLScriptElement).src;
 
 for (const root of document.querySelectorAll<HTMLElement>("[data-lab]")) {
   if (root.dataset.lab === "server") mountServer(root);
-  else mount(root, new StaticEngine(Programs.beside(SCRIPT)), { share: true, compact: false });
+  else mountStatic(root);
+}
+
+function mountStatic(root: HTMLElement): void {
+  const engine = new StaticEngine(Programs.beside(SCRIPT));
+  globalThis.lectureOptaxLab = { engine }; // tests ask it
+  mount(root, engine, { share: true, compact: false });
 }
 
 function mountServer(root: HTMLElement): void {

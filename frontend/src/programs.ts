@@ -1,6 +1,6 @@
 // The exported programs, and the runtime that runs them: scripts beside this one, without a server.
 import type * as Ort from "onnxruntime-web";
-import type { Handle, Page } from "./protocol";
+import type { Engine, Handle, Page } from "./protocol";
 
 /** A text that the page runs, with `#` in place of its numbers: tools/export_lab.py. */
 export interface Structure {
@@ -30,7 +30,7 @@ interface Contents {
 /** What the scripts of the page set. A page on a disk may read scripts, and no other file. */
 declare global {
   var ort: typeof Ort;
-  var lectureOptaxLab: { programs?: string; runtime?: string };
+  var lectureOptaxLab: { engine: Engine; programs?: string; runtime?: string };
 }
 
 export class Programs {
