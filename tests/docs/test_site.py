@@ -13,6 +13,7 @@ SITE = Path(__file__).parents[2] / "build" / "docs" / "html"
 
 SEEN = (  # one page of each kind
     "index",
+    "lab",
     "start/ten_minutes",
     "howto/warm_restarts",
     "gallery/index",
@@ -57,6 +58,8 @@ class SitePage(Visit):
         self.tab.goto((SITE / f"{page}.html").as_uri() + query)
         self.tab.wait_for_function("!window.MathJax || !!window.MathJax.startup?.promise")
         self.tab.evaluate("window.MathJax?.startup.promise")
+        if page == "lab":
+            self.tab.wait_for_selector(".lo-lab[data-drawn]")
         return [f"{page} {fault}" for fault in self.faults + self.wider()]
 
     def small_pictures(self):
