@@ -1,5 +1,6 @@
 """The picture of a state: what a notebook shows where no kernel runs."""
 
+import functools
 import io
 import textwrap
 from collections.abc import Mapping
@@ -27,9 +28,6 @@ LEFT, BETWEEN, CURVES, COLUMNS = 0.65, 0.7, 2.9, 105
 
 def figure_of(title: str, controls: Mapping[str, float], run: Answer, field: Answer) -> "Figure":
     """Draw the landscape with the paths, beside it the losses, and below the optimizers as text."""
-    require("matplotlib", extra="plot", what="plots")
-    from matplotlib.figure import Figure
-
     titles = _titles(run)
     texts = [textwrap.fill(each["text"], COLUMNS) for each in run[0]["methods"]]
     box = field[0]["box"]
@@ -38,7 +36,8 @@ def figure_of(title: str, controls: Mapping[str, float], run: Answer, field: Ans
     height = below + high + 0.45
     beside = LEFT + wide + BETWEEN
     width = beside + CURVES + max(map(width_of, titles)) / 72 + 0.1
-    figure = Figure(figsize=(width, height), dpi=100, layout="none")
+    figure = _class()(figsize=(width, height), dpi=100)
+    figure.set_layout_engine("none")  # a style may set one, which moves axes
 
     def axes(left: float, wide: float) -> "Axes":
         return figure.add_axes((left / width, below / height, wide / width, high / height))
@@ -60,6 +59,19 @@ def _size(wide: float, high: float) -> tuple[float, float]:
     """Return the size of the plane in inches, in its proportions."""
     scale = min(3.9 / wide, 3.3 / high)
     return scale * wide, scale * high
+
+
+@functools.cache
+def _class() -> "type[Figure]":
+    """Return the class of figures that a notebook shows, also before it has a backend."""
+    require("matplotlib", extra="plot", what="plots")
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            return as_png(self)
+
+    return Picture
 
 
 def as_png(figure: "Figure") -> bytes:

@@ -170,3 +170,7 @@ def test_the_picture_names_every_optimizer_beside_its_loss(landscape):
     plane, losses = lab.plot().axes
     assert [text.get_text() for text in losses.texts] == ["Gradient descent", "Adam, averaged"]
     assert len(plane.lines) >= 4 and len(losses.lines) == 3
+
+
+def test_a_notebook_shows_the_figure_before_it_has_a_backend():
+    assert lo.lab(lo.sgd(0.1), steps=5).plot()._repr_png_().startswith(b"\x89PNG")
