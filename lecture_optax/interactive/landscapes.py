@@ -113,7 +113,7 @@ def _centers() -> np.ndarray:
 
 def _noisy_quadratic(θ, controls):
     """Quadratics with different minima, less their values at 0: the lowest mean is 0."""
-    centers = controls["spread"] * _centers()
+    centers = controls["spread"] * jnp.asarray(_centers())
     return _parabola(θ - centers, controls) - _parabola(centers, controls)
 
 

@@ -124,8 +124,10 @@ def predicted(expression: Expression, eigenvalues: np.ndarray) -> dict[str, Any]
     - `limit`: the learning rate above which it diverges.
     - `form`, `points`: of which region it is, and its (τλ, momentum) for each eigenvalue.
     """
+    if expression.has_schedule:
+        return None
     loop = _loop(expression.structure, expression.numbers)
-    if expression.has_schedule or loop is None:
+    if loop is None:
         return None
     factors = radii(loop, eigenvalues)
     form, product, momentum = _form(loop)

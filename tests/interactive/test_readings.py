@@ -86,8 +86,7 @@ def test_a_point_has_the_radius_of_the_method(text):
 @pytest.mark.parametrize(
     "text",
     [
-        *(METHODS[title] for title in ("Nesterov with restart", "AdaGrad", "Adam", "Newton")),
-        "optax.lion(0.1)",
+        *(METHODS[title] for title in ("Nesterov with restart", "Adam", "Newton")),
         "lo.chain(optax.clip(1.0), lo.sgd(0.1))",
         "lo.sgd(lo.schedules.cosine(0.1, total_steps=200))",
         "lo.sgd(lo.schedules.step(0.1, [1000]))",  # linear, and the same for 1000 steps
