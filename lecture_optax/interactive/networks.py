@@ -125,11 +125,10 @@ def _principal_axes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def _box_around(coordinates: np.ndarray) -> tuple[float, float, float, float]:
     """Return a box of a fixed aspect, one unit for both axes, with a margin."""
     low, high = coordinates.min(0), coordinates.max(0)
-    x, y = (low + high) / 2
-    width, height = high - low
+    x, y = map(float, (low + high) / 2)
+    width, height = map(float, high - low)
     half = max(width, height * _ASPECT, 1e-3) * _MARGIN / 2
-    sides = x - half, x + half, y - half / _ASPECT, y + half / _ASPECT
-    return tuple(float(side) for side in sides)
+    return x - half, x + half, y - half / _ASPECT, y + half / _ASPECT
 
 
 @jax.jit
