@@ -46,6 +46,8 @@ LARGEST, LARGEST_INTEGER, MOST_SOLVER_STEPS = 3e38, 2**31 - 1, 1_000
 """What float32 and int32 hold, and what a solver may take in one step."""
 
 DTYPES = "float32", "bfloat16", "float16"
+WORDS = "on", "shape"
+"""The arguments that are words: of a restart, and of a schedule. A dtype is another."""
 
 _SCHEDULES = {
     name: getattr(schedules, name)
@@ -247,6 +249,8 @@ class _Writer:
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool | str | None):
             if argument.endswith("dtype") and node.value is not None:
                 validate.one_of(*DTYPES, **{argument: node.value})
+            elif isinstance(node.value, str) and argument not in WORDS:
+                raise _not_allowed(node)
             self.words.append(repr(node.value))
         else:
             raise _not_allowed(node)

@@ -175,6 +175,8 @@ def _form(loop: Loop) -> tuple[str | None, float, float]:
         return None, 0.0, 0.0
     (trace, det), (trace_1, det_1) = (_trace_and_det(loop, λ) for λ in (0.0, 1.0))
     μ, τ = det, trace - trace_1
+    if τ < 0:  # it ascends
+        return None, 0.0, 0.0
     if _same(trace, 1 + μ) and _same(det_1, μ):
         return "heavy ball", τ, μ
     τ /= 1 + μ

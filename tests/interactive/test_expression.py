@@ -53,6 +53,8 @@ REFUSED = {
         "lo.sgd(True)",
         "lo.sgd(1j)",
         "lo.sgd(b'1')",
+        "optax.sgd('fast')",
+        "optax.adamw(0.1, mask='x')",
         "lo.sgd(...)",
         "lo.sgd(lo.adam(0.1))",
         "lo.sgd(0.1, 0.9, False, None, 1.0)",

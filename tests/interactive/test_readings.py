@@ -104,9 +104,14 @@ def test_a_clip_that_binds_has_no_prediction_whatever_was_predicted_before():
     assert predicted(read(text.format(1e9)), CURVATURES)
 
 
-def test_no_learning_rate_has_no_limit():
-    found = predicted(read("lo.chain(lo.trace(0.9), lo.average_iterates(8.0))"), CURVATURES)
-    assert found is None or found["limit"] is None
+def test_a_method_that_ascends_has_no_form():
+    for text, limit in (
+        ("lo.trace(0.9)", None),
+        ("lo.scale_by_learning_rate(0.1, flip_sign=False)", 0.0),
+    ):
+        found = predicted(read(text), CURVATURES)
+        assert found["rate"] > 1 and found["form"] is None
+        assert found["points"] == [] and found["limit"] == limit
 
 
 @pytest.mark.parametrize("form", FORMS)
