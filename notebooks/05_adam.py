@@ -171,9 +171,9 @@ without = lo.chain(
 lo.lab(lo.adam(0.1), without, steps=60)
 
 # %% [markdown]
-# *A valley with κ = 100. Adam's first steps have the length τ in each coordinate. Without the
-# correction they are up to 4.6 times as long: the path passes the bottom of the valley at its third
-# step, and takes three more swings to return. The picture has dots for the steps.*
+# *A valley with κ = 100; the marks are steps. Adam's first steps have the length τ in each
+# coordinate, and it reaches the bottom of the valley at step 15. Without the correction the steps
+# are up to 4.6 times as long: the path is at the bottom at step 3, and then on the other slope.*
 #
 # ## The position of ε
 #

@@ -14,6 +14,7 @@ from lecture_optax.interactive.engine import LANDSCAPES
 from lecture_optax.interactive.expression import build, read, written
 from lecture_optax.interactive.gallery import AVERAGE, METHODS, RATE, SCHEDULES
 from lecture_optax.interactive.widget import VIEW
+from tools.imports import ROOT
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -174,3 +175,9 @@ def test_the_picture_names_every_optimizer_beside_its_loss(landscape):
 
 def test_a_notebook_shows_the_figure_before_it_has_a_backend():
     assert lo.lab(lo.sgd(0.1), steps=5).plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_committed_notebook_has_the_picture_and_no_page_without_a_kernel():
+    texts = [path.read_text() for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert sum("lo.lab(" in text and "image/png" in text for text in texts) == 3
+    assert not [text for text in texts if VIEW in text]
