@@ -31,6 +31,7 @@ MODULES = (
     "regret.search_time",
     "regret.subset",
     "diagnosis.quadratics",
+    "lab",
 )
 BENCHMARKS = {module.rpartition(".")[2]: f"benchmarks.{module}" for module in MODULES}
 
