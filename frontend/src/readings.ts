@@ -1,10 +1,10 @@
 // What is read off a run without the library: the formulas of lecture_optax/interactive.
 import type { Structure } from "./programs";
-import type { Prediction } from "./protocol";
+import type { Field, Prediction } from "./protocol";
 
 const LEAST_STEPS = 10;
 const PIECES = 8;
-const FLOOR = 1e-6;
+const FLOOR = 4 * 2 ** -23;
 const [SMALLEST, LARGEST] = [1e-18, 1e18];
 
 /** Return what the theory predicts for a linear method with a constant learning rate, or null. */
@@ -41,12 +41,16 @@ function radius(form: "heavy ball" | "Nesterov", product: number, μ: number): n
 export function measuredRate(
   path: Float32Array,
   loss: Float32Array,
-  minimum: [number, number],
+  field: Pick<Field, "minimum" | "eigenvalues">,
+  hasExamples: boolean,
   lowest: number | null,
 ): number | null {
   if (lowest !== null) return rateOf(Array.from(loss, (value) => Math.sqrt(Math.max(value - lowest, 0))), Math.sqrt(FLOOR));
+  const minimum = field.minimum ?? [0, 0];
+  const [flat = 1, steep = 1] = field.eigenvalues;
+  const size = Math.max(...minimum.map(Math.abs), hasExamples ? 1 : 0);
   const distances = Array.from(loss, (_, k) => Math.hypot((path[2 * k] ?? 0) - minimum[0], (path[2 * k + 1] ?? 0) - minimum[1]));
-  return rateOf(distances, Math.max(FLOOR * Math.max(...minimum.map(Math.abs)), SMALLEST));
+  return rateOf(distances, Math.max((FLOOR * size * steep) / flat, SMALLEST));
 }
 
 /** See `rate_of` in lecture_optax/interactive/readings.py. */

@@ -152,7 +152,6 @@ class Answer {
     };
     const { page, lowest } = this.programs.contents;
     const isNoisy = this.landscape.has_examples && state.batch < page.most.batch;
-    const at = field.minimum ?? [0, 0];
     const result: MethodResult = {
       title: structure.title,
       text,
@@ -160,7 +159,7 @@ class Answer {
       diverged_at: lost,
       measured: isNoisy
         ? null
-        : measuredRate(curves.path.data, curves.loss.data, at, lowest[this.landscape.name] ?? null),
+        : measuredRate(curves.path.data, curves.loss.data, field, this.landscape.has_examples, lowest[this.landscape.name] ?? null),
       predicted: this.landscape.is_quadratic ? predictionOf(structure, method.numbers, field.eigenvalues) : null,
       symptom: null, // `diagnose` is not exported
     };
