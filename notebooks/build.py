@@ -55,8 +55,9 @@ def executed(source: Path) -> nbformat.NotebookNode:
         link = f"{COLAB}/github/{REPOSITORY}/blob/main/notebooks/{source.stem}.ipynb"
         badge = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({link})"
         notebook.cells[0].source += f"\n\n{badge}"
+    settings = {"store_widget_state": False, "coalesce_streams": True}
     folder = {"metadata": {"path": HERE}}
-    NotebookClient(notebook, timeout=SECONDS, resources=folder, store_widget_state=False).execute()
+    NotebookClient(notebook, timeout=SECONDS, resources=folder, **settings).execute()
     for i, cell in enumerate(notebook.cells):  # equal outputs give equal bytes
         cell.id = f"{source.stem[:2]}-{i}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
