@@ -165,8 +165,10 @@ def scan(step: Callable[..., Any], constants: Any, carry: Any, xs: Any) -> jax.A
 def flat(closed: Any) -> Any:
     """Return a jaxpr without calls; what ONNX lacks is replaced.
 
-    A linear solve is what its `solve` does, without its derivative.
+    A linear solve is what its `solve` does, without its derivative. The entries of short vectors
+    are followed, so that taking a vector apart and putting it together costs no operation.
     """
+    entries = Entries()
 
     def evaluate(jaxpr, consts, *args):
         values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
@@ -187,14 +189,58 @@ def flat(closed: Any) -> Any:
             elif name == "eigh":
                 results = reversed(_eigen(*given))
             else:
-                results = eqn.primitive.bind(*given, **params)
-                results = results if eqn.primitive.multiple_results else [results]
+                results = entries.follow(name, params, given)
+                if results is None:
+                    results = eqn.primitive.bind(*given, **params)
+                    results = results if eqn.primitive.multiple_results else [results]
             values |= dict(zip(eqn.outvars, results, strict=True))
         return [v.val if isinstance(v, Literal) else values[v] for v in jaxpr.outvars]
 
     return jax.make_jaxpr(functools.partial(evaluate, closed.jaxpr, closed.consts))(
         *closed.in_avals
     )
+
+
+class Entries:
+    """The entries of vectors of one or two entries; None is 0."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, list[Any]]] = {}
+
+    def of(self, x: Any) -> list[Any] | None:
+        if jnp.ndim(x) != 1 or len(x) > 2:
+            return None
+        if id(x) not in self._known:
+            items = [jax.lax.index_in_dim(x, i, keepdims=False) for i in range(len(x))]
+            self._known[id(x)] = x, items
+        return self._known[id(x)][1]
+
+    def follow(self, name: str, params: Mapping[str, Any], given: Sequence[Any]) -> Any:
+        """Return the results of an operation on entries, or None for another operation."""
+        if name == "broadcast_in_dim" and jnp.ndim(given[0]) == 0 and params["shape"] == (1,):
+            return [self._vector([given[0]])]
+        if name == "stack" and len(given) == 2 and jnp.ndim(given[0]) == 0:
+            return [self._vector(list(given))]
+        parts = [self.of(x) for x in given[:2]]
+        if not parts or parts[0] is None or given[0].dtype != jnp.float32:
+            return None
+        if name == "slice":
+            at = slice(params["start_indices"][0], params["limit_indices"][0])
+            return [self._vector(parts[0][at])]
+        if name == "unstack" or (name == "squeeze" and len(parts[0]) == 1):
+            return [jnp.float32(0) if part is None else part for part in parts[0]]
+        if name == "pad" and given[0].shape == (1,):
+            low, high, _ = params["padding_config"][0]
+            return [self._vector([None] * int(low) + parts[0] + [None] * int(high))]
+        if name == "add_any" and parts[1] is not None:
+            pairs = zip(*parts, strict=True)
+            return [self._vector([y if x is None else x if y is None else x + y for x, y in pairs])]
+        return None
+
+    def _vector(self, items: list[Any]) -> Any:
+        x = jnp.stack([jnp.float32(0) if item is None else item for item in items])
+        self._known[id(x)] = x, items
+        return x
 
 
 def exported(function: Callable[..., Any], inputs: Mapping[str, tuple[int, ...]]) -> bytes:
