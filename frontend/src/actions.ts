@@ -38,8 +38,8 @@ export function actionsOf(options: ActionsOptions): HTMLButtonElement[] {
 /** Copy the address of a state without the token of a server. */
 function copyLink(state: State, say: (sentence: string) => void): Promise<void> {
   const done = location.search
-    ? "The link is copied without your token. Add what stands behind # to the address of any lab " +
-      "that runs."
+    ? "The link is copied without your token. It opens in this browser while the lab runs; " +
+      "elsewhere, add what stands behind # to the address of a lab."
     : "The link to this state is copied.";
   return copy(location.href.replace(/[?#].*/, "") + hashOf(state), done, say);
 }

@@ -5,7 +5,7 @@ import { element, freshId, selectOf } from "./dom";
 import { latest } from "./latest";
 import { Methods } from "./methods";
 import { Plane } from "./plane";
-import type { Engine, Field, Landscape, Page, Progress, Region, Run, State } from "./protocol";
+import type { Engine, Field, Landscape, Page, Progress, Region, Run, State, ViewName } from "./protocol";
 import { Settings } from "./settings";
 import { Slides } from "./slides";
 import { type Theme, themeOf, watchTheme } from "./theme";
@@ -71,6 +71,9 @@ class App {
   private askedAbout = "";
   private regions: Partial<Record<Form, Region>> = {};
 
+  /** What the page showed when the slides began. */
+  private before: { state: State; shown: ViewName[] } | null = null;
+
   private readonly plane: Plane;
   private readonly charts: Charts;
   private readonly methods: Methods;
@@ -112,6 +115,7 @@ class App {
     this.charts = new Charts({
       shown: options.compact ? ["loss"] : ["loss", "region"],
       changed: () => this.draw(),
+      say,
       onStep: (step) => this.plane.showStep(step),
     });
     this.methods = new Methods({
@@ -122,9 +126,20 @@ class App {
       steps: () => this.state.steps,
     });
     this.settings = new Settings(page, (part) => this.change(part), say);
-    this.slides = new Slides(page.slides, ({ state, view }) => {
-      this.charts.reveal(view);
-      void this.apply(state, true);
+    this.slides = new Slides({
+      slides: page.slides,
+      show: ({ state, view }) => {
+        this.charts.reveal([...new Set<ViewName>(["loss", view])]);
+        void this.apply(state, true);
+      },
+      opened: () => {
+        this.before = { state: this.state, shown: this.charts.names() };
+      },
+      closed: () => {
+        if (!this.before) return;
+        this.charts.reveal(this.before.shown);
+        void this.apply(this.before.state, true);
+      },
     });
     this.select = selectOf(
       page.landscapes.map(({ title }) => title),
@@ -258,7 +273,10 @@ class App {
 
   private readHash(): void {
     clearTimeout(this.hashTimer); // what waits to be written belongs to another step of the history
-    if (location.hash !== hashOf(this.state)) void this.apply(this.stateInAddress(), false);
+    if (location.hash === hashOf(this.state)) return;
+    const state = this.stateInAddress();
+    this.slides.follow((other) => hashOf(other) === hashOf(state));
+    void this.apply(state, false);
   }
 
   /** A choice is a step of the history; a drag only changes the address, and not at every move. */
@@ -293,12 +311,13 @@ class App {
     this.showProgress(null);
     const isStale = "error" in answer && answer.is_cancelled === true;
     if (isStale || state.landscape !== this.state.landscape) return;
-    this.lab.classList.remove("lo-stale");
+    this.lab.classList.toggle("lo-stale", "error" in answer);
     this.failure.textContent = "error" in answer ? answer.error : "";
     if ("error" in answer) return;
+    const before = this.run?.compilations ?? 0;
     this.run = answer;
     if (answer.field) this.field = answer.field;
-    this.status.textContent = `compiled programs: ${answer.compilations} · ${duration(answer.milliseconds)}`;
+    this.status.textContent = statusOf(answer, answer.compilations - before);
     for (const { predicted } of answer.methods) {
       if (predicted?.form) await this.needRegion(predicted.form);
     }
@@ -345,6 +364,12 @@ function section(title: string, name: string, ...children: Node[]): HTMLElement 
   const id = freshId();
   const heading = element("h2", { id }, title);
   return element("section", { class: name, "aria-labelledby": id }, heading, ...children);
+}
+
+/** Say what the run needed; `fresh` programs were compiled for it. */
+function statusOf({ compilations, milliseconds }: Run, fresh: number): string {
+  const programs = `${compilations} program${compilations === 1 ? "" : "s"} compiled`;
+  return `${programs}, ${fresh > 0 ? fresh : "none"} for this run · ${duration(milliseconds)}`;
 }
 
 function duration(milliseconds: number): string {

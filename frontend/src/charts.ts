@@ -42,6 +42,7 @@ export interface ChartsOptions {
   shown: ViewName[];
   /** Another chart is shown. */
   changed(): void;
+  say(sentence: string): void;
   /** The reader points at a step, or at none. */
   onStep(step: number | null): void;
 }
@@ -82,13 +83,20 @@ export class Charts {
     }
   }
 
-  isShown(name: ViewName): boolean {
-    return this.shown.includes(name) && this.landscape !== null && isOffered(name, this.landscape);
+  /** The charts that are shown. */
+  names(): ViewName[] {
+    const { landscape } = this;
+    if (!landscape) return [];
+    return this.shown.filter((name) => isOffered(name, landscape)).slice(0, MOST);
   }
 
-  /** Show the loss and one other chart. */
-  reveal(name: ViewName): void {
-    this.shown = name === "loss" ? ["loss"] : ["loss", name];
+  isShown(name: ViewName): boolean {
+    return this.names().includes(name);
+  }
+
+  /** Choose the charts; they appear when the landscape is shown. */
+  reveal(names: ViewName[]): void {
+    this.shown = names;
   }
 
   update(view: View): void {
@@ -105,13 +113,14 @@ export class Charts {
     );
   }
 
-  /** Show or hide a chart; a fourth one takes the place of the oldest. */
   private toggle(name: ViewName): void {
-    const visible = this.shown.filter((each) => this.isShown(each));
-    const oldest = visible.length < MOST ? undefined : visible[0];
-    this.shown = visible.includes(name)
-      ? this.shown.filter((each) => each !== name)
-      : [...this.shown.filter((each) => each !== oldest), name];
+    const visible = this.names();
+    if (visible.length === MOST && !visible.includes(name)) {
+      this.options.say(`At most ${MOST} charts are shown. Hide one to show another.`);
+      return;
+    }
+    const others = this.shown.filter((each) => each !== name);
+    this.shown = visible.includes(name) ? others : [...others, name];
     if (this.landscape) this.show(this.landscape);
     this.options.changed();
   }

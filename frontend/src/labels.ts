@@ -26,8 +26,14 @@ export function namesOf(methods: MethodResult[]): string[] {
       }),
     );
     const shown = numbers.map(([name, value]) => (name ? `${name} ${value}` : value));
-    return shown.length ? `${title}, ${shown.join(", ")}` : title;
+    const name = title.replace(/, averaged$/, ""); // the average has a line of its own
+    return shown.length ? `${name}, ${shown.join(", ")}` : name;
   });
+}
+
+/** Name the average of a method's iterates. */
+export function averageOf(names: string[], method: number): string {
+  return names.length === 1 ? "its average" : `${names[method]}, average`;
 }
 
 /** What stands before a learning rate that is given by its position. */

@@ -3,6 +3,7 @@ import { Control } from "./controls";
 import { button, element, freshId, selectOf } from "./dom";
 import type { Engine, MethodResult, Page, Reading, Run } from "./protocol";
 import { Results } from "./results";
+import { arrayOf } from "./runs";
 import {
   type Scheduled,
   scheduleOf,
@@ -51,8 +52,7 @@ export class Methods {
   /** Show what a run found. */
   report(run: Run): void {
     for (const [i, card] of this.cards.entries()) {
-      const losses = run.arrays[`loss.${i}`]?.data;
-      card.report(run.methods[i] ?? null, losses?.[losses.length - 1] ?? Number.NaN);
+      card.report(run.methods[i] ?? null, lastOf(run, "loss", i), lastOf(run, "average_loss", i));
     }
     const symptoms = run.methods.map(
       ({ title, symptom }) => `${title}: ${symptom?.name ?? "no symptom"}`,
@@ -245,8 +245,8 @@ class Card {
   }
 
   /** Show what a run found for this method. */
-  report(result: MethodResult | null, loss: number): void {
-    if (result) this.results.show(result, loss);
+  report(result: MethodResult | null, loss: number, averageLoss: number): void {
+    if (result) this.results.show(result, loss, averageLoss);
   }
 
   private write(): void {
@@ -314,6 +314,11 @@ class Card {
         : this.bare(),
     );
   }
+}
+
+/** The last value of a curve. */
+function lastOf(run: Run, name: string, method: number): number {
+  return arrayOf(run, name, method).data.at(-1) ?? Number.NaN;
 }
 
 /** A short piece of the method's line. */

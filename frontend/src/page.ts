@@ -3,12 +3,18 @@ import "./style.css";
 import { mount } from "./app";
 import { element } from "./dom";
 import { Programs } from "./programs";
-import { socketEngine } from "./socket";
+import { type Connection, socketEngine } from "./socket";
 import { StaticEngine } from "./static_engine";
 
-const STOPPED =
-  "The server does not answer. Run `lecture-optax lab` again, and open the address that it prints: " +
-  "what stands behind # in this one may be added to it. This page tries again every 2 seconds.";
+const SENTENCES: Record<Connection, string> = {
+  open: "",
+  silent:
+    "The server does not answer. Run `lecture-optax lab` again, and open the address that it prints: " +
+    "what stands behind # in this one may be added to it. This page tries again every 2 seconds.",
+  refused:
+    "Another lab runs here now. Open the address that it printed: this page goes on then, with the " +
+    "settings that stand in its address behind #.",
+};
 
 const SCRIPT = (document.currentScript as HTMLScriptElement).src;
 
@@ -25,9 +31,10 @@ function mountStatic(root: HTMLElement): void {
 
 function mountServer(root: HTMLElement): void {
   const notice = element("p", { class: "lo-lab lo-notice", role: "alert" });
-  root.append(notice);
-  const engine = socketEngine(location, (isOpen) => {
-    notice.textContent = isOpen ? "" : STOPPED;
+  root.append(notice); // above the lab: it stays in view
+  const engine = socketEngine(location, (now) => {
+    if (notice.textContent !== SENTENCES[now]) notice.textContent = SENTENCES[now];
+    root.classList.toggle("lo-silent", now !== "open");
   });
   mount(root, engine, { share: true, compact: false });
 }

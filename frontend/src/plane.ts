@@ -15,7 +15,7 @@ import {
 } from "./chart";
 import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
-import { type Box, clamp, namesOf, placed, textWidth } from "./labels";
+import { averageOf, type Box, clamp, namesOf, placed, textWidth } from "./labels";
 import type { Field, NumberArray, Run } from "./protocol";
 import { arrayOf, diverges, finiteLength } from "./runs";
 import { StartHandle } from "./start";
@@ -240,7 +240,8 @@ export class Plane extends Chart {
       path.arrow.attr("fill", colour);
       const name = `${names[i]}${trail.lost ? " diverges" : ""}`;
       this.putLabel(path.label, name, trail.end, i, room);
-      this.putLabel(path.averageLabel, trail.average && "average", trail.averageEnd, i, room);
+      const average = trail.average && averageOf(names, i);
+      this.putLabel(path.averageLabel, average, trail.averageEnd, i, room);
     });
   }
 
@@ -345,7 +346,7 @@ function appended(casings: Group, lines: Group, averages: Group, ends: Group): P
     casing: line(casings).attr("stroke-width", 4).attr("opacity", 0.6),
     line: line().attr("stroke-width", 2).attr("stroke-linecap", "round"),
     averageCasing: line(averages).attr("stroke-width", 4),
-    average: line(averages).attr("stroke-width", 2),
+    average: line(averages).attr("stroke-width", 2.6),
     dots: line().attr("stroke-width", 4.5).attr("stroke-linecap", "round"),
     step: lines.append("circle").attr("r", 6).attr("stroke-width", 2),
     end: ends.append("circle").attr("r", 4.5).attr("stroke-width", 2),

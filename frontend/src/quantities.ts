@@ -1,5 +1,5 @@
 // What the curves show: a quantity of each step, for each method.
-import { namesOf } from "./labels";
+import { averageOf, namesOf } from "./labels";
 import type { NumberArray } from "./protocol";
 import { arrayOf, diverges } from "./runs";
 import type { View } from "./view";
@@ -58,7 +58,7 @@ const ROUNDING = 1e-6;
 export interface Series {
   method: number;
   /** Of the directions, the steep one is thin; of a path and its average, the path is pale. */
-  style: "bold" | "thin" | "pale";
+  style: "bold" | "thin" | "pale" | "average";
   /** For the ruler and the description, and beside the end of the curve. */
   name: string;
   label: string;
@@ -81,8 +81,8 @@ export function seriesOf(view: View, quantity: Quantity): Series[] {
   });
   const averaged = averages.map((method): Series => {
     const { data: values } = arrayOf(view.run, "average_loss", method);
-    const name = `${names[method]}, average`;
-    return { method, style: "bold", name, label: "average", values, lost: lost[method]! };
+    const name = averageOf(names, method);
+    return { method, style: "average", name, label: name, values, lost: lost[method]! };
   });
   return [...curves, ...averaged];
 }

@@ -10,13 +10,15 @@ interface Pending {
   progress: ((progress: Progress) => void) | undefined;
 }
 
+/** Whether the server answers; it refuses a page that has the token of an earlier one. */
+export type Connection = "open" | "silent" | "refused";
+
 /**
  * Connect to the server of this page; the token is that of the page's own address.
  *
- * A request that has no answer when the server stops is sent again to the next one. `onChange`
- * learns whether the socket is open.
+ * A request that has no answer when the server stops is sent again to the next one.
  */
-export function socketEngine(page: Location, onChange: (isOpen: boolean) => void): Engine {
+export function socketEngine(page: Location, onChange: (now: Connection) => void): Engine {
   const token = new URLSearchParams(page.search).get("token") ?? "";
   const address = new URL(`socket?token=${encodeURIComponent(token)}`, page.href);
   address.protocol = page.protocol === "https:" ? "wss:" : "ws:";
@@ -29,14 +31,20 @@ export function socketEngine(page: Location, onChange: (isOpen: boolean) => void
     socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      onChange(true);
+      onChange("open");
       for (const { text } of pending.values()) socket.send(text);
     };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => receive(unpacked(data));
     socket.onclose = () => {
-      onChange(false);
+      void refusal().then(onChange);
       setTimeout(connect, RETRY_MILLISECONDS);
     };
+  }
+
+  /** Ask why the socket is closed: a socket that is refused does not say so. */
+  async function refusal(): Promise<Connection> {
+    const answer = await fetch(page.href).catch(() => null);
+    return answer?.status === 403 ? "refused" : "silent";
   }
 
   function receive(answer: Answer): void {

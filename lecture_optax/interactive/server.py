@@ -1,8 +1,8 @@
 """The lab's local server: one page, and a socket on which it asks.
 
 It listens on 127.0.0.1 only. The page and the socket need the token of the address that was
-printed; the socket answers the page of this server only: another origin, or another name of the
-host, is refused.
+printed, or the cookie that the browser got with it; the socket answers the page of this server
+only: another origin, or another name of the host, is refused.
 """
 
 import asyncio
@@ -109,7 +109,9 @@ def application(token: str, engine: Engine) -> "Starlette":
         if not _has(token, request):
             return PlainTextResponse(NO_TOKEN, 403)
         html = (static / "index.html").read_text("utf-8")
-        return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+        answer = HTMLResponse(html, headers={"Cache-Control": "no-store"})
+        answer.set_cookie(_cookie_of(request), token, httponly=True, samesite="strict")
+        return answer
 
     async def ask(connection):
         if not _is_same_origin(connection) or not _has(token, connection):
@@ -222,9 +224,22 @@ def packed(answer: Mapping[str, Any], arrays: Arrays) -> bytes:
 
 
 def _has(token: str, connection: "HTTPConnection") -> bool:
-    """Return whether the address has the token, in a time that does not tell how much of it."""
-    given = connection.query_params.get("token", "")
-    return compare_digest(given.encode("utf-8", "replace"), token.encode())
+    """Return whether the address or the cookie has the token.
+
+    The time that this takes does not tell how much of it they have.
+    """
+    address = connection.query_params.get("token", "")
+    cookie = connection.cookies.get(_cookie_of(connection), "")
+    return any(
+        compare_digest(given.encode("utf-8", "replace"), token.encode())
+        for given in (address, cookie)
+    )
+
+
+def _cookie_of(connection: "HTTPConnection") -> str:
+    """Return the name of the cookie. Browsers send the cookies of a host to each of its ports."""
+    _, port = connection.scope["server"]
+    return f"lecture-optax-lab-{port}"
 
 
 def _is_same_origin(connection: "HTTPConnection") -> bool:

@@ -100,7 +100,7 @@ class LabTab(Visit):
 
     @property
     def compiled(self):
-        return int(re.search(r"compiled programs: (\d+)", self.text(".lo-status"))[1])
+        return int(re.search(r"(\d+) programs? compiled", self.text(".lo-status"))[1])
 
     def text(self, selector):
         return self.tab.locator(selector).inner_text()

@@ -72,6 +72,39 @@ def test_the_page_loads_files_of_this_server_only_and_keeps_its_address_to_itsel
     assert headers["Cache-Control"] == "no-store"
 
 
+def test_the_page_gives_a_cookie_that_stands_for_the_token(port):
+    cookie = get(port, f"/?token={TOKEN}")[1]["Set-Cookie"]
+    pair, *marks = cookie.split("; ")
+    assert pair == f"lecture-optax-lab-{port}={TOKEN}"
+    assert sorted(mark.lower() for mark in marks) == ["httponly", "path=/", "samesite=strict"]
+    for path in ("/", "/?token=old"):
+        status, _, body = get(port, path, Cookie=pair)
+        assert status == 200 and "data-lab" in body
+    with opened(port, token="", additional_headers={"Cookie": pair}) as socket:
+        assert "landscapes" in asked(socket, ask="page")[0]
+
+
+@pytest.mark.parametrize("token", ["", "a-tokem", "é"])
+def test_another_cookie_is_refused_and_none_is_given(port, token):
+    cookie = f"lecture-optax-lab-{port}={token}".encode()
+    status, headers, body = get(port, "/", Cookie=cookie)
+    assert status == 403 and body == lab.NO_TOKEN and "Set-Cookie" not in headers
+
+
+def test_the_cookie_of_another_port_is_refused(port):
+    assert get(port, "/", Cookie=f"lecture-optax-lab-{port + 1}={TOKEN}")[0] == 403
+
+
+@pytest.mark.parametrize("origin", [None, "http://evil.example", f"http://{lab.HOST}:1"])
+def test_the_cookie_does_not_let_another_origin_in(port, origin):
+    cookie = {"Cookie": f"lecture-optax-lab-{port}={TOKEN}"}
+    with (
+        pytest.raises(InvalidStatus, match=r"HTTP 403"),
+        opened(port, token="", origin=origin, additional_headers=cookie),
+    ):
+        pass
+
+
 def test_every_file_that_the_page_names_is_there_without_a_token(port):
     status, headers, _ = get(port, "/static/index.html")
     assert status == 200 and headers["Content-Security-Policy"]
