@@ -14,6 +14,7 @@ exported programs.
 import ast
 import functools
 import re
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 
 from .._core import validate
 from .expression import parsed, read
-from .gallery import AVERAGE, FIRST, METHODS, SCHEDULES
+from .gallery import AVERAGE, FIRST, METHODS, RATE, SCHEDULES
 from .landscapes import (
     EXAMPLES,
     LANDSCAPES as OF_TWO_PARAMETERS,
@@ -34,7 +35,7 @@ from .landscapes import (
 from .networks import NETWORK, on_a_plane
 from .readings import FORMS, MOMENTA, PRODUCTS, readings_of, region
 from .simulation import MOST_STEPS, Cancelled, Programs, Report, silent
-from .slides import SLIDES, state_on
+from .slides import NAMED, SLIDES, state_on
 
 MOST_METHODS = 3
 GRID = 81
@@ -227,16 +228,38 @@ def title_of(structure: str) -> str:
         return f"{title_of(f'lo.chain({inner})' if is_chain else inner)}, averaged"
     schedule = ""
     while found := _SCHEDULE.search(structure):  # from the innermost outwards
-        structure, schedule = structure.replace(found[0], "#"), f", {found[1]}".replace("_", " ")
+        name = _schedule_titles().get(found[1], found[1].replace("_", " "))
+        structure, schedule = structure.replace(found[0], "#"), f", {name}"
     outer = structure.partition("(")[0]
-    title = _titles().get(structure) or _titles().get(outer) or outer.removeprefix("lo.")
-    return f"{title}{schedule}"
+    title = _titles().get(structure) or _titles().get(outer)
+    return f"{title or _members(structure)}{schedule}"
+
+
+def _members(structure: str) -> str:
+    """Return the titles of the members of a chain, shortened; or the name of another factory."""
+    node: Any = parsed(structure.replace("#", "_"))
+    name = ast.unparse(node.func).rpartition(".")[2].replace("_", " ")
+    if name != "chain":
+        return name
+    titles = (title_of(re.sub(r"\b_\b", "#", ast.unparse(part))) for part in node.args)
+    named = ", ".join(title for title in titles if title != "scale by learning rate")
+    return textwrap.shorten(named or name, 40, placeholder=" …")
+
+
+@functools.cache
+def _schedule_titles() -> dict[str, str]:
+    """Return the titles of the schedules by the names of their factories."""
+    return {
+        text.partition("(")[0].rpartition(".")[2]: title
+        for title, text in SCHEDULES.items()
+        if text != RATE
+    }
 
 
 @functools.cache
 def _titles() -> dict[str, str]:
     """Return the titles by structure; and of a factory that has one method only, by its name."""
-    by_structure = {read(text).structure: title for title, text in METHODS.items()}
+    by_structure = {read(text).structure: title for title, text in (METHODS | NAMED).items()}
     names = [structure.partition("(")[0] for structure in by_structure]
     of_one = {
         name: title

@@ -226,7 +226,7 @@ class _Writer:
                 "an optimizer must be a call such as lo.adam(0.1), got "
                 f"`{_short(ast.unparse(node))}`."
             )
-        self.value(node, "")
+        self.call(node)
         if self.calls[0].startswith("lo.schedules."):
             schedule = "".join(self.words)
             raise ValueError(
@@ -234,18 +234,18 @@ class _Writer:
                 f"lo.sgd({schedule}) uses it."
             )
 
-    def value(self, node: ast.expr, argument: str) -> None:
-        """Write a call, a list, a constant, or a number, which is the value of `argument`."""
+    def value(self, node: ast.expr, argument: str, factory: str) -> None:
+        """Write the value of an argument of a factory: a call, a list, a constant or a number."""
         if isinstance(node, ast.Call):
             self.call(node)
         elif isinstance(node, ast.List | ast.Tuple):
             self.words.append("[")
             for i, item in enumerate(node.elts):
                 self.words.append(", " if i else "")
-                self.value(item, argument)
+                self.value(item, argument, factory)
             self.words.append("]")
         elif (number := _number(node)) is not None:
-            self.number(number, argument)
+            self.number(number, argument, factory)
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool | str | None):
             if argument.endswith("dtype") and node.value is not None:
                 validate.one_of(*DTYPES, **{argument: node.value})
@@ -262,11 +262,11 @@ class _Writer:
         self.words.append(f"{name}(")
         for i, (argument, keyword, item) in enumerate(names):
             self.words.append(", " * bool(i) + (f"{argument}=" if keyword else ""))
-            self.value(item, argument)
+            self.value(item, argument, factory.__name__)
         self.words.append(")")
 
-    def number(self, value: float, argument: str) -> None:
-        word, handle = repr(value), handle_for(argument, value)
+    def number(self, value: float, argument: str, factory: str) -> None:
+        word, handle = repr(value), handle_for(argument, value, factory)
         most = LARGEST_INTEGER if "integer" in handle.scale else LARGEST
         most = MOST_SOLVER_STEPS if argument == "max_steps" else most
         if not abs(value) <= most:
@@ -284,13 +284,20 @@ def _factory(node: ast.expr) -> tuple[str, Callable[..., Any]]:
     full = name if name.startswith(("lo.", "optax.")) else f"lo.{name}"
     if full in _FACTORIES:
         return full, _FACTORIES[full]
-    schedule = f"lo.schedules.{name}"
-    near = schedule if schedule in _FACTORIES else validate.nearest(full, list(_FACTORIES))
-    if near is None or not isinstance(node, ast.Name | ast.Attribute):
+    if not isinstance(node, ast.Name | ast.Attribute):
         raise _not_allowed(node)
-    raise ValueError(
-        f"`{_short(name)}` is not an optimizer, a block or a schedule: did you mean {near}?"
-    )
+    raise ValueError(f"`{_short(name)}` is not an optimizer, a block or a schedule{_near(full)}")
+
+
+def _near(full: str) -> str:
+    """Return the end of a sentence: the name that was probably meant, if one is near."""
+    *packages, name = full.split(".")
+    package = ".".join(packages)
+    if (schedule := f"lo.schedules.{name}") in _FACTORIES:
+        return f": did you mean {schedule}?"
+    names = [each.rpartition(".")[2] for each in _FACTORIES if each.rpartition(".")[0] == package]
+    near = validate.nearest(name, names)
+    return f": did you mean {package}.{near}?" if near else " that may stand here."
 
 
 def _argument_names(
@@ -344,6 +351,11 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _not_allowed(node: ast.AST) -> ValueError:
+    if isinstance(node, ast.BinOp):
+        return ValueError(
+            f"a calculation is not allowed here, got `{_short(ast.unparse(node))}`: write the "
+            "number, such as 0.1."
+        )
     return ValueError(
         f"only calls of public names with numbers are allowed, got `{_short(ast.unparse(node))}`."
     )

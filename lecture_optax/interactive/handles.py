@@ -65,9 +65,23 @@ _RANGES: dict[str, tuple[str, Scale, float, float]] = {
 }
 
 
-def handle_for(argument: str, value: float) -> Handle:
-    """Return the handle of an argument; its range includes `value`."""
+_DECAYS = {
+    "trace": "momentum μ",
+    "nesterov_trace": "momentum μ",
+    "first_moment": "β₁",
+    "nesterov_first_moment": "β₁",
+    "second_moment": "β₂",
+    "infinity_moment": "β₂",
+    "variance": "β₂",
+}
+"""The label of `decay` in the blocks of which the optimizers consist."""
+
+
+def handle_for(argument: str, value: float, factory: str = "") -> Handle:
+    """Return the handle of an argument of a factory; its range includes `value`."""
     label, scale, low, high = _RANGES.get(argument) or _guess(argument, value)
+    if argument == "decay":
+        label = _DECAYS.get(factory, label)
     return Handle(argument, label, scale, min(low, value), max(high, value), value)
 
 

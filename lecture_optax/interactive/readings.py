@@ -14,7 +14,7 @@ import numpy as np
 from ..theory.probes.iteration import first_unstable, radii
 from ..theory.probes.loop import Family, Loop
 from ..training.curves.learning_curve import learning_curve_of
-from ..training.curves.symptoms import symptom_of
+from ..training.curves.symptoms import LEAST, symptom_of
 from .expression import Expression, build, read
 from .landscapes import Curvature, Landscape, curvature_at_minimum
 from .simulation import Trace
@@ -24,6 +24,19 @@ FORMS: Mapping[str, str] = {
     "Nesterov": "lo.sgd(1.0, momentum=0.9, nesterov=True)",
 }
 """The forms whose region of stability is drawn, for the learning rate 1."""
+
+MEANINGS: Mapping[str, str] = {
+    "diverging": "the loss ends far above its start, or far above its lowest value",
+    "no progress": "late in the run, the loss is not clearly below its start",
+    "oscillating": "the loss rises again and again in the second half, and decreases no further",
+    "quick plateau": "nine tenths of the decrease came in the first 30 % of the steps; then the "
+    "loss varies, and decreases no further",
+    "converged": "late in the run, the loss decreases by less than 2 % of the whole decrease, or "
+    "by less than it varies",
+    "healthy": "the loss still decreases late in the run, by more than 2 % of the whole decrease",
+    "uncertain": f"too few steps to tell ({LEAST - 1} are needed)",
+}
+"""What `symptom_of` says of one curve; late is from the second quarter of a run to the last."""
 
 PRODUCTS = np.linspace(0.0, 4.0, 81)
 MOMENTA = np.linspace(0.0, 1.0, 51)[:-1]
@@ -60,12 +73,13 @@ def readings_of(
     """Return what is read off the run of a method."""
     is_noisy = landscape.has_examples and batch < landscape.examples
     finite = np.isfinite(trace.loss)
+    diverged_at = None if finite.all() else int(np.argmin(finite))
     record = {
         "has_average": expression.has_average,
-        "diverged_at": None if finite.all() else int(np.argmin(finite)),
+        "diverged_at": diverged_at,
         "measured": None,
         "predicted": None,
-        "symptom": _symptom(trace.batch_loss),
+        "symptom": _symptom(trace.loss, diverged_at),
     }
     if landscape.is_network:
         return Readings(record, {})
@@ -79,10 +93,13 @@ def readings_of(
     return Readings(record, {"modes": modes})
 
 
-def _symptom(losses: np.ndarray) -> dict[str, str]:
-    """Return what `diagnose` reads in a loss curve."""
-    symptom = symptom_of(learning_curve_of(losses))
-    return {"name": symptom.name, "text": str(symptom)}
+def _symptom(losses: np.ndarray, diverged_at: int | None) -> dict[str, str]:
+    """Return the name that `diagnose` has for the loss curve that is drawn, and its meaning."""
+    name = symptom_of(learning_curve_of(losses)).name
+    meaning = MEANINGS[name]
+    if diverged_at is not None:
+        meaning = f"the loss is not finite at step {diverged_at}"
+    return {"name": name, "text": f"{name}: {meaning}"}
 
 
 def _measured(trace: Trace, landscape: Landscape, curvature: Curvature) -> float | None:

@@ -56,7 +56,8 @@ def state_on(landscape: Landscape, methods: Sequence[str]) -> dict[str, Any]:
     }
 
 
-_AVERAGED = "lo.chain(lo.first_moment(0.9), lo.scale_by_learning_rate(1.0))"
+NAMED = {"Averaged gradient": "lo.chain(lo.first_moment(0.9), lo.scale_by_learning_rate(1.0))"}
+"""Methods of the slides that are not in the gallery, with their titles."""
 
 SLIDES = (
     Slide(
@@ -125,7 +126,7 @@ SLIDES = (
         "Adam's velocity",
         "Adam averages the gradients, the heavy ball adds them up. With ten times the learning "
         "rate the average takes the same path. Drag one of the two decays: the paths part.",
-        ("Heavy ball", _AVERAGED),
+        ("Heavy ball", NAMED["Averaged gradient"]),
         view="modes",
     ),
     Slide(

@@ -101,6 +101,24 @@ def test_the_refusal_of_an_unknown_name_names_the_nearest(typed, near):
         read(typed)
 
 
+@pytest.mark.parametrize("typed", ["float(1)", "lo.float(1)", "print()", "a.b()", "getattr(1, 2)"])
+def test_a_name_that_is_near_to_none_gets_no_advice(typed):
+    with pytest.raises(ValueError, match="is not an optimizer, a block or a schedule that may"):
+        read(typed)
+
+
+def test_a_calculation_is_named_and_the_number_asked_for():
+    with pytest.raises(ValueError, match=r"calculation .* got `1 / 10`: write the number"):
+        read("lo.sgd(1 / 10)")
+
+
+def test_the_decays_of_the_blocks_of_adam_have_two_labels():
+    labels = [h.label for h in read(METHODS["Adam without bias correction"]).handles]
+    assert labels == ["β₁", "β₂", "ε", "learning rate τ"]
+    labels = [h.label for h in read(METHODS["Nesterov with restart"]).handles]
+    assert labels == ["momentum μ", "learning rate τ"]
+
+
 FRAGMENTS = (
     *(read(text).text for text in METHODS.values()),
     *("lo.", "optax.", "sgd", "adam", "chain", "schedules.", "cosine", "momentum=", "(", ")"),
@@ -159,6 +177,27 @@ def test_a_title_tells_the_method_its_schedule_and_its_average(title):
         )
         assert one.partition(", ")[0] == title and (", " in one) == (schedule != "constant")
         assert two == f"{one}, averaged"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("adam(0.1)", "Adam"),
+        ("lo.chain(optax.clip(1.0), lo.sgd(0.1))", "clip, Gradient descent"),
+        ("lo.chain(lo.trace(0.9), lo.scale_by_learning_rate(0.1))", "trace"),
+        ("lo.chain(lo.first_moment(0.9), lo.scale_by_learning_rate(0.1))", "Averaged gradient"),
+        ("lo.chain()", "chain"),
+        ("sgd(schedules.inverse_time(0.1, decay_rate=0.1))", "Gradient descent, 1/k"),
+        ("sgd(schedules.linear(0.1, total_steps=9))", "Gradient descent, linear"),
+        (
+            "lo.chain(lo.full_matrix(), lo.nesterov_trace(0.9), lo.trace(0.9), lo.sgd(0.1, 0.9))",
+            None,
+        ),
+    ],
+)
+def test_a_text_that_is_not_in_the_gallery_has_a_title(text, title):
+    found = title_of(read(text).structure)
+    assert found == title if title else len(found) <= 40
 
 
 def test_the_title_of_a_chain_that_ends_on_an_average():

@@ -9,6 +9,7 @@ from lecture_optax.interactive.gallery import AVERAGE, METHODS
 from lecture_optax.interactive.landscapes import LANDSCAPES, curvature_at_minimum
 from lecture_optax.interactive.readings import (
     FORMS,
+    MEANINGS,
     MOMENTA,
     PRODUCTS,
     predicted,
@@ -18,6 +19,7 @@ from lecture_optax.interactive.readings import (
 )
 from lecture_optax.interactive.simulation import Programs
 from lecture_optax.theory.probes.loop import Family
+from lecture_optax.training.curves.symptoms import _PHRASES
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -210,9 +212,21 @@ def test_the_modes_count_from_the_minimum():
 )
 def test_the_symptom_is_that_of_diagnose(text, name, steps, symptom):
     trace, (record, _) = readings(text, name, steps, batch=8)
-    found = lo.recipe.diagnose(trace.batch_loss).symptom
-    assert record["symptom"] == {"name": found.name, "text": str(found)}
+    found = lo.recipe.diagnose(trace.loss).symptom
+    text = f"{symptom}: {MEANINGS[symptom]}"
+    assert record["symptom"] == {"name": found.name, "text": text}
     assert found.name == symptom
+
+
+def test_each_symptom_of_one_curve_has_a_meaning():
+    assert set(MEANINGS) == set(_PHRASES) - {"overfitting"}  # which needs a validation loss
+
+
+@pytest.mark.parametrize(("steps", "is_enough"), [(10, False), (11, True)])
+def test_the_fewest_steps_are_named(steps, is_enough):
+    symptom = readings("lo.sgd(0.1)", steps=steps)[1].record["symptom"]
+    assert "(11 are needed)" in MEANINGS["uncertain"]
+    assert (symptom["name"] != "uncertain") == is_enough
 
 
 def test_a_run_that_overflows_tells_the_step():
@@ -220,6 +234,7 @@ def test_a_run_that_overflows_tells_the_step():
     step = record["diverged_at"]
     assert not np.isfinite(trace.loss[step]) and np.isfinite(trace.loss[:step]).all()
     assert record["symptom"]["name"] == "diverging"
+    assert record["symptom"]["text"].endswith(f"at step {step}")
     assert readings("lo.sgd(0.1)", steps=500)[1].record["diverged_at"] is None
 
 
