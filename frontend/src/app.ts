@@ -68,6 +68,7 @@ class App {
   private run: Run | null = null;
   private field: Field | null = null;
   private fieldKey = "";
+  private compiled = 0;
   private askedAbout = "";
   private regions: Partial<Record<Form, Region>> = {};
 
@@ -125,7 +126,7 @@ class App {
       changed: (isDrag) => this.change({ methods: this.methods.texts() }, !isDrag),
       steps: () => this.state.steps,
     });
-    this.settings = new Settings(page, (part) => this.change(part), say);
+    this.settings = new Settings(page, (part) => this.change(part));
     this.slides = new Slides({
       slides: page.slides,
       show: ({ state, view }) => {
@@ -188,7 +189,7 @@ class App {
     const picture = [this.busy, this.progress, this.planeBox, this.caption];
     const left = element(
       "div",
-      {},
+      { class: "lo-left" },
       section("The path on the landscape", "lo-plane", ...picture),
       section("Landscape and run", "lo-common", this.settings.element),
     );
@@ -314,10 +315,10 @@ class App {
     this.lab.classList.toggle("lo-stale", "error" in answer);
     this.failure.textContent = "error" in answer ? answer.error : "";
     if ("error" in answer) return;
-    const before = this.run?.compilations ?? 0;
     this.run = answer;
     if (answer.field) this.field = answer.field;
-    this.status.textContent = statusOf(answer, answer.compilations - before);
+    this.status.textContent = statusOf(answer, answer.compilations - this.compiled);
+    this.compiled = answer.compilations;
     for (const { predicted } of answer.methods) {
       if (predicted?.form) await this.needRegion(predicted.form);
     }

@@ -34,6 +34,7 @@ const MOST = 3;
 
 interface Chart {
   figure: HTMLElement;
+  caption: HTMLElement;
   drawing: Drawing & { setTheme(theme: Theme): void };
   press: HTMLButtonElement;
 }
@@ -70,7 +71,7 @@ export class Charts {
     this.toggles.append(press);
     const drawing =
       name === "region" ? new RegionChart(box) : new Curves(box, { quantity: name, onStep });
-    return { figure, drawing, press };
+    return { figure, caption, drawing, press };
   }
 
   /** Show what makes sense on a landscape. */
@@ -100,7 +101,12 @@ export class Charts {
   }
 
   update(view: View): void {
-    for (const [name, { drawing }] of this.charts) if (this.isShown(name)) drawing.update(view);
+    for (const [name, { drawing, caption }] of this.charts) {
+      if (!this.isShown(name)) continue;
+      drawing.update(view);
+      // a region that does not exist says so itself
+      caption.hidden = name === "region" && !view.run?.methods.some(({ predicted }) => predicted?.form);
+    }
   }
 
   setTheme(theme: Theme): void {

@@ -16,8 +16,6 @@ const KEYS: Record<string, number> = {
 export interface ControlOptions {
   /** The new value, on every move of the slider. */
   onInput(value: number): void;
-  /** A sentence about a typed value that is refused. */
-  say(sentence: string): void;
   /** Takes a typed value beyond the range; without it, such a value is refused. */
   onBeyond?(value: number): void;
   /** Whether there is a field only: the value is dragged elsewhere. */
@@ -29,13 +27,21 @@ export class Control {
   readonly element: HTMLElement;
   private readonly slider: HTMLInputElement;
   private readonly field: HTMLInputElement;
+  private readonly error: HTMLElement;
   private value: number;
+  /** Wider than what was given while the value is outside. */
+  private handle: Handle;
+  /** Whether the reader left the field since its text was refused. */
+  private isLeft = false;
 
   constructor(
-    private handle: Handle,
+    private readonly given: Handle,
     private readonly options: ControlOptions,
   ) {
-    const id = freshId();
+    this.handle = given;
+    const handle = given;
+    const [id, errorId] = [freshId(), freshId()];
+    this.error = element("p", { id: errorId, class: "lo-error", role: "alert" });
     const { isField = false } = options;
     this.field = element("input", {
       ...(isField ? { id } : { "aria-label": `${handle.label}, as a number` }),
@@ -43,7 +49,9 @@ export class Control {
       inputmode: "decimal",
       autocomplete: "off",
       spellcheck: "false",
+      "aria-describedby": errorId,
       change: () => this.typed(),
+      blur: () => this.leave(),
       keydown: (event) => this.key(event as KeyboardEvent),
     });
     this.slider = element("input", {
@@ -62,20 +70,17 @@ export class Control {
       element("label", { for: id }, handle.label),
       this.field,
       this.slider,
+      this.error,
     );
     this.value = handle.value;
     this.settle();
     this.write();
   }
 
-  /** Show a value that was set elsewhere; a range widens to include it. */
+  /** Show a value that was set elsewhere. */
   show(value: number): void {
     if (value === this.value) return; // perhaps it is the slider that moves
     this.value = value;
-    const { low, high } = this.handle;
-    if (value < low || value > high) {
-      this.handle = { ...this.handle, low: Math.min(low, value), high: Math.max(high, value) };
-    }
     this.settle();
     this.write();
   }
@@ -84,13 +89,22 @@ export class Control {
     const text = shown(this.value);
     this.field.value = text;
     this.field.removeAttribute("aria-invalid");
+    this.error.textContent = "";
+    this.isLeft = false;
     this.slider.setAttribute("aria-valuetext", text);
     const place = placeOf(this.value, this.handle);
     this.slider.style.setProperty("--lo-place", String(place));
   }
 
-  /** Place the slider exactly at the value; while it is dragged, it stays under the pointer. */
+  /**
+   * Place the slider exactly at the value, in a range that has it; while it is dragged, it stays
+   * under the pointer.
+   */
   private settle(): void {
+    const { low, high } = this.given;
+    const { value } = this;
+    this.handle = { ...this.given, low: Math.min(low, value), high: Math.max(high, value) };
+    this.slider.style.setProperty("--lo-place", String(placeOf(value, this.handle)));
     this.slider.value = String(PLACES * placeOf(this.value, this.handle));
   }
 
@@ -103,6 +117,7 @@ export class Control {
 
   private key(event: KeyboardEvent): void {
     const isField = event.currentTarget === this.field;
+    if (event.key === "Escape" && isField) this.write();
     const keys = KEYS[event.key];
     const { low, high } = this.handle;
     let value: number;
@@ -116,19 +131,27 @@ export class Control {
     this.settle();
   }
 
+  /** A text that is refused stays to be corrected; the reader who leaves it again gives it up. */
+  private leave(): void {
+    if (!this.field.hasAttribute("aria-invalid")) return;
+    if (this.isLeft) this.write();
+    else this.isLeft = true;
+  }
+
   private typed(): void {
     const text = this.field.value.trim().replace(",", ".").replace("−", "-");
     const number = text === "" ? Number.NaN : Number(text);
     const value = this.handle.scale.includes("integer") ? Math.round(number) : number;
-    const { label, low, high } = this.handle;
+    const { label, low, high } = this.given;
     const isInside = value >= low && value <= high;
     const { onInput, onBeyond } = this.options;
     const accept = isInside ? onInput : onBeyond;
     if (!Number.isFinite(value) || !accept) {
+      const kind = this.handle.scale.includes("integer") ? "a whole number" : "a number";
+      const range = onBeyond ? "" : ` from ${shown(low)} to ${shown(high)}`;
       this.field.setAttribute("aria-invalid", "true");
-      this.options.say(
-        `${label} must be a number from ${shown(low)} to ${shown(high)}, got "${text}".`,
-      );
+      this.error.textContent = `${label} must be ${kind}${range}, got "${text}".`;
+      this.isLeft = false;
       return;
     }
     if (value === this.value) this.write();

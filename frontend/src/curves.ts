@@ -116,7 +116,7 @@ export class Curves extends Chart {
     this.axes.draw(this.x, this.y, this.frame, this.colours, {
       x: "step k",
       y: axis,
-      note,
+      note: this.noteOf(view, note),
       xTicks: 5,
       integers: true,
       yTicks: 5,
@@ -129,6 +129,12 @@ export class Curves extends Chart {
       .attr("x", left + 10)
       .attr("y", (top + bottom) / 2)
       .attr("fill", this.colours.quiet);
+  }
+
+  /** Pale lines are named only where something is predicted. */
+  private noteOf(view: View, note?: string): string | undefined {
+    const isPredicted = view.run?.methods.some(({ predicted }) => predicted);
+    return isPredicted ? note : note?.replace(", pale: predicted", "");
   }
 
   private drawCurves(view: View): void {

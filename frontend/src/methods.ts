@@ -10,6 +10,7 @@ import {
   shapeOf,
   withAverage,
   withNumber,
+  withNumbersOf,
   withoutAverage,
   withSchedule,
 } from "./wrapping";
@@ -23,6 +24,9 @@ export interface MethodsOptions {
   say(sentence: string): void;
   steps(): number;
 }
+
+/** Longer than any text that one reads: the page keeps its form. */
+const MOST_LETTERS = "1000";
 
 /** Owns the cards. */
 export class Methods {
@@ -117,6 +121,7 @@ class Card {
   private readonly gallery: HTMLSelectElement;
   private readonly text: HTMLTextAreaElement;
   private readonly error: HTMLElement;
+  private readonly hint = element("p", { class: "lo-hint", hidden: true }, "Enter applies this text.");
   private readonly schedule: HTMLSelectElement;
   private readonly average: HTMLInputElement;
   private readonly handles = element("div", { class: "lo-handles" });
@@ -125,6 +130,8 @@ class Card {
   private readonly leave: HTMLButtonElement;
   private controls: Control[] = [];
   private asked = 0;
+  /** The entry of the gallery that the text is. */
+  private chosen = "";
   private refused = "";
 
   constructor(
@@ -150,6 +157,10 @@ class Card {
     this.text = element("textarea", {
       id: textId,
       rows: "2",
+      maxlength: MOST_LETTERS,
+      input: () => {
+        this.hint.hidden = this.text.value.trim() === this.reading.text;
+      },
       spellcheck: "false",
       autocapitalize: "off",
       "aria-label": `${letter} as Python`,
@@ -192,7 +203,7 @@ class Card {
           element("span", { class: "lo-hidden" }, " of the iterates"),
         ),
       ),
-      element("div", { class: "lo-text" }, this.text, this.error),
+      element("div", { class: "lo-text" }, this.text, this.hint, this.error),
     );
     this.show(reading);
   }
@@ -228,7 +239,6 @@ class Card {
             this.options.changed(true);
           },
           onBeyond: (value) => void this.read(withNumber(this.reading, i, value).text),
-          say: this.options.say,
         }),
     );
     this.handles.replaceChildren(...this.controls.map((control) => control.element));
@@ -236,8 +246,8 @@ class Card {
     const { methods, schedules } = this.options.page;
     const [name] = reading.title.split(", "); // the schedule and the average stand behind a comma
     const place = methods.findIndex(({ title }) => title === name);
-    this.gallery.value = String(place < 0 ? methods.length : place);
-    (this.gallery.lastChild as HTMLOptionElement).hidden = place >= 0;
+    this.chosen = String(place < 0 ? methods.length : place);
+    this.gallery.value = this.chosen;
     this.schedule.disabled = scheduled === null;
     this.schedule.value = String(scheduled?.index ?? schedules.length);
     (this.schedule.lastChild as HTMLOptionElement).hidden = scheduled !== null;
@@ -251,6 +261,7 @@ class Card {
 
   private write(): void {
     this.text.value = this.reading.text;
+    this.hint.hidden = true;
     this.refused = "";
     this.error.textContent = "";
     this.text.removeAttribute("aria-invalid");
@@ -295,7 +306,27 @@ class Card {
 
   private choose(): void {
     const chosen = this.options.page.methods[Number(this.gallery.value)];
-    if (chosen) void this.read(chosen.text);
+    if (chosen) void this.exchange(chosen.text);
+    else {
+      this.gallery.value = this.chosen;
+      this.text.focus();
+    }
+  }
+
+  /** Take another method; it keeps the schedule, the average and the numbers of the same names. */
+  private async exchange(text: string): Promise<void> {
+    const turn = ++this.asked;
+    const { engine, page } = this.options;
+    const [before, scheduled] = [this.reading, this.scheduled()];
+    const bare = await engine.read(text);
+    const now = "error" in bare ? null : scheduleOf(bare, page.schedules);
+    const schedule = page.schedules[scheduled?.index ?? 0];
+    const inner = now && schedule ? withSchedule(now, schedule, this.options.steps()) : text;
+    const wrapped = this.average.checked ? withAverage(inner, page.average) : inner;
+    const full = await engine.read(wrapped); // exported programs have some of them only
+    if (turn !== this.asked) return;
+    const reading = "error" in full ? bare : full;
+    await this.read("error" in reading ? text : withNumbersOf(before, reading).text);
   }
 
   private reschedule(): void {

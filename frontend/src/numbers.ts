@@ -53,10 +53,13 @@ function pressed(value: number, keys: number): number {
   return KEY_FACTOR ** (Math.round(Math.log(value) / Math.log(KEY_FACTOR)) + keys);
 }
 
-/** Return a number as short text: 1e-4 and 0.05, never 0.0001. */
+/** Return a number as short text: 1e-4, 0.05 and 1e9, never 0.0001. */
 export function shown(value: number): string {
-  const isSmall = value !== 0 && Math.abs(value) < 1e-3;
-  return isSmall ? value.toExponential() : String(value);
+  const isPlain = value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6);
+  const [plain, exponential] = [String(value), value.toExponential().replace("e+", "e")];
+  return isPlain || (plain.length <= exponential.length && Math.abs(value) >= 1)
+    ? plain
+    : exponential;
 }
 
 /** Return a measured number with some significant digits. */

@@ -15,7 +15,7 @@ import {
 } from "./chart";
 import { DASHES } from "./colours";
 import { levelPaths } from "./contours";
-import { averageOf, type Box, clamp, namesOf, placed, textWidth } from "./labels";
+import { averageOf, type Box, clamp, namesOf, overlap, placed, textWidth } from "./labels";
 import type { Field, NumberArray, Run } from "./protocol";
 import { arrayOf, diverges, finiteLength } from "./runs";
 import { StartHandle } from "./start";
@@ -78,6 +78,7 @@ export class Plane extends Chart {
   private readonly eigen: { line: Mark; label: Mark<SVGTextElement> }[];
   private readonly axes: Axes;
   private readonly minimum: Mark;
+  private readonly minimumLabel: Mark<SVGTextElement>;
   private readonly paths: Path[];
   private readonly picture: Group;
   private readonly handle: StartHandle;
@@ -107,6 +108,8 @@ export class Plane extends Chart {
     const ends = this.picture.append("g");
     this.paths = DASHES.map(() => appended(casings, lines, averages, ends));
     this.paths.forEach(({ line }, i) => line.attr("data-method", i));
+    this.minimumLabel = haloed(ends.append("text")).attr("text-anchor", "middle");
+    this.minimumLabel.attr("font-size", 12);
     this.handle = new StartHandle(this.root, (x, y) => options.onStart(x, y));
   }
 
@@ -122,9 +125,9 @@ export class Plane extends Chart {
     if (!field) return;
     const frame = this.frameOf(field);
     this.drawGround(field, view, frame);
-    const taken = this.drawEigen(field, frame);
+    const labels = this.drawEigen(field, frame);
     this.handle.draw(this.startOf(view), this.x, this.y, this.colours, view.landscape.is_network);
-    this.drawPaths(view, frame, taken);
+    this.labelMinimum(field, this.drawPaths(view, frame, labels));
     this.drawSteps();
     this.describePaths(view);
   }
@@ -208,7 +211,8 @@ export class Plane extends Chart {
     });
   }
 
-  private drawPaths(view: View, frame: Frame, labels: Box[]): void {
+  /** Draw the paths with their names; return what is left free. */
+  private drawPaths(view: View, frame: Frame, labels: Box[]): Room {
     const names = view.run ? namesOf(view.run.methods) : [];
     const trails = this.paths.map((_, i) => this.trailOf(view, i, frame));
     const [startX, startY] = this.startOf(view);
@@ -243,6 +247,24 @@ export class Plane extends Chart {
       const average = trail.average && averageOf(names, i);
       this.putLabel(path.averageLabel, average, trail.averageEnd, i, room);
     });
+    return room;
+  }
+
+  /** Name the + where no path and no other label is. */
+  private labelMinimum(field: Field, room: Room): void {
+    const [x, y] = field.minimum ?? [NaN, NaN];
+    const at: Point = [this.x(x), this.y(y)];
+    const text = "minimum";
+    const [width, height] = [textWidth(text), 18];
+    const below = { x: at[0] - width / 2, y: at[1] + 8, width, height };
+    const places = [below, { ...below, y: at[1] - 8 - height }];
+    const free = places.find((box) => isFree(box, room));
+    this.minimumLabel
+      .attr("display", field.minimum && free ? null : "none")
+      .text(text)
+      .attr("fill", this.colours.quiet)
+      .attr("stroke", this.colours.background);
+    if (free) this.minimumLabel.attr("x", at[0]).attr("y", free.y + 13.5);
   }
 
   /** Where the paths begin; a network's start is that of its seed. */
@@ -382,6 +404,12 @@ function roomFor(trails: (Trail | null)[], { left, right, top, bottom }: Frame, 
     taken: [...labels, ...present.map((trail) => around(trail.end))],
     points: present.flatMap((trail) => trail.sample),
   };
+}
+
+function isFree(box: Box, { within, taken, points }: Room): boolean {
+  const isInside = overlap(box, within) > box.width * box.height - 1;
+  const marks = points.map(([x, y]) => ({ x: x - 3, y: y - 3, width: 6, height: 6 }));
+  return isInside && [...taken, ...marks].every((other) => overlap(box, other) === 0);
 }
 
 function around([x, y]: Point): Box {

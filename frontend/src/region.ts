@@ -7,6 +7,7 @@ import { DASHES } from "./colours";
 import { type Box, namesOf, placed, textWidth, wrapped } from "./labels";
 import type { Region } from "./protocol";
 import {
+  anglesOut,
   apart,
   bestPath,
   edgeOf,
@@ -47,6 +48,8 @@ interface Panel {
 interface Spot {
   line: Mark;
   marks: Mark<SVGCircleElement>[];
+  /** In place of a mark that lies outside of the picture. */
+  arrows: Mark[];
   labels: Mark<SVGTextElement>[];
 }
 
@@ -183,16 +186,23 @@ export class RegionChart extends Chart {
       const frame = frames[at];
       const region = at < 0 ? undefined : view.regions[shown[at]!];
       const visible = predicted && frame && region;
-      for (const mark of [spot.line, ...spot.marks, ...spot.labels]) {
+      for (const mark of [spot.line, ...spot.marks, ...spot.arrows, ...spot.labels]) {
         mark.attr("display", visible ? null : "none");
       }
       if (!visible) return;
       const points = pointsOf(predicted, region, frame);
+      const angles = anglesOut(predicted, region);
       const colour = this.colours.lines[i]!;
       spot.line.attr("d", `M${points.join("L")}`).attr("stroke", colour);
       points.forEach((point, j) => {
         const isSteep = j === points.length - 1;
+        const angle = angles[j] ?? null;
+        spot.arrows[j]!
+          .attr("display", angle === null ? "none" : null)
+          .attr("transform", `translate(${point}) rotate(${angle ?? 0})`)
+          .attr("fill", colour);
         spot.marks[j]!
+          .attr("display", angle === null ? null : "none")
           .attr("cx", point[0])
           .attr("cy", point[1])
           .attr("r", isSteep ? 6 : 4.5)
@@ -313,6 +323,7 @@ function spot(root: Group): Spot {
   return {
     line: root.append("path").attr("fill", "none").attr("stroke-width", 1.2),
     marks: [0, 1].map(() => root.append("circle").attr("stroke-width", 2)),
+    arrows: [0, 1].map(() => root.append("path").attr("d", "M0 0L-13 -6V6Z")),
     labels: [0, 1].map(() => haloed(root.append("text")).attr("text-anchor", "middle")),
   };
 }

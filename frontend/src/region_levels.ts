@@ -34,6 +34,21 @@ export function pointsOf(predicted: Prediction, region: Region, frame: Frame): P
   ]);
 }
 
+/** For each of these points, the angle in which it lies outside of the picture; null inside. */
+export function anglesOut(predicted: Prediction, region: Region): (number | null)[] {
+  const { products, momenta } = region;
+  return predicted.points.slice(0, 2).map(([product, momentum]) => {
+    const right = side(product, products[0]!, products.at(-1)!);
+    const up = side(momentum, momenta[0]!, momenta.at(-1)!);
+    return right || up ? (Math.atan2(-up, right) * 180) / Math.PI : null;
+  });
+}
+
+/** 1 above a range, -1 below it, 0 inside. */
+function side(value: number, low: number, high: number): number {
+  return Number(value > high) - Number(value < low);
+}
+
 export function scalesOf(region: Region, frame: Frame) {
   const { products, momenta } = region;
   return [

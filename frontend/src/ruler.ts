@@ -75,11 +75,13 @@ export class Ruler {
 
   private press(event: KeyboardEvent): void {
     const last = this.ruled?.x.domain()[1] ?? 0;
-    const stride = event.shiftKey ? 1 : Math.max(1, Math.round(last / 50));
+    const page = Math.max(1, Math.round(last / 10));
     const at = this.step ?? 0;
     const steps: Record<string, number | null> = {
-      ArrowRight: at + stride,
-      ArrowLeft: at - stride,
+      ArrowRight: at + 1,
+      ArrowLeft: at - 1,
+      PageUp: at + page,
+      PageDown: at - page,
       Home: 0,
       End: last,
       Escape: null,

@@ -16,7 +16,6 @@ export class Settings {
   constructor(
     private readonly page: Page,
     private readonly change: (part: Partial<State>) => void,
-    private readonly say: (sentence: string) => void,
   ) {}
 
   /** Show a state; the controls are made again if its landscape is another one. */
@@ -85,7 +84,6 @@ export class Settings {
     const onInput = (value: number): void => this.change(part(value));
     return new Control(handle, {
       onInput,
-      say: this.say,
       isField,
       ...(isOpen && { onBeyond: onInput }),
     });

@@ -28,6 +28,14 @@ export function withNumber(reading: Reading, i: number, value: number): Reading 
   };
 }
 
+/** Return a reading with the numbers of another one, where a name is the same. */
+export function withNumbersOf(from: Reading, reading: Reading): Reading {
+  return reading.handles.reduce((changed, { name, label, scale }, i) => {
+    const same = from.handles.find((each) => each.name === name && each.label === label);
+    return same?.scale === scale ? withNumber(changed, i, same.value) : changed;
+  }, reading);
+}
+
 /** Return the chain of a text and an average. */
 export function withAverage(text: string, average: string): string {
   return `lo.chain(${text}, ${average})`;

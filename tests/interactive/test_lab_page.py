@@ -326,7 +326,7 @@ def test_text_that_is_typed_is_never_run(visit, tmp_path):
     here, target = visit(), tmp_path / "made"
     text, run = here.typed(1), here.run
     here.type(1, f"__import__('os').system('touch {target}')")
-    error = here.card(1).locator(".lo-error")
+    error = here.card(1).locator(".lo-text .lo-error")
     assert error.is_visible() and "__import__" in error.inner_text()
     assert not target.exists()
     assert here.run[0] == run[0]
