@@ -83,7 +83,7 @@ def overlaps(texts):
 
 def refuse(here):
     """Let the page show an error of a text."""
-    here.type(0, "lo.amad(0.1)")
+    here.type(0, "lo.adamm(0.1)")
     assert here.card(0).locator(".lo-error").is_visible()
 
 

@@ -330,7 +330,7 @@ def test_text_that_is_typed_is_never_run(visit, tmp_path):
     assert error.is_visible() and "__import__" in error.inner_text()
     assert not target.exists()
     assert here.run[0] == run[0]
-    here.type(1, "lo.amad(0.1)")
+    here.type(1, "lo.adamm(0.1)")
     assert "id you mean" in error.inner_text() and "lo.adam" in error.inner_text()
     here.type(1, text)
     assert error.inner_text() == "" and here.run[0] == run[0]
