@@ -84,7 +84,13 @@ def _verb_of(words: list[str]) -> Any:
     all_of_them = (Train, Recipe, Compare, Diagnose, Lab, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
-        one_of("the command", words[0], verbs)
+        verb = one_of("the command", words[0], verbs)
+        return tyro.cli(  # alone, so that its errors point to its own help
+            verbs[verb],
+            prog=f"lecture-optax {verb}",
+            args=words[1:],
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
     return tyro.extras.subcommand_cli_from_dict(
         verbs,
         prog="lecture-optax",

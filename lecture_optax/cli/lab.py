@@ -30,7 +30,7 @@ class Lab:
     landscape: Annotated[str, arg(metavar="NAME")] = "quadratic"
     """The loss: quadratic, noisy_quadratic, ravine, rosenbrock, saddle, logistic or digits."""
     port: IntOrNone = None
-    """The port of the server; by default a free one."""
+    """The port of the server, from 0 to 65535; by default a free one."""
     browser: Annotated[bool, arg(help_behavior_hint="")] = True
     """Print the address only, and do not open a browser."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
+from tyro.constructors import PrimitiveConstructorSpec
 
 from .._core import validate
 from .arguments import problem_of, usage_errors
@@ -13,8 +14,30 @@ if TYPE_CHECKING:
     from ..training.problems import BuiltIn
 
 
-IntOrNone = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
-FloatOrNone = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
+def _number_or_none(kind: type, name: str, metavar: str) -> Any:
+    """Return how tyro reads an optional number: its own error names classes of Python."""
+
+    def read(words: list[str]) -> Any:
+        try:
+            return kind(words[0])
+        except ValueError:
+            raise ValueError(f"it must be {name}, got {words[0]!r}.") from None
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+IntOrNone = Annotated[
+    int | None, _number_or_none(int, "an integer", "INT"), arg(help_behavior_hint="")
+]
+FloatOrNone = Annotated[
+    float | None, _number_or_none(float, "a number", "FLOAT"), arg(help_behavior_hint="")
+]
 NameOrNone = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 PathOrNone = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]
 

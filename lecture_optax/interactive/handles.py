@@ -47,6 +47,7 @@ _RANGES: dict[str, tuple[str, Scale, float, float]] = {
     "eps": ("ε", "log", 0.0, 1.0),
     "eps_root": ("ε inside the root", "log", 0.0, 1.0),
     "weight_decay": ("weight decay", "log", 0.0, 10.0),
+    "damping": ("damping δ", "log", 0.0, 10.0),
     "eta": ("η of the average", "linear", 0.0, 32.0),
     "period": ("period", "log integer", 2.0, 2000.0),
     "period_factor": ("factor of the period", "linear", 1.0, 4.0),

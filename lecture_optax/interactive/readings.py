@@ -99,7 +99,7 @@ def _symptom(losses: np.ndarray, diverged_at: int | None) -> dict[str, str]:
     meaning = MEANINGS[name]
     if diverged_at is not None:
         meaning = f"the loss is not finite at step {diverged_at}"
-    return {"name": name, "text": f"{name}: {meaning}"}
+    return {"name": name, "text": meaning}
 
 
 def _measured(trace: Trace, landscape: Landscape, curvature: Curvature) -> float | None:

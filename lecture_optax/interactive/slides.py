@@ -70,24 +70,24 @@ SLIDES = (
     ),
     Slide(
         "momentum",
-        "A velocity that adds up the gradients moves faster along the flat direction. Drag the "
-        "momentum towards 1: the path becomes a spiral. Drag the learning rate: gradient descent "
-        "diverges above 2, the heavy ball above 3.8.",
+        "The sum of the gradients moves faster along the flat direction. Drag momentum μ to 0.98: "
+        "the path swings past the minimum. With μ = 0.9, drag the learning rates τ: gradient "
+        "descent diverges above 2, heavy ball above 3.8.",
         ("Gradient descent", "Heavy ball"),
         view="region",
     ),
     Slide(
         "Nesterov",
-        "The look-ahead damps the oscillation, but tolerates less. Drag the learning rates: "
-        "Nesterov's method diverges above 1.357, the heavy ball above 3.8.",
+        "The look-ahead damps the oscillation, but tolerates less. Drag the learning rates τ: "
+        "Nesterov diverges above 1.357, heavy ball above 3.8.",
         ("lo.sgd(1.0, momentum=0.9)", "lo.sgd(1.0, momentum=0.9, nesterov=True)"),
         view="region",
     ),
     Slide(
         "restart if the velocity points uphill",
         "A large momentum overshoots the minimum, and the loss rises again and again. The restart "
-        "sets the velocity to 0 where it points uphill. Drag both momenta: without a restart, "
-        "0.99 is worse than 0.9.",
+        "sets the velocity to 0 where it points uphill. Drag momentum μ of both: without a "
+        "restart, 0.99 is worse than 0.9.",
         (
             "lo.sgd(0.5, momentum=0.99, nesterov=True)",
             "lo.chain(lo.restart(lo.nesterov_trace(0.99)), lo.scale_by_learning_rate(0.5))",
@@ -96,18 +96,18 @@ SLIDES = (
     Slide(
         "AdaGrad",
         "Each entry of the gradient is divided by the root of the sum of its squares, so that a "
-        "steep wall and a gentle slope get similar steps. Drag the steepness up: gradient descent "
+        "steep wall and a gentle slope get similar steps. Drag steepness s up: gradient descent "
         "jumps from wall to wall, and AdaGrad descends.",
         ("Gradient descent", "AdaGrad"),
         landscape="ravine",
     ),
     Slide(
         "RMSProp",
-        "AdaGrad's sum of squares only grows, and its steps shrink. RMSProp's average forgets, "
-        "and its steps keep their size, near the learning rate: drag it, and they follow.",
+        "AdaGrad divides by a sum that only grows, and its steps shrink. RMSProp's average forgets "
+        "the large gradients, and its steps end at 0.071, √2 times its learning rate τ: drag τ, "
+        "and they follow.",
         ("AdaGrad", "RMSProp"),
         view="update",
-        landscape="noisy_quadratic",
         settings={"steps": 500},
     ),
     Slide(
@@ -124,39 +124,41 @@ SLIDES = (
     ),
     Slide(
         "Adam's velocity",
-        "Adam averages the gradients, the heavy ball adds them up. With ten times the learning "
-        "rate the average takes the same path. Drag one of the two decays: the paths part.",
+        "Adam averages the gradients, heavy ball adds them up. With ten times the learning rate, "
+        "the averaged gradient takes the same path, and one line hides the other. Drag β₁ or "
+        "momentum μ: the paths part.",
         ("Heavy ball", NAMED["Averaged gradient"]),
         view="modes",
     ),
     Slide(
         "bias correction",
-        "Both averages of Adam start at 0, and the slow average of the squares is then far too "
-        "small. Without the correction the first step is 3.2 times as long. Drag β₂ from 0.999 "
-        "to 0.99: the first steps become equal.",
+        "Both averages start at 0, and that of the squares is at first far too small: the first "
+        "step without the correction is 3.2 times as long. Drag the second line's β₂ to 0.99: its "
+        "first step is as long as Adam's, and its longest 0.25, not 0.65.",
         ("Adam", "Adam without bias correction"),
         view="update",
+        settings={"steps": 40},
     ),
     Slide(
         "Adam and its variants",
         "One block is exchanged: NAdam looks ahead, AMSGrad divides by the largest average so far. "
-        "Drag β₂ down to 0.9: Adam and NAdam forget the first, large gradients and make longer "
-        "steps than AMSGrad.",
+        "Drag each β₂ down to 0.9: Adam and NAdam forget the first, large gradients and make "
+        "longer steps than AMSGrad.",
         ("Adam", "NAdam", "AMSGrad"),
         view="update",
     ),
     Slide(
         "the learning rate",
-        "A step of gradient descent multiplies each direction by 1 - τλ. Drag the learning rate: "
-        "the predicted rate is lowest at 1.98 = 2/(λ₁ + λ₂), and above 2 the steep direction "
-        "diverges.",
+        "A step of gradient descent multiplies each direction by 1 - τλ. Drag learning rate "
+        "τ: the predicted rate per step is lowest at 1.98 = 2/(λ₁ + λ₂), and above 2 the steep "
+        "direction diverges.",
         ("Gradient descent",),
         view="modes",
     ),
     Slide(
         "1/k",
         "With a constant learning rate the noise keeps the path away from the minimum. A decay "
-        "like 1/k lets it in. Drag the decay rate: if it is too large, the path stops early.",
+        "like 1/k lets it in. Drag decay rate d: if it is too large, the path stops early.",
         ("lo.sgd(0.5)", "lo.sgd(lo.schedules.inverse_time(0.5, decay_rate=0.02, power=1.0))"),
         landscape="noisy_quadratic",
         settings={"batch": 1, "steps": 500},
@@ -164,11 +166,9 @@ SLIDES = (
     Slide(
         "warm restarts",
         "The learning rate is half a cosine, repeated: it returns to its first value at steps 40 "
-        "and 120, and the noise with it. Drag the period.",
-        (
-            "lo.sgd(0.5)",
-            "lo.sgd(lo.schedules.warm_restarts(0.5, period=40, period_factor=2.0))",
-        ),
+        "and 120. The noise grows with it: the loss, which was low before, rises again. Drag the "
+        "period.",
+        ("lo.sgd(lo.schedules.warm_restarts(0.5, period=40, period_factor=2.0))",),
         view="learning_rate",
         landscape="noisy_quadratic",
         settings={"batch": 1, "steps": 280},
@@ -176,14 +176,15 @@ SLIDES = (
     Slide(
         "an average instead of a decay",
         "The learning rate stays, and the path keeps its noise; the average of the path comes "
-        "closer to the minimum. Drag η: a larger η forgets the start sooner, and keeps more noise.",
+        "closer to the minimum. Drag η: a larger one forgets the start sooner, and keeps more "
+        "noise.",
         ("lo.chain(lo.sgd(0.5), lo.average_iterates(8.0))",),
         landscape="noisy_quadratic",
         settings={"batch": 1, "steps": 500},
     ),
     Slide(
         "D as a matrix",
-        "Newton's D is the inverse of the Hessian: the path is straight, and with τ = 0.5 every "
+        "Newton's D is the inverse of the Hessian: the path is straight, and with τ = 0.5, every "
         "step halves the distance. Drag the condition number and the rotation: its path does not "
         "change, those of the others do.",
         ("Gradient descent", "Adam", "Newton"),

@@ -46,7 +46,8 @@ def opened(monkeypatch):
         (["lo.sgd(-1.0)"], "learning_rate must be"),
         (["sgd(1.)", "sgd(.1)", "sgd(.2)", "sgd(.3)"], "at most 3, got 4"),
         (["--port", "70000"], "port must be in [0, 65535], got 70000"),
-        (["--prot", "8000"], "--port"),
+        (["--port", "abc"], "Error parsing --port: it must be an integer, got 'abc'."),
+        (["--prot", "8000"], "run lecture-optax lab --help"),
     ],
     ids=str,
 )

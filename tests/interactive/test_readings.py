@@ -213,8 +213,7 @@ def test_the_modes_count_from_the_minimum():
 def test_the_symptom_is_that_of_diagnose(text, name, steps, symptom):
     trace, (record, _) = readings(text, name, steps, batch=8)
     found = lo.recipe.diagnose(trace.loss).symptom
-    text = f"{symptom}: {MEANINGS[symptom]}"
-    assert record["symptom"] == {"name": found.name, "text": text}
+    assert record["symptom"] == {"name": found.name, "text": MEANINGS[symptom]}
     assert found.name == symptom
 
 
