@@ -84,7 +84,7 @@ def overlaps(texts):
 def refuse(here):
     """Let the page show an error of a text."""
     here.type(0, "lo.adamm(0.1)")
-    assert here.card(0).locator(".lo-error").is_visible()
+    assert here.card(0).locator(".lo-text .lo-error").is_visible()
 
 
 @EACH
