@@ -41,7 +41,7 @@ export class Control {
     this.handle = given;
     const handle = given;
     const [id, errorId] = [freshId(), freshId()];
-    this.error = element("p", { id: errorId, class: "lo-error", role: "alert" });
+    this.error = element("p", { id: errorId, class: "lo-refused", role: "alert" });
     const { isField = false } = options;
     this.field = element("input", {
       ...(isField ? { id } : { "aria-label": `${handle.label}, as a number` }),
