@@ -421,3 +421,99 @@ def test_the_page_says_that_its_server_stopped_and_finds_the_next_one(browser):
         here.settle()
         assert here.run[0]["methods"][0] != before["methods"][0]
     here.close()
+
+
+def test_the_page_says_that_another_lab_took_the_place_of_its_own(browser):
+    with served(Engine()) as port:
+        here = LabTab(browser, f"http://{HOST}:{port}/?token=an-older-token")
+        here.tab.goto(f"http://{HOST}:{port}/?token={TOKEN}")
+        here.settle()
+        here.open("#steps=20&method=lo.sgd(0.1)")  # by the cookie
+        here.context.clear_cookies()
+    here.tab.get_by_text("The server does not answer.").wait_for()
+    with served(Engine(), port):
+        here.tab.get_by_text("Another lab runs here now.").wait_for()
+        assert here.tab.locator(".lo-silent").count() == 1
+        other = here.context.new_page()
+        other.goto(f"http://{HOST}:{port}/?token={TOKEN}")
+        here.tab.get_by_text("Another lab runs here now.").wait_for(state="hidden")
+    here.close()
+
+
+def test_the_slides_end_at_the_last_and_give_the_page_back(visit):
+    here = visit("#landscape=ravine&steps=60")
+    mine, play = here.hash, here.tab.get_by_role("button", name="Play the slides")
+    play.click()
+    here.settle()
+    first = here.text(".lo-sentence")
+    following = here.tab.get_by_role("button", name="Next ›")
+    following.click()
+    here.settle()
+    here.tab.go_back()
+    here.settle()
+    assert here.text(".lo-sentence") == first
+    slides = here.tab.get_by_label("Slide", exact=True)
+    slides.select_option(index=slides.locator("option").count() - 1)
+    here.settle()
+    last = here.text(".lo-sentence")
+    assert following.get_attribute("aria-disabled") == "true"
+    following.press("Enter")
+    here.settle()
+    assert here.text(".lo-sentence") == last
+    play.click()
+    here.settle()
+    assert here.hash == mine and here.tab.locator(".lo-slides").is_hidden()
+
+
+def test_a_method_that_is_exchanged_keeps_numbers_schedule_and_average(visit):
+    here = visit("#method=lo.sgd(1.0,momentum=0.5)")
+    card = here.card(0)
+    card.get_by_label("Schedule").select_option("exponential")
+    here.settle()
+    card.get_by_label("Average").check()
+    here.settle()
+    card.get_by_label("Optimizer").select_option("Nesterov")
+    here.settle()
+    assert here.typed(0) == (
+        "lo.chain(lo.sgd(lo.schedules.exponential(1.0, decay_rate=0.98), momentum=0.5, "
+        "nesterov=True), lo.average_iterates(8.0))"
+    )
+    _, _, arrays = here.run
+    names = here.tab.locator(".lo-results dt").all_inner_texts()
+    values = here.tab.locator(".lo-results dd").all_inner_texts()
+    shown = float(dict(zip(names, values, strict=True))["final loss, average"])
+    assert shown == pytest.approx(arrays["average_loss.0"][-1], rel=5e-3)
+
+
+def test_a_number_beyond_its_slider_does_not_change_the_slider_for_good(visit):
+    here = visit("#method=lo.sgd(0.1)")
+    field = here.card(0).get_by_label("learning rate τ, as a number")
+    slider = here.card(0).get_by_role("slider", name="learning rate τ")
+    place = slider.input_value()
+    for text in ("1e9", "0.1"):
+        field.fill(text)
+        field.press("Enter")
+        here.settle()
+    assert slider.input_value() == place
+
+
+def test_a_number_that_is_refused_is_marked_and_given_up(visit):
+    here = visit()
+    field = here.tab.locator(".lo-settings").get_by_label("steps, as a number")
+    refusal = here.tab.locator(".lo-settings .lo-refused:visible")
+    for give_up in ("Escape", "Tab"):
+        field.fill("1e9")
+        field.press("Tab")
+        assert field.get_attribute("aria-invalid") == "true"
+        assert refusal.inner_text() == 'steps must be a whole number from 1 to 2000, got "1e9".'
+        field.press(give_up)
+        assert field.input_value() == "200" and refusal.count() == 0
+
+
+def test_a_fourth_chart_is_refused_in_words(visit):
+    here = visit()
+    for chart in ("Update", "Directions"):
+        here.tab.get_by_role("button", name=chart, exact=True).click()
+    assert "At most 3 charts" in here.text(".lo-message")
+    pressed = here.tab.locator('.lo-toggles [aria-pressed="true"]').all_inner_texts()
+    assert pressed == ["Loss", "Update", "Stability"]
