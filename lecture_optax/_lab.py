@@ -105,7 +105,8 @@ class LabRun:
     - `diverged_at`: the first step after which the loss is not finite, or None.
     - `measured`: the factor by which the distance to the minimum changes per step, late in the run;
       `predicted`: what the theory says of it on a quadratic, with the largest stable learning rate
-      as "limit"; `symptom`: what `lo.recipe.diagnose` reads in the losses. None without one.
+      as "limit"; `symptom`: the "name" that `lo.recipe.diagnose(loss)` has for the curve, and its
+      meaning, "text". None without one.
     """
 
     title: str
