@@ -27,7 +27,7 @@ export class Results {
     const isWrong = diverged_at !== null || symptom?.name === "diverging";
     this.symptom.classList.toggle("lo-is-wrong", isWrong);
     write(this.name, symptom ? `diagnose: ${symptom.name}` : "");
-    write(this.meaning, symptom ? symptom.text.replace(`${symptom.name}: `, "") : "");
+    write(this.meaning, symptom?.text ?? "");
     const facts = factsOf(result, loss, averageLoss);
     const names = facts.map(({ name }) => name).join();
     if (names !== this.names) this.build(facts);
