@@ -29,7 +29,11 @@ class Visit:
         self.tab = self.context.new_page()
         self.tab.on("console", self._listen)
         self.tab.on("pageerror", lambda error: self.faults.append(f"raised {error}"))
-        self.tab.on("requestfailed", lambda r: self.faults.append(f"did not find {r.url}"))
+        self.tab.on("requestfailed", self._note_failed)
+
+    def _note_failed(self, request):
+        if request.failure != "net::ERR_ABORTED":  # the next page was opened meanwhile
+            self.faults.append(f"did not find {request.url}")
 
     def _refuse(self, route):
         self.faults.append(f"requested {route.request.url}")

@@ -121,10 +121,10 @@ def read(text: str) -> Expression:
     >>> from lecture_optax.interactive.expression import read
     >>> read("sgd(0.1, momentum=.9)").text
     'lo.sgd(0.1, momentum=0.9)'
-    >>> read("__import__('os').system('ls')")
+    >>> read("os.system('ls')")
     Traceback (most recent call last):
     ...
-    ValueError: only calls of public names with numbers are allowed, got `__import__('os').system`.
+    ValueError: `os.system` is not an optimizer, a block or a schedule that may stand here.
 
     ```
     """
