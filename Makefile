@@ -35,6 +35,7 @@ dist: $(VENV)/.with-all,test
 # is left has the laws, optimizers, schedules, clients, training, devices and whole searches.
 ONCE := benchmarks cli docs fuzz stress theory contract/test_faults.py \
     $(addprefix recipe/,checkpoint diagnosis execution grid_search population reporting search) \
+    $(addprefix interactive/,test_expression.py test_networks.py test_server.py test_slides.py) \
     $(addprefix recipe/,test_arguments.py test_code.py) \
     $(addprefix training/,checkpoint checks conversion reporting test_problems.py)
 
