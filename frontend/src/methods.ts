@@ -58,8 +58,8 @@ export class Methods {
     for (const [i, card] of this.cards.entries()) {
       card.report(run.methods[i] ?? null, lastOf(run, "loss", i), lastOf(run, "average_loss", i));
     }
-    const symptoms = run.methods.map(
-      ({ title, symptom }) => `${title}: ${symptom?.name ?? "no symptom"}`,
+    const symptoms = run.methods.flatMap(({ title, symptom }) =>
+      symptom ? [`${title}: ${symptom.name}`] : [],
     );
     const text = symptoms.join(", ");
     if (this.spoken.textContent !== text) this.spoken.textContent = text;

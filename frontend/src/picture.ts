@@ -8,6 +8,8 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Ar
 const MARGIN = 24;
 const LINE = 20;
 const PIXELS = 2;
+/** The size of the letters that `textWidth` measures. */
+const MEASURED = 13;
 
 export interface PictureTexts {
   title: string;
@@ -29,15 +31,16 @@ export function pictureOf(
   const picture = document.createElementNS(SVG, "svg");
   const paper = append(picture, "rect", { width, fill: background });
 
-  let y = MARGIN + 12;
-  append(picture, "text", { x: MARGIN, y, fill: ink, "font-size": 16, "font-weight": 600 }, title);
-  for (const [i, method] of methods.entries()) {
-    const letter = textWidth(method) / method.length;
-    for (const line of wrapped(method, Math.floor((width - 3 * MARGIN) / letter))) {
+  let y = MARGIN + 12 - LINE;
+  const lines = (text: string, size: number, looks: Attributes): void => {
+    const letter = (textWidth(text) / text.length) * (size / MEASURED);
+    for (const line of wrapped(text, Math.floor((width - 3 * MARGIN) / letter))) {
       y += LINE;
-      append(picture, "text", { x: MARGIN, y, fill: colours[i] ?? ink, "font-size": 13 }, line);
+      append(picture, "text", { x: MARGIN, y, "font-size": size, ...looks }, line);
     }
-  }
+  };
+  lines(title, 16, { fill: ink, "font-weight": 600 });
+  for (const [i, method] of methods.entries()) lines(method, 13, { fill: colours[i] ?? ink });
 
   const top = y + MARGIN;
   picture.append(placed(plane, MARGIN, top));

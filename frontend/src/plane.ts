@@ -254,7 +254,7 @@ export class Plane extends Chart {
   private labelMinimum(field: Field, room: Room): void {
     const [x, y] = field.minimum ?? [NaN, NaN];
     const at: Point = [this.x(x), this.y(y)];
-    const text = "minimum";
+    const text = field.eigenvalues.every((value) => value >= 0) ? "minimum" : "saddle point";
     const [width, height] = [textWidth(text), 18];
     const below = { x: at[0] - width / 2, y: at[1] + 8, width, height };
     const places = [below, { ...below, y: at[1] - 8 - height }];

@@ -33,10 +33,11 @@ export class Slides {
     );
     this.previous = button("‹ Previous", () => this.go(Number(this.select.value) - 1));
     this.next = button("Next ›", () => this.go(Number(this.select.value) + 1));
+    const close = button("Close", () => this.play(), { "aria-label": "Close the slides" });
     this.element = element(
       "section",
       { class: "lo-slides", "aria-label": "The slides of the lecture", hidden: true },
-      element("div", { class: "lo-bar" }, this.previous, this.next, this.count, this.select),
+      element("div", { class: "lo-bar" }, this.previous, this.next, this.count, this.select, close),
       this.sentence,
     );
     this.toggle = button("Play the slides", () => this.play(), { "aria-pressed": "false" });
@@ -59,7 +60,6 @@ export class Slides {
     }
     this.options.opened();
     this.go(Number(this.select.value));
-    this.element.scrollIntoView();
   }
 
   private open(isOpen: boolean): void {
@@ -72,6 +72,8 @@ export class Slides {
     if (!slide) return;
     this.write(place);
     this.options.show(slide);
+    // The bar sticks to the top: what stands before it brings the pictures back.
+    this.element.previousElementSibling?.scrollIntoView();
   }
 
   private write(place: number): void {

@@ -126,7 +126,7 @@ SLIDES = (
         "Adam's velocity",
         "Adam averages the gradients, heavy ball adds them up. With ten times the learning rate, "
         "the averaged gradient takes the same path, and one line hides the other. Drag β₁ or "
-        "momentum μ: the paths part.",
+        "momentum μ: the paths separate.",
         ("Heavy ball", NAMED["Averaged gradient"]),
         view="modes",
     ),
@@ -142,8 +142,8 @@ SLIDES = (
     Slide(
         "Adam and its variants",
         "One block is exchanged: NAdam looks ahead, AMSGrad divides by the largest average so far. "
-        "Drag each β₂ down to 0.9: Adam and NAdam forget the first, large gradients and make "
-        "longer steps than AMSGrad.",
+        "Drag Adam's β₂ down to 0.9: it forgets the first, large gradients, and its late steps "
+        "are over 3 times as long. AMSGrad's stay as they are.",
         ("Adam", "NAdam", "AMSGrad"),
         view="update",
     ),
@@ -191,8 +191,8 @@ SLIDES = (
     ),
     Slide(
         "the recipe",
-        "The recipe tries several learning rates for a few steps and trains the best one. Of these "
-        "three, 1.0 is the best: a tenth of it is slow, and four times as much diverges.",
+        "The recipe tries several learning rates for a few steps and trains with the best one. Of "
+        "these three, 1.0 is the best: a tenth of it is slow, and four times as much diverges.",
         tuple(f"lo.sgd({rate}, momentum=0.9)" for rate in (0.1, 1.0, 4.0)),
         settings={"steps": 100},
     ),
