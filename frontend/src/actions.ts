@@ -66,9 +66,10 @@ async function save(kind: "svg" | "png", options: ActionsOptions): Promise<void>
 
 /** Write what the picture shows: Quadratic, condition number κ = 100, rotation = 30, 200 steps. */
 function titleOf(state: State, page: Page): string {
-  const { title, controls } = landscapeOf(page, state.landscape);
+  const { title, controls, has_examples } = landscapeOf(page, state.landscape);
   const numbers = controls.map(
     ({ name, label }) => `${label.split(",")[0]} = ${state.controls[name]}`,
   );
-  return [title, ...numbers, `${state.steps} steps`].join(", ");
+  const examples = has_examples ? [`batch size ${state.batch}`, `seed ${state.seed}`] : [];
+  return [title, ...numbers, `${state.steps} steps`, ...examples].join(", ");
 }

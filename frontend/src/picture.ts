@@ -10,6 +10,8 @@ const LINE = 20;
 const PIXELS = 2;
 /** The size of the letters that `textWidth` measures. */
 const MEASURED = 13;
+/** How much wider bold letters are. */
+const BOLD = 1.2;
 
 export interface PictureTexts {
   title: string;
@@ -33,7 +35,7 @@ export function pictureOf(
 
   let y = MARGIN + 12 - LINE;
   const lines = (text: string, size: number, looks: Attributes): void => {
-    const letter = (textWidth(text) / text.length) * (size / MEASURED);
+    const letter = (textWidth(text) / text.length) * (size / MEASURED) * (looks["font-weight"] ? BOLD : 1);
     for (const line of wrapped(text, Math.floor((width - 3 * MARGIN) / letter))) {
       y += LINE;
       append(picture, "text", { x: MARGIN, y, "font-size": size, ...looks }, line);
