@@ -5,7 +5,7 @@ import { element, freshId, selectOf } from "./dom";
 import { latest } from "./latest";
 import { Methods } from "./methods";
 import { Plane } from "./plane";
-import type { Engine, Field, Landscape, Page, Progress, Region, Run, State, ViewName } from "./protocol";
+import type { Engine, Field, Form, Landscape, Page, Progress, Region, Run, State, ViewName } from "./protocol";
 import { Settings } from "./settings";
 import { Slides } from "./slides";
 import { type Theme, themeOf, watchTheme } from "./theme";
@@ -26,8 +26,6 @@ export interface Mounted {
   state(): State;
   destroy(): void;
 }
-
-type Form = "heavy ball" | "Nesterov";
 
 const HASH_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 150;

@@ -1,6 +1,6 @@
 // The exported programs, and the runtime that runs them: scripts beside this one, without a server.
 import type * as Ort from "onnxruntime-web";
-import type { Engine, Handle, Page } from "./protocol";
+import type { Engine, Form, Handle, Page } from "./protocol";
 
 /** A text that the page runs, with `#` in place of its numbers: tools/export_lab.py. */
 export interface Structure {
@@ -11,7 +11,7 @@ export interface Structure {
   /** Which number is the first of the learning rate. */
   rate: number;
   has_average: boolean;
-  form: "heavy ball" | "Nesterov" | null;
+  form: Form | null;
   handles: Handle[];
 }
 

@@ -81,6 +81,9 @@ export interface NumberArray {
   data: Float32Array;
 }
 
+/** The forms of momentum whose region of stability is drawn. */
+export type Form = "heavy ball" | "Nesterov";
+
 /** What the theory predicts for a linear method on a quadratic. */
 export interface Prediction {
   /** The spectral radius for each eigenvalue of the Hessian, and the largest: the rate per step. */
@@ -89,7 +92,7 @@ export interface Prediction {
   /** The learning rate above which the method diverges here; null if there is none. */
   limit: number | null;
   /** The point (τλ, momentum) of each eigenvalue in the region of this form; null for others. */
-  form: "heavy ball" | "Nesterov" | null;
+  form: Form | null;
   points: [number, number][];
 }
 
@@ -148,7 +151,7 @@ export interface Engine {
   read(text: string): Promise<Reading | Refusal>;
   run(state: State, progress?: (progress: Progress) => void): Promise<Run | Refusal>;
   field(landscape: string, controls: Record<string, number>): Promise<Field | Refusal>;
-  region(form: "heavy ball" | "Nesterov"): Promise<Region | Refusal>;
+  region(form: Form): Promise<Region | Refusal>;
   /** Whether a text that is typed may have any structure, or only one of the gallery's. */
   readonly any_text: boolean;
 }

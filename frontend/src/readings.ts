@@ -1,4 +1,5 @@
 // What is read off a run without the library: the formulas of lecture_optax/interactive.
+import { edgeAt, radiusAt } from "./forms";
 import type { Structure } from "./programs";
 import type { Field, Prediction } from "./protocol";
 
@@ -13,28 +14,14 @@ export function predictionOf(structure: Structure, numbers: number[], eigenvalue
   if (!form || schedule !== null) return null;
   const τ = numbers[0] ?? NaN;
   const μ = structure.method.includes("momentum") ? (numbers[1] ?? NaN) : 0;
-  const radii = eigenvalues.map((λ) => radius(form, τ * λ, μ));
-  const edge = form === "heavy ball" ? 2 * (1 + μ) : (2 * (1 + μ)) / (1 + 2 * μ);
+  const radii = eigenvalues.map((λ) => radiusAt(form, τ * λ, μ));
   return {
     radii,
     rate: Math.max(...radii),
-    limit: edge / Math.max(...eigenvalues),
+    limit: edgeAt(form, μ) / Math.max(...eigenvalues),
     form,
     points: eigenvalues.map((λ): [number, number] => [τ * λ, μ]),
   };
-}
-
-/**
- * Return the spectral radius of a step: the larger root of z² - t z + d, with
- *
- *     t = 1 + μ - τλ,        d = μ              heavy ball
- *     t = (1 + μ)(1 - τλ),   d = μ (1 - τλ)     Nesterov
- */
-function radius(form: "heavy ball" | "Nesterov", product: number, μ: number): number {
-  const t = form === "heavy ball" ? 1 + μ - product : (1 + μ) * (1 - product);
-  const d = form === "heavy ball" ? μ : μ * (1 - product);
-  const square = t * t - 4 * d;
-  return square < 0 ? Math.sqrt(d) : (Math.abs(t) + Math.sqrt(square)) / 2;
 }
 
 /** Return the factor by which the distance to the minimum changes per step, late in the run. */

@@ -5,13 +5,12 @@ import { Axes, LABELS } from "./axes";
 import { Chart, type Frame, type Group, haloed, type Mark, NARROW } from "./chart";
 import { DASHES } from "./colours";
 import { type Box, namesOf, placed, textWidth, wrapped } from "./labels";
-import type { Region } from "./protocol";
+import type { Form, Region } from "./protocol";
 import {
   anglesOut,
   apart,
   bestPath,
   edgeOf,
-  type Form,
   numbersOf,
   pointsOf,
   radiusPaths,

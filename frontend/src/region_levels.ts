@@ -3,13 +3,12 @@ import { contours } from "d3-contour";
 import { scaleLinear } from "d3-scale";
 import { curveBasis, line } from "d3-shape";
 import type { Frame } from "./chart";
+import { edgeAt } from "./forms";
 import { clamp } from "./labels";
-import type { Prediction, Region } from "./protocol";
+import type { Form, Prediction, Region } from "./protocol";
 
 type Point = [number, number];
 type Scale = (value: number) => number;
-
-export type Form = "heavy ball" | "Nesterov";
 
 const LEVELS = [0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
 
@@ -17,12 +16,6 @@ const LEVELS = [0.95, 0.9, 0.8, 0.6, 0.4, 0.2];
 const NUMBERED: Record<Form, { product?: number; momentum?: number }> = {
   "heavy ball": { product: 1.2 },
   Nesterov: { momentum: 0.3 },
-};
-
-/** The largest stable τλ. */
-const EDGES: Record<Form, (momentum: number) => number> = {
-  "heavy ball": (momentum) => 2 * (1 + momentum),
-  Nesterov: (momentum) => (2 * (1 + momentum)) / (1 + 2 * momentum),
 };
 
 /** Where the eigenvalues lie, flattest first; those outside stand at the border. */
@@ -94,7 +87,7 @@ export function bestPath(region: Region, x: Scale, y: Scale) {
 
 /** The edge of stability, upwards. The grid is too coarse for it: two roots become real beside it. */
 export function edgeOf(form: Form, { momenta }: Region, x: Scale, y: Scale): Point[] {
-  return momenta.map((momentum) => [x(EDGES[form](momentum)), y(momentum)]);
+  return momenta.map((momentum) => [x(edgeAt(form, momentum)), y(momentum)]);
 }
 
 /** Those that are not too close to the one before, from the lowest level up. */

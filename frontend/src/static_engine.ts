@@ -1,6 +1,6 @@
 // The engine of a page without a server: it runs programs that the library exported.
 import type { Programs, Structure } from "./programs";
-import type { Engine, Field, Handle, Landscape, MethodResult, NumberArray, Page, Reading, Refusal, Region, Run, State } from "./protocol";
+import type { Engine, Field, Form, Handle, Landscape, MethodResult, NumberArray, Page, Reading, Refusal, Region, Run, State } from "./protocol";
 import { measuredRate, predictionOf } from "./readings";
 import { NUMBER, shapeOf } from "./wrapping";
 
@@ -46,7 +46,7 @@ export class StaticEngine implements Engine {
     return this.fields.get(JSON.stringify([landscape, controls]), () => fieldOf(programs, landscape, controls));
   }
 
-  async region(form: "heavy ball" | "Nesterov"): Promise<Region> {
+  async region(form: Form): Promise<Region> {
     return regionOf(await this.loading, form);
   }
 }
@@ -246,7 +246,7 @@ async function fieldOf(programs: Programs, name: string, controls: Record<string
   };
 }
 
-async function regionOf(programs: Programs, form: "heavy ball" | "Nesterov"): Promise<Region> {
+async function regionOf(programs: Programs, form: Form): Promise<Region> {
   const { products, momenta } = programs.contents;
   const data = new Float32Array(programs.bytes(`region ${form}`).slice().buffer);
   return { products, momenta, radius: { shape: [momenta.length, products.length], data } };

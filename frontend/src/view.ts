@@ -1,12 +1,12 @@
 // What the drawings draw, and what a drawing is.
-import type { Field, Landscape, Region, Run, State } from "./protocol";
+import type { Field, Form, Landscape, Region, Run, State } from "./protocol";
 
 export interface View {
   state: State;
   landscape: Landscape;
   run: Run | null;
   field: Field | null;
-  regions: Partial<Record<"heavy ball" | "Nesterov", Region>>;
+  regions: Partial<Record<Form, Region>>;
 }
 
 /** A drawing owns one <svg> in a container; update draws again, and is called on every move. */

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._core import validate
@@ -31,6 +30,7 @@ from .landscapes import (
     LANDSCAPES as OF_TWO_PARAMETERS,
     Landscape,
     curvature_at_minimum,
+    grid_on,
 )
 from .networks import NETWORK, on_a_plane
 from .readings import FORMS, MOMENTA, PRODUCTS, readings_of, region
@@ -287,9 +287,7 @@ def _one_of(count: int, i: int, title: str, report: Report) -> Report:
 def _field_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
     """Return the compiled function of a landscape's controls that draws it."""
     landscape = OF_TWO_PARAMETERS[name]
-    left, right, bottom, top = landscape.box
-    x, y = jnp.linspace(left, right, GRID), jnp.linspace(bottom, top, GRID)
-    points = jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)
+    points = grid_on(landscape.box, GRID)
 
     @jax.jit
     def field(controls):

@@ -62,6 +62,13 @@ class Landscape:
         return self.losses(θ, controls).mean()
 
 
+def grid_on(box: Any, side: int) -> jax.Array:
+    """Return the points of a grid on a box, row by row from the bottom left: (side², 2)."""
+    left, right, bottom, top = box
+    x, y = jnp.linspace(left, right, side), jnp.linspace(bottom, top, side)
+    return jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)
+
+
 class Curvature(NamedTuple):
     """The minimum, and the eigenvalues and eigenvectors (columns) of the Hessian, ascending."""
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .landscapes import Controls, Landscape
+from .landscapes import Controls, Landscape, grid_on
 from .simulation import Trace
 
 INPUTS, HIDDEN, CLASSES = 64, 16, 10
@@ -134,10 +134,8 @@ def _box_around(coordinates: np.ndarray) -> tuple[float, float, float, float]:
 @jax.jit
 def _loss_on(box: jax.Array, center: jax.Array, axes: jax.Array) -> jax.Array:
     """Return the loss on the grid of the box, row by row from the bottom left."""
-    x, y = jnp.linspace(box[0], box[1], GRID), jnp.linspace(box[2], box[3], GRID)
-    points = jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)
 
     def loss(point):
         return NETWORK.loss(center + point @ axes, {})
 
-    return jax.lax.map(loss, points, batch_size=GRID).reshape(GRID, GRID)
+    return jax.lax.map(loss, grid_on(box, GRID), batch_size=GRID).reshape(GRID, GRID)
