@@ -1,6 +1,8 @@
-"""The types in every signature, named so that `help` prints their names; and `deprecated`."""
+"""The types in every signature, named so that `help` prints their names; findings; `deprecated`."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -30,3 +32,21 @@ DTypeLike = TypeAliasType("DTypeLike", _DTypeLike)
 
 OptState = TypeAliasType("OptState", optax.OptState)
 """The state of an optimizer, ours or Optax's."""
+
+
+class Finding(NamedTuple):
+    """What a check, a report or an explanation says.
+
+    - `name`: the kind of finding, like "overfitting", or the identifier of a rule, like "LO101".
+    - `numbers`: the numbers behind the sentence, by name.
+    - `sentence`: the finding in words, with the numbers.
+    - `remedy`: what to do about it, where the sentence does not say it.
+    """
+
+    name: str
+    numbers: Mapping[str, Any]
+    sentence: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.remedy}".strip()

@@ -89,9 +89,20 @@ def usage_errors() -> Iterator[None]:
 
 
 def _called(name: str) -> Any:
-    """Call `module:function`; like `python -m`, find modules in the working directory too."""
+    """Call `module:function`, which returns a problem."""
     from ..training import Problem
 
+    problem = function_of(name)()
+    if not isinstance(problem, Problem):
+        raise UsageError(
+            f"{name} must return a training.Problem, got {type(problem).__name__}: "
+            "build it with Problem.from_linen, from_nnx, from_equinox or from_functions."
+        )
+    return problem
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """Return `module:function`; like `python -m`, find modules in the working directory too."""
     module_name, _, function_name = name.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -103,10 +114,4 @@ def _called(name: str) -> Any:
         raise UsageError(f"there is no module {module_name!r}, in {name!r}.") from error
     functions = [name for name, x in vars(module).items() if inspect.isfunction(x)]
     one_of(f"the function in {name!r}", function_name, functions)
-    problem = getattr(module, function_name)()
-    if not isinstance(problem, Problem):
-        raise UsageError(
-            f"{name} must return a training.Problem, got {type(problem).__name__}: "
-            "build it with Problem.from_linen, from_nnx, from_equinox or from_functions."
-        )
-    return problem
+    return getattr(module, function_name)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core import validate
-from ..training.finding import Finding
+from .._core.types import Finding
 from ..training.loop.run import History
 from ..training.problem import Problem
 from ..training.result import Kept, Result as FitResult, Trained, path_of

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.types import Finding
 from ...training.compiled.memory import bytes_of, free_bytes, in_bytes
 from ...training.compiled.sharding import place_like
-from ...training.finding import Finding
 
 EXPECTED_COPIES = 20
 """The carries that a search holds at a time: arms, middles to branch from, the best weights."""

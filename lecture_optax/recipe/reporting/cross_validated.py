@@ -5,7 +5,7 @@ They take the place of the first four of `findings.py`, whose losses are of one 
 
 from collections.abc import Iterator
 
-from ...training.finding import Finding
+from ..._core.types import Finding
 from ..population.arms import Arm
 from ..search.folds import CrossValidation, Rival
 from .explanation import Explanation

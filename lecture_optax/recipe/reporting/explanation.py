@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..._core.types import Finding
 from ...training._trees import n_rows
 from ...training.checks.scale import scale_findings
 from ...training.compiled.program import Program
 from ...training.curves.symptoms import Symptom
-from ...training.finding import Finding
 from ...training.loop.batch_statistics import has_statistics
 from ..diagnosis.siblings import symptoms_of
 from ..population.arms import Arm

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._core.types import Finding
 from ...training.checks.scale import TARGETS, advice
 from ...training.curves.symptoms import GAP
-from ...training.finding import Finding
 from ...training.reporting.remarks import LAG, overfitting
 from .. import constants
 from . import comparisons as c

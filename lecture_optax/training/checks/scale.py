@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.dtypes import dtype_of
+from ..._core.types import Finding
 from .._trees import by_path
-from ..finding import Finding
 from .data import on_host
 
 LARGE = 100.0

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..._core.types import Finding
 from .._trees import n_rows, take_rows
 from ..checks.scale import scale_findings
 from ..compiled.program import Program
 from ..compiled.step import Carry
 from ..curves.learning_curve import HELD_OUT, learning_curve_of
 from ..curves.symptoms import GAP, Symptom, ValidationLoss, symptom_of
-from ..finding import Finding
 from ..loop.batch_statistics import ROWS, has_statistics, recompute_batch_statistics
 from ..loop.evaluation import evaluate, evaluated_weights
 from ..loop.run import columns_of

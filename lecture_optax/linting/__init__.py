@@ -1,0 +1,1 @@
+"""Rules that find likely mistakes in any transformation, by probing and by its state."""

@@ -1,0 +1,21 @@
+"""A section of a certificate: one kind of measurement, its numbers, and its sentences."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .candidate import Candidate
+
+
+class Section(NamedTuple):
+    """A section of a certificate.
+
+    - `name`: its key in the JSON; `title`: its heading on the page.
+    - `measure`: `candidate -> numbers`, a dict of JSON values. What it raises becomes the reason
+      why the section was not measured, so that one section never costs the others.
+    - `lines`: `numbers -> sentences`, the same in words, for the text and the page.
+    """
+
+    name: str
+    title: str
+    measure: Callable[[Candidate], dict[str, Any]]
+    lines: Callable[[dict[str, Any]], list[str]]

@@ -1,0 +1,1 @@
+"""Which method made a recorded stream of gradients and updates."""
