@@ -12,6 +12,9 @@ import optax
 
 from .._core import validate
 
+_FUNCTIONS = ("value_fn", "obj_fn", "loss_fn", "grad_fn")
+"""Extra arguments that are functions, which `jit` takes as constants."""
+
 
 class Hyperparameter(NamedTuple):
     """A numeric argument of a factory: a value to try, its interval, and if it takes schedules.
@@ -36,14 +39,16 @@ class Hyperparameter(NamedTuple):
 
     def spread(self, number: int) -> np.ndarray:
         """Return allowed values from near the lower end up to the value to try, in float32."""
-        low = self.bounds[0]
+        low = max(self.bounds[0], 0.0) if math.isinf(self.bounds[0]) else self.bounds[0]
         return np.asarray(low + (self.value - low) * np.linspace(0, 1, number + 1)[1:], "float32")
 
     def outside(self) -> list[float]:
         """Return values that are not allowed: one beyond each end, and NaN."""
         low, high = self.bounds
         below = [low - 1.5 if self.allowed.startswith("[") else low] * math.isfinite(low)
-        return [*below, high if self.allowed.endswith(")") else high + 1.5, math.nan]
+        above = [high if self.allowed.endswith(")") else high + 1.5]
+        unknown = math.isinf(low) and math.isinf(high)  # an interval that nobody stated
+        return [math.nan] if unknown else [*below, *above, math.nan]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -136,7 +141,7 @@ class Subject:
     def _whole_step(self) -> Callable:
         """A jitted step, because without `jit` every loop inside would be compiled anew."""
 
-        @functools.partial(jax.jit, static_argnames="value_fn")
+        @functools.partial(jax.jit, static_argnames=_FUNCTIONS)
         def step(values, gradients, state, params=None, **extra_args):
             tx = optax.with_extra_args_support(self.make(**self.arguments, **values))
             return tx.update(gradients, state, params, **extra_args)

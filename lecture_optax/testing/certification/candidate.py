@@ -1,35 +1,46 @@
-"""A factory that is certified, and what a signature and a few trials say about it."""
+"""A factory that is certified, and what its signature and a few trials say about it."""
 
+import contextlib
 import functools
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from ..._core import validate
 from .._subject import Subject
+from . import trials
+from .factory import Factory, factory_of
 
-_SLOW = ("b1", "b2", "b3", "beta", "decay", "momentum", "rho")
-_VALUES = {"learning_rate": 1e-3}
-"""Values for arguments that have no default."""
+_PARAMS = {"w": [[0.5, -1.25, 2.0], [1.0, -3.0, 0.25]], "b": [0.125, -0.5, 1.5]}
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A factory, the parameters to try it on, and how it is called.
 
-    - `make`: builds the transformation; `arguments` are given to it besides the hyperparameters.
-    - `params`: a small tree in float32.
-    - `subject`: the same as the laws take it, with every numeric default as a hyperparameter.
+    - `make`: builds the transformation, called by names; `given`: what the user passed.
+    - `params`: a small tree, in float32 unless the user gave another.
+    - `subject`: the same as the laws take it, with every numeric default that may be an array as
+      a hyperparameter.
+    - `rate`: the hyperparameter that is the learning rate, or None.
+    - `not_data`: why a numeric argument cannot be an array, by name.
+    - `other_trees`: why it takes no other tree than `params`, or "".
+    - `notes`: what could not be found out, in sentences.
     """
 
     make: Callable[..., optax.GradientTransformation]
     params: Any
     subject: Subject
+    given: Any = None
+    rate: str | None = None
+    not_data: Mapping[str, str] = field(default_factory=dict)
+    other_trees: str = ""
+    notes: tuple[str, ...] = ()
 
     @functools.cached_property
     def tx(self) -> optax.GradientTransformationExtraArgs:
@@ -43,32 +54,81 @@ class Candidate:
         return self.subject.update(self.tx, gradient, state, params)
 
 
-def candidate_of(make: Callable[..., Any], params: Any = None) -> Candidate:
-    """Return a candidate from a factory.
+@contextlib.contextmanager
+def ordinary_session() -> Iterator[None]:
+    """Run the block as in a new session of JAX, whatever the user has switched on.
 
-    **Raises** `TypeError` for what is no factory, `ValueError` for a factory that cannot be called.
+    Without float64 and with JAX's promotion of dtypes; warnings are not shown.
     """
-    if isinstance(make, optax.GradientTransformation):
-        transformation = make
-        make = functools.wraps(type(transformation))(lambda: transformation)
-    validate.function(make=make)
-    hyperparameters = _hyperparameters(make)
-    params = _PARAMS if params is None else params
-    subject = Subject(make, {}, hyperparameters)
-    return Candidate(make, jax.tree.map(jnp.asarray, params), subject)
+    with (
+        warnings.catch_warnings(),
+        jax.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+        jax.debug_nans(False),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
-_PARAMS = {"w": [[0.5, -1.25, 2.0], [1.0, -3.0, 0.25]], "b": [0.125, -0.5, 1.5]}
+def candidate_of(make: Any, params: Any = None) -> Candidate:
+    """Return a candidate from a factory, a class, or a transformation.
+
+    How it is called is found by trial, on traces where that is enough: which arguments may be
+    arrays or schedules, whether a step needs parameters and which extra arguments.
+
+    **Raises** `TypeError` for what builds no transformation, `ValueError` for a factory that
+    cannot be called, or whose transformation cannot take a step with any arguments known here.
+    """
+    with ordinary_session():
+        factory = factory_of(make)
+        tree = _tree(_PARAMS if params is None else params)
+        return _tried(factory, tree)
 
 
-def _hyperparameters(make: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return every numeric argument with a value to try and a guess of its interval."""
-    found = {}
-    for name, parameter in inspect.signature(make).parameters.items():
-        value = parameter.default
-        if value is parameter.empty:
-            value = _VALUES.get(name)
-        if isinstance(value, float) and not isinstance(value, bool) and value > 0:
-            slow = value < 1 and name.startswith(_SLOW)
-            found[name] = (value, "[0, 1)" if slow else "[0, inf)")
-    return found
+def _tried(factory: Factory, params: Any) -> Candidate:
+    required = {} if factory.rate is None else {factory.rate: factory.defaults[factory.rate]}
+    required = {name: value for name, value in required.items() if value is not None}
+    needs = trials.needs_of(factory.make, required, params)
+    plain = Subject(factory.make, required, **needs)
+    found, not_data = trials.hyperparameters_of(plain, factory.defaults, params)
+    kept = {name: value for name, value in required.items() if name not in found}
+    subject = Subject(
+        factory.make,
+        kept,
+        found,
+        **needs,
+        run_compiled=trials.has_loops(plain, params),
+        accumulators=trials.accumulators_of(plain, factory.defaults, params),
+        **trials.kinds_of(plain, params),
+    )
+    return Candidate(
+        factory.make,
+        params,
+        subject,
+        factory.given,
+        factory.rate if factory.rate in found else None,
+        not_data,
+        trials.refusal_of_other_trees(subject),
+        factory.notes,
+    )
+
+
+def _tree(params: Any) -> Any:
+    try:
+        tree = jax.tree.map(jnp.asarray, params, is_leaf=lambda x: isinstance(x, list) and _flat(x))
+    except TypeError as error:
+        raise TypeError(
+            f"params must be a tree of arrays: {error} Leave out what is no array, as with "
+            "equinox.filter(model, equinox.is_array)."
+        ) from error
+    if not any(np.size(x) for x in jax.tree.leaves(tree)):
+        raise ValueError(f"params must have at least one number, got {params!r}.")
+    return tree
+
+
+def _flat(x: list) -> bool:
+    """Return whether a list is an array as one types it."""
+    with contextlib.suppress(ValueError, TypeError):
+        return np.asarray(x).dtype.kind in "fc"
+    return False
