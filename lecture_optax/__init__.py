@@ -52,9 +52,11 @@ if typing.TYPE_CHECKING:
     from . import recipe as recipe, testing as testing, theory as theory, training as training
     from ._fit import fit as fit
     from ._lab import lab as lab
+    from .linting.lint import lint as lint
 
 _LOADED_WHEN_NAMED = {
     "fit": "Train a model and return it with its history.",
+    "lint": "Find likely mistakes in a transformation, whoever wrote it.",
     "lab": "Show optimizers on a loss of two parameters, with a handle for every number.",
     "recipe": "Search for the optimizer and the learning rate, and diagnose a run.",
     "training": "Problems, programs, callbacks and results of `fit`.",
@@ -71,7 +73,7 @@ _SECTIONS = {
     "inverse_root inverse full_matrix newton precondition",
     "Learning rates, τ": "schedules scale_by_learning_rate current",
     "Averages": "bias_correction average_iterates averaged",
-    "Build and check": "block chain describe described energy lab testing theory",
+    "Build and check": "block chain describe described lint energy lab testing theory",
 }
 
 
@@ -97,6 +99,10 @@ def __getattr__(name: str) -> object:
         from ._lab import lab
 
         return lab
+    if name == "lint":
+        from .linting.lint import lint
+
+        return lint
     # `from . import recipe` would ask this function for the module before it loads it
     if name == "recipe":
         from .recipe import __name__ as module

@@ -7,9 +7,10 @@ import optax
 
 from .._core import validate
 from .._core.types import Finding
-from .rule import Case, Rule
+from .rule import Case, NotCheckedError, Rule
+from .rules.rates import ASCENT, NO_RATE, TWO_RATES
 
-RULES: list[Rule] = []
+RULES: list[Rule] = [TWO_RATES, NO_RATE, ASCENT]
 """Every rule, by identifier."""
 
 
@@ -31,6 +32,18 @@ class Findings(Sequence[Finding]):
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._found)
 
+    def __str__(self) -> str:
+        found = [f"{x.name}  {x}\n       docs/reference/findings/{_page(x)}" for x in self._found]
+        missing = [f"{name}  not checked: {why}" for name, why in self.not_checked.items()]
+        return "\n".join([*(found or ["no findings"]), *missing])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _page(finding: Finding) -> str:
+    return f"{finding.name.lower()}.md"
+
 
 def lint(
     tx: optax.GradientTransformation,
@@ -39,15 +52,48 @@ def lint(
     steps: int | None = None,
     gradients: Any = None,
 ) -> Findings:
-    """Find likely mistakes in a transformation."""
+    """Find likely mistakes in a transformation, whoever wrote it.
+
+    It is tried on a small copy of the parameters, with gradients of several sizes, and its state
+    and its closures are read. Each finding has a stable identifier, a sentence with its number, and
+    a remedy; `print` shows them, and the rules that could not be checked.
+
+    **Arguments**
+
+    - `tx`: the transformation, from this library, Optax or anywhere.
+    - `params`: the parameters that it trains: their tree, shapes and dtypes, and their sizes where
+      a rule compares an update with them.
+    - `steps`: the length of the run, in updates, at least 1; None where it is not known.
+    - `gradients`: a gradient of the run, or a list of them, or None.
+
+    **Returns** `Findings`, a sequence; `findings.not_checked` has the reasons by identifier.
+
+    **Raises** `TypeError` if `tx` is not a gradient transformation, and `ValueError` if `steps` is
+    below 1. A transformation that cannot
+    be tried is not an error: its rules are in `not_checked`.
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo, optax
+    >>> findings = lo.lint(optax.chain(optax.adam(0.1), optax.sgd(0.5)), jnp.zeros(3))
+    >>> [finding.name for finding in findings]
+    ['LO101']
+    >>> print(findings[0].remedy)
+    Keep one of them; to weigh a part of the chain, use optax.scale.
+
+    ```
+    """
     validate.transformation(tx=tx)
+    if steps is not None:
+        validate.steps(steps=steps)
     case = Case(tx, params, steps, gradients)
     found: list[Finding] = []
     not_checked: dict[str, str] = {}
     for rule in RULES:
         missing = [name for name in rule.needs if getattr(case, name) is None]
+        try:
+            found += [] if missing else rule.find(case)
+        except NotCheckedError as error:
+            not_checked[rule.name] = str(error)
         if missing:
             not_checked[rule.name] = f"it needs {' and '.join(missing)}"
-        else:
-            found += rule.find(case)
     return Findings(found, not_checked)
