@@ -2,6 +2,7 @@
 
 from .._core import exported as _exported
 from . import references as references
+from ._certify import Certificate as Certificate, certify as certify
 from ._check import check as check
 from ._law import Law as Law
 from ._subject import Hyperparameter as Hyperparameter, Subject as Subject

@@ -1,46 +1,158 @@
 """`certify`: everything that can be measured on a transformation, in one certificate."""
 
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import optax
 
-from .certification.candidate import candidate_of
-from .certification.first_step import FIRST_STEP
+from .certification.candidate import Candidate, candidate_of, ordinary_session
+from .certification.comparison import differences
+from .certification.description import description_of, versions
+from .certification.section import Section
+from .certification.sections import SECTIONS
 
-SECTIONS = [FIRST_STEP]
-"""The sections of a certificate, in the order of the page."""
+FORMAT = 1
+"""The version of the JSON: it is raised when a key changes its meaning."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was measured on one transformation.
+    """What was measured on one transformation. It prints as text.
 
-    - `sections`: numbers by section. One that was not measured has the
-      reason as `not_measured`.
+    - `description`: what was certified: the factory, its arguments and hyperparameters, the code
+      that builds the transformation, the parameters, and the `hash` of the update rule.
+    - `versions`: of JAX, Optax and this library.
+    - `sections`: the numbers of each section by its name. A section that was not measured has
+      the reason, as `not_measured`.
     """
 
-    sections: dict[str, dict[str, Any]]
+    description: Mapping[str, Any]
+    versions: Mapping[str, str]
+    sections: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for name in ("description", "versions", "sections"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def __str__(self) -> str:
-        found = []
-        for section in SECTIONS:
-            numbers = self.sections[section.name]
-            reason = numbers.get("not_measured")
-            lines = [f"not measured: {reason}"] if reason else section.lines(numbers)
-            found.append("\n".join([section.title, *(f"  {line}" for line in lines)]))
-        return "\n\n".join(found)
+        title = f"{self.description['factory']}\n  {self.description['code']}"
+        found = [
+            "\n".join([SECTIONS[name].title, *(f"  {line}" for line in lines_of(name, numbers))])
+            for name, numbers in self.sections.items()
+        ]
+        return "\n\n".join([f"{title}\n  hash {self.description['hash']}", *found])
+
+    def to_json(self) -> str:
+        """Return the certificate as JSON of `certificate.schema.json`."""
+        return json.dumps(_plain({"format": FORMAT, **vars(self)}), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Certificate":
+        """Return the certificate that `to_json` wrote.
+
+        **Raises** `ValueError` for a text that is no certificate.
+        """
+        try:
+            found = _numbers(json.loads(text))
+            if found.pop("format") != FORMAT:
+                raise ValueError(f"the format must be {FORMAT}")
+            return cls(**found)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"text must be the JSON of a certificate, got {text[:40]!r}: {error}."
+            ) from error
+
+    def verify(self, make: Callable[..., Any], params: Any = None) -> tuple[str, ...]:
+        """Certify again, and return what differs, in sentences: nothing if all is the same.
+
+        A change of the hash is named first. Measured times are not compared, and numbers within
+        rounding.
+        """
+        return differences(vars(self), vars(certify(make, params)))
 
 
 def certify(make: Callable[..., optax.GradientTransformation], params: Any = None) -> Certificate:
-    """Measure what a transformation keeps, costs and does."""
-    candidate = candidate_of(make, params)
-    return Certificate({section.name: _measured(section, candidate) for section in SECTIONS})
+    """Measure what a transformation keeps, costs and does.
+
+    A certificate has a section for each kind of measurement: the laws, the dtypes and the state,
+    the first step, what scaled losses and rotated coordinates do to the path, stability,
+    compilations, cost, likely mistakes, and which method it is. It takes seconds to a minute. A
+    section that does not apply, or in which the transformation raises an error, says why.
+
+    **Arguments**
+
+    - `make`: a factory of any library. `make()` or `make(learning_rate)` builds the
+      transformation; its numeric arguments are found by trial. Also a transformation, whose
+      hyperparameters are then not known.
+    - `params`: the parameters to try it on, if it needs special ones: a small tree of arrays.
+
+    **Raises** `TypeError` for what builds no transformation, `ValueError` for a factory that
+    cannot be called so.
+
+    ```python
+    >>> import lecture_optax as lo, optax
+    >>> certificate = lo.testing.certify(optax.sgd)  # doctest: +SKIP
+    >>> certificate.sections["first_step"]["of_the_learning_rate"]  # doctest: +SKIP
+    1.0
+
+    ```
+    """
+    return certified(candidate_of(make, params))
 
 
-def _measured(section: Any, candidate: Any) -> dict[str, Any]:
+def certified(
+    candidate: Candidate, announce: Callable[[Section], None] = lambda section: None
+) -> Certificate:
+    """Return the certificate of a candidate; `announce` is called before each section."""
+    measured = {}
+    with ordinary_session():
+        description = description_of(candidate)
+        for name, section in SECTIONS.items():
+            announce(section)
+            measured[name] = _measured(section, candidate)
+    return Certificate(description, versions(), measured)
+
+
+def lines_of(name: str, numbers: Mapping[str, Any]) -> list[str]:
+    """Return the sentences of a section, or the one that says why it was not measured."""
+    reason = numbers.get("not_measured")
+    return [f"Not measured: {reason}"] if reason else SECTIONS[name].lines(dict(numbers))
+
+
+def _measured(section: Section, candidate: Candidate) -> dict[str, Any]:
     try:
         return section.measure(candidate)
     except Exception as error:  # whatever a transformation of another author raises
         return {"not_measured": f"{type(error).__name__}: {error}"}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _frozen(x) for key, x in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""JSON has no such numbers: they are these texts."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(x) for key, x in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(x) for x in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(x) for key, x in value.items()}
+    if isinstance(value, list):
+        return [_numbers(x) for x in value]
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

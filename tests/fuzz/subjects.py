@@ -212,6 +212,7 @@ OF = {
     "lo.theory.stationary_variance": {"tx": lambda: lo.sgd(0.1)},
     "lo.theory.worst_case": {"certify": lambda: False, "n": lambda: 2},
     "lo.theory.lower_bound": {"n": lambda: 2},
+    "lo.testing.certify": {"make": lambda: lo.sgd},
     "lo.testing.check": {
         "make": lambda: lo.sgd,
         "hyperparameters": lambda: {"learning_rate": (0.1, "[0, inf)")},
@@ -252,6 +253,7 @@ RECORDS = {
     "lo.recipe.SweepResult": "returned by sweep",
     "lo.theory.Gauge": "returned by curvature_gauge",
     "lo.theory.Statement": "built by statement",
+    "lo.testing.Certificate": "returned by certify",
     "lo.testing.Law": "built by the library",
     "lo.testing.Subject": "built by check",
     "lo.testing.Hyperparameter": "a record",
@@ -370,6 +372,7 @@ TRAINS = {
     "lo.recipe.run",
     "lo.recipe.sweep",
     "lo.recipe.fork",
+    "lo.testing.certify",
     "lo.testing.check",
     "lo.training.Problem.from_functions",
     "lo.training.Problem.from_linen",

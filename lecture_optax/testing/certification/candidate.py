@@ -49,6 +49,11 @@ class Candidate:
             self.make(**self.subject.arguments, **self.subject.typed)
         )
 
+    @property
+    def learning_rate(self) -> float | None:
+        """The value of the learning rate, or None."""
+        return None if self.rate is None else self.subject.typed[self.rate]
+
     def step(self, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
         """Return the update and the state after one step, with the extra arguments it needs."""
         return self.subject.update(self.tx, gradient, state, params)

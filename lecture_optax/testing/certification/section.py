@@ -13,9 +13,11 @@ class Section(NamedTuple):
     - `measure`: `candidate -> numbers`, a dict of JSON values. What it raises becomes the reason
       why the section was not measured, so that one section never costs the others.
     - `lines`: `numbers -> sentences`, the same in words, for the text and the page.
+    - `timed`: the keys of numbers that depend on the machine: `verify` does not compare them.
     """
 
     name: str
     title: str
     measure: Callable[[Candidate], dict[str, Any]]
     lines: Callable[[dict[str, Any]], list[str]]
+    timed: tuple[str, ...] = ()

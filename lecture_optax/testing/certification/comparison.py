@@ -1,0 +1,66 @@
+"""What differs between two certificates, number by number."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .sections import SECTIONS
+
+_RELATIVE, _ABSOLUTE = 1e-3, 1e-5
+"""Another processor sums in another order: float32 numbers differ in the last digits."""
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what differs between two certificates as JSON values, in sentences.
+
+    The hash of the description is compared first. Measured times are never compared, numbers
+    within rounding, and sentences up to the numbers in them.
+    """
+    found = []
+    for key in ("hash", *before["description"]):
+        ours, theirs = (x["description"].get(key) for x in (now, before))
+        if ours != theirs and not any(f" {key} " in line for line in found):
+            found.append(f"the {key} of the description is {ours}, was {theirs}.")
+    for name in dict.fromkeys((*before["versions"], *now["versions"])):
+        ours, theirs = (x["versions"].get(name) for x in (now, before))
+        if ours != theirs:
+            found.append(f"the version of {name} is {ours}, was {theirs}.")
+    for name in dict.fromkeys((*before["sections"], *now["sections"])):
+        ours, theirs = (x["sections"].get(name) for x in (now, before))
+        timed = SECTIONS[name].timed if name in SECTIONS else ()
+        found += [f"{path} {problem}" for path, problem in _compared(name, theirs, ours, timed)]
+    return tuple(found)
+
+
+def _compared(path: str, before: Any, now: Any, timed: Sequence[str] = ()) -> Iterator[Any]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*before, *now)):
+            if key in timed:
+                continue
+            if key not in before or key not in now:
+                yield f"{path}.{key}", "is new." if key in now else "is missing."
+            else:
+                yield from _compared(f"{path}.{key}", before[key], now[key])
+    elif _is_list(before) and _is_list(now) and len(before) == len(now):
+        for i, pair in enumerate(zip(before, now, strict=True)):
+            yield from _compared(f"{path}[{i}]", *pair)
+    elif not _same(before, now):
+        yield path, f"is {now}, was {before}."
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, list | tuple)
+
+
+def _same(before: Any, now: Any) -> bool:
+    if isinstance(before, str) and isinstance(now, str):
+        return _NUMBER.sub("#", before) == _NUMBER.sub("#", now)
+    if isinstance(before, bool) or isinstance(now, bool) or before is None or now is None:
+        return before is now
+    if isinstance(before, int | float) and isinstance(now, int | float):
+        both_nan = math.isnan(before) and math.isnan(now)
+        return both_nan or math.isclose(before, now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+    return before == now

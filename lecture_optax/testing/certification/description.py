@@ -1,0 +1,67 @@
+"""What was certified: the call, the update rule as a program, its hash, and the versions."""
+
+import functools
+import hashlib
+import inspect
+import re
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from ..._core import __version__
+from ..._core.describe import describe
+from .candidate import Candidate
+
+
+def description_of(candidate: Candidate) -> dict[str, Any]:
+    """Return what was certified as JSON values; `hash` changes with the update rule only."""
+    leaves = jax.tree_util.tree_leaves_with_path(candidate.params)
+    found = {
+        "factory": name_of(candidate.given),
+        "arguments": {k: repr(v) for k, v in candidate.subject.arguments.items()},
+        "hyperparameters": dict(candidate.subject.typed),
+        "code": str(describe(candidate.tx)),
+        "params": {jax.tree_util.keystr(p): f"{x.dtype}{list(x.shape)}" for p, x in leaves},
+    }
+    rule = _program(candidate)
+    text = repr((found["hyperparameters"], found["arguments"], found["params"], rule))
+    return {**found, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that measured."""
+    return {"jax": jax.__version__, "optax": optax.__version__, "lecture_optax": __version__}
+
+
+def name_of(make: Any) -> str:
+    """Return `module:name` of a factory, of what it is made of if that has a name only."""
+    while isinstance(make, functools.partial):
+        make = make.func
+    name = getattr(make, "__qualname__", type(make).__qualname__)
+    return f"{getattr(make, '__module__', None) or 'unknown'}:{name}"
+
+
+def _program(candidate: Candidate) -> str:
+    """Return `init` and two steps as JAX traces them, or the source of what JAX cannot trace."""
+    try:
+        state = jax.eval_shape(candidate.tx.init, candidate.params)
+        init = jax.make_jaxpr(candidate.tx.init)(candidate.params)
+        step = jax.make_jaxpr(candidate.step)(candidate.params, state, candidate.params)
+    except Exception:  # it runs in Python only
+        return _source(candidate.given)
+    return "".join(map(_text, (init, step)))
+
+
+def _text(program: Any) -> str:
+    """Return a program as text, with its constants and without addresses in memory."""
+    constants = [np.asarray(x).tobytes().hex() for x in program.consts if hasattr(x, "dtype")]
+    return re.sub(r"0x[0-9a-f]+", "0x", str(program)) + "".join(constants)
+
+
+def _source(make: Any) -> str:
+    try:
+        return inspect.getsource(inspect.unwrap(make))
+    except (OSError, TypeError):
+        return name_of(make)

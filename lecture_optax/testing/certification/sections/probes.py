@@ -1,0 +1,118 @@
+"""Stability edge, contraction, noise and worst case, where the probes apply."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ....theory.gauge import curvature_gauge
+from ....theory.probes import (
+    contraction,
+    largest_stable_curvature,
+    lower_bound,
+    stationary_variance,
+    worst_case,
+)
+from ..candidate import Candidate
+from ..paths import step_of, stream
+from ..section import Section
+
+_SETTLED, _WORST = 30, 4
+
+
+def _measure(candidate: Candidate) -> dict[str, Any]:
+    tx, rate = candidate.tx, candidate.learning_rate
+    edge = _asked(lambda: largest_stable_curvature(tx))
+    found = {"learning_rate": rate, "largest_stable_curvature": edge}
+    found["frozen_edge"] = _asked(lambda: _frozen_edge(candidate)) if "why_not" in edge else None
+    found["worst_case"] = _worst(tx, rate)
+    value = edge.get("value")
+    if value is None or not 0 < value < float("inf"):
+        return found
+    middle = value / 4
+    return found | {
+        "curvature": middle,
+        "contraction": _asked(lambda: contraction(tx, middle)),
+        "stationary_variance": _asked(lambda: stationary_variance(tx, middle)),
+    }
+
+
+def _asked(probe: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"value": float(probe())}
+    except Exception as error:  # a probe says why it does not apply; other code says anything
+        return {"why_not": str(error)}
+
+
+def _frozen_edge(candidate: Candidate) -> float:
+    """Return the largest stable τλ in units of D^½ H D^½, D frozen after some steps."""
+    step, params = step_of(candidate), candidate.params
+    state = candidate.tx.init(params)
+    for gradient in stream(params, _SETTLED):
+        _, state = step(gradient, state, params)
+
+    def parabola(θ: Any, curvature: Any) -> Any:
+        return curvature * sum(jnp.sum(x**2) for x in jax.tree.leaves(θ)) / 2
+
+    # a step along g/|g| may look proportional to g for one size of g, not for two
+    gauges = [curvature_gauge(parabola, params, candidate.tx, state, λ) for λ in (1.0, 30.0)]
+    return gauges[0].edge * np.nan_to_num(gauges[0].learning_rate, nan=1.0)
+
+
+def _worst(tx: Any, rate: float | None) -> dict[str, Any]:
+    """Return the worst case over convex losses with curvatures up to 1/τ, or a lower bound."""
+    L = 1 / rate if rate else 1.0
+    exact = _asked(lambda: worst_case(tx, _WORST, L=L))
+    if "value" in exact:
+        return {**exact, "L": L, "steps": _WORST, "is_exact": True}
+    bound = _asked(lambda: lower_bound(tx, _WORST, L=L))
+    return {**bound, "L": L, "steps": _WORST, "is_exact": False}
+
+
+def _lines(numbers: dict[str, Any]) -> list[str]:
+    edge, rate = numbers["largest_stable_curvature"], numbers["learning_rate"]
+    lines = [_words_of_edge(edge, rate)]
+    frozen = numbers["frozen_edge"]
+    if frozen is not None:
+        value = frozen.get("value")
+        lines.append(
+            f"With its D frozen after {_SETTLED} steps it is stable up to τλ = {value:.4g}, "
+            "λ a curvature of D^½ H D^½."
+            if value is not None
+            else f"Stability with a frozen D: {_sentence(frozen)}"
+        )
+    if "curvature" in numbers:
+        at = f"at a curvature of {numbers['curvature']:.4g}, a quarter of it"
+        lines.append(_value(f"Contraction of a step {at}", numbers["contraction"]))
+        lines.append(_value(f"Variance under noise of 1 {at}", numbers["stationary_variance"]))
+    worst = numbers["worst_case"]
+    kind = "Worst case" if worst["is_exact"] else "Worst case, from below"
+    title = f"{kind} over convex losses with L = {worst['L']:g}, {worst['steps']} steps"
+    return [*lines, _value(title, worst)]
+
+
+def _words_of_edge(edge: dict[str, Any], rate: float | None) -> str:
+    value = edge.get("value")
+    if value is None:
+        return f"Stability edge: {_sentence(edge)}"
+    if value == 0:
+        return "It is stable at no curvature: it ascends."
+    if value == float("inf"):
+        return "It is stable at every curvature."
+    times = f", τλ = {rate * value:.4g}" if rate else ""
+    return f"It is stable up to a curvature of λ = {value:.6g}{times}."
+
+
+def _value(title: str, found: dict[str, Any]) -> str:
+    value = found.get("value")
+    return f"{title}: {_sentence(found) if value is None else f'{value:.4g}.'}"
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    """Return why a probe does not apply, without its advice to use another probe."""
+    return f"{found['why_not'].partition('. ')[0].rstrip('.')}."
+
+
+PROBES = Section("probes", "Stability, contraction, noise and worst case", _measure, _lines)
