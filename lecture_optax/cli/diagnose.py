@@ -2,18 +2,19 @@
 
 import json as json_module
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from .arguments import UsageError, usage_errors
+from .arguments import UsageError, one_of, usage_errors
 from .train import number
 
 if TYPE_CHECKING:
     from ..recipe import Diagnosis
-    from ..training.curves.learning_curve import LearningCurve
+    from ..recipe.diagnosis.logs.read_log import LoggedRun
 
 
 @dataclass
@@ -23,50 +24,76 @@ class Diagnose:
     The runs must share the problem and the seed, and differ in the learning rate.
     """
 
-    logs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN.jsonl ...")]
-    """Files that `train --log` or lo.fit(log=...) wrote; one file may hold several runs."""
+    logs: Annotated[Positional[tuple[Path, ...]], arg(metavar="LOG ...")]
+    """Files or folders of lo.fit(log=...), Keras, Lightning, Hugging Face, TensorBoard, Weights &
+    Biases, or CSV; one may hold several runs."""
+    rates: Annotated[str, arg(metavar="RATE,...")] = ""
+    """The learning rates of the runs, in their order, where the logs have none."""
+    step: str | None = None
+    """The column of the step."""
+    loss: str | None = None
+    """The column of the training loss."""
+    valid_loss: str | None = None
+    """The column of the validation loss."""
+    rate: str | None = None
+    """The column of the learning rate."""
+    fail_on: Annotated[str, arg(metavar="LO201,...")] = ""
+    """Exit with status 1 if a run has one of these symptoms."""
     json: bool = False
     """Print a JSON list instead of text."""
 
     def run(self) -> int:
-        from ..recipe import diagnose
+        from ..recipe.diagnosis.diagnose import diagnose_runs
 
+        fatal = self._fatal()
         with usage_errors():
-            runs = self._runs()
-            rates = _rates(runs)
-        if len(runs) == 1:
-            found = {rates[0]: diagnose(next(iter(runs.values())))}
-        else:
-            found = diagnose(dict(zip(rates, runs.values(), strict=True)))
-        named = list(zip(runs, rates, (found[rate] for rate in rates), strict=True))
+            runs = _with_rates(self._runs(), self.rates)
+        found = diagnose_runs(runs)
         if self.json:
-            print(json_module.dumps([record_of(*each) for each in named]))
+            print(json_module.dumps([record_of(*x) for x in zip(runs, found, strict=True)]))
         else:
-            print("\n".join(f"{name}{_at(rate)}: {what}" for name, rate, what in named))
-        return 0
+            print("\n".join([*map(_line, runs, found), *_notes(runs, found)]))
+        return int(any(x.symptom.identifier in fatal for x in found))
 
-    def _runs(self) -> "dict[str, LearningCurve]":
-        """Return the runs by name: the file, and a number if it holds several."""
-        from ..recipe.diagnosis.runs import read_log
+    def _fatal(self) -> set[str]:
+        from ..training.curves.symptoms import IDENTIFIERS
+
+        words = [word.strip() for word in self.fail_on.split(",") if word.strip()]
+        return {one_of("fail_on", word, IDENTIFIERS.values()) for word in words}
+
+    def _runs(self) -> "list[LoggedRun]":
+        from ..recipe.diagnosis.logs.columns import Columns
+        from ..recipe.diagnosis.logs.read_log import read_log
 
         if not self.logs:
-            raise UsageError("logs must name at least one file, got none.")
-        runs = {}
+            raise UsageError("logs must name at least one file or folder, got none.")
+        columns = Columns(self.step, self.loss, self.valid_loss, self.rate)
         for path in self.logs:
-            if not path.is_file():
-                raise UsageError(f"logs must be files, got {path}, which is not a file.")
-            curves = read_log(path)
-            several = len(curves) > 1
-            runs |= {f"{path}{f' #{i}' if several else ''}": x for i, x in enumerate(curves, 1)}
-        return runs
+            if not path.exists():
+                raise UsageError(
+                    f"logs must be files or folders, got {path}, which does not exist."
+                )
+        try:
+            return [run for path in self.logs for run in read_log(path, columns)]
+        except (OSError, ImportError) as error:
+            raise UsageError(str(error)) from error
 
 
-def record_of(name: str, rate: float, found: "Diagnosis") -> dict[str, Any]:
+def record_of(run: "LoggedRun", found: "Diagnosis") -> dict[str, Any]:
     """Return a diagnosis as JSON values."""
-    symptom, verdict = found
+    symptom, verdict, chosen = found.symptom, found.verdict, run.columns
     return {
-        "run": name,
-        "learning_rate": number(rate),
+        "run": run.name,
+        "format": run.source,
+        "columns": {
+            "step": chosen.step,
+            "loss": chosen.loss,
+            "valid_loss": chosen.valid_loss,
+            "learning_rate": chosen.rate,
+        },
+        "unit": run.unit,
+        "learning_rate": number(run.curve.rate),
+        "identifier": symptom.identifier,
         "symptom": symptom.name,
         "cause": symptom.cause,
         "remedy": verdict.remedy,
@@ -78,26 +105,62 @@ def record_of(name: str, rate: float, found: "Diagnosis") -> dict[str, Any]:
         "error": number(symptom.decrease.error),
         "failed": symptom.failed and symptom.failed._asdict(),
         "text": str(found),
+        "not_checked": list(found.not_checked),
     }
 
 
-def _rates(runs: "dict[str, LearningCurve]") -> list[float]:
-    """Return the learning rate of each run; siblings must have different ones."""
-    rates: dict[float, str] = {}
-    for name, curve in runs.items():
-        if len(runs) > 1 and not math.isfinite(curve.rate):
-            raise UsageError(
-                f"{name} must have a learning_rate to be compared with other runs, got none: "
-                "Optax's optimizers log it inside optax.inject_hyperparams, ours always."
-            )
-        if curve.rate in rates:
-            raise UsageError(
-                f"runs must have different learning rates, got {curve.rate:.6g} in "
-                f"{rates[curve.rate]} and in {name}: diagnose them one by one."
-            )
-        rates[curve.rate] = name
-    return list(rates)
+def _with_rates(runs: "list[LoggedRun]", typed: str) -> "list[LoggedRun]":
+    """Return the runs at the learning rates that were typed."""
+    if not typed:
+        return runs
+    try:
+        rates = [float(word) for word in typed.split(",")]
+    except ValueError:
+        rates = []
+    if len(rates) != len(runs) or not all(0 < rate < math.inf for rate in rates):
+        raise UsageError(
+            f"rates must be positive numbers with commas between them, one for each of the "
+            f"{len(runs)} runs ({', '.join(run.name for run in runs[:4])}), got {typed!r}."
+        )
+    return [
+        run._replace(curve=run.curve._replace(rate=rate))
+        for run, rate in zip(runs, rates, strict=True)
+    ]
 
 
-def _at(rate: float) -> str:
-    return f" (learning rate up to {rate:.3g})" if math.isfinite(rate) else ""
+def _line(run: "LoggedRun", found: "Diagnosis") -> str:
+    rate = run.curve.rate
+    at = f" (learning rate up to {rate:.6g})" if math.isfinite(rate) else ""
+    return f"{run.name}{at}: {found.symptom.identifier} {found}"
+
+
+def _notes(runs: "Sequence[LoggedRun]", found: "Sequence[Diagnosis]") -> list[str]:
+    """Return which columns were read, and what was not checked, each once for all its runs."""
+    names = [run.name for run in runs]
+    read = _by_text([[_read(run)] for run in runs], names)
+    open_questions = _by_text([list(x.not_checked) for x in found], names)
+    return ["", *(f"Read {x}." for x in read), *(f"Not checked: {x}." for x in open_questions)]
+
+
+def _read(run: "LoggedRun") -> str:
+    chosen = run.columns
+    parts = {
+        "loss": chosen.loss,
+        "validation loss": chosen.valid_loss,
+        "learning rate": chosen.rate,
+        f"{run.unit}s": chosen.step or "counted",
+    }
+    words = ", ".join(f"{what} = {title}" for what, title in parts.items() if title)
+    return f"{run.source}: {words}"
+
+
+def _by_text(texts: Sequence[Sequence[str]], names: Sequence[str]) -> list[str]:
+    """Return each text once, with the names of its runs if other runs do not have it."""
+    found: dict[str, list[str]] = {}
+    for own, name in zip(texts, names, strict=True):
+        for text in own:
+            found.setdefault(text, []).append(name)
+    return [
+        text if len(own) == len(names) else f"{text} ({', '.join(own)})"
+        for text, own in found.items()
+    ]

@@ -8,7 +8,8 @@ import pytest
 
 from lecture_optax.cli import main
 from lecture_optax.recipe import diagnose
-from lecture_optax.recipe.diagnosis.runs import read_log
+from lecture_optax.recipe.diagnosis.logs.read_log import read_log
+from lecture_optax.training.curves.symptoms import IDENTIFIERS
 
 ENDS = np.arange(10, 1001, 10)
 FALLS = {rate: np.exp(-rate * ENDS / 10) for rate in (1e-3, 1e-2, 1e-1)}
@@ -30,12 +31,22 @@ def write(name, *text):
     return name
 
 
-def test_one_run_prints_its_symptom(capsys):
+def curves(name):
+    return [run.curve for run in read_log(Path(name))]
+
+
+def test_one_run_prints_its_symptom_and_what_was_not_checked(capsys):
     assert main(["diagnose", write("run.jsonl", *lines(FALLS[1e-2], 1e-2))]) == 0
-    expected = diagnose(read_log(Path("run.jsonl"))[0])
-    assert capsys.readouterr().out == f"run.jsonl (learning rate up to 0.01): {expected}\n"
-    assert expected.symptom.name == "healthy"
-    assert expected.symptom.steps == 1000
+    expected = diagnose("run.jsonl")
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert first == f"run.jsonl (learning rate up to 0.01): LO208 {expected}"
+    assert (expected.symptom.name, expected.symptom.steps) == ("healthy", 1000)
+    assert notes == [
+        "",
+        "Read JSON lines: loss = loss, learning rate = learning_rate, steps = step.",
+        "Not checked: overfitting: there is no validation loss.",
+        "Not checked: whether another learning rate helps: there is one run.",
+    ]
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -65,7 +76,7 @@ def test_the_quantity_that_was_not_finite_is_named(capsys):
 def test_windows_of_other_widths_are_made_equal(tmp_path):
     ends = np.array(sorted({*ENDS, 15, 77, 512}))
     write("run.jsonl", *lines(np.full(len(ends), 2.5), 0.1, ends))
-    (curve,) = read_log(Path("run.jsonl"))
+    (curve,) = curves("run.jsonl")
     assert (curve.width, curve.steps) == (10, 1000)
     np.testing.assert_allclose(curve.losses, 2.5, rtol=1e-14)
 
@@ -78,32 +89,75 @@ def test_the_learning_rate_of_a_schedule_is_that_of_the_first_step():
     for rates, error in ((linear, 1e-12), (cosine, 1e-3), (warmup, 0)):
         rows = zip(ENDS.tolist(), rates, strict=True)
         text = [json.dumps({"step": step, "loss": 1.0, "learning_rate": x}) for step, x in rows]
-        (curve,) = read_log(Path(write("run.jsonl", *text)))
+        (curve,) = curves(write("run.jsonl", *text))
         assert curve.rate == pytest.approx(0.01, rel=error)
-        (resumed,) = read_log(Path(write("run.jsonl", *text[50:])))
+        (resumed,) = curves(write("run.jsonl", *text[50:]))
         assert resumed.rate == pytest.approx(rates[49], rel=0.01)
 
 
 def test_a_last_line_that_was_cut_off_is_ignored():
     whole = "\n".join(lines(FALLS[1e-2], 1e-2))
     Path("run.jsonl").write_text(whole[:-5])
-    assert len(read_log(Path("run.jsonl"))[0].losses) == len(ENDS) - 1
+    assert len(curves("run.jsonl")[0].losses) == len(ENDS) - 1
 
 
 @pytest.mark.parametrize(
-    ("files", "status", "words"),
+    ("files", "words"),
     [
-        ([], 2, "logs must name at least one file"),
-        (["none.jsonl"], 2, "logs must be files, got none.jsonl"),
-        ([("a", "step 1")], 2, "got 'step 1' in line 1"),
-        ([("a", '{"step": 1, "loss": 2}', "[3]")], 2, "got '[3]' in line 2"),
-        ([("a",)], 2, "a must have a line for every evaluation of a run, got none"),
-        ([("a", '{"step": 1}')], 2, 'a must have the "loss" of a run, got none in 1 lines'),
-        ([(x, '{"step": 1, "loss": 2}') for x in "ab"], 2, "a must have a learning_rate"),
-        ([(x, *lines(np.ones(3), 0.1)) for x in "ab"], 2, "got 0.1 in a and in b"),
+        ([], "logs must name at least one file"),
+        (["none.jsonl"], "logs must be files or folders, got none.jsonl, which does not exist"),
+        (["."], "must hold event files of TensorBoard, a trainer_state.json or a metrics.csv"),
+        ([("a", "step 1")], "a must be a log with columns of numbers, got 'step'"),
+        ([("a", '{"step": 1, "loss": 2}', "[3]")], "got '[3]' in line 2"),
+        ([("a",)], "a must have a line for every evaluation of a run, got none"),
+        ([("a", '{"step": 1}')], "training loss, got none that is known among step"),
+        ([("a", "\0\1")], "a must be a text or an event file of TensorBoard"),
     ],
 )
-def test_a_file_that_is_not_a_log_has_status_2_and_a_sentence(capsys, files, status, words):
+def test_what_is_not_a_log_has_status_2_and_a_sentence(capsys, files, words):
     typed = [file if isinstance(file, str) else write(*file) for file in files]
-    assert main(["diagnose", *typed]) == status
+    assert main(["diagnose", *typed]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ((None, None), "a has no learning rate; give those of all runs by --rates"),
+        ((0.1, 0.1), "a and b have the same learning rate, 0.1"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_diagnosed_alone(capsys, rates, words):
+    for name, rate in zip("ab", rates, strict=True):
+        write(name, *lines(FALLS[1e-2], rate))
+    assert main(["diagnose", "a", "b"]) == 0
+    out = capsys.readouterr().out
+    assert f"Not checked: whether another learning rate helps: {words}." in out
+    assert out.count("LO208 healthy") == 2
+
+
+def test_typed_rates_make_siblings_of_logs_without_any(capsys):
+    for rate, losses in FALLS.items():
+        write(str(rate), *lines(losses, None))
+    names = [str(rate) for rate in FALLS]
+    assert main(["diagnose", *names, "--rates", ",".join(names), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [x["remedy"] for x in found] == [x.remedy for x in diagnose(FALLS).values()]
+    for wrong in ("1e-3", "1,2,x", "0,1,2"):
+        assert main(["diagnose", *names, "--rates", wrong]) == 2
+        assert "one for each of the 3 runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "status"), [("", 0), ("LO208", 1), ("LO201,LO208", 1), ("LO201", 0), ("LO1", 2)]
+)
+def test_a_symptom_that_should_fail_has_status_1(fail_on, status):
+    write("run", *lines(FALLS[1e-2], 1e-2))
+    assert main(["diagnose", "run", "--fail-on", fail_on]) == status
+
+
+def test_the_identifiers_of_released_symptoms_do_not_change():
+    assert " ".join(f"{number} {name}" for name, number in IDENTIFIERS.items()) == (
+        "LO201 diverging LO202 no progress LO203 overfitting LO204 oscillating "
+        "LO205 quick plateau LO206 uncertain LO207 converged LO208 healthy"
+    )

@@ -1,6 +1,7 @@
 """Diagnosis of a run: the symptom of its curve, and the remedy that its siblings show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,18 +9,25 @@ import numpy as np
 from ..._core import validate
 from ...training.curves.learning_curve import LearningCurve, to_common_width
 from ...training.curves.symptoms import Symptom, late_part, start_of, symptom_of
+from .logs.curve import rewindowed
+from .logs.read_log import LoggedRun, read_log
+from .not_checked import HELPS, not_checked
 from .runs import curve_of
 from .verdict import Remedy, Verdict, verdict_of
+
+UNSEEN = "whether the runs started from the same parameters and used the same data: no log says it"
 
 
 class Diagnosis(NamedTuple):
     """The symptom of a run, and the verdict of its siblings.
 
-    `str` gives two sentences; every number in them is in the fields.
+    `str` gives two sentences; every number in them is in the fields. `not_checked` says what the
+    run does not show, with the reasons.
     """
 
     symptom: Symptom
     verdict: Verdict
+    not_checked: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> Remedy:
@@ -42,14 +50,18 @@ def diagnose(
     **Arguments**
 
     - `curves`: one run: the losses of its steps; a history, a result or a `NonFiniteError` of
-      `lo.fit`; or a `Curve` of the recipe. Or several, `{learning rate: run}`, which are siblings.
+      `lo.fit`; a `Curve` of the recipe; or the path of a log, of `lo.fit` or of another tool
+      (Keras, Lightning, Hugging Face, TensorBoard, Weights & Biases, CSV). Or several,
+      `{learning rate: run}`, which are siblings.
     - `siblings`: `{learning rate: run}`, the siblings of one run.
     - `rate`: the learning rate of that run, > 0. By default its record's, or 1: then
       `{10: larger, 0.1: smaller}` are runs at 10 and 0.1 times its learning rate.
 
-    **Returns** a `Diagnosis`; for several curves `{learning rate: Diagnosis}`.
+    **Returns** a `Diagnosis`; for several curves `{learning rate: Diagnosis}`; for a log of several
+    runs `{name: Diagnosis}`.
 
-    **Raises** `TypeError` or `ValueError` for a curve or a learning rate that is not valid.
+    **Raises** `TypeError` or `ValueError` for a curve, a log or a learning rate that is not valid,
+    and `OSError` for a log that cannot be read.
 
     ```python
     >>> import numpy as np, lecture_optax as lo
@@ -71,6 +83,11 @@ def diagnose(
             raise ValueError("curves must hold at least one run, got none.")
         by_rate = _by_rate("curves", curves)
         return {own: _diagnosis(by_rate, own) for own in by_rate}
+    if isinstance(curves, str | Path) and siblings is None and rate is None:
+        runs = read_log(curves)
+        found = diagnose_runs(runs)
+        names = [run.name for run in runs]
+        return found[0] if len(runs) == 1 else dict(zip(names, found, strict=True))
     curve = curve_of(curves)
     if rate is None:
         rate = curve.rate if np.isfinite(curve.rate) else 1.0
@@ -82,6 +99,42 @@ def diagnose(
             "`rate=`, or ratios such as 10 and 0.1 if its learning rate is not known."
         )
     return _diagnosis({**others, rate: curve}, rate)
+
+
+def diagnose_runs(runs: Sequence[LoggedRun]) -> list[Diagnosis]:
+    """Return the diagnosis of each run of one or several logs.
+
+    Runs are siblings if their learning rates are known and differ. Otherwise each is diagnosed
+    alone, and `not_checked` says why.
+    """
+    if len(runs) == 1:
+        return [diagnose(runs[0].curve)]
+    if reason := _not_siblings(runs):
+        alone = [_diagnosis({1.0: run.curve}, 1.0) for run in runs]
+        return [x._replace(not_checked=(*_but_one_run(x), f"{HELPS}: {reason}")) for x in alone]
+    width = max(run.curve.width for run in runs)
+    curves = {run.curve.rate: rewindowed(run.curve, width) for run in runs}
+    found = {rate: _diagnosis(curves, rate) for rate in curves}
+    return [x._replace(not_checked=(*x.not_checked, UNSEEN)) for x in found.values()]
+
+
+def _but_one_run(found: Diagnosis) -> list[str]:
+    return [x for x in found.not_checked if not x.startswith(HELPS)]
+
+
+def _not_siblings(runs: Sequence[LoggedRun]) -> str:
+    """Return why the learning rates of runs cannot be compared, or ""."""
+    names: dict[float, str] = {}
+    for run in runs:
+        rate = run.curve.rate
+        if not np.isfinite(rate):
+            return f"{run.name} has no learning rate; give those of all runs by --rates"
+        if rate in names:
+            return f"{names[rate]} and {run.name} have the same learning rate, {rate:.6g}"
+        if run.unit != runs[0].unit:
+            return f"{runs[0].name} counts {runs[0].unit}s, and {run.name} counts {run.unit}s"
+        names[rate] = run.name
+    return ""
 
 
 def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, LearningCurve]:
@@ -104,4 +157,4 @@ def _diagnosis(curves: Mapping[float, LearningCurve], own: float) -> Diagnosis:
     verdict = verdict_of(symptom, by_ratio, gain)
     if symptom.name == "no progress" and verdict.remedy == "increase":
         symptom = symptom._replace(cause="too small")
-    return Diagnosis(symptom, verdict)
+    return Diagnosis(symptom, verdict, not_checked(run, symptom, len(by_ratio) - 1))

@@ -55,10 +55,11 @@ def _symptom(arm: Arm, constant: Mapping[Arm, Curve]) -> tuple[Symptom, float]:
     common = [min(own.step, curve.step) for curve in siblings.values() if curve.failed is None]
     until = max(common, default=own.step)
     siblings_by_rate = {x.rate: _up_to(curve, until) for x, curve in siblings.items()}
-    symptom, verdict = diagnose(_up_to(own, until), siblings_by_rate, rate=arm.rate)
+    found = diagnose(_up_to(own, until), siblings_by_rate, rate=arm.rate)
+    gain = found.verdict.gain
     if own.step > until:
-        symptom = symptom_of(_up_to(own, own.step), verdict.gain)
-    return symptom, verdict.gain
+        return symptom_of(_up_to(own, own.step), gain), gain
+    return found.symptom, gain
 
 
 def siblings_of(arm: Arm, constant: Mapping[Arm, Curve]) -> dict[Arm, Curve]:

@@ -63,6 +63,7 @@ class LearningCurve(NamedTuple):
     - `failed`: the failure that ended the run, or None.
     - `evaluations`: validation losses during the run, or None.
     - `has_batch_statistics`: whether the model keeps running statistics, as BatchNorm does.
+    - `unseen`: what its source does not show, with the reasons.
     """
 
     losses: np.ndarray
@@ -72,6 +73,7 @@ class LearningCurve(NamedTuple):
     failed: FailedStep | None = None
     evaluations: Evaluations | None = None
     has_batch_statistics: bool = False
+    unseen: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:

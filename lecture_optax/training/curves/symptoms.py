@@ -62,6 +62,19 @@ NEWS = 0.02
 """A late decrease below .02 of the whole does not count."""
 
 
+IDENTIFIERS = {
+    "diverging": "LO201",
+    "no progress": "LO202",
+    "overfitting": "LO203",
+    "oscillating": "LO204",
+    "quick plateau": "LO205",
+    "uncertain": "LO206",
+    "converged": "LO207",
+    "healthy": "LO208",
+}
+"""The identifiers of the symptoms, which no release changes. Up to LO205 they are problems."""
+
+
 class ValidationLoss(NamedTuple):
     """The validation loss during a run.
 
@@ -124,6 +137,11 @@ class Symptom(NamedTuple):
     lowest_step: int
     end: float
     validation: ValidationLoss | None
+
+    @property
+    def identifier(self) -> str:
+        """The stable identifier of the symptom, like "LO203"."""
+        return IDENTIFIERS[self.name]
 
     @property
     def path(self) -> str:
@@ -271,13 +289,15 @@ def _validation(curve: LearningCurve) -> ValidationLoss | None:
     if len(losses) >= LEAST:  # the lowest of many noisy losses is lower than the curve
         noise = CLEAR * scatter(losses)
         low = float(np.median(sliding_window_view(losses, 3), axis=1).min())
+    margin = max(VALIDATION_RISE * max(abs(low), losses[0] - low), noise)
+    after = losses[at + 1 :]  # a loss that still decreases is below the mean of its last quarter
     before, end = (_until(curve, steps, i) for i in (at, len(steps) - 1))
     error = np.hypot(before.error, end.error)
     return ValidationLoss(
         lowest=float(losses[at]),
         step=int(steps[at]),
         last=last,
-        has_risen=bool(last - low > max(VALIDATION_RISE * max(abs(low), losses[0] - low), noise)),
+        has_risen=bool(len(after) and min(last, float(after.mean())) - low > margin),
         training_has_risen=bool(
             end.value - before.value > (CLEAR * error if np.isfinite(error) else 0.0)
         ),

@@ -281,7 +281,8 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("typed", "error", "words"),
         [
-            (("loss",), TypeError, "got str"),
+            (("no/such.csv",), FileNotFoundError, "such.csv"),
+            ((3.0,), TypeError, "got float"),
             ((np.ones((2, 2)),), TypeError, r"of shape \(2, 2\)"),
             (([],), ValueError, "must have one loss per step"),
             (({},), ValueError, "at least one run"),
