@@ -21,9 +21,10 @@ PLAIN = UNITS | AVERAGED | {"total", "overall", "cross", "entropy", "ce", "nll",
 """Words that do not change what a loss is."""
 
 STEPS = (
-    *({"step"}, {"steps"}, {"global", "step"}, {"trainer", "global", "step"}, {"train", "step"}),
-    *({"training", "step"}, {"iteration"}, {"iterations"}, {"iter"}, {"iters"}, {"update"}),
-    *({"updates"}, {"num", "updates"}, {"batch"}, {"epoch"}, {"epochs"}),
+    *({"global", "step"}, {"trainer", "global", "step"}, {"train", "global", "step"}),
+    *({"step"}, {"steps"}, {"train", "step"}, {"training", "step"}, {"train", "steps"}),
+    *({"iteration"}, {"iterations"}, {"iter"}, {"iters"}, {"update"}, {"updates"}),
+    *({"num", "updates"}, {"batch"}, {"epoch"}, {"epochs"}),
 )
 """Names of the step, in the order in which they are taken."""
 
@@ -82,7 +83,8 @@ def choose(name: str, table: Table, wanted: Columns) -> Chosen:
     valid = wanted.valid_loss or _other(table, _valid_rank, "valid_loss", missing)
     rate = wanted.rate or _other(table, _rate_rank, "rate", missing)
     norms = tuple(title for title in table.columns if any(x <= words_of(title) for x in NORMS))
-    return Chosen(wanted.step or _step(table, loss), loss, valid, rate, norms, missing)
+    step = wanted.step or _step(name, table, loss)
+    return Chosen(step, loss, valid, rate, norms, missing)
 
 
 def _loss(name: str, table: Table) -> str:
@@ -149,17 +151,35 @@ def _rate_rank(words: set[str]) -> int | None:
     return len(words - RATE - TRAIN - PLAIN)
 
 
-def _step(table: Table, loss: str) -> str:
-    """Return the first known name of the step that the rows of the loss have, or "" for none."""
-    rows = table.columns[loss].rows
+def _step(name: str, table: Table, loss: str) -> str:
+    """Return the first known name of the step that the rows of the loss have, or "" for none.
+
+    Rows are counted only if no other column counts something.
+    """
+    column = table.columns[loss]
+    known = np.isfinite(column.values)
+    rows = column.rows[known] if known.any() else column.rows
     has_epochs = any(words_of(title) in EPOCHS for title in table.columns)
-    for known in STEPS:
-        if known == {"batch"} and not has_epochs:  # it starts again at an epoch that is not known
+    for words in STEPS:
+        if words == {"batch"} and not has_epochs:  # it starts again at an epoch that is not known
             continue
         for title, column in table.columns.items():
-            if words_of(title) == known and _covers(column, rows):
+            if words_of(title) == words and _covers(column, rows):
                 return title
+    counts = [title for title in table.columns if title != loss and _counts(table, title)]
+    if counts:
+        raise ValueError(
+            f"{name} must have a column with the step, got none that is known among "
+            f"{_listed(table.columns)}: choose one by --step."
+        )
     return ""
+
+
+def _counts(table: Table, title: str) -> bool:
+    """Return whether a named column has different whole numbers, and is no epoch."""
+    values = table.columns[title].values
+    is_index = not title or title.startswith("Unnamed") or words_of(title) in EPOCHS
+    return not is_index and len({*values}) > 1 and bool((values == np.round(values)).all())
 
 
 def _covers(column: Column, rows: np.ndarray) -> bool:

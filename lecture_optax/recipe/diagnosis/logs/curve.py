@@ -19,6 +19,9 @@ from .table import Table
 SPARSE = 0.9
 """Windows are as wide as those that cover .9 of the steps; wider gaps are filled."""
 
+LONGEST = 1e12
+"""A larger step is none."""
+
 SKIPPED = 2
 """A gradient that is not finite in fewer rows at the end is a step that mixed precision skips."""
 
@@ -62,6 +65,11 @@ def _steps(table: Table, chosen: Chosen) -> np.ndarray:
     known = np.flatnonzero(~np.isnan(steps))
     before = np.searchsorted(known, np.arange(len(steps)), side="right") - 1
     steps = steps[known[np.maximum(before, 0)]]
+    if not (steps.min() >= 0 and steps.max() < LONGEST):
+        raise ValueError(
+            f"the steps in {chosen.step} must be numbers from 0 to {LONGEST:.0e}, got "
+            f"{steps.min():.6g} to {steps.max():.6g}."
+        )
     steps = _through_epochs(table, chosen, steps)
     if len(loss.rows) and steps[loss.rows].min() == 0:
         steps = steps + 1  # the first step is 0
@@ -74,6 +82,8 @@ def _through_epochs(table: Table, chosen: Chosen, steps: np.ndarray) -> np.ndarr
     if not title or title == chosen.step or not len(table.columns[title].rows):
         return steps
     column = table.columns[title]
+    if not np.isfinite(column.values).all():
+        return steps
     epochs = np.interp(np.arange(len(steps)), column.rows, column.values)
     starts = np.flatnonzero((np.diff(steps) < 0) & (np.diff(epochs) > 0)) + 1
     offsets = np.zeros(len(steps))

@@ -7,6 +7,9 @@ import numpy as np
 ROUNDING = 1.2e-7
 """The relative error of a rate that went through float32."""
 
+LINE = 10 * ROUNDING
+"""The relative error of a rate that was continued from two rounded ones."""
+
 STRAIGHT = 1e-3
 """Three rates are on a line if the middle one is off by less than .001 of their decay."""
 
@@ -31,7 +34,7 @@ def largest_rate(steps: np.ndarray, rates: np.ndarray) -> float:
         return largest  # it was constant, or never decreased
     low, high = _before(steps, rates) if top == 0 else _between(steps, rates, top)
     if _is_straight(steps[top + (top > 0) :], rates[top + (top > 0) :]):
-        return shortest_decimal(low, high) or as_typed(low)
+        return shortest_decimal(low, high) or shortest_decimal(largest, largest) or as_typed(low)
     return shortest_decimal(largest, high) or largest
 
 
@@ -101,7 +104,7 @@ def shortest_decimal(low: float, high: float) -> float | None:
 
     ```
     """
-    low, high = low * (1 - ROUNDING), high * (1 + ROUNDING)
+    low, high = low * (1 - LINE), high * (1 + LINE)
     for digits in range(1, DIGITS + 1):
         unit = 10.0 ** (math.floor(math.log10(high)) - digits + 1)
         number = float(f"{math.floor(high / unit * (1 + 1e-12)) * unit:.{digits - 1}e}")

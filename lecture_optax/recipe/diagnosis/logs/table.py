@@ -38,7 +38,8 @@ def table_of(name: str, source: str, header: Sequence[str], rows: Iterable[Seque
     """Return a table of rows of cells, which are texts or numbers."""
     columns: dict[str, Column] = {}
     texts: dict[str, str] = {}
-    for title, cells in zip(header, zip(*rows, strict=True), strict=True):
+    by_column = list(zip(*rows, strict=True)) or [() for _ in header]
+    for title, cells in zip(header, by_column, strict=True):
         try:
             columns[title] = _column(cells)
         except ValueError:

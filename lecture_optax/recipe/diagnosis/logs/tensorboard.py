@@ -90,9 +90,13 @@ def _scalars(path: Path) -> Iterator[tuple[str, int, float]]:
     messages = require(
         "tensorboardX.proto.event_pb2", extra="log", what="the event files of TensorBoard"
     )
+    errors = require("google.protobuf.message", extra="log", what="the event files of TensorBoard")
     for record in _records(path):
         event = messages.Event()
-        event.ParseFromString(record)
+        try:
+            event.ParseFromString(record)
+        except errors.DecodeError:
+            return  # a damaged record: what follows cannot be trusted
         for value in event.summary.value:
             number = _number(value)
             if number is not None:
@@ -100,13 +104,14 @@ def _scalars(path: Path) -> Iterator[tuple[str, int, float]]:
 
 
 def _records(path: Path) -> Iterator[bytes]:
+    left = path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(12)) == 12:
             size = struct.unpack("<Q", head[:8])[0]
-            record = file.read(size + 4)
-            if len(record) < size + 4:
+            left -= 16 + size
+            if left < 0:
                 return
-            yield record[:-4]
+            yield file.read(size + 4)[:-4]
 
 
 def _number(value: Any) -> float | None:
