@@ -15,6 +15,8 @@ from .gauge import (
     Gauge as Gauge,
     curvature_gauge as curvature_gauge,
 )
+from .identification.identify import identify as identify
+from .identification.result import Identification as Identification
 from .probes import (
     contraction as contraction,
     iteration_matrix as iteration_matrix,

@@ -1,0 +1,126 @@
+"""The digits of a fitted method, and the test that it made every recorded number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .decimals import shortest, shortest_decay
+from .fit import Fit, deviations, fit
+from .rates import Shape, shape_of
+from .stream import Stream
+from .structure import DECAYS, Structure
+
+DEFAULT_EPS = {"rmsprop": 1e-8, "adagrad": 1e-7}
+UNDECIDED = 0.05
+"""A number is decided if the error bar of its logarithm (of 1 - β) is below this."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A structure with the digits that the stream supports.
+
+    - `shape`: the schedule, or None where τ(k) follows none that is known.
+    - `intervals`: the numbers that the stream does not decide, with their ranges.
+    - `worst`: the largest deviation over all entries, in allowed rounding errors.
+    """
+
+    structure: Structure
+    scalars: Mapping[str, float]
+    rates: np.ndarray
+    shape: Shape | None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    worst: float = np.inf
+
+    @property
+    def fits(self) -> bool:
+        return bool(self.worst <= 1)
+
+
+def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
+    """Return a fitted method with rounded numbers, tested on all entries."""
+    intervals: dict[str, tuple[float, float]] = {}
+    fixed: dict[str, float] = {}
+    if "eps" in found.scalars:
+        without = _refit(found, sample, {"eps": 0.0})
+        if without.fits and _worst(without, whole) <= 1:
+            bound = _largest_eps(without, whole)
+            intervals["eps"] = (0.0, bound)
+            usual = DEFAULT_EPS.get(found.structure.name, 1e-8)
+            fixed["eps"] = usual if usual <= bound / 4 else 0.0
+            found = _refit(found, sample, fixed)
+    while len(fixed) < len(found.scalars):
+        name = min(found.error_bars, key=lambda name: found.error_bars[name])
+        bar = found.error_bars[name] + _rounding(name, found.scalars[name], sample.eps)
+        value, found = _round(found, name, bar, fixed, sample)
+        if bar > UNDECIDED:
+            intervals[name] = _interval(name, value, bar)
+        fixed[name] = value
+    shape = shape_of(found.rates, found.rate_error, sample.eps)
+    rates = found.rates if shape is None else shape.values
+    method = Method(found.structure, fixed, rates, shape, intervals)
+    return replace(method, worst=worst_of(method, whole))
+
+
+def worst_of(method: Method, stream: Stream) -> float:
+    return _largest(deviations(method.structure, method.scalars, method.rates, stream))
+
+
+def _worst(found: Fit, stream: Stream) -> float:
+    return _largest(deviations(found.structure, found.scalars, found.rates, stream))
+
+
+def _largest(far: np.ndarray) -> float:
+    return float(np.max(np.where(np.isfinite(far), far, np.inf), initial=0.0))
+
+
+def _refit(found: Fit, sample: Stream, fixed: Mapping[str, float]) -> Fit:
+    return fit(found.structure, sample, free=found.free, fixed=fixed, starts=[found.scalars])
+
+
+def _round(
+    found: Fit, name: str, bar: float, fixed: Mapping[str, float], sample: Stream
+) -> tuple[float, Fit]:
+    """Return a number with the fewest digits that the stream allows, and the fit with it."""
+    exact = found.scalars[name]
+    for narrower in (1.0, 0.1, 0.01):
+        value = _shortest(name, exact, bar * narrower)
+        again = _refit(found, sample, {**fixed, name: value})
+        if again.fits:
+            return value, again
+    return exact, _refit(found, sample, {**fixed, name: exact})
+
+
+def _rounding(name: str, value: float, eps: float) -> float:
+    """Return the error that a number has from its own dtype, in its coordinate."""
+    return eps * value / (1 - value) if name in DECAYS and value < 1 else eps
+
+
+def _interval(name: str, value: float, bar: float) -> tuple[float, float]:
+    bar = min(bar, 50.0)
+    if name in DECAYS:
+        rest = 1 - value
+        return max(1 - rest * np.exp(bar), 0.0), 1 - rest * np.exp(-bar)
+    if name == "dampening":
+        return value - bar, value + bar
+    return value * np.exp(-bar), value * np.exp(bar)
+
+
+def _shortest(name: str, value: float, bar: float) -> float:
+    low, high = _interval(name, value, min(bar, 1.0))
+    if name in DECAYS:
+        return shortest_decay(1 - high, 1 - low)
+    return shortest(float(low), float(high))
+
+
+def _largest_eps(without: Fit, stream: Stream) -> float:
+    """Return the largest ε that the stream allows."""
+    sizes = np.abs(stream.g[stream.g != 0])
+    low, high = -700.0, float(np.log(np.max(sizes, initial=1e-300))) + 5
+    for _ in range(30):
+        middle = (low + high) / 2
+        scalars: Any = {**without.scalars, "eps": float(np.exp(middle))}
+        far = deviations(without.structure, scalars, without.rates, stream)
+        low, high = (middle, high) if _largest(far) <= 1 else (low, middle)
+    return float(np.exp(low))

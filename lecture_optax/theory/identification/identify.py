@@ -1,0 +1,160 @@
+"""`identify`: the method behind a recorded stream of gradients and updates."""
+
+from typing import Any
+
+import numpy as np
+
+from .chain import chain_of
+from .classes import same_as, would_decide
+from .decide import Method
+from .fit import deviations, predict
+from .naming import name_of
+from .result import Deviation, Identification
+from .search import Search
+from .stream import Stream, read
+
+
+def identify(gradients: Any, updates: Any, params: Any = None) -> Identification:
+    """Say which velocity, preconditioner and learning rate made a recorded stream of updates.
+
+        θ(k+1) = θ(k) - τ(k) D(k+1) v(k+1)
+
+    Every method in a table is fitted to the stream: τ(k) in closed form, the few other numbers by
+    least squares. A method is named only if it makes every recorded number up to rounding, in
+    every step, leaf and entry, with numbers of few digits.
+
+    **Arguments**
+
+    - `gradients`: g(k), a tree of arrays whose first axis is the step, or a list of trees. Up to
+      50 steps are plenty; gradients of different sizes in different entries tell the most.
+    - `updates`: θ(k+1) - θ(k), a tree of the same shapes.
+    - `params`: θ(k), before each step. Without it weight decay is not found.
+
+    **Returns** an `Identification`. It prints as two or three sentences and the chain.
+
+    **Raises** `TypeError` or `ValueError` for trees that do not match, or without a step.
+
+    ```python
+    >>> import jax.numpy as jnp, lecture_optax as lo, numpy as np
+    >>> gradients = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    >>> tx, updates = lo.adam(1e-3, b2=0.99), []
+    >>> state = tx.init(jnp.zeros(8))
+    >>> for g in gradients:
+    ...     update, state = tx.update(jnp.asarray(g), state)
+    ...     updates.append(update)
+    >>> found = lo.theory.identify(gradients, updates)
+    >>> found.name, found.hyperparameters["b2"], found.schedule
+    ('adam', 0.99, 'constant')
+
+    ```
+    """
+    recorded = read(gradients, updates, params)
+    stream = recorded.first(_finite_steps(recorded))
+    refusal = _too_little(recorded, stream)
+    if refusal:
+        return Identification(None, "", reason=refusal)
+    search = Search(stream)
+    for group in search.groups():
+        methods = search.methods(group)
+        if methods:
+            return _named(methods, stream)
+    return _none_of_these(search)
+
+
+def _finite_steps(stream: Stream) -> int:
+    arrays = [x for x in (stream.g, stream.u, stream.p) if x is not None]
+    finite = np.all([np.isfinite(x[: stream.steps]).all(1) for x in arrays], axis=0)
+    return stream.steps if finite.all() else int(np.argmin(finite))
+
+
+def _too_little(recorded: Stream, stream: Stream) -> str:
+    """Return what the stream lacks for any name, or ""."""
+    if stream.steps == 0:
+        return "the first step already holds a number that is not finite"
+    if not stream.g.any():
+        return "all gradients are 0, which no method can be told from"
+    if not stream.u.any():
+        return "all updates are 0"
+    if stream.steps < 3:
+        cut = ", since the next holds a number that is not finite" if _cut(recorded, stream) else ""
+        return f"{stream.steps} finite steps do not decide a method: record at least 3{cut}"
+    if stream.u.size < 8:
+        return f"{stream.u.size} numbers do not decide a method: record more steps or entries"
+    return ""
+
+
+def _cut(recorded: Stream, stream: Stream) -> bool:
+    return stream.steps < recorded.steps
+
+
+def _named(methods: list[Method], stream: Stream) -> Identification:
+    best, *others = methods
+    vague = [
+        name
+        for name, (low, high) in best.intervals.items()
+        if name != "eps" and _is_wide(name, low, high)
+    ]
+    chain, rates = _chain(best)
+    if vague:
+        return Identification(
+            None,
+            chain,
+            reason=f"the stream does not decide {', '.join(vague)} of {best.structure.name}",
+        )
+    return Identification(
+        name_of(best.structure, eps_known="eps" not in best.intervals),
+        chain,
+        dict(best.scalars),
+        rates,
+        "free" if best.shape is None else best.shape.name,
+        best.intervals,
+        same_as(best, others, stream),
+        would_decide(best, others),
+        _error(best, stream),
+    )
+
+
+def _is_wide(name: str, low: float, high: float) -> bool:
+    if name in ("b1", "b2", "momentum"):
+        low, high = 1 - high, 1 - low
+    return not high < 2 * low
+
+
+def _chain(method: Method) -> tuple[str, np.ndarray]:
+    """Return the Python of a method, and its τ(k)."""
+    rates = method.rates
+    if method.shape is not None:
+        rate = method.shape.expression
+    else:
+        rate = f"lambda k: jnp.asarray({[float(f'{x:.9g}') for x in rates]})[k]"
+    return chain_of(method.structure, method.scalars, rate), rates
+
+
+def _error(method: Method, stream: Stream) -> float:
+    u, _ = predict(method.structure, method.scalars, method.rates, stream)
+    largest = np.abs(stream.u).max()
+    return float(np.abs(u - stream.u).max() / largest)
+
+
+def _none_of_these(search: Search) -> Identification:
+    """Return the nearest method, and where it first differs."""
+    stream, nearest = search.stream, search.nearest()
+    if nearest is None:
+        return Identification(None, "", reason="no method in the table is near this stream")
+    far = deviations(nearest.structure, nearest.scalars, nearest.rates, stream)
+    u, _ = predict(nearest.structure, nearest.scalars, nearest.rates, stream)
+    step = int(np.argmax((far > 1).any(1)))
+    entry = int(np.argmax(far[step]))
+    size = max(abs(u[step, entry]), 1e-300)
+    error = float(abs(stream.u[step, entry] - u[step, entry]) / size)
+    deviation = Deviation(step, stream.names[stream.leaf[entry]], error)
+    without = "" if stream.p is not None else "; without params, weight decay was not tried"
+    return Identification(
+        None,
+        _chain(nearest)[0],
+        dict(nearest.scalars),
+        nearest.rates,
+        deviation=deviation,
+        error=_error(nearest, stream),
+        reason=f"no method in the table made these updates up to rounding{without}",
+    )

@@ -1,0 +1,136 @@
+"""The order in which the methods of the table are tried on a stream."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from .candidates import candidates
+from .decide import Method, settle
+from .fit import Fit, deviations, fit, screen
+from .stream import Stream
+from .structure import Structure
+
+_SAMPLE = 48
+"""Entries that the numbers are fitted to; all entries test them."""
+_SCREEN = 12, 24
+"""Entries and steps that decide which methods are worth a fit."""
+_NEAR = 1e-3
+"""The part of the sum of squares that a method worth a fit may leave open on these."""
+
+
+class Group(NamedTuple):
+    """Methods that are tried together: one kind of decay, one of clipping, τ constant or free."""
+
+    decay: str | None
+    clip: str | None
+    free: bool
+
+
+class Search:
+    """A stream, and how far each structure is from it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.sample = stream.take(informative(stream, _SAMPLE))
+        entries, steps = _SCREEN
+        self._small = self.sample.take(informative(self.sample, entries)).first(steps)
+        self._open: dict[Structure, tuple[float, dict[str, float]]] = {}
+
+    def groups(self) -> Iterator[Group]:
+        """Return the groups in the order of what is supposed last: a decay, a schedule, a clip."""
+        decays = (None,) if self.stream.p is None else (None, "decoupled", "coupled")
+        for decay in decays:
+            yield Group(decay, None, False)
+        if self.stream.g.shape[1] < 3:
+            return
+        for decay in decays:
+            yield Group(decay, None, True)
+        for clip in ("global", "value", "leaf", "rms"):
+            for decay in decays[:2]:
+                yield Group(decay, clip, False)
+
+    def methods(self, group: Group) -> list[Method]:
+        """Return the methods of a group that made the stream, the simplest first."""
+        found: list[Method] = []
+        for structure in candidates(group.decay, group.clip):
+            if structure.rate_inside and not group.free:
+                continue
+            if found and _is_richer(structure, found[0]):
+                continue
+            method = self._method(structure, group.free)
+            if method is not None:
+                found = sorted([*found, method], key=_plainness)
+        return found
+
+    def _method(self, structure: Structure, free: bool) -> Method | None:
+        open_, start = self._screened(structure)
+        if open_ > _NEAR:
+            return None
+        one = fit(structure, self.sample, free=free, starts=[start])
+        if not one.fits:
+            one = fit(structure, self.sample, free=free)
+        if not one.fits:
+            return None
+        method = settle(one, self.sample, self.stream)
+        return method if method.fits and _is_sensible(method) else None
+
+    def _screened(self, structure: Structure) -> tuple[float, dict[str, float]]:
+        if structure not in self._open:
+            self._open[structure] = screen(structure, self._small)
+        return self._open[structure]
+
+    def nearest(self) -> Method | None:
+        """Return the method that makes most of the stream.
+
+        It is fitted to half of the steps and to single leaves as well: what deviates in one place
+        must not bend the fit.
+        """
+        order = sorted(self._open, key=lambda structure: self._open[structure][0])
+        parts = [self.sample, self.sample.first(max(3, self.sample.steps // 2))]
+        leaves = np.unique(self.sample.leaf)[:3] if len(self.stream.names) > 1 else []
+        parts += [self.sample.take(np.flatnonzero(self.sample.leaf == leaf)) for leaf in leaves]
+        every = [
+            self._extended(fit(structure, part, free=False), structure)
+            for structure in [s for s in order if not s.rate_inside][:3]
+            for part in parts
+        ]
+        return min(every, key=self._distance) if every else None
+
+    def _extended(self, one: Fit, structure: Structure) -> Method:
+        return Method(structure, one.scalars, np.full(self.stream.steps, one.rates[0]), None)
+
+    def _distance(self, method: Method) -> float:
+        far = deviations(method.structure, method.scalars, method.rates, self.stream)
+        return float(np.mean(np.log1p(np.minimum(np.where(np.isnan(far), np.inf, far), 1e300))))
+
+
+def informative(stream: Stream, count: int) -> np.ndarray:
+    """Return entries of all leaves, with gradients of all sizes."""
+    size = np.sqrt((stream.g**2).mean(0))
+    moved = np.flatnonzero((size > 0) & stream.u.any(0))
+    if len(moved) <= count:
+        return moved
+    order = moved[np.argsort(size[moved], kind="stable")]
+    some = count // 3
+    spread = order[np.linspace(0, len(order) - 1, count - some).astype(int)]
+    _, first = np.unique(stream.leaf[moved], return_index=True)
+    return np.unique(np.concatenate([spread, moved[first[:some]]]))
+
+
+def _is_richer(structure: Structure, than: Method) -> bool:
+    """Return whether a structure would explain by more numbers what is explained already."""
+    if than.shape is None:
+        return False
+    known = than.structure
+    return len(structure.scalars) > len(known.scalars) or structure.parts > known.parts + 2
+
+
+def _is_sensible(method: Method) -> bool:
+    weight = method.scalars.get("weight_decay", 0.0)
+    return weight >= 0 and bool(np.any(method.rates != 0))
+
+
+def _plainness(method: Method) -> tuple[bool, int, int]:
+    free = 0 if method.shape is None else method.shape.free
+    return (method.shape is None, free + len(method.structure.scalars), method.structure.parts)
