@@ -74,6 +74,7 @@ def script() -> NoReturn:
 def _verb_of(words: list[str]) -> Any:
     """Parse the verb and its arguments."""
     tyro = require("tyro", extra="cli", what="the command line")
+    from .certify import Certify
     from .compare import Compare
     from .diagnose import Diagnose
     from .info import Info, Problems, Theory
@@ -81,7 +82,7 @@ def _verb_of(words: list[str]) -> Any:
     from .recipe import Recipe
     from .train import Train
 
-    all_of_them = (Train, Recipe, Compare, Diagnose, Lab, Problems, Info, Theory)
+    all_of_them = (Train, Recipe, Compare, Diagnose, Certify, Lab, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
         verb = one_of("the command", words[0], verbs)

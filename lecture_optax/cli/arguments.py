@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -92,7 +91,10 @@ def _called(name: str) -> Any:
     """Call `module:function`, which returns a problem."""
     from ..training import Problem
 
-    problem = function_of(name)()
+    function = object_of(name)
+    if not callable(function):
+        raise UsageError(f"{name} must be a function that returns a problem, got {function!r}.")
+    problem = function()
     if not isinstance(problem, Problem):
         raise UsageError(
             f"{name} must return a training.Problem, got {type(problem).__name__}: "
@@ -101,17 +103,32 @@ def _called(name: str) -> Any:
     return problem
 
 
-def function_of(name: str) -> Callable[..., Any]:
-    """Return `module:function`; like `python -m`, find modules in the working directory too."""
-    module_name, _, function_name = name.partition(":")
+def object_of(name: str) -> Any:
+    """Return the object `module:name`; the name may have dots, as a method of a class has.
+
+    Like `python -m`, it finds modules in the working directory too.
+    """
+    module_name, _, path = name.partition(":")
+    if not all(word.isidentifier() for word in f"{module_name}.{path}".split(".")):
+        raise UsageError(f"{name!r} must be module:name, as optax:adam.")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        module = importlib.import_module(module_name)
+        found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module exists, and another one that it imports does not
         raise UsageError(f"there is no module {module_name!r}, in {name!r}.") from error
-    functions = [name for name, x in vars(module).items() if inspect.isfunction(x)]
-    one_of(f"the function in {name!r}", function_name, functions)
-    return getattr(module, function_name)
+    for word in path.split("."):
+        if not hasattr(found, word):
+            raise UsageError(_no_attribute(found, word, name))
+        found = getattr(found, word)
+    return found
+
+
+def _no_attribute(owner: Any, word: str, name: str) -> str:
+    words = [name for name in dir(owner) if not name.startswith("_")]
+    near = validate.nearest(word, words)
+    guess = f" Did you mean {near!r}?" if near else ""
+    where = getattr(owner, "__name__", type(owner).__name__)
+    return f"there is no {word!r} in {where}, in {name!r}.{guess}"

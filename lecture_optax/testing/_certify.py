@@ -1,19 +1,19 @@
 """`certify`: everything that can be measured on a transformation, in one certificate."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import optax
 
+from .._core.validate import in_words
 from .certification.candidate import Candidate, candidate_of, ordinary_session
 from .certification.comparison import differences
 from .certification.description import description_of, versions
 from .certification.section import Section
 from .certification.sections import SECTIONS
+from .certification.values import decoded, encoded, frozen, thawed
 
 FORMAT = 1
 """The version of the JSON: it is raised when a key changes its meaning."""
@@ -36,10 +36,33 @@ class Certificate:
 
     def __post_init__(self) -> None:
         for name in ("description", "versions", "sections"):
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def _laws(self) -> Mapping[str, Any]:
+        return self.sections.get("laws", {"not_measured": "there is no such section."})
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The names of the laws that are broken."""
+        laws = self._laws.get("laws", {})
+        return tuple(name for name, law in laws.items() if law["verdict"] == "broken")
+
+    @property
+    def verdict(self) -> str:
+        """Which laws are kept and which are broken, in one sentence."""
+        measured, name = self._laws, self.description["factory"].partition(":")[2]
+        if reason := measured.get("not_measured"):
+            return f"It is not known which laws {name} keeps: {reason}"
+        numbers = sorted({str(measured["laws"][name]["law"]) for name in self.broken})
+        kept, of = measured["kept"], measured["kept"] + measured["broken"]
+        if not numbers:
+            return f"{name} keeps all laws that apply to it ({kept} checks)."
+        which = f"law{'s' * (len(numbers) > 1)} {in_words(numbers)}"
+        return f"{name} breaks {which} ({measured['broken']} of {of} checks)."
 
     def __str__(self) -> str:
-        title = f"{self.description['factory']}\n  {self.description['code']}"
+        title = f"{self.verdict}\n\n{self.description['factory']}\n  {self.description['code']}"
         found = [
             "\n".join([SECTIONS[name].title, *(f"  {line}" for line in lines_of(name, numbers))])
             for name, numbers in self.sections.items()
@@ -48,7 +71,7 @@ class Certificate:
 
     def to_json(self) -> str:
         """Return the certificate as JSON of `certificate.schema.json`."""
-        return json.dumps(_plain({"format": FORMAT, **vars(self)}), allow_nan=False)
+        return json.dumps(encoded(thawed({"format": FORMAT, **vars(self)})), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
@@ -57,7 +80,7 @@ class Certificate:
         **Raises** `ValueError` for a text that is no certificate.
         """
         try:
-            found = _numbers(json.loads(text))
+            found = decoded(json.loads(text))
             if found.pop("format") != FORMAT:
                 raise ValueError(f"the format must be {FORMAT}")
             return cls(**found)
@@ -65,6 +88,12 @@ class Certificate:
             raise ValueError(
                 f"text must be the JSON of a certificate, got {text[:40]!r}: {error}."
             ) from error
+
+    def page(self) -> str:
+        """Return the certificate as an HTML page that loads nothing else."""
+        from .certification.page import page_of
+
+        return page_of(self)
 
     def verify(self, make: Callable[..., Any], params: Any = None) -> tuple[str, ...]:
         """Certify again, and return what differs, in sentences: nothing if all is the same.
@@ -120,7 +149,7 @@ def certified(
 def lines_of(name: str, numbers: Mapping[str, Any]) -> list[str]:
     """Return the sentences of a section, or the one that says why it was not measured."""
     reason = numbers.get("not_measured")
-    return [f"Not measured: {reason}"] if reason else SECTIONS[name].lines(dict(numbers))
+    return [f"Not measured: {reason}"] if reason else SECTIONS[name].lines(thawed(numbers))
 
 
 def _measured(section: Section, candidate: Candidate) -> dict[str, Any]:
@@ -128,31 +157,3 @@ def _measured(section: Section, candidate: Candidate) -> dict[str, Any]:
         return section.measure(candidate)
     except Exception as error:  # whatever a transformation of another author raises
         return {"not_measured": f"{type(error).__name__}: {error}"}
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return MappingProxyType({key: _frozen(x) for key, x in value.items()})
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""JSON has no such numbers: they are these texts."""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(x) for key, x in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(x) for x in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers(x) for key, x in value.items()}
-    if isinstance(value, list):
-        return [_numbers(x) for x in value]
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

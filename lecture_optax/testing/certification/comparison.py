@@ -14,31 +14,28 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what differs between two certificates as JSON values, in sentences.
+    """Return what differs between two certificates, in sentences.
 
     The hash of the description is compared first. Measured times are never compared, numbers
     within rounding, and sentences up to the numbers in them.
     """
-    found = []
-    for key in ("hash", *before["description"]):
-        ours, theirs = (x["description"].get(key) for x in (now, before))
-        if ours != theirs and not any(f" {key} " in line for line in found):
-            found.append(f"the {key} of the description is {ours}, was {theirs}.")
-    for name in dict.fromkeys((*before["versions"], *now["versions"])):
-        ours, theirs = (x["versions"].get(name) for x in (now, before))
-        if ours != theirs:
-            found.append(f"the version of {name} is {ours}, was {theirs}.")
-    for name in dict.fromkeys((*before["sections"], *now["sections"])):
-        ours, theirs = (x["sections"].get(name) for x in (now, before))
+    ours, theirs = (x["description"]["hash"] for x in (now, before))
+    found = [] if ours == theirs else [f"The hash of what was certified is {ours}, was {theirs}."]
+    for part in ("versions", "description"):
+        pairs = _compared(part, before[part], now[part], ["hash"])
+        found += [f"{path} {problem}" for path, problem in pairs]
+    before, now = before["sections"], now["sections"]
+    for name in dict.fromkeys((*before, *now)):
         timed = SECTIONS[name].timed if name in SECTIONS else ()
-        found += [f"{path} {problem}" for path, problem in _compared(name, theirs, ours, timed)]
+        pairs = _compared(name, before.get(name, {}), now.get(name, {}), timed)
+        found += [f"{path} {problem}" for path, problem in pairs]
     return tuple(found)
 
 
-def _compared(path: str, before: Any, now: Any, timed: Sequence[str] = ()) -> Iterator[Any]:
+def _compared(path: str, before: Any, now: Any, left_out: Sequence[str] = ()) -> Iterator[Any]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in dict.fromkeys((*before, *now)):
-            if key in timed:
+            if key in left_out:
                 continue
             if key not in before or key not in now:
                 yield f"{path}.{key}", "is new." if key in now else "is missing."
@@ -48,7 +45,11 @@ def _compared(path: str, before: Any, now: Any, timed: Sequence[str] = ()) -> It
         for i, pair in enumerate(zip(before, now, strict=True)):
             yield from _compared(f"{path}[{i}]", *pair)
     elif not _same(before, now):
-        yield path, f"is {now}, was {before}."
+        yield path, f"is {_shown(now)}, was {_shown(before)}."
+
+
+def _shown(x: Any) -> str:
+    return f"{x:.6g}" if isinstance(x, float) else str(x)
 
 
 def _is_list(x: Any) -> bool:

@@ -40,7 +40,13 @@ def page(heading: str, problem: Problem, parts: Iterable[str]) -> str:
     title = f"{problem.name}: {heading}" if problem.name else heading[:1].upper() + heading[1:]
     today = datetime.date.today()
     facts = [*_facts(problem), f"{today.day} {today:%B %Y}"]
-    facts += [f"lecture_optax {__version__}", f"JAX {jax.__version__}"]
+    return page_with(
+        title, [*facts, f"lecture_optax {__version__}", f"JAX {jax.__version__}"], parts
+    )
+
+
+def page_with(title: str, facts: Iterable[str], parts: Iterable[str]) -> str:
+    """Return a page: a title, a line of facts, and its parts."""
     line = " · ".join(fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)
     head = f"<h1>{html.escape(title)}</h1>\n<p class=facts>{html.escape(line)}</p>"
     folder = resources.files(__name__.rpartition(".")[0])

@@ -104,4 +104,15 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
 _TOLERANCE = 1e-4
 """Part of the largest update: float32 rounds 1 - b2 to about 1e-5 where b2 = 0.999 is data."""
 
-COMPILATIONS = Section("compilations", "Programs over a sweep of hyperparameters", _measure, _lines)
+
+def _table(numbers: dict[str, Any]) -> Any:
+    rows = [
+        (name, str(x["programs"]), x.get("why_not_data") or f"off by {x['error']:.0e} as data")
+        for name, x in numbers["by_hyperparameter"].items()
+    ]
+    return ("hyperparameter", f"programs for {numbers['values']} values", "remark"), rows
+
+
+COMPILATIONS = Section(
+    "compilations", "Programs over a sweep of hyperparameters", _measure, _lines, _table
+)

@@ -217,4 +217,23 @@ def _words_of_leaves(errors: dict[str, float], is_translated: bool) -> str:
     return f"{other}{where} (error {max(broken.values()):.1g})."
 
 
-HOMOGENEITY = Section("homogeneity", "Changes of scale and of coordinates", _measure, _lines)
+def _table(numbers: dict[str, Any]) -> Any:
+    rows = []
+    for key, what in (("loss", "loss scaled: g → c g"), ("params", "θ scaled: θ → c θ, g → g/c")):
+        for part in numbers[key]["ranges"] or [{}]:
+            found = f"c^{part['degree']:.4g}" if part else "no power of c"
+            where = f"{part['from']:g} to {part['to']:g}" if part else ""
+            rows.append((what, where, found, f"{part['error']:.0e}" if part else ""))
+    found = numbers["coordinates"]
+    degree = "no power of s" if found["degree"] is None else f"s^{found['degree']:.4g}"
+    rows.append(("coordinates scaled: θ → s θ, g → g/s", "", degree, f"{found['error']:.0e}"))
+    for key, words in _CHANGES.items():
+        if errors := numbers[key]:
+            holds = _words_of_leaves(errors, key == "translated").partition(" (")[0]
+            rows.append((words.lower(), "", holds, f"{max(errors.values()):.0e}"))
+    return ("change", "range of c", "the update", "error"), rows
+
+
+HOMOGENEITY = Section(
+    "homogeneity", "Changes of scale and of coordinates", _measure, _lines, _table
+)

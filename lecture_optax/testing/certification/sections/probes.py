@@ -1,5 +1,6 @@
 """Stability edge, contraction, noise and worst case, where the probes apply."""
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,8 @@ from ....theory.gauge import curvature_gauge
 from ....theory.probes import (
     contraction,
     largest_stable_curvature,
-    lower_bound,
     stationary_variance,
+    step_matrix,
     worst_case,
 )
 from ..candidate import Candidate
@@ -62,13 +63,18 @@ def _frozen_edge(candidate: Candidate) -> float:
 
 
 def _worst(tx: Any, rate: float | None) -> dict[str, Any]:
-    """Return the worst case over convex losses with curvatures up to 1/τ, or a lower bound."""
+    """Return the worst case over convex losses with curvatures up to 1/τ, or a lower bound.
+
+    With E = L f the steps are L H, and the solver sees numbers of size 1.
+    """
     L = 1 / rate if rate else 1.0
-    exact = _asked(lambda: worst_case(tx, _WORST, L=L))
-    if "value" in exact:
-        return {**exact, "L": L, "steps": _WORST, "is_exact": True}
-    bound = _asked(lambda: lower_bound(tx, _WORST, L=L))
-    return {**bound, "L": L, "steps": _WORST, "is_exact": False}
+    try:
+        H = L * step_matrix(tx, _WORST)
+    except ValueError as error:
+        return {"why_not": str(error)}
+    is_exact = importlib.util.find_spec("PEPit") is not None
+    worst = worst_case(H, certify=is_exact)
+    return {"value": L * worst, "L": L, "steps": _WORST, "is_exact": is_exact}
 
 
 def _lines(numbers: dict[str, Any]) -> list[str]:
@@ -87,10 +93,18 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
         at = f"at a curvature of {numbers['curvature']:.4g}, a quarter of it"
         lines.append(_value(f"Contraction of a step {at}", numbers["contraction"]))
         lines.append(_value(f"Variance under noise of 1 {at}", numbers["stationary_variance"]))
-    worst = numbers["worst_case"]
-    kind = "Worst case" if worst["is_exact"] else "Worst case, from below"
-    title = f"{kind} over convex losses with L = {worst['L']:g}, {worst['steps']} steps"
-    return [*lines, _value(title, worst)]
+    return [*lines, _words_of_worst(numbers["worst_case"])]
+
+
+def _words_of_worst(worst: dict[str, Any]) -> str:
+    if "value" not in worst:
+        return _value("Worst case", worst)
+    kind = "Worst case" if worst["is_exact"] else "Worst case (a lower bound)"
+    L = worst["L"]
+    return (
+        f"{kind} over convex losses with curvatures up to {L:g}: "
+        f"E - E* = {worst['value'] / L:.4g} · {L:g} |θ(0) - θ*|² after {worst['steps']} steps."
+    )
 
 
 def _words_of_edge(edge: dict[str, Any], rate: float | None) -> str:

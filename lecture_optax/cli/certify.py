@@ -1,0 +1,94 @@
+"""The verb `certify`: everything that can be measured on a transformation."""
+
+import json as json_module
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from .arguments import UsageError, object_of, one_of, usage_errors
+from .options import NameOrNone, PathOrNone
+
+if TYPE_CHECKING:
+    from ..testing import Certificate
+
+
+@dataclass
+class Certify:
+    """Measure what an optimizer of any library keeps, costs and does."""
+
+    factory: Annotated[Positional[str], arg(metavar="MODULE:FACTORY")]
+    """A function that builds the optimizer, as optax:adam, or the optimizer itself."""
+    json: bool = False
+    """Print JSON instead of text."""
+    page: PathOrNone = None
+    """Write an HTML page to this file."""
+    require: NameOrNone = None
+    """Laws that must hold, by number or name, separated by commas; or all."""
+    verify: PathOrNone = None
+    """Compare with the JSON of an earlier certificate, and print what differs."""
+
+    def run(self) -> int:
+        from ..testing._certify import differences
+
+        required, before = self._required(), self._before()
+        certificate = self._certificate()
+        if self.page is not None:
+            self.page.write_text(certificate.page(), encoding="utf-8")
+        if before is None:
+            print(certificate.to_json() if self.json else certificate)
+        else:
+            found = differences(vars(before), vars(certificate))
+            same = "Nothing differs."
+            print(json_module.dumps(found) if self.json else "\n".join(found) or same)
+            if found:
+                return 1
+        return self._status(certificate, required)
+
+    def _required(self) -> list[str]:
+        """Return the names of the required laws."""
+        from ..testing import LAWS
+
+        words = [word.strip() for word in (self.require or "").split(",") if word.strip()]
+        if words == ["all"]:
+            return list(LAWS)
+        numbers = {str(law.number) for law in LAWS.values()}
+        for word in words:
+            one_of("require", word, (*sorted(numbers), *LAWS, "all"))
+        return [name for name, law in LAWS.items() if {name, str(law.number)} & {*words}]
+
+    def _before(self) -> "Certificate | None":
+        from ..testing import Certificate
+
+        if self.verify is None:
+            return None
+        with usage_errors():
+            try:
+                return Certificate.from_json(self.verify.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"verify must be the JSON of a certificate: {error}.") from error
+
+    def _certificate(self) -> "Certificate":
+        from ..testing._certify import certified
+        from ..testing.certification.candidate import candidate_of
+
+        try:
+            candidate = candidate_of(object_of(self.factory))
+        except UsageError:
+            raise
+        except Exception as error:  # whatever a module or a factory of another author raises
+            problem = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{self.factory} cannot be certified: {problem}") from error
+        return certified(candidate, _announce)
+
+    def _status(self, certificate: "Certificate", required: list[str]) -> int:
+        broken = [name for name in required if name in certificate.broken]
+        if broken:
+            print(f"lecture-optax: required, but broken: {', '.join(broken)}.", file=sys.stderr)
+        return 1 if broken else 0
+
+
+def _announce(section: Any) -> None:
+    if sys.stderr.isatty():
+        print(f"{section.title} ...", file=sys.stderr)
