@@ -77,12 +77,14 @@ def _verb_of(words: list[str]) -> Any:
     from .certify import Certify
     from .compare import Compare
     from .diagnose import Diagnose
+    from .identify import Identify
     from .info import Info, Problems, Theory
     from .lab import Lab
     from .recipe import Recipe
     from .train import Train
 
-    all_of_them = (Train, Recipe, Compare, Diagnose, Certify, Lab, Problems, Info, Theory)
+    tools = (Diagnose, Certify, Identify, Lab)
+    all_of_them = (Train, Recipe, Compare, *tools, Problems, Info, Theory)
     verbs = {verb.__name__.lower(): verb for verb in all_of_them}
     if words and not words[0].startswith("-"):
         verb = one_of("the command", words[0], verbs)

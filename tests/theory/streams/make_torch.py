@@ -1,5 +1,7 @@
 """Write `torch.npz`: the parameters of torch's own optimizers, step by step, on given gradients.
 
+`torch_adam.npz` is what the recorder of the how-to saves of a training.
+
 Run in an environment with torch (the stored file is of 2.13.0 on a CPU), from the repository:
 
     $ python -m tests.theory.streams.make_torch
@@ -9,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.theory.streams import STEPS, Tree, gradients_of, recorder, start_of, write
+from tests.theory.streams import HERE, STEPS, Tree, gradients_of, recorder, start_of, write
 
 TRAINED = {"layers.weight": (3, 2), "layers.bias": (3,)}
 
@@ -107,16 +109,17 @@ def path_of(call: Call, gradients: Tree, start: Tree) -> Tree:
     return {name: np.stack(leaves) for name, leaves in path.items()}
 
 
-def training_of(call: Call, steps: int = STEPS) -> tuple[Tree, Tree]:
-    """Return the gradients and the path of a small regression, by the recorder of the how-to."""
+def recorded(call: Call, steps: int = STEPS) -> Any:
+    """Return the recorder of the how-to, after the training of a small regression."""
     import torch
 
-    generator = torch.Generator().manual_seed(0)
-    x, noise = (torch.randn(64, n, generator=generator) for n in (2, 3))
-    y = torch.tanh(x @ torch.randn(2, 3, generator=generator)) + 0.1 * noise
-    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    x, weights, noise = (torch.randn(*n, generator=random) for n in ((64, 2), (2, 3), (64, 3)))
+    y = torch.tanh(x @ weights) + 0.1 * noise
     model = torch.nn.Sequential()
     model.add_module("layers", torch.nn.Linear(2, 3))
+    torch.nn.init.normal_(model.layers.weight, generator=random)
+    torch.nn.init.zeros_(model.layers.bias)
     optimizer, scheduler = optimizer_of(call, [*model.parameters()])
     record = recorder("torch")(model)
     for k in range(steps):
@@ -130,12 +133,18 @@ def training_of(call: Call, steps: int = STEPS) -> tuple[Tree, Tree]:
         record.after()
         if scheduler is not None:
             scheduler.step()
-    gradients, params = (
+    return record
+
+
+def training_of(call: Call) -> tuple[Tree, Tree]:
+    """Return the gradients and the path of a small regression."""
+    record = recorded(call)
+    record.before()  # the parameters after the last step
+    gradients, path = (
         {name: np.stack(record.rows[f"{kind}/{name}"]) for name in TRAINED}
         for kind in ("gradients", "params")
     )
-    ends = {name: leaf.detach().numpy()[None] for name, leaf in model.named_parameters()}
-    return gradients, {name: np.concatenate([params[name], ends[name]]) for name in TRAINED}
+    return {name: g[:-1] for name, g in gradients.items()}, path
 
 
 TRAININGS = {
@@ -143,6 +152,7 @@ TRAININGS = {
     "SGD, weight decay": CALLS["SGD, weight decay"],
     "Adam, step": CALLS["Adam, step"],
 }
+ADAM = Call("Adam", {"lr": 0.05, "eps": 1e-3})
 
 
 def main() -> None:
@@ -163,6 +173,8 @@ def main() -> None:
         gradients, path = training_of(call)
         stored[f"{name} (training)"] = {"gradients": gradients, "path": path}
     write("torch", torch.__version__, stored)
+    torch.set_default_dtype(torch.float64)
+    recorded(ADAM, steps=40).save(HERE / "torch_adam.npz")
 
 
 if __name__ == "__main__":
