@@ -33,6 +33,15 @@ def loss(params):
 """
 
 
+class Code(str):
+    """A value of an argument as it stands in the code."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class Case(NamedTuple):
     """A way to fill a template.
 
@@ -75,9 +84,10 @@ def reproduce(
 def script(candidate: Candidate, source: Source, template: str, case: Case) -> str:
     """Return the code: imports, the transformation as its user builds it, and the experiment."""
     tx = build(candidate, source, case.values)
-    words = {"tx": tx, "make": source.expression, **case.words}
+    words = {"tx": tx, **case.words, **_calls(candidate, source, case)}
     body = Template(textwrap.dedent(template).strip()).substitute(words)
-    body = body if "tx = " in body or "tx" not in body else f"tx = {tx}\n{body}"
+    if re.search(r"\btx\b", body) and not re.search(r"^tx = ", body, re.MULTILINE):
+        body = f"tx = {tx}\n{body}"
     body = _with_extra_arguments(candidate, body)
     if case.x64:
         body = f"with jax.enable_x64(True):\n{textwrap.indent(body, '    ')}"
@@ -89,6 +99,32 @@ def script(candidate: Candidate, source: Source, template: str, case: Case) -> s
     head = sorted({line for line in lines if line.startswith(("import ", "from "))})
     rest = [line for line in lines if line not in head]
     return "\n\n".join(["\n".join(head), *rest, *loss, body]) + "\n"
+
+
+def _calls(candidate: Candidate, source: Source, case: Case) -> dict[str, str]:
+    """Return the calls of the factory with another value of the hyperparameter `$name`."""
+    words, name = case.words, case.words.get("name", "")
+    values = {
+        "value": words.get("value", ""),
+        "few": words.get("few", ""),
+        "array": words.get("array", ""),
+        "kind_of_few": f"{words.get('kind')}({words.get('few')})",
+        "dtype": f"jnp.{words.get('told')}",
+        "traced": "value",
+    }
+    others = {n: x for n, x in case.values.items() if n != name}
+    calls = {
+        f"with_{key}": build(candidate, source, {**others, name: Code(value)})
+        for key, value in values.items()
+        if name and value
+    }
+    with_schedule = {**case.values, "learning_rate": Code("schedule")}
+    wrapped = words.get("wrapped", "$tx").replace("$tx", build(candidate, source, case.values))
+    return {
+        **calls,
+        "with_schedule": build(candidate, source, with_schedule),
+        "wrapped": wrapped,
+    }
 
 
 def build(candidate: Candidate, source: Source, values: Mapping[str, Any]) -> str:

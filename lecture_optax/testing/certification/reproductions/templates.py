@@ -192,7 +192,7 @@ assert not narrow, f"the state of a {params.dtype} parameter has less than {bits
             cases.pairs,
             _GIVEN,
             """
-state = tx.init($given)
+state = tx.init(params)
 update, _ = tx.update(gradients[0], state, $given)
 expected = gradients[0] if $given is None else params + gradients[0]
 print("parameter:", params.dtype, "gradient:", gradients[0].dtype, "update:", update.dtype)
@@ -207,7 +207,7 @@ assert update.dtype == expected.dtype, f"the update is {update.dtype}, not {expe
             _GIVEN,
             """
 default = tx.update(gradients[0], tx.init(params), params)[0]
-told = $make_told
+told = $with_dtype
 state = told.init(params)
 update, after = told.update(gradients[0], state, params)
 print("the update:", jax.typeof(update), "by default:", jax.typeof(default))
@@ -332,7 +332,7 @@ for k, gradient in enumerate([gradients[0]] * 4):
             _GIVEN,
             """
 number, _ = run($with_few, params, gradients)
-array, _ = run($with_kind, params, gradients)
+array, _ = run($with_kind_of_few, params, gradients)
 print("with a Python number:  ", number)
 print("with a narrow array:   ", array)
 assert kinds(array) == kinds(number), "the array changes the dtype of the updates"
@@ -777,11 +777,11 @@ expected, last = run(tx, params, gradients)
 
 state = tx.init(params)
 saved = [np.array(x) for x in jax.tree.leaves(state)]
-tx = $tx
-state = jax.tree.unflatten(jax.tree.structure(tx.init(params)), saved)
+again = $tx
+state = jax.tree.unflatten(jax.tree.structure(again.init(params)), saved)
 updates = []
 for gradient in gradients:
-    update, state = tx.update(gradient, state, params)
+    update, state = again.update(gradient, state, params)
     updates.append(update)
 types = [[jnp.result_type(x) for x in jax.tree.leaves(s)] for s in (tx.init(params), state)]
 print("without a break:", expected)
