@@ -75,7 +75,7 @@ def at_rest_in_float32(subject: Subject, found: str) -> Iterator[Case]:
 def lowest(subject: Subject, found: str) -> list[dict[str, float]]:
     """Return the defaults, each lowest value alone, and all of them, as the law names them."""
     low = {n: x for n, x in subject.lowest.items() if x != subject.typed[n]}
-    if "the values to try" in found or "with {" not in found and "at {" not in found:
+    if "the values to try" in found or ("with {" not in found and "at {" not in found):
         return [{}]
     alone = [{name: value} for name, value in low.items() if name != "learning_rate"]
     return [{}, *alone, low]

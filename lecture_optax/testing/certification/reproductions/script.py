@@ -5,15 +5,17 @@ import inspect
 import io
 import re
 import textwrap
+import time
 from collections.abc import Iterator, Mapping
 from string import Template
 from typing import Any, NamedTuple
-
 
 from ..candidate import Candidate, ordinary_session
 from .source import Source, source_of
 
 _MOST = 24
+_SECONDS = 5.0
+"""A law tries at most so many cases, and begins none after so many seconds."""
 _LONGEST = 400
 _EXTRA = {
     "value": "value=loss({p})",
@@ -73,7 +75,10 @@ def reproduce(
     - `expected`: names of the errors that show the fault.
     """
     source = source_of(candidate.given, candidate.make)
+    end = time.process_time() + _SECONDS
     for _, case in zip(range(_MOST), cases, strict=False):
+        if time.process_time() > end:
+            break
         code = script(candidate, source, template, case)
         raised, output = run(code, source.given)
         if raised in expected:
