@@ -8,6 +8,7 @@ from .dtypes import TYPES
 from .findings import FINDINGS
 from .first_step import FIRST_STEP
 from .homogeneity import HOMOGENEITY
+from .identity import IDENTITY
 from .laws import LAWS_KEPT
 from .probes import PROBES
 from .state import STATE
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Section] = {
         COMPILATIONS,
         COST,
         FINDINGS,
+        IDENTITY,
     )
 }
 """Every section by name, in the order of the page."""
