@@ -1,5 +1,6 @@
 """The verb `certify`: everything that can be measured on a transformation."""
 
+import contextlib
 import json as json_module
 import sys
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class Certify:
         except Exception as error:  # whatever a module or a factory of another author raises
             problem = f"{type(error).__name__}: {error}"
             raise UsageError(f"{self.factory} cannot be certified: {problem}") from error
-        return certified(candidate, _announce)
+        with contextlib.redirect_stdout(sys.stderr):  # a step may print, and so does JAX at a NaN
+            return certified(candidate, _announce)
 
     def _status(self, certificate: "Certificate", required: list[str]) -> int:
         broken = [name for name in required if name in certificate.broken]

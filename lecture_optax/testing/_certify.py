@@ -39,19 +39,15 @@ class Certificate:
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @property
-    def _laws(self) -> Mapping[str, Any]:
-        return self.sections.get("laws", {"not_measured": "there is no such section."})
-
-    @property
     def broken(self) -> tuple[str, ...]:
         """The names of the laws that are broken."""
-        laws = self._laws.get("laws", {})
+        laws = self.sections["laws"].get("laws", {})
         return tuple(name for name, law in laws.items() if law["verdict"] == "broken")
 
     @property
     def verdict(self) -> str:
         """Which laws are kept and which are broken, in one sentence."""
-        measured, name = self._laws, self.description["factory"].partition(":")[2]
+        measured, name = self.sections["laws"], self.description["factory"].partition(":")[2]
         if reason := measured.get("not_measured"):
             return f"It is not known which laws {name} keeps: {reason}"
         numbers = sorted({str(measured["laws"][name]["law"]) for name in self.broken})

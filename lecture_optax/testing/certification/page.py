@@ -50,7 +50,7 @@ def _section(section: Section, numbers: dict[str, Any]) -> Iterator[str]:
         yield paragraphs(section.lines(numbers))
     else:
         columns, rows = section.table(numbers)
-        yield table(columns, rows, text=columns)
+        yield table(columns, rows, text=[columns[0], columns[-1]])
     if section.folded is not None:
         for title, code in section.folded(numbers).items():
             summary = f"<summary>{html.escape(title)}</summary>"

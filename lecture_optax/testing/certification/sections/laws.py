@@ -110,4 +110,29 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     return lines
 
 
-LAWS_KEPT = Section("laws", "The laws", _measure, _lines)
+def _table(numbers: dict[str, Any]) -> Any:
+    rows = []
+    for number in sorted({law["law"] for law in numbers["laws"].values()}):
+        checks = {n: law for n, law in numbers["laws"].items() if law["law"] == number}
+        found = [law["verdict"] for law in checks.values()]
+        counts = [str(found.count(word)) for word in ("kept", "broken", "not applicable")]
+        broken = [n for n, law in checks.items() if law["verdict"] == "broken"]
+        rows.append((str(number), *counts, ", ".join(broken).replace("_", " ")))
+    return ("law", "kept", "broken", "not applicable", "broken checks"), rows
+
+
+def _folded(numbers: dict[str, Any]) -> dict[str, str]:
+    """Return what was found for each law that is broken, and the script that shows it."""
+    return {
+        f"Law {law['law']}, {name.replace('_', ' ')}": _as_script(law)
+        for name, law in numbers["laws"].items()
+        if law["verdict"] == "broken"
+    }
+
+
+def _as_script(law: dict[str, Any]) -> str:
+    parts = [law["sentence"], f"Found: {law['found']}", law["reproduction"], law["output"]]
+    return "\n\n".join(filter(None, parts))
+
+
+LAWS_KEPT = Section("laws", "The laws", _measure, _lines, _table, _folded)
