@@ -8,9 +8,28 @@ import optax
 from .._core import validate
 from .._core.types import Finding
 from .rule import Case, NotCheckedError, Rule
+from .rules.clip import CLIP_AFTER_RATE
+from .rules.decay import THROUGH_D
+from .rules.masks import EMPTY_MASK
+from .rules.memory import BETA2_IS_ONE
 from .rules.rates import ASCENT, NO_RATE, TWO_RATES
+from .rules.schedules import HORIZON, NEVER_MOVES, NO_WARMUP
+from .rules.sizes import EPSILON, LOST
 
-RULES: list[Rule] = [TWO_RATES, NO_RATE, ASCENT]
+RULES: list[Rule] = [
+    TWO_RATES,
+    NO_RATE,
+    ASCENT,
+    THROUGH_D,
+    CLIP_AFTER_RATE,
+    EMPTY_MASK,
+    NO_WARMUP,
+    HORIZON,
+    BETA2_IS_ONE,
+    EPSILON,
+    LOST,
+    NEVER_MOVES,
+]
 """Every rule, by identifier."""
 
 

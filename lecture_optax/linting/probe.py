@@ -43,6 +43,7 @@ class Response(NamedTuple):
     - `at`: the number of steps that it took.
     - `seen`, `uphill`: the steps with an update that is not 0, and those that go uphill.
     - `total`: the sum of the mean entries.
+    - `counted`: by how much the counters of schedules grew, one number for a lane.
     """
 
     first: Any
@@ -50,26 +51,30 @@ class Response(NamedTuple):
     seen: Any
     uphill: Any
     total: Any
+    counted: Any
+
+
+_WIDTH = 32
+"""The lanes of one call: one program serves every number of them."""
 
 
 def response_of(tx: Any, params: Any, lanes: Lanes) -> Response:
-    """Return the answers of a transformation, compiled once for a tree and a number of lanes."""
+    """Return the answers of a transformation, compiled once for a tree."""
     several = np.broadcast_arrays(lanes.gradient, lanes.parameter, lanes.count)
-    gradient, parameter, count = (np.ravel(x) for x in several)
-    size = 1 if len(count) == 1 else 32 * -(-len(count) // 32)  # few sizes to compile for
-    filled = [
-        np.resize(gradient, size).astype(np.float32),
-        np.resize(parameter, size).astype(np.float32),
-        np.resize(count, size).astype(np.int32),
-    ]
-    found = _compiled(tx)(_structure(params), _small(params), *filled, lanes.seen, lanes.most)
-    return Response(*(np.asarray(x)[: len(count)] for x in found))
+    given = [np.ravel(x).astype(d) for x, d in zip(several, ("f", "f", "i"), strict=True)]
+    found, n, respond = [], len(given[0]), _compiled(tx)
+    for at in range(0, n, _WIDTH):
+        part = [np.resize(x[at : at + _WIDTH], _WIDTH) for x in given]
+        answer = respond(_structure(params), _small(params), *part, lanes.seen, lanes.most)
+        found.append([np.asarray(x) for x in answer])
+    return Response(*(np.concatenate(x)[:n] for x in zip(*found, strict=True)))
 
 
 def small_copy(params: Any, value: Any = 1.0) -> Any:
     """Return a copy of a tree with at most 2 entries along an axis, all of one value."""
-    leaves = [jnp.full(shape, value, dtype) for shape, dtype in _small(params)]
-    return _structure(params).unflatten(leaves)
+    leaves = jax.tree.leaves(params)
+    small = [jnp.full(_shape(p), value, dtype_of(p)) for p in leaves]
+    return _structure(params).unflatten(small)
 
 
 def _structure(params: Any) -> Any:
@@ -77,8 +82,13 @@ def _structure(params: Any) -> Any:
 
 
 def _small(params: Any) -> tuple[tuple[tuple[int, ...], Any], ...]:
+    """Return shapes and dtypes; in at least float32, as the rounding of updates is a rule's own."""
     leaves = jax.tree.leaves(params)
-    return tuple((tuple(min(n, 2) for n in np.shape(p)), dtype_of(p)) for p in leaves)
+    return tuple((_shape(p), jnp.promote_types(dtype_of(p), jnp.float32)) for p in leaves)
+
+
+def _shape(leaf: Any) -> tuple[int, ...]:
+    return tuple(min(n, 2) for n in np.shape(leaf))
 
 
 def _compiled(tx: Any) -> Callable[..., Any]:
@@ -121,11 +131,13 @@ def _build(tx: Any) -> Callable[..., Any]:
                     found.seen + moves,
                     found.uphill + (entries * gradient > 0),
                     found.total + entries,
+                    sum(map(_value, counters(after)), jnp.zeros((), jnp.int32)) - begun,
                 )
                 return k + 1, found, cast_like(after, state)
 
-            state = counting_from(tx.init(params), count)
-            start = jnp.zeros((), jnp.int32), Response(nothing, none, none, none, nothing), state
+            zero, state = jnp.zeros((), jnp.int32), _counting_from(tx.init(params), count)
+            begun = sum(map(_value, counters(state)), zero)
+            start = zero, Response(nothing, none, none, none, nothing, zero), state
             return jax.lax.while_loop(goes_on, step, start)[1]
 
         return jax.vmap(lane)(gradients, parameters, counts)
@@ -147,28 +159,36 @@ def update_of(tx: Any) -> Callable[..., Any]:
     return step
 
 
-def counting_from(state: Any, count: Any) -> Any:
-    """Return a state whose schedules count from `count`: see `is_counter`."""
+def counters(state: Any) -> list[Any]:
+    """Return the nodes of a state that only count: a schedule's count, and perhaps its rate.
+
+    The count of a bias correction, or of micro-steps, stands beside other fields and is none.
+    """
+    return [x for x in jax.tree.leaves(state, is_leaf=_is_counter) if _is_counter(x)]
+
+
+def _counting_from(state: Any, count: Any) -> Any:
+    """Return a state whose schedules count from `count`."""
 
     def moved(node):
-        if not is_counter(node):
+        if not _is_counter(node):
             return node
-        if not hasattr(node, "_fields"):
-            return node + jnp.asarray(count, dtype_of(node))
-        name = "count" if "count" in node._fields else "step"
-        return node._replace(**{name: getattr(node, name) + count})
+        return node._replace(**{_name(node): _value(node) + count})
 
-    return jax.tree.map(moved, state, is_leaf=is_counter)
+    return jax.tree.map(moved, state, is_leaf=_is_counter)
 
 
-def is_counter(node: Any) -> bool:
-    """Return whether a node of a state only counts: a count, and perhaps the learning rate.
+_NAMES = ("count", "step")
 
-    The count of a bias correction, or of micro-steps, stands beside other fields and stays.
-    """
-    fields = getattr(node, "_fields", ())
-    return bool({"count", "step"} & set(fields)) and set(fields) <= {
-        "count",
-        "step",
-        "learning_rate",
-    }
+
+def _is_counter(node: Any) -> bool:
+    fields = set(getattr(node, "_fields", ()))
+    return bool(fields & set(_NAMES)) and fields <= {*_NAMES, "learning_rate"}
+
+
+def _name(node: Any) -> str:
+    return next(name for name in _NAMES if name in node._fields)
+
+
+def _value(node: Any) -> Any:
+    return getattr(node, _name(node))

@@ -61,6 +61,25 @@ class Case:
         """The first updates for gradients and parameters of ones."""
         return self.respond(Lanes())
 
+    @functools.cached_property
+    def curves(self) -> list[Any]:
+        """The schedules: see `curve.curves_of`."""
+        from .curve import curves_of
+
+        return curves_of(self)
+
+    @functools.cached_property
+    def every(self) -> int:
+        """The gradients for an update: more than 1 in `optax.MultiSteps`."""
+        return int(max(1, self.first.at.max(initial=1)))
+
+    @functools.cached_property
+    def by_size(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes of a gradient, and the first update that each gives, without parameters."""
+        sizes = np.geomspace(1e-10, 1e5, 64)
+        lanes = Lanes(sizes.tolist(), parameter=(0.0,), seen=1, most=self.every)
+        return sizes, np.abs(self.respond(lanes).first)
+
     def respond(self, lanes: Lanes) -> Response:
         """Return how it answers to gradients and parameters of several sizes, at several counts."""
         try:

@@ -57,16 +57,13 @@ def _uphill(case: Case) -> np.ndarray:
     return steady & (found.first[0] > 0) & (found.total[0] > 0)
 
 
-def _minus_signs(parts: list[Part]) -> list[str]:
-    """Return the stages that turn the sign, as they are called."""
-    found = []
-    for part in parts:
-        factor = part.numbers.get("step_size", part.numbers.get("sign"))
-        if part.name == "scale_by_schedule":
-            factor = _at_one(part.numbers.get("step_size_fn"))
-        if isinstance(factor, int | float | np.ndarray | np.generic) and np.all(np.less(factor, 0)):
-            found.append(part.name)
-    return found
+def is_rate(part: Part) -> bool:
+    """Return whether a stage multiplies by a negative number: a learning rate and its sign."""
+    factor = part.numbers.get("step_size", part.numbers.get("sign"))
+    if part.name == "scale_by_schedule":
+        factor = _at_one(part.numbers.get("step_size_fn"))
+    known = isinstance(factor, int | float | np.ndarray | np.generic)
+    return bool(known and np.all(np.less(factor, 0)))
 
 
 def _at_one(schedule: Any) -> Any:
@@ -81,7 +78,7 @@ def _several_rates(case: Case) -> list[str]:
     rates = learning_rates(case.state)
     if len(rates) > 1:
         return [f"{name} = {number(x) if is_known(x) else '?'}" for name, x in rates.items()]
-    signs = _minus_signs(case.parts)
+    signs = [part.name for part in case.parts if is_rate(part)]
     return signs if len(signs) > 1 else []
 
 
