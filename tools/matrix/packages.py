@@ -43,15 +43,6 @@ PACKAGES = (
         _of("eformer.optimizers._custom", "mars", "quad", "skew"),
     ),
     Package(
-        "flashoptim-jax==0.1.0",
-        "Sam Acquaviva",
-        "import flashoptim_jax",
-        {
-            f"flashoptim_jax.{x}": "master_weight_bits=None"  # for parameters in float32
-            for x in ("flash_adamw", "flash_lion", "flash_sgd")
-        },
-    ),
-    Package(
         "levanter==1.2.dev1644",
         "David Hall, Jason Wang, Ivan Zhou and others",
         "import levanter.optim",
@@ -103,12 +94,17 @@ PACKAGES = (
     Package(
         "optax-shampoo==0.0.6",
         "Rohan Anil",
-        problem="`init` calls `jax.tree_map`, which JAX removed in 0.4.26.",
+        problem="`init` calls `jax.tree_map`, which JAX 0.10 does not have.",
     ),
     Package(
         "psgd-jax==0.2.9",
         "Evan Walters, Omead Pooladzandi, Xi-Lin Li",
         problem="`import psgd_jax` raises with Optax 0.2.8, which has no `optax._src.clipping`.",
+    ),
+    Package(
+        "flashoptim-jax==0.1.0",
+        "Sam Acquaviva",
+        problem="Its optimizers are no transformations of Optax: `step` replaces the parameters.",
     ),
     Package("jaxopt==0.8.5", "Google LLC", problem=_NOT_OPTAX),
     Package("kfac-jax==0.0.8", "DeepMind", problem=_NOT_OPTAX),

@@ -24,8 +24,10 @@ ARGUMENTS = {
     "optax.ema": "decay=0.9",
     "optax.scale": "step_size=0.1",
     "optax.scale_by_backtracking_linesearch": "max_backtracking_steps=15",
+    "optax.scale_by_learning_rate": "learning_rate=0.1",
     "optax.scale_by_schedule": "step_size_fn=optax.constant_schedule(0.1)",
     "optax.scale_by_zoom_linesearch": "max_linesearch_steps=15",
+    "optax.trace": "decay=0.9",
 }
 """Required arguments other than a learning rate, which `certify` chooses."""
 
@@ -55,6 +57,7 @@ NOT_CERTIFIED = {
     "optax.contrib.differentially_private_aggregate": _PER_EXAMPLE,
     "optax.contrib.dpsgd": _PER_EXAMPLE,
     "optax.contrib.hutchinson_estimator_diag_hessian": "It estimates a Hessian: no step leaves it.",
+    "optax.contrib.scale_by_muon": "It takes matrices only: `optax.contrib.muon` has a row.",
     "optax.contrib.split_real_and_imaginary": _WRAPPER,
 }
 """Transformations without a row, and the reason."""
