@@ -14,7 +14,7 @@ SCHEMA = $(VENV)/bin/check-jsonschema --quiet --builtin-schema
 
 .PHONY: demo test test-ray test-wheel test-all test-oldest test-newest test-pre dist lint bench \
     bench-compare notebooks check-notebooks frontend check-frontend lab-programs docs check-docs \
-    lock clean
+    matrix lock clean
 
 demo: $(VENV)/.with-cli
 	@$(RUN) examples/demo.py
@@ -141,6 +141,11 @@ docs: $(VENV)/.with-all,docs
 # The built site in Chromium, without a network. Pictures of its pages: build/docs/screenshots.
 check-docs: $(VENV)/.with-all,test $(VENV)/.with-all,docs
 	$(RUN) -m pytest -n 0 -m browser tests/docs tests/interactive
+
+# The certificates of the published matrix, half an hour for all of them: what is stored and older
+# than the code that certifies is made again.
+matrix: $(VENV)/.with-all,test
+	$(RUN) -m tools.matrix
 
 # One file for both lines: its markers pick the versions. Needs uv.
 lock:

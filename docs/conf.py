@@ -37,7 +37,7 @@ author = "The lecture_optax authors"
 version = release = lecture_optax.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx_design", "tools.check_pages"]
-extensions += ["tutorials", "reference", "gallery", "lab", "link_names", "llms"]
+extensions += ["tutorials", "reference", "matrix", "gallery", "lab", "link_names", "llms"]
 exclude_patterns = ["_*", "**/_*"]
 nitpicky = True
 

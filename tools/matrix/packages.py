@@ -83,7 +83,7 @@ PACKAGES = (
     Package(
         "distributed-kron==2.0.0",
         "Evan Walters",
-        problem="`import distributed_kron` raises with JAX 0.10: \"type 'P' is not subscriptable\".",
+        problem="`import distributed_kron` raises with JAX 0.10: its type `P` has no subscripts.",
     ),
     Package(
         "optax-adan==0.1.5",

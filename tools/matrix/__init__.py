@@ -1,0 +1,1 @@
+"""The published matrix: a certificate of every public optimizer of Optax, and of others."""
