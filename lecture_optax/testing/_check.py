@@ -41,6 +41,8 @@ def check(
     - `gives`: `"magnitude"` if what leaves it is real, also where gradients are complex;
       `"matrix"` if it has another shape than the gradient.
     - `accumulators`: which argument sets the dtype of which field, `{"mu_dtype": "mu"}`.
+    - `unmixed`: dtypes like `"float16"` that it does not take beside others in one tree: the laws
+      then leave them out of trees of several leaves.
     - `around`: `member -> transformation`, for what is built around other transformations.
     - `reference`: `(gradients, params, **hyperparameters) -> updates`, the formula in float64
       NumPy, over arrays of shape (steps, entries).

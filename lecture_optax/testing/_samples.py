@@ -56,10 +56,11 @@ def paired(
 ) -> tuple[Any, list]:
     """Return a tree with a leaf for every pair, named for it, and three gradients.
 
-    `among` picks pairs. With `far`, also entries whose squares leave float16. `like` puts all
-    leaves in one dtype.
+    `among` picks pairs; those that the subject does not mix are left out. With `far`, also entries
+    whose squares leave float16. `like` puts all leaves in one dtype.
     """
-    among, number = pairs() if among is None else among, 5 if far else 3
+    among = [x for x in among or pairs() if not {*x} & {*subject.unmixed}]
+    number = 5 if far else 3
     params = {name_of(p, g): jnp.asarray(_PARAMETERS[:number], like or p) for p, g in among}
     gradients = [
         {name_of(p, g): jnp.asarray(row, like or g) for p, g in among}

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +64,7 @@ class Subject:
     takes: Literal["gradient", "magnitude"] = "gradient"
     gives: Literal["update", "magnitude", "matrix"] = "update"
     accumulators: Mapping[str, str] = field(default_factory=dict)
+    unmixed: Sequence[str] = ()
     around: Callable[[optax.GradientTransformation], optax.GradientTransformation] | None = None
     reference: Callable[..., Any] | None = None
     condition: Callable[..., Any] | None = None

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -107,6 +107,14 @@ def _tried(factory: Factory, params: Any) -> Candidate:
         accumulators=trials.accumulators_of(plain, factory.defaults, params),
         **trials.kinds_of(plain, params),
     )
+    other_trees, notes = trials.refusal_of_other_trees(subject), factory.notes
+    unmixed, refusal = trials.unmixed_of(subject) if not other_trees else ((), "")
+    if unmixed:
+        subject = replace(subject, unmixed=unmixed)
+        words = (
+            f"It refuses a tree with leaves in several dtypes ({refusal}): the laws were checked"
+        )
+        notes += (f"{words} without {' and '.join(unmixed)} in trees of several leaves.",)
     return Candidate(
         factory.make,
         params,
@@ -114,8 +122,8 @@ def _tried(factory: Factory, params: Any) -> Candidate:
         factory.given,
         factory.rate if factory.rate in found else None,
         not_data,
-        trials.refusal_of_other_trees(subject),
-        factory.notes,
+        other_trees,
+        notes,
     )
 
 

@@ -13,7 +13,7 @@ from jax.extend.core import jaxprs_in_params
 
 from ..._core.current import states_in
 from ...training.checks.optimizer import NEED_MORE
-from .._samples import one, paired
+from .._samples import one, paired, pairs
 from .._subject import Subject
 
 _DECAYS = re.compile(r"(.*_)?(b[123]|beta_?[123]?|(ema_?)?decay(_rate)?|momentum|mu|nu|rho)")
@@ -246,15 +246,27 @@ def _signs(p: Any) -> jax.Array:
 def refusal_of_other_trees(subject: Subject) -> str:
     """Return why the trees of the laws do not fit, as for a mask over named leaves, or ""."""
     for params, gradients in (one(subject), paired(subject, like="float32")):
-        tx = subject.build()
-        error = _problem(
-            lambda tx=tx, g=gradients, p=params: jax.eval_shape(
-                lambda: subject.update(tx, g[0], tx.init(p), p)
-            )
-        )
+        error = _problem(lambda p=params, g=gradients: _first_of(subject, p, g))
         if error is not None:
             return f"{_words_of(error)}"
     return ""
+
+
+def unmixed_of(subject: Subject) -> tuple[tuple[str, ...], str]:
+    """Return the dtypes that it refuses beside others in one tree, and in which words."""
+    words = ""
+    for few in ((), ("float16",), ("float16", "bfloat16")):
+        mixed = [x for x in pairs() if not {*x} & {*few}]
+        error = _problem(lambda mixed=mixed: _first_of(subject, *paired(subject, among=mixed)))
+        if error is None:
+            return few, words
+        words = words or _words_of(error)
+    return few, words
+
+
+def _first_of(subject: Subject, params: Any, gradients: list[Any]) -> Any:
+    tx = subject.build()
+    return jax.eval_shape(lambda: subject.update(tx, gradients[0], tx.init(params), params))
 
 
 def _problem(attempt: Callable[[], Any]) -> Exception | None:

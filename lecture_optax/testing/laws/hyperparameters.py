@@ -66,6 +66,7 @@ def one_compiled_step_serves_every_value(subject: Subject) -> None:
         _, state = subject.run(tx, params, gradients[:2])
         expected = jax.tree.map(np.array, subject.update(tx, gradients[2], state, params))
         given = {name: jnp.float32(value) for name, value in values.items()}
+        state = jax.tree.map(jnp.array, state)  # what it shares, law 5 tells
         compiled = step(given, gradients[2], state, params)
         with naming(f"compiled, with {values}"):
             same_values(compiled, expected, "a step", ulps=64)
