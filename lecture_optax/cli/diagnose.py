@@ -148,10 +148,11 @@ def _read(run: "LoggedRun") -> str:
         "loss": chosen.loss,
         "validation loss": chosen.valid_loss,
         "learning rate": chosen.rate,
-        f"{run.unit}s": chosen.step or "counted",
+        "step": chosen.step or "the number of the line",
     }
     words = ", ".join(f"{what} = {title}" for what, title in parts.items() if title)
-    return f"{run.source}: {words}"
+    unit = f"; a step is an {run.unit}" * (run.unit == "epoch")
+    return f"{run.source}: {words}{unit}"
 
 
 def _by_text(texts: Sequence[Sequence[str]], names: Sequence[str]) -> list[str]:

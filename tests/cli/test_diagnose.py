@@ -43,7 +43,7 @@ def test_one_run_prints_its_symptom_and_what_was_not_checked(capsys):
     assert (expected.symptom.name, expected.symptom.steps) == ("healthy", 1000)
     assert notes == [
         "",
-        "Read JSON lines: loss = loss, learning rate = learning_rate, steps = step.",
+        "Read JSON lines: loss = loss, learning rate = learning_rate, step = step.",
         "Not checked: overfitting: there is no validation loss.",
         "Not checked: whether another learning rate helps: there is one run.",
     ]

@@ -15,6 +15,9 @@ from .not_checked import HELPS, not_checked
 from .runs import curve_of
 from .verdict import Remedy, Verdict, verdict_of
 
+FEWEST = 3
+"""The fewest losses of a run whose mean has an error."""
+
 UNSEEN = "whether the runs started from the same parameters and used the same data: no log says it"
 
 
@@ -109,12 +112,13 @@ def diagnose_runs(runs: Sequence[LoggedRun]) -> list[Diagnosis]:
     """
     if len(runs) == 1:
         return [diagnose(runs[0].curve)]
-    if reason := _not_siblings(runs):
+    width = max(run.curve.width for run in runs)
+    curves = [rewindowed(run.curve, width) for run in runs]
+    if reason := _not_siblings(runs, curves):
         alone = [_diagnosis({1.0: run.curve}, 1.0) for run in runs]
         return [x._replace(not_checked=(*_but_one_run(x), f"{HELPS}: {reason}")) for x in alone]
-    width = max(run.curve.width for run in runs)
-    curves = {run.curve.rate: rewindowed(run.curve, width) for run in runs}
-    found = {rate: _diagnosis(curves, rate) for rate in curves}
+    by_rate = {curve.rate: curve for curve in curves}
+    found = {rate: _diagnosis(by_rate, rate) for rate in by_rate}
     return [x._replace(not_checked=(*x.not_checked, UNSEEN)) for x in found.values()]
 
 
@@ -122,10 +126,12 @@ def _but_one_run(found: Diagnosis) -> list[str]:
     return [x for x in found.not_checked if not x.startswith(HELPS)]
 
 
-def _not_siblings(runs: Sequence[LoggedRun]) -> str:
-    """Return why the learning rates of runs cannot be compared, or ""."""
+def _not_siblings(runs: Sequence[LoggedRun], curves: Sequence[LearningCurve]) -> str:
+    """Return why the runs, with their curves in common windows, cannot be compared, or ""."""
     names: dict[float, str] = {}
-    for run in runs:
+    for run, curve in zip(runs, curves, strict=True):
+        if curve.failed is None and len(curve.losses) < FEWEST:
+            return f"{run.name} has {len(curve.losses)} losses, each of {curve.width} {run.unit}s"
         rate = run.curve.rate
         if not np.isfinite(rate):
             return f"{run.name} has no learning rate; give those of all runs by --rates"

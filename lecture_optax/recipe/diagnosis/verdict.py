@@ -148,8 +148,8 @@ _ADVICE: Mapping[Remedy, str] = {
     "keep": "Keep the learning rate",
     "decrease": "Divide the learning rate by 10",
     "warmup": "Keep the learning rate and add a warmup, as the loss rose at first and came back",
-    "uncertain": "One run is not enough for a recommendation: `recipe.fork` compares it with 10× "
-    "and 0.1× the learning rate",
+    "uncertain": "One run is not enough for a recommendation: compare it with runs at 10 and 0.1 "
+    "times its learning rate, such as `recipe.fork` makes",
 }
 
 

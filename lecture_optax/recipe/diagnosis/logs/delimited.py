@@ -7,9 +7,6 @@ from itertools import groupby
 from .table import Table, table_of
 from .words import words_of
 
-COMMON = 20
-"""The lines that are read to find the delimiter."""
-
 RUN = ({"run"}, {"run", "id"}, {"run", "name"}, {"run", "uuid"})
 """Names of a column that says to which run a row belongs."""
 
@@ -17,7 +14,7 @@ RUN = ({"run"}, {"run", "id"}, {"run", "name"}, {"run", "uuid"})
 def read_delimited(name: str, text: str) -> list[Table]:
     """Return the runs of a text of delimited columns, with or without a line of names.
 
-    **Raises** `ValueError` for a row with more cells than names, and for a text of other kinds.
+    **Raises** `ValueError` for a row with more or fewer cells than names, and for other texts.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     delimiter = _delimiter(lines)
@@ -30,17 +27,16 @@ def read_delimited(name: str, text: str) -> list[Table]:
     if rows and len(rows[-1]) < whole and not text.endswith("\n"):
         rows.pop()  # the line was cut off when the run was killed
     for row in rows:
-        if len(row) > whole:
+        if len(row) != whole:
             raise ValueError(
-                f"{name} must have at most {whole} cells in every line, as in its first one, got "
+                f"{name} must have {whole} cells in every line, as in its first one, got "
                 f"{len(row)}: {delimiter.join(row)[:60]!r}."
             )
-        row += [""] * (whole - len(row))
     if any(" - " in title for title in header):
         return _by_prefix(header, rows)
     at = next((i for i, x in enumerate(header) if words_of(x) in RUN), None)
     if at is None:
-        return [table_of("", _source(header), header, rows)]
+        return [table_of("", "CSV", header, rows)]
     return [
         table_of(run, "CSV", header, list(own))
         for run, own in groupby(sorted(rows, key=lambda row: row[at]), lambda row: row[at])
@@ -48,11 +44,9 @@ def read_delimited(name: str, text: str) -> list[Table]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """Return the delimiter that is most frequent in the first line and occurs in all."""
-    first = lines[:COMMON]
-    counts = {mark: min(line.count(mark) for line in first) for mark in ";\t,"}
-    best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else " "
+    """Return the delimiter that is most frequent in the first line, or a space."""
+    best = max(";\t,", key=lines[0].count)
+    return best if best in lines[0] else " "
 
 
 def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
@@ -101,13 +95,6 @@ def _by_prefix(header: Sequence[str], rows: list[list[str]]) -> list[Table]:
         cells = [[row[i] for i in own] for row in rows if any(row[i] for i in logged)]
         tables.append(table_of(run, "Weights & Biases export", list(own.values()), cells))
     return tables
-
-
-def _source(header: Sequence[str]) -> str:
-    """Return the tool that writes such columns, or "CSV"."""
-    if header[0] == "epoch" and "loss" in header and "step" not in header:
-        return "Keras CSVLogger"
-    return "Lightning CSVLogger" if {"epoch", "step"} <= {*header} else "CSV"
 
 
 def _is_numeric(cell: str) -> bool:

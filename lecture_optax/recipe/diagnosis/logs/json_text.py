@@ -19,9 +19,9 @@ def read_json(name: str, text: str) -> list[Table]:
     except ValueError:
         return [table_of_objects("", "JSON lines", _lines(name, text))]
     if isinstance(found, dict) and isinstance(found.get("log_history"), list):
-        return [_hugging_face(found["log_history"])]
+        return [_history("Hugging Face log_history", found["log_history"])]
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return [_hugging_face(found)]
+        return [_history("JSON list", found)]
     if isinstance(found, dict):
         lists = {key: x for key, x in found.items() if isinstance(x, list)}
         if lists and len({len(x) for x in lists.values()}) == 1:
@@ -35,9 +35,9 @@ def read_json(name: str, text: str) -> list[Table]:
     )
 
 
-def _hugging_face(rows: list[Any]) -> Table:
+def _history(source: str, rows: list[Any]) -> Table:
     kept = [row for row in rows if isinstance(row, dict) and SUMMARY not in row]
-    return table_of_objects("", "Hugging Face log_history", kept)
+    return table_of_objects("", source, kept)
 
 
 def _lines(name: str, text: str) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ LINE = 10 * ROUNDING
 STRAIGHT = 1e-3
 """Three rates are on a line if the middle one is off by less than .001 of their decay."""
 
+SKIPPED = 0.01
+"""A decay continued backwards is too high by less than .01 for the steps that mixed precision
+skipped: its schedule did not move then."""
+
 DIGITS = 2
 """The significant digits of a rate that may be guessed between two logged ones."""
 
@@ -34,7 +38,8 @@ def largest_rate(steps: np.ndarray, rates: np.ndarray) -> float:
         return largest  # it was constant, or never decreased
     low, high = _before(steps, rates) if top == 0 else _between(steps, rates, top)
     if _is_straight(steps[top + (top > 0) :], rates[top + (top > 0) :]):
-        return shortest_decimal(low, high) or shortest_decimal(largest, largest) or as_typed(low)
+        found = shortest_decimal(low, high) or shortest_decimal(largest, largest)
+        return found or shortest_decimal(low * (1 - SKIPPED), high) or as_typed(low)
     return shortest_decimal(largest, high) or largest
 
 

@@ -48,19 +48,20 @@ def read_event_folder(folder: Path) -> list[Table]:
 
 
 def _tables(files: dict[Path, list[Path]], top: Path) -> list[Table]:
-    runs: dict[Path, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    runs: dict[tuple[Path, int], dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for folder, paths in files.items():
-        part = _part(folder) if folder != top or len(files) == 1 else ""
-        run = folder.parent if part and folder != top else folder
-        series = _series(paths)
-        prefix = f"{part}/" if part and folder != top else ""
-        runs.setdefault(run, {}).update({f"{prefix}{tag}": x for tag, x in series.items()})
-    named = {_name(run, top): series for run, series in sorted(runs.items()) if series}
+        part = "" if folder == top else _part(folder)
+        run = folder.parent if part else folder
+        for i, series in enumerate(_runs(paths)):
+            tags = {f"{part}/{tag}" if part else tag: x for tag, x in series.items()}
+            runs.setdefault((run, i), {}).update(tags)
+    named = {_name(*key, top): series for key, series in sorted(runs.items()) if series}
     return [table_of_series(name, "TensorBoard", series) for name, series in named.items()]
 
 
-def _name(run: Path, top: Path) -> str:
-    return "" if run == top else run.relative_to(top).as_posix()
+def _name(run: Path, number: int, top: Path) -> str:
+    name = "" if run == top else run.relative_to(top).as_posix()
+    return f"{name} #{number + 1}".strip() if number else name
 
 
 def _part(folder: Path) -> str:
@@ -69,21 +70,30 @@ def _part(folder: Path) -> str:
     return folder.name if words & (PARTS[0] | PARTS[1]) and len(words) <= 2 else ""
 
 
-def _series(paths: list[Path]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the steps and the values of each tag; a resumed run replaces its last steps."""
-    found: dict[str, dict[int, float]] = {}
+def _runs(paths: list[Path]) -> list[dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Return the steps and the values of each tag of the runs in the files of a folder.
+
+    A file that begins at the first step of the one before it, or earlier, is another run. Otherwise
+    it resumes the run, and its steps replace those from its first one on.
+    """
+    runs: list[dict[str, dict[int, float]]] = []
     for path in paths:
         own: dict[str, dict[int, float]] = {}
         for tag, step, value in _scalars(path):
             own.setdefault(tag, {})[step] = value
+        found = runs[-1] if runs else {}
+        if not runs or any(min(own[tag]) <= min(found[tag]) for tag in own.keys() & found):
+            runs.append(own)
+            continue
         for tag, values in own.items():
-            before = found.get(tag, {})
-            first = min(values)
-            found[tag] = {**{k: x for k, x in before.items() if k < first}, **values}
-    return {
-        tag: (np.array(sorted(x), np.float64), np.array([x[k] for k in sorted(x)], np.float64))
-        for tag, x in found.items()
-    }
+            before = {k: x for k, x in found.get(tag, {}).items() if k < min(values)}
+            found[tag] = before | values
+    return [{tag: _sorted(values) for tag, values in run.items()} for run in runs]
+
+
+def _sorted(values: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    steps = sorted(values)
+    return np.array(steps, np.float64), np.array([values[k] for k in steps], np.float64)
 
 
 def _scalars(path: Path) -> Iterator[tuple[str, int, float]]:

@@ -115,10 +115,11 @@ class TestDelimited:
         run = only(log("2.0\n1.0\n0.5\n"))
         assert (run.curve.losses.tolist(), run.unit) == ([2, 1, 0.5], "line")
 
-    def test_a_last_line_that_was_cut_off_is_dropped_and_a_long_one_refused(self, log):
+    def test_a_last_line_that_was_cut_off_is_dropped_and_other_lengths_are_refused(self, log):
         assert only(log("step,loss,lr\n1,2.0,0.1\n2,1.0,0.1\n3,0.")).curve.steps == 2
-        with pytest.raises(ValueError, match=r"at most 2 cells in every line.*got 3: '2,1.0,9'"):
-            log("step,loss\n1,2.0\n2,1.0,9\n")
+        for line, cells in (("2,1.0,9", 3), ("1.0", 1)):
+            with pytest.raises(ValueError, match=rf"2 cells in every line.*got {cells}: '{line}'"):
+                log(f"step,loss\n1,2.0\n{line}\n")
 
     def test_a_file_with_an_index_and_repeated_names_is_read(self, log):
         text = ",step,loss\n0,1,2.0\n1,2,1.0\n,step,loss\n0,1,4.0\n1,2,3.0\n"
@@ -252,6 +253,20 @@ class TestTensorBoard:
         assert run.columns.loss == "train/epoch_loss" and run.unit == "step"
         assert run.curve.losses.tolist() == [1, 2, 3, 4, 5]
         assert run.curve.evaluations.by_step == {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
+
+    def test_event_files_of_one_folder_are_parts_of_a_run_or_several_runs(self, tmp_path):
+        pytest.importorskip("tensorboardX")
+        from tensorboardX import SummaryWriter
+
+        for i, steps in enumerate((range(10), range(8, 12), range(5))):
+            with SummaryWriter(str(tmp_path), filename_suffix=f".{i}") as writer:
+                for k in steps:
+                    writer.add_scalar("loss", 1.0 + i, k)
+            for path in tmp_path.glob(f"*tfevents*.{i}"):  # in the order of the runs, as by time
+                path.rename(tmp_path / f"events.out.tfevents.{i}")
+        first, second = read_log(tmp_path)
+        assert first.curve.losses.tolist() == 8 * [1.0] + 4 * [2.0]
+        assert (second.name[-2:], second.curve.losses.tolist()) == ("#2", 5 * [3.0])
 
     def test_an_event_file_that_was_cut_off_is_read_to_its_last_record(self, tmp_path):
         with self.writer(tmp_path) as writer:
