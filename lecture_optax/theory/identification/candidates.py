@@ -56,23 +56,16 @@ def _adams() -> Iterator[Structure]:
 
 
 def _root_means() -> Iterator[Structure]:
-    momenta = ((None, False), ("trace", False), ("nesterov", False))
-    momenta = (*momenta, ("trace", True), ("nesterov", True))
-    for magnitude, eps, (momentum, inside) in itertools.product(
-        ("square", "variance"), ("inside", "outside"), momenta
-    ):
-        for correction, initial in ((False, False), (True, False), (False, True)):
-            yield Structure(
-                "rmsprop",
-                "gradient",
-                magnitude,
-                correction,
-                None,
-                eps,
-                momentum=momentum,
-                rate_inside=inside,
-                initial=initial,
-            )
+    plain = ((None, False),)
+    momenta = (("trace", True), ("trace", False), ("nesterov", True), ("nesterov", False))
+    for magnitude, eps in itertools.product(("square", "variance"), ("inside", "outside")):
+        one = Structure("rmsprop", "gradient", magnitude, eps=eps)
+        for momentum, inside in (*plain, *momenta):
+            yield replace(one, momentum=momentum, rate_inside=inside)
+        for momentum, inside in (*plain, *momenta[:2]):
+            yield replace(one, correction=True, momentum=momentum, rate_inside=inside)
+            if magnitude == "square":
+                yield replace(one, initial=True, momentum=momentum, rate_inside=inside)
 
 
 def _sums() -> Iterator[Structure]:

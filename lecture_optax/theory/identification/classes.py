@@ -16,6 +16,7 @@ def same_as(best: Method, others: Sequence[Method], stream: Stream) -> tuple[str
         for other in others
         if len(other.structure.scalars) <= len(best.structure.scalars)
         and other.structure.parts <= best.structure.parts + 2
+        and (other.shape is None) == (best.shape is None)
     ]
     found = [name_of(other.structure) for other in plain]
     s, constant = best.structure, best.shape is not None and best.shape.name == "constant"
@@ -34,9 +35,9 @@ def would_decide(best: Method, others: Sequence[Method]) -> tuple[str, ...]:
     s = best.structure
     if "eps" in best.intervals:
         said.append(f"gradients as small as ε (below {best.intervals['eps'][1]:.0e})")
-    if s.name == "sgd" and (s.velocity != "gradient") and best.shape is not None:
-        if best.shape.name == "constant":
-            said.append("a learning rate that changes, for where it stands")
+    constant = best.shape is not None and best.shape.name == "constant"
+    if s.name == "sgd" and s.velocity in ("trace", "nesterov") and constant:
+        said.append("a learning rate that changes, for where it stands")
     if any(other.structure.maximum for other in others) and not s.maximum:
         said.append("gradients that become smaller, for a maximum")
     if best.shape is None and np.any(best.rates):

@@ -1,5 +1,6 @@
 """The digits of a fitted method, and the test that it made every recorded number."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,6 +38,21 @@ class Method:
     def fits(self) -> bool:
         return bool(self.worst <= 1)
 
+    @property
+    def ascends(self) -> bool:
+        return bool(self.rates.max() <= 0)
+
+    @property
+    def vague(self) -> tuple[str, ...]:
+        """The numbers, other than ε, of which not even the size is known."""
+        return tuple(name for name, ends in self.intervals.items() if _is_wide(name, *ends))
+
+
+def _is_wide(name: str, low: float, high: float) -> bool:
+    if name in DECAYS:
+        low, high = 1 - high, 1 - low
+    return name not in ("eps", "end_value") and not high < 2 * low
+
 
 def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
     """Return a fitted method with rounded numbers, tested on all entries."""
@@ -57,10 +73,27 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
         if bar > UNDECIDED:
             intervals[name] = _interval(name, value, bar)
         fixed[name] = value
-    shape = shape_of(found.rates, found.rate_error, sample.eps)
-    rates = found.rates if shape is None else shape.values
-    method = Method(found.structure, fixed, rates, shape, intervals)
+    structure = found.structure
+    if structure.magnitude == "sum" and structure.eps == "inside":
+        structure, fixed = replace(structure, initial=True), _split(fixed)
+    sign = -1.0 if found.rates.max() <= 0 else 1.0
+    shape = shape_of(sign * found.rates, found.rate_error, sample.eps)
+    rates = found.rates if shape is None else sign * shape.values
+    if shape is not None:
+        intervals |= shape.intervals
+    method = Method(structure, fixed, rates, shape, intervals)
     return replace(method, worst=worst_of(method, whole))
+
+
+def _split(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Return c(0) and ε of AdaGrad, of which only the sum acts: 0.1000001 is 0.1 and 1e-7."""
+    total = scalars["eps"]
+    leading = float(f"{total:.0e}")
+    rest = float(f"{total - leading:.6g}")
+    if 0 < rest < 1e-3 * leading:
+        return {**scalars, "initial": leading, "eps": rest}
+    initial, eps = (total, 0.0) if total > 1e-5 else (0.0, total)
+    return {**scalars, "initial": initial, "eps": eps}
 
 
 def worst_of(method: Method, stream: Stream) -> float:
@@ -82,12 +115,17 @@ def _refit(found: Fit, sample: Stream, fixed: Mapping[str, float]) -> Fit:
 def _round(
     found: Fit, name: str, bar: float, fixed: Mapping[str, float], sample: Stream
 ) -> tuple[float, Fit]:
-    """Return a number with the fewest digits that the stream allows, and the fit with it."""
+    """Return a number with the fewest digits that the stream allows, and the fit with it.
+
+    Roundings that are common to a step bend the numbers by more than their error bars, so wider
+    intervals come first. In these a short number must fit as well as the exact one.
+    """
     exact = found.scalars[name]
-    for narrower in (1.0, 0.1, 0.01):
-        value = _shortest(name, exact, bar * narrower)
+    for width in (30.0, 5.0, 1.0, 0.1, 0.01):
+        value = _shortest(name, exact, bar * width)
         again = _refit(found, sample, {**fixed, name: value})
-        if again.fits:
+        as_good = width <= 1 or again.worst <= 1.2 * found.worst + 0.01
+        if again.fits and as_good:
             return value, again
     return exact, _refit(found, sample, {**fixed, name: exact})
 
@@ -101,10 +139,10 @@ def _interval(name: str, value: float, bar: float) -> tuple[float, float]:
     bar = min(bar, 50.0)
     if name in DECAYS:
         rest = 1 - value
-        return max(1 - rest * np.exp(bar), 0.0), 1 - rest * np.exp(-bar)
+        return max(1 - rest * math.exp(bar), 0.0), 1 - rest * math.exp(-bar)
     if name == "dampening":
         return value - bar, value + bar
-    return value * np.exp(-bar), value * np.exp(bar)
+    return value * math.exp(-bar), value * math.exp(bar)
 
 
 def _shortest(name: str, value: float, bar: float) -> float:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,14 +77,14 @@ def predict(
     structure: Structure, scalars: Mapping[str, float], rates: np.ndarray, stream: Stream
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the updates of a method, and the size of the numbers that they are sums of."""
-    r, size = unit_update(_without_decay(structure), scalars, stream)
+    r, size = unit_update(without_decay(structure), scalars, stream)
     t = rates[:, None]
     u, size = -t * r, np.abs(t) * size
     if structure.rate_inside:
         mu, kind = scalars["momentum"], str(structure.momentum)
         u, size = momentum(kind, mu, u), momentum(kind, mu, size)
     if structure.decay == "decoupled":
-        shrink = t * scalars["weight_decay"] * stream.p
+        shrink = t * scalars["weight_decay"] * stream.parameters
         u, size = u - shrink, size + np.abs(shrink)
     return u, size
 
@@ -99,9 +99,7 @@ def deviations(
     return np.abs(stream.u - u) / (allowed + 2 * stream.quantum)
 
 
-def _without_decay(structure: Structure) -> Structure:
-    from dataclasses import replace
-
+def without_decay(structure: Structure) -> Structure:
     return replace(structure, decay=None) if structure.decay == "decoupled" else structure
 
 
@@ -128,43 +126,46 @@ class _Problem:
 
     def decode(self, x: np.ndarray) -> dict[str, float]:
         found = {name: _decode(name, value) for name, value in zip(self.names, x, strict=True)}
-        return self.fixed | found
+        return {**self.fixed, **found}
 
-    def rates(self, scalars: Mapping[str, float]) -> np.ndarray:
-        """Return τ(k), the weighted regression of the updates on the direction."""
+    def explained(self, scalars: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+        """Return τ(k), the weighted regression of the updates on the direction, and its updates."""
         if self.structure.rate_inside:
-            return self._sequential(scalars)
+            rates = self._sequential(scalars)
+            return rates, predict(self.structure, scalars, rates, self.stream)[0]
         r, _ = unit_update(self.structure, scalars, self.stream)
-        above = (self.weight**2 * self.stream.u * r).sum(1)
-        below = (self.weight**2 * r * r).sum(1)
+        weighted = self.weight**2 * r
+        above, below = (weighted * self.stream.u).sum(1), (weighted * r).sum(1)
         if not self.free:
-            below_all = below.sum()
-            return np.full(len(r), -above.sum() / below_all if below_all > 0 else 0.0)
-        return np.where(below > 0, -above / np.where(below > 0, below, 1), 0.0)
+            above, below = np.full(len(r), above.sum()), np.full(len(r), below.sum())
+        rates = np.where(below > 0, -above / np.where(below > 0, below, 1), 0.0)
+        return rates, -rates[:, None] * r
 
     def _sequential(self, scalars: Mapping[str, float]) -> np.ndarray:
         """Return τ(k), step by step, where it stands inside a velocity."""
-        core = _without_decay(self.structure)
+        core = without_decay(self.structure)
         r, _ = unit_update(core, scalars, self.stream)
         mu = scalars["momentum"]
-        ahead = self.structure.momentum == "nesterov"
-        own, past = (1 + mu, mu**2) if ahead else (1.0, mu)
-        shrink = scalars.get("weight_decay", 0.0)
-        p = self.stream.p if self.structure.decay == "decoupled" else np.zeros_like(r)
+        own, past = (1 + mu, mu**2) if self.structure.momentum == "nesterov" else (1.0, mu)
+        shrink = self._shrink(scalars)
         v, rates = np.zeros(r.shape[1]), np.zeros(len(r))
         for k, w in enumerate(self.weight**2):
-            regressor = own * r[k] + shrink * p[k]
+            regressor = own * r[k] + shrink[k]
             below = (w * regressor**2).sum()
             rest = self.stream.u[k] - past * v
             rates[k] = -(w * rest * regressor).sum() / below if below > 0 else 0.0
             v = mu * v - rates[k] * r[k]
         return rates
 
+    def _shrink(self, scalars: Mapping[str, float]) -> np.ndarray:
+        """Return λ θ of a decoupled decay, and 0 without one."""
+        if self.structure.decay != "decoupled":
+            return np.zeros_like(self.stream.u)
+        return scalars["weight_decay"] * self.stream.parameters
+
     def residual(self, x: np.ndarray) -> np.ndarray:
-        scalars = self.decode(x)
         with np.errstate(all="ignore"):
-            rates = self.rates(scalars)
-            u, _ = predict(self.structure, scalars, rates, self.stream)
+            _, u = self.explained(self.decode(x))
             result = ((self.stream.u - u) * self.weight).ravel()
         return np.where(np.isfinite(result), result, 1e30)
 
@@ -211,8 +212,8 @@ class _Problem:
 
     def result(self, x: np.ndarray) -> Fit:
         scalars = self.decode(x)
-        rates = self.rates(scalars)
         with np.errstate(all="ignore"):
+            rates, _ = self.explained(scalars)
             far = deviations(self.structure, scalars, rates, self.stream)
             worst = float(np.max(np.where(np.isfinite(far), far, np.inf), initial=0.0))
             r = self.residual(x)
@@ -226,9 +227,14 @@ class _Problem:
         """Return the error of each τ(k) if all roundings of its step add up, relative."""
         u, size = predict(self.structure, scalars, rates, self.stream)
         error = self.stream.eps * np.maximum(size, np.abs(u)) + 0.5 * self.stream.quantum
-        w = self.weight**2
-        below = (w * u * u).sum(1)
-        return np.where(below > 0, (w * np.abs(u) * error).sum(1) / np.where(below, below, 1), 1.0)
+        own = np.abs(u)
+        if self.structure.rate_inside:
+            r, _ = unit_update(without_decay(self.structure), scalars, self.stream)
+            own = np.abs(rates[:, None] * r)
+            error = error + np.concatenate([np.zeros((1, r.shape[1])), error[:-1]])
+        w = self.weight**2 * own
+        below = (w * own).sum(1)
+        return np.where(below > 0, (w * error).sum(1) / np.where(below > 0, below, 1), 1.0)
 
 
 def _error_bars(jacobian: np.ndarray, noise: float, stream: Stream) -> np.ndarray:

@@ -54,10 +54,14 @@ def identify(gradients: Any, updates: Any, params: Any = None) -> Identification
     if refusal:
         return Identification(None, "", reason=refusal)
     search = Search(stream)
+    vague: list[Method] = []
     for group in search.groups():
         methods = search.methods(group)
-        if methods:
+        if methods and not methods[0].vague:
             return _named(methods, stream)
+        vague += methods
+    if vague:
+        return _undecided(vague[0])
     return _none_of_these(search)
 
 
@@ -76,36 +80,21 @@ def _too_little(recorded: Stream, stream: Stream) -> str:
     if not stream.u.any():
         return "all updates are 0"
     if stream.steps < 3:
-        cut = ", since the next holds a number that is not finite" if _cut(recorded, stream) else ""
-        return f"{stream.steps} finite steps do not decide a method: record at least 3{cut}"
+        cut = stream.steps < recorded.steps
+        why = ", since the next holds a number that is not finite" if cut else ""
+        return f"{stream.steps} finite steps do not decide a method: record at least 3{why}"
     if stream.u.size < 8:
         return f"{stream.u.size} numbers do not decide a method: record more steps or entries"
     return ""
 
 
-def _cut(recorded: Stream, stream: Stream) -> bool:
-    return stream.steps < recorded.steps
-
-
 def _named(methods: list[Method], stream: Stream) -> Identification:
     best, *others = methods
-    vague = [
-        name
-        for name, (low, high) in best.intervals.items()
-        if name != "eps" and _is_wide(name, low, high)
-    ]
-    chain, rates = _chain(best)
-    if vague:
-        return Identification(
-            None,
-            chain,
-            reason=f"the stream does not decide {', '.join(vague)} of {best.structure.name}",
-        )
     return Identification(
-        name_of(best.structure, eps_known="eps" not in best.intervals),
-        chain,
+        name_of(best.structure, eps_known="eps" not in best.intervals, ascends=best.ascends),
+        _chain(best),
         dict(best.scalars),
-        rates,
+        best.rates,
         "free" if best.shape is None else best.shape.name,
         best.intervals,
         same_as(best, others, stream),
@@ -114,20 +103,24 @@ def _named(methods: list[Method], stream: Stream) -> Identification:
     )
 
 
-def _is_wide(name: str, low: float, high: float) -> bool:
-    if name in ("b1", "b2", "momentum"):
-        low, high = 1 - high, 1 - low
-    return not high < 2 * low
+def _undecided(method: Method) -> Identification:
+    """Refuse a name for a stream that leaves the size of a number open."""
+    numbers, name = " and ".join(method.vague), name_of(method.structure)
+    reason = f"{name} fits, but the stream does not decide {numbers}: record more steps or entries"
+    return Identification(None, "", intervals=method.intervals, reason=reason)
 
 
-def _chain(method: Method) -> tuple[str, np.ndarray]:
-    """Return the Python of a method, and its τ(k)."""
-    rates = method.rates
+def _chain(method: Method) -> str:
+    """Return the Python that builds a method."""
+    rates = -method.rates if method.ascends else method.rates
     if method.shape is not None:
         rate = method.shape.expression
+    elif np.ptp(rates) == 0:
+        rate = f"{rates[0]:.6g}"
     else:
         rate = f"lambda k: jnp.asarray({[float(f'{x:.9g}') for x in rates]})[k]"
-    return chain_of(method.structure, method.scalars, rate), rates
+    chain = chain_of(method.structure, method.scalars, rate)
+    return f"lo.chain({chain}, optax.scale(-1.0))" if method.ascends else chain
 
 
 def _error(method: Method, stream: Stream) -> float:
@@ -151,7 +144,7 @@ def _none_of_these(search: Search) -> Identification:
     without = "" if stream.p is not None else "; without params, weight decay was not tried"
     return Identification(
         None,
-        _chain(nearest)[0],
+        _chain(nearest),
         dict(nearest.scalars),
         nearest.rates,
         deviation=deviation,

@@ -25,7 +25,7 @@ _CLIPS = {
 }
 
 
-def name_of(s: Structure, *, eps_known: bool = True) -> str:
+def name_of(s: Structure, *, eps_known: bool = True, ascends: bool = False) -> str:
     """Return the method as "adamw", with what is unusual about it after a comma."""
     head, parts = s.name, []
     if s.name == "sgd" and s.velocity != "gradient":
@@ -54,6 +54,8 @@ def name_of(s: Structure, *, eps_known: bool = True) -> str:
         parts.append(_PLACES[s.eps])
     if s.clip is not None:
         parts.append(_CLIPS[s.clip])
+    if ascends:
+        parts.append("with the opposite sign: it ascends")
     return ", ".join([head, *parts])
 
 

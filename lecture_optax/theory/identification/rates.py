@@ -1,7 +1,8 @@
 """The shape of a learning rate τ(k) that is known at some steps, with error bars."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Shape:
     """A schedule: its name, the Python that builds it, its numbers and its values.
 
-    `free` counts the numbers that are neither whole nor 0.
+    `free` counts the numbers that are neither whole nor 0; `intervals` has what is not decided.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Shape:
     values: np.ndarray
     numbers: Mapping[str, float] = field(default_factory=dict)
     free: int = 1
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def shape_of(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
 
     `error` is the relative error bar of each τ(k); where it is 1 or more, τ(k) is not known.
     """
+    rates = np.where(error < 0.5, rates, 0.0)
     largest = float(np.max(np.abs(rates[error < 0.5]), initial=0.0))
     if largest == 0:
         return None
@@ -56,8 +59,17 @@ def shape_of(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
             if (shape := _snapped(guess, k, rates, allowed))
         ]
         if found:
-            return min(found, key=_length)
+            best = min(found, key=_length)
+            return replace(best, intervals={**best.intervals, **_whole_intervals(best, found)})
     return None
+
+
+def _whole_intervals(best: Shape, found: list[Shape]) -> dict[str, tuple[float, float]]:
+    """Return the range of a horizon, where other horizons go through the rates too."""
+    alike = [s for s in found if s.name == best.name and s.free == best.free]
+    totals = [s.numbers["total_steps"] for s in alike if "total_steps" in s.numbers]
+    several = len(set(totals)) > 1
+    return {"total_steps": (float(min(totals)), float(max(totals)))} if several else {}
 
 
 def _length(shape: Shape) -> tuple[int, int, float]:
@@ -75,6 +87,7 @@ def _snapped(guess: _Guess, k: np.ndarray, rates: np.ndarray, allowed: np.ndarra
     """Return the guess with its numbers fitted and rounded to the digits that are known."""
     free = np.array(guess.start, float)
     fixed: dict[int, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
     free = _least_squares(guess.curve, free, fixed, k, rates, allowed)
     if not _within(guess.curve(k, free), rates, allowed):
         return None
@@ -82,7 +95,9 @@ def _snapped(guess: _Guess, k: np.ndarray, rates: np.ndarray, allowed: np.ndarra
         bars = _bars(guess.curve, free, fixed, k, allowed)
         i = min(bars, key=lambda i: bars[i] / max(abs(free[i]), 1e-300))
         if abs(free[i]) > bars[i] > 0.3 * abs(free[i]):
-            return None  # this number is not decided
+            if guess.labels[i] != "end_value":
+                return None  # this number is not decided
+            intervals["end_value"] = (float(free[i] - bars[i]), float(free[i] + bars[i]))
         fixed[i] = _nearest(free[i], bars[i])
         free[i] = fixed[i]
         free = _least_squares(guess.curve, free, fixed, k, rates, allowed)
@@ -90,13 +105,9 @@ def _snapped(guess: _Guess, k: np.ndarray, rates: np.ndarray, allowed: np.ndarra
     if not _within(values, rates, allowed):
         return None
     numbers = dict(zip(guess.labels, map(float, free), strict=True))
-    return Shape(
-        guess.name,
-        guess.write(**numbers),
-        values,
-        dict(guess.whole) | numbers,
-        int(np.count_nonzero(free)),
-    )
+    count = int(np.count_nonzero(free))
+    whole = dict(guess.whole)
+    return Shape(guess.name, guess.write(**numbers), values, whole | numbers, count, intervals)
 
 
 def _nearest(value: float, bar: float) -> float:
@@ -186,7 +197,7 @@ def _warmups(rates: np.ndarray, allowed: np.ndarray) -> list[int]:
         return [0]
     k = np.arange(len(rates))
     line = rates[1] * k
-    slack = allowed + k * allowed[1]
+    slack = allowed + np.maximum(k, 1) * allowed[1]
     off = np.flatnonzero(np.abs(rates - line) > slack)
     last = (off[0] if len(off) else len(rates)) - 1
     return sorted({w for w in (last - 1, last, last + 1) if w >= 1})
@@ -210,7 +221,7 @@ def _decays(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
         if w >= len(rates) - 1:
             continue
         peak = float(rates[w])
-        yield from _horizons(rates, w, peak)
+        yield from _horizons(rates, w, allowed)
         yield from _exponentials(rates, w, peak)
         yield from _inverse_times(rates, w, peak)
 
@@ -225,27 +236,42 @@ _FALLS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def _horizons(rates: np.ndarray, w: int, peak: float) -> Iterator[_Guess]:
+def _horizons(rates: np.ndarray, w: int, allowed: np.ndarray) -> Iterator[_Guess]:
     """Return decays that end at a step: that of the record, or one after it with end value 0."""
     last = len(rates) - 1
     for name, fall in _FALLS.items():
-        totals = set(range(w + 2, 3 * last + 20))
-        far = _far_end(name, rates, w, last)
-        for total in sorted(totals):
-            yield _horizon(name, fall, w, total, peak, end=float(rates[-1]))
-        for total in far - totals | far:
-            yield _horizon(name, fall, w, total, peak, end=None)
+        for total in sorted(_far_end(name, rates, w, allowed)):
+            yield _horizon(name, fall, w, total, float(rates[w]), None)
+        for total, (end, rise) in _ends(fall, rates, allowed, w, 3 * last + 20):
+            yield _horizon(name, fall, w, total, end + rise, end)
 
 
-def _far_end(name: str, rates: np.ndarray, w: int, last: int) -> set[int]:
-    ratio = float(rates[last] / rates[w]) if rates[w] else 1.0
-    if not 0 < ratio < 1:
+def _ends(
+    fall: Callable, rates: np.ndarray, allowed: np.ndarray, w: int, most: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Return the horizons whose curve, with the best two ends, goes through the rates."""
+    k = np.arange(w, len(rates))
+    for total in range(w + 2, most):
+        basis = np.stack([np.ones(len(k)), fall(_part(k, w, total))], 1) / allowed[w:, None]
+        ends = np.linalg.lstsq(basis, rates[w:] / allowed[w:], rcond=None)[0]
+        if np.all(np.abs(basis @ ends - rates[w:] / allowed[w:]) <= 2):
+            yield total, ends
+
+
+def _far_end(name: str, rates: np.ndarray, w: int, allowed: np.ndarray) -> set[int]:
+    """Return horizons with end value 0, from the first and the last rate and their error bars."""
+    last = len(rates) - 1
+    if rates[w] <= 0:
         return set()
-    if name == "linear":
-        total = w + (last - w) / (1 - ratio)
-    else:
-        total = w + (last - w) * np.pi / 2 / np.arcsin(np.sqrt(1 - ratio))
-    return {round(total) + i for i in range(-2, 3) if total < 1e7} - {w, w + 1}
+    apart = float((allowed[[w, last]] / np.maximum(np.abs(rates[[w, last]]), 1e-300)).sum())
+    ratio = rates[last] / rates[w] * np.array([1 - apart, 1 + apart])
+    if not (ratio[0] > 0 and ratio[1] < 1):
+        return set()
+    part = 1 - ratio if name == "linear" else 2 / np.pi * np.arcsin(np.sqrt(1 - ratio))
+    low, high = np.sort(w + (last - w) / part)
+    middle = round((low + high) / 2)
+    near = {middle - 1, middle, middle + 1, math.ceil(low), math.floor(high)}
+    return {total for total in near | {round(shortest(low, high))} if w + 1 < total < 1e7}
 
 
 def _horizon(
@@ -333,4 +359,90 @@ def _steps(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
     )
 
 
-_FAMILIES = (_constants, _climbs, _steps, _decays)
+def _one_cycles(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
+    """Return half a cosine up and another down, where the peak is inside the record."""
+    top, last = int(np.argmax(rates)), len(rates) - 1
+    if not 1 < top < last - 1 or rates[0] > 0.9 * rates[top]:
+        return
+    k = np.arange(len(rates))
+
+    def basis(w: int, total: int, k: np.ndarray) -> np.ndarray:
+        up = np.sin(np.pi / 2 * np.clip(k / w, 0, 1)) ** 2
+        down = np.sin(np.pi / 2 * _part(k, w, total)) ** 2
+        climbs = k < w
+        columns = [(1 - up) * climbs, np.where(climbs, up, down), np.where(climbs, 0, 1 - down)]
+        return np.stack(columns, 1)
+
+    for w in (top - 1, top, top + 1):
+        for total in range(w + 2, 4 * last + 20):
+            weighted = basis(w, total, k) / allowed[:, None]
+            ends = np.linalg.lstsq(weighted, rates / allowed, rcond=None)[0]
+            if np.all(np.abs(weighted @ ends - rates / allowed) <= 2):
+                yield _Guess(
+                    "one cycle",
+                    lambda k, x, w=w, total=total: basis(w, total, k) @ x,
+                    tuple(map(float, ends)),
+                    lambda init_value, peak_value, end_value, w=w, total=total: (
+                        f"lo.schedules.one_cycle({peak_value!r}, {total}, warmup_steps={w}, "
+                        f"init_value={init_value!r}, end_value={end_value!r})"
+                    ),
+                    ("init_value", "peak_value", "end_value"),
+                    {"warmup_steps": w, "total_steps": total},
+                )
+
+
+def _stays(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
+    """Return a peak that stays, then a decay (WSD)."""
+    last = len(rates) - 1
+    for w in _warmups(rates, allowed):
+        if w > last - 4:
+            continue
+        apart = np.flatnonzero(np.abs(rates[w:] - rates[w]) > allowed[w:] + allowed[w])
+        if not len(apart) or apart[0] < 3:
+            continue
+        for start in (w + int(apart[0]) - 1, w + int(apart[0]) - 2):
+            for shape, fall in _FALLS.items():
+                for total, (end, rise) in _ends(fall, rates, allowed, start, 3 * last + 20):
+                    yield _stay(shape, fall, w, start, total, end + rise, end)
+
+
+def _stay(
+    shape: str, fall: Callable, w: int, start: int, total: int, peak: float, end: float
+) -> _Guess:
+    def write(peak_value: float, end_value: float) -> str:
+        tail = f", end_value={end_value!r}" if end_value else ""
+        tail += f", shape={shape!r}" if shape != "linear" else ""
+        return _call("wsd", f"{peak_value!r}, {total}, decay_steps={total - start}{tail}", w)
+
+    return _Guess(
+        "warm-up, stay, decay",
+        lambda k, x: _climb(k, x[1] + (x[0] - x[1]) * fall(_part(k, start, total)), w, x[0]),
+        (float(peak), float(end)),
+        write,
+        ("peak_value", "end_value"),
+        {"total_steps": total, "decay_steps": total - start, "warmup_steps": w},
+    )
+
+
+def _polynomials(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
+    last = len(rates) - 1
+    for w in _warmups(rates, allowed):
+        if w > last - 4 or not 0 < rates[last] < rates[w]:
+            continue
+        for total in range(last + 1, 5 * last + 20):
+            power = float(np.log(rates[last] / rates[w]) / np.log((total - last) / (total - w)))
+            yield _Guess(
+                "polynomial",
+                lambda k, x, w=w, total=total: _climb(
+                    k, x[0] * np.maximum(_part(k, w, total), 1e-300) ** x[1], w, x[0]
+                ),
+                (float(rates[w]), power),
+                lambda init_value, power, w=w, total=total: _call(
+                    "polynomial", f"{init_value!r}, {total}, power={power!r}", w
+                ),
+                ("init_value", "power"),
+                {"total_steps": total},
+            )
+
+
+_FAMILIES = (_constants, _climbs, _steps, _decays, _stays, _one_cycles, _polynomials)

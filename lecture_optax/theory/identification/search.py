@@ -7,7 +7,7 @@ import numpy as np
 
 from .candidates import candidates
 from .decide import Method, settle
-from .fit import Fit, deviations, fit, screen
+from .fit import deviations, fit, screen
 from .stream import Stream
 from .structure import Structure
 
@@ -49,6 +49,7 @@ class Search:
         for clip in ("global", "value", "leaf", "rms"):
             for decay in decays[:2]:
                 yield Group(decay, clip, False)
+                yield Group(decay, clip, True)
 
     def methods(self, group: Group) -> list[Method]:
         """Return the methods of a group that made the stream, the simplest first."""
@@ -68,8 +69,6 @@ class Search:
         if open_ > _NEAR:
             return None
         one = fit(structure, self.sample, free=free, starts=[start])
-        if not one.fits:
-            one = fit(structure, self.sample, free=free)
         if not one.fits:
             return None
         method = settle(one, self.sample, self.stream)
@@ -91,14 +90,21 @@ class Search:
         leaves = np.unique(self.sample.leaf)[:3] if len(self.stream.names) > 1 else []
         parts += [self.sample.take(np.flatnonzero(self.sample.leaf == leaf)) for leaf in leaves]
         every = [
-            self._extended(fit(structure, part, free=False), structure)
+            self._extended(structure, part)
             for structure in [s for s in order if not s.rate_inside][:3]
             for part in parts
         ]
         return min(every, key=self._distance) if every else None
 
-    def _extended(self, one: Fit, structure: Structure) -> Method:
-        return Method(structure, one.scalars, np.full(self.stream.steps, one.rates[0]), None)
+    def _extended(self, structure: Structure, part: Stream) -> Method:
+        """Return a method that is fitted to a part, with numbers of six digits."""
+        one = fit(structure, part, free=False, starts=[self._open[structure][1]])
+        scalars = {name: float(f"{value:.6g}") for name, value in one.scalars.items()}
+        rates = np.full(self.stream.steps, one.rates[0])
+        exact = Method(structure, one.scalars, rates, None)
+        far = self._distance(exact)
+        short = Method(structure, scalars, rates, None)
+        return short if self._distance(short) <= far else exact
 
     def _distance(self, method: Method) -> float:
         far = deviations(method.structure, method.scalars, method.rates, self.stream)
@@ -120,7 +126,7 @@ def informative(stream: Stream, count: int) -> np.ndarray:
 
 def _is_richer(structure: Structure, than: Method) -> bool:
     """Return whether a structure would explain by more numbers what is explained already."""
-    if than.shape is None:
+    if than.shape is None or than.vague:
         return False
     known = than.structure
     return len(structure.scalars) > len(known.scalars) or structure.parts > known.parts + 2
@@ -131,6 +137,7 @@ def _is_sensible(method: Method) -> bool:
     return weight >= 0 and bool(np.any(method.rates != 0))
 
 
-def _plainness(method: Method) -> tuple[bool, int, int]:
+def _plainness(method: Method) -> tuple[bool, bool, int, int]:
     free = 0 if method.shape is None else method.shape.free
-    return (method.shape is None, free + len(method.structure.scalars), method.structure.parts)
+    numbers = free + len(method.structure.scalars)
+    return bool(method.vague), method.shape is None, numbers, method.structure.parts

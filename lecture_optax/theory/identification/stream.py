@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
@@ -36,6 +37,13 @@ class Stream:
     @property
     def steps(self) -> int:
         return len(self.g)
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """The parameters, where a method needs them."""
+        if self.p is None:
+            raise ValueError("params were not recorded, got None: weight decay needs them.")
+        return self.p
 
     def take(self, entries: np.ndarray) -> "Stream":
         """Return the stream of some entries; norms are still those of all."""
@@ -80,7 +88,7 @@ def _leaves(argument: str, trees: Any) -> dict[str, np.ndarray]:
     if not leaves:
         raise ValueError(f"{argument} has no leaf: pass a tree of arrays of shape (steps, ...).")
     for name, x in leaves.items():
-        if not (x.dtype.kind in "fiu" or jax.dtypes.issubdtype(x.dtype, np.floating)):
+        if not (x.dtype.kind in "fiu" or jnp.issubdtype(x.dtype, np.floating)):
             raise TypeError(
                 f"{argument} must be real numbers, got {x.dtype} in {name}. Pass the real and the "
                 "imaginary part of a complex leaf as two leaves."
@@ -152,13 +160,13 @@ def _precision(leaves: Mapping[str, np.ndarray]) -> float:
 def _leaf_precision(x: np.ndarray) -> float:
     if x.dtype.kind in "iu":
         return float(np.finfo(np.float64).eps)
-    own = float(jax.numpy.finfo(x.dtype).eps)
+    own = float(jnp.finfo(x.dtype).eps)
     flat = x[np.isfinite(x) & (x != 0)].ravel().astype(np.float64)[:10_000]
     mantissas = len(np.unique(np.frexp(np.abs(flat))[0]))
     if mantissas < 16:  # ±τ alone is exact in every dtype, and proves nothing
         return own
     for dtype in _PRECISIONS:
-        eps = float(jax.numpy.finfo(dtype).eps)
+        eps = float(jnp.finfo(dtype).eps)
         with np.errstate(over="ignore"):
             exact = flat.astype(dtype).astype(np.float64) == flat
         if eps > own and exact.all():

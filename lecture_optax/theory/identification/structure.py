@@ -8,6 +8,8 @@ import numpy as np
 
 from .stream import Stream
 
+_TORCH_PRODUCT = 2.0**-26
+"""torch keeps NAdam's product of momenta in float32, for parameters of any dtype."""
 DECAYS = ("b1", "b2", "momentum")
 
 
@@ -73,7 +75,7 @@ def unit_update(
     """Return the direction r of Δ = -τ r, and the size of the numbers that it is a sum of."""
     s = structure
     g, g_size = _gradient(s, scalars, stream)
-    v, v_size = _velocity(s, scalars, g, g_size)
+    v, v_size = _velocity(s, scalars, g, g_size, stream.eps)
     if s.magnitude is not None:
         d, d_error = _diagonal(s, scalars, g)
         v, v_size = v * d, v_size * d * d_error
@@ -82,7 +84,7 @@ def unit_update(
         v, v_size = momentum(s.momentum, mu, v), momentum(s.momentum, mu, v_size)
     if s.decay == "decoupled":
         weight = scalars["weight_decay"]
-        v, v_size = v + weight * stream.p, v_size + abs(weight) * np.abs(stream.p)
+        v, v_size = v + weight * stream.parameters, v_size + abs(weight) * np.abs(stream.parameters)
     return v, v_size
 
 
@@ -96,7 +98,7 @@ def _gradient(s: Structure, scalars: Mapping[str, float], stream: Stream) -> Any
         g = g * np.minimum(1.0, scalars["clip"] / np.where(size > 0, size, np.inf))
     if s.decay == "coupled":
         weight = scalars["weight_decay"]
-        return g + weight * stream.p, np.abs(g) + abs(weight) * np.abs(stream.p)
+        return g + weight * stream.parameters, np.abs(g) + abs(weight) * np.abs(stream.parameters)
     return g, np.abs(g)
 
 
@@ -118,11 +120,14 @@ def momentum(kind: str, mu: float, x: np.ndarray) -> np.ndarray:
     return x + mu * v if kind == "nesterov" else v
 
 
-def _velocity(s: Structure, scalars: Mapping[str, float], g: np.ndarray, size: np.ndarray) -> Any:
+def _velocity(
+    s: Structure, scalars: Mapping[str, float], g: np.ndarray, size: np.ndarray, eps: float
+) -> Any:
     if s.velocity == "gradient":
         return g, size
     weights = velocity_weights(s.velocity, scalars, len(g))
-    return weights @ g, np.abs(weights) @ size * _spread(scalars.get("b1", 0.0), len(g))
+    size = np.abs(weights) @ size * _spread(scalars.get("b1", 0.0), len(g))
+    return weights @ g, size * (1 + _TORCH_PRODUCT / eps if s.velocity == "nadam_torch" else 1)
 
 
 def velocity_weights(kind: str, scalars: Mapping[str, float], steps: int) -> np.ndarray:
