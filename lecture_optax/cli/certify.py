@@ -73,16 +73,17 @@ class Certify:
     def _certificate(self) -> "Certificate":
         from ..testing._certify import certified
         from ..testing.certification.candidate import candidate_of
+        from ..testing.certification.sections import SECTIONS
 
-        try:
-            candidate = candidate_of(object_of(self.factory))
-        except UsageError:
-            raise
-        except Exception as error:  # whatever a module or a factory of another author raises
-            problem = f"{type(error).__name__}: {error}"
-            raise UsageError(f"{self.factory} cannot be certified: {problem}") from error
-        with contextlib.redirect_stdout(sys.stderr):  # a step may print, and so does JAX at a NaN
-            return certified(candidate, _announce)
+        with contextlib.redirect_stdout(sys.stderr):  # a factory may print, and so does JAX
+            try:
+                candidate = candidate_of(object_of(self.factory))
+            except UsageError:
+                raise
+            except Exception as error:  # whatever a module or a factory of another author raises
+                problem = f"{type(error).__name__}: {error}"
+                raise UsageError(f"{self.factory} cannot be certified: {problem}") from error
+            return certified(candidate, SECTIONS, _announce)
 
     def _status(self, certificate: "Certificate", required: list[str]) -> int:
         broken = [name for name in required if name in certificate.broken]

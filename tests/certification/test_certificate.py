@@ -12,7 +12,6 @@ import pytest
 
 import lecture_optax as lo
 from lecture_optax.testing import Certificate, certification
-from lecture_optax.testing._certify import certified
 from lecture_optax.testing.certification.candidate import candidate_of, ordinary_session
 from lecture_optax.testing.certification.description import description_of
 from lecture_optax.testing.certification.sections import SECTIONS
@@ -29,7 +28,7 @@ def sign(floor=0.5):
 
 @pytest.fixture(scope="module")
 def certificate():
-    return lo.testing.certify(sign)
+    return lo.testing.certify(sign, sections=[name for name in SECTIONS if name != "identity"])
 
 
 def test_every_section_is_measured_or_says_why(certificate):
@@ -91,16 +90,12 @@ def test_the_hash_is_of_the_update_rule():
     assert array[0.1] != array[0.2]  # a number that is an array of the closure
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Measure two sections only."""
-    some = {name: SECTIONS[name] for name in ("first_step", "cost")}
-    monkeypatch.setattr("lecture_optax.testing._certify.SECTIONS", some)
-    return some
+QUICK = ["first_step", "cost"]
 
 
-def test_verify_finds_a_changed_rule_and_names_its_hash_first(quick):
-    certificate = lo.testing.certify(sign)
+def test_verify_finds_a_changed_rule_and_names_its_hash_first():
+    certificate = lo.testing.certify(sign, sections=QUICK)
+    assert [*certificate.sections] == QUICK
     assert certificate.verify(sign) == ()
     found = certificate.verify(lambda: optax.scale_by_learning_rate(0.01))
     assert found[0].startswith("The hash of what was certified is ")
@@ -108,14 +103,22 @@ def test_verify_finds_a_changed_rule_and_names_its_hash_first(quick):
     assert not any("seconds" in line or "ratio" in line for line in found)
 
 
-def test_a_section_that_raises_costs_no_other(quick):
+def test_a_section_that_raises_costs_no_other(monkeypatch):
     def raises(candidate):
         raise RuntimeError("of another author")
 
-    quick["first_step"] = quick["first_step"]._replace(measure=raises)
-    sections = certified(candidate_of(sign)).sections
+    monkeypatch.setitem(SECTIONS, "first_step", SECTIONS["first_step"]._replace(measure=raises))
+    sections = lo.testing.certify(sign, sections=QUICK).sections
     assert sections["first_step"] == {"not_measured": "RuntimeError: of another author"}
     assert sections["cost"]["parameters"] > 1e6
+
+
+def test_sections_are_named():
+    with pytest.raises(ValueError, match="Did you mean 'first_step'"):
+        lo.testing.certify(sign, sections=["firststep"])
+    with pytest.raises(TypeError, match="sections must be a list of names"):
+        lo.testing.certify(sign, sections="laws")
+    assert "not among the sections" in lo.testing.certify(sign, sections=["state"]).verdict
 
 
 def test_its_page_is_one_file_in_two_widths(certificate):

@@ -212,7 +212,7 @@ OF = {
     "lo.theory.stationary_variance": {"tx": lambda: lo.sgd(0.1)},
     "lo.theory.worst_case": {"certify": lambda: False, "n": lambda: 2},
     "lo.theory.lower_bound": {"n": lambda: 2},
-    "lo.testing.certify": {"make": lambda: lo.sgd},
+    "lo.testing.certify": {"make": lambda: lo.sgd, "sections": lambda: ["first_step"]},
     "lo.testing.check": {
         "make": lambda: lo.sgd,
         "hyperparameters": lambda: {"learning_rate": (0.1, "[0, inf)")},

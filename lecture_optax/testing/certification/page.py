@@ -50,13 +50,20 @@ def _section(section: Section, numbers: dict[str, Any]) -> Iterator[str]:
         yield paragraphs(section.lines(numbers))
     else:
         columns, rows = section.table(numbers)
-        yield table(columns, rows, text=[columns[0], columns[-1]])
+        yield table(columns, rows, text=_text_of(columns, rows))
     if section.folded is not None:
         for title, code in section.folded(numbers).items():
             summary = f"<summary>{html.escape(title)}</summary>"
             yield f"<details>{summary}\n<pre>{html.escape(code)}</pre></details>"
     if "by_scale" in numbers:
         yield _first_steps(numbers["by_scale"])
+
+
+def _text_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the columns that are no column of counts."""
+    cells = zip(*rows, strict=True)
+    numeric = [all(cell.isdigit() for cell in column) for column in cells] if rows else []
+    return [name for name, yes in zip(columns, numeric, strict=False) if not yes]
 
 
 def _first_steps(by_scale: Sequence[Mapping[str, float]]) -> str:
