@@ -30,7 +30,7 @@ class Diagnose:
     rates: Annotated[str, arg(metavar="RATE,...")] = ""
     """The learning rates of the runs, in their order, where the logs have none."""
     step: str | None = None
-    """The column of the step."""
+    """The column of the step; `line` counts the lines."""
     loss: str | None = None
     """The column of the training loss."""
     valid_loss: str | None = None

@@ -33,6 +33,12 @@ NORMS = ({"grad", "norm"}, {"gradnorm"}, {"update", "norm"}, {"parameter"})
 
 EPOCHS = ({"epoch"}, {"epochs"})
 
+LINE = "line"
+"""The name of the step of a log whose lines are counted."""
+
+TIME = {"time", "date", "timestamp", "datetime", "duration", "elapsed", "eta"}
+"""Words of columns of texts that do not say what a row is."""
+
 DENSER = 4
 """Of two columns that could be the loss, one with four times the numbers is taken."""
 
@@ -76,14 +82,14 @@ def choose(name: str, table: Table, wanted: Columns) -> Chosen:
     loss.
     """
     for role, title in wanted._asdict().items():
-        if title is not None and title not in table.columns:
+        if title is not None and title not in table.columns and (role, title) != ("step", LINE):
             raise ValueError(_no_column(name, role, title, table))
     loss = wanted.loss or _loss(name, table)
     missing: dict[str, str] = {}
     valid = wanted.valid_loss or _other(table, _valid_rank, "valid_loss", missing)
     rate = wanted.rate or _other(table, _rate_rank, "rate", missing)
     norms = tuple(title for title in table.columns if any(x <= words_of(title) for x in NORMS))
-    step = wanted.step or _step(name, table, loss)
+    step = "" if wanted.step == LINE else wanted.step or _step(name, table, loss)
     return Chosen(step, loss, valid, rate, norms, missing)
 
 
@@ -166,20 +172,22 @@ def _step(name: str, table: Table, loss: str) -> str:
         for title, column in table.columns.items():
             if words_of(title) == words and _covers(column, rows):
                 return title
-    counts = [title for title in table.columns if title != loss and _counts(table, title)]
-    if counts:
+    if any(_identifies(table, title) for title in table.columns if title != loss) or any(
+        not words_of(title) & TIME for title in table.texts
+    ):
         raise ValueError(
             f"{name} must have a column with the step, got none that is known among "
-            f"{_listed(table.columns)}: choose one by --step."
+            f"{_listed(table.columns)}: choose one by --step, or count the lines by --step {LINE}."
         )
     return ""
 
 
-def _counts(table: Table, title: str) -> bool:
-    """Return whether a named column has different whole numbers, and is no epoch."""
+def _identifies(table: Table, title: str) -> bool:
+    """Return whether a column says what its row is: other whole numbers than those of an index."""
     values = table.columns[title].values
-    is_index = not title or title.startswith("Unnamed") or words_of(title) in EPOCHS
-    return not is_index and len({*values}) > 1 and bool((values == np.round(values)).all())
+    if not title or title.startswith("Unnamed") or not (values == np.round(values)).all():
+        return False
+    return (len({*values}) > 1) != (words_of(title) in EPOCHS)  # an epoch that never ends
 
 
 def _covers(column: Column, rows: np.ndarray) -> bool:

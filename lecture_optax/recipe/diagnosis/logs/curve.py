@@ -85,11 +85,14 @@ def _through_epochs(table: Table, chosen: Chosen, steps: np.ndarray) -> np.ndarr
     if not np.isfinite(column.values).all():
         return steps
     epochs = np.interp(np.arange(len(steps)), column.rows, column.values)
-    starts = np.flatnonzero((np.diff(steps) < 0) & (np.diff(epochs) > 0)) + 1
-    offsets = np.zeros(len(steps))
-    for i in starts:
-        offsets[i:] += steps[i - 1]
-    return steps + offsets
+    ups = np.diff(steps)
+    starts = np.flatnonzero((ups < 0) & (np.diff(epochs) > 0)) + 1
+    if not len(starts):
+        return steps
+    width = np.median(ups[ups > 0]) if (ups > 0).any() else 1.0
+    jumps = np.zeros(len(steps))
+    jumps[starts] = steps[starts - 1] + width - steps[starts]
+    return steps + np.cumsum(jumps)
 
 
 def _runs(table: Table, chosen: Chosen, steps: np.ndarray) -> list[tuple[int, int]]:

@@ -67,8 +67,13 @@ class TestColumns:
 
     def test_rows_are_counted_only_if_no_column_counts_something_else(self, log):
         assert only(log(table(",loss,acc", [[0, 2.0, 0.1], [1, 1.0, 0.2]]))).unit == "line"
-        with pytest.raises(ValueError, match="among generation, loss: choose one by --step"):
-            log(table("generation,loss", [[1, 2.0], [1, 1.0], [2, 1.0]]))
+        for header, first in (("generation,loss", [1, 1, 2]), ("epoch,loss", [0, 0, 0])):
+            text = table(header, [[x, 1 / k] for k, x in enumerate(first, 1)])
+            with pytest.raises(ValueError, match=f"among {header.replace(',', ', ')}: choose one"):
+                log(text)
+            assert only(log(text, Columns(step="line"))).curve.steps == 3
+        with pytest.raises(ValueError, match="known among loss: choose one by --step"):
+            log("model,loss\na,2.0\nb,1.0\n")
 
     def test_several_columns_that_could_be_the_loss_are_listed(self, log):
         text = table("epoch,loss,train_loss", [[1, 2.0, 3.0], [2, 1.0, 2.0]])
@@ -154,9 +159,12 @@ class TestRuns:
         assert only(log(table("step,loss", rows))).curve.losses.tolist() == [2.0, 1.5, 9.0, 8.0]
 
     def test_steps_that_count_within_an_epoch_are_added(self, log):
-        rows = [(e, k, 1.0 / (3 * e + k)) for e in range(4) for k in (1, 2, 3)]
-        curve = only(log(table("epoch,iter,loss", rows))).curve
-        assert (curve.width, curve.steps) == (1, 12)
+        for first, every in ((0, 1), (1, 1), (1, 100)):
+            rows = [
+                (e, first + every * k, 1.0 / (3 * e + k + 1)) for e in range(4) for k in range(3)
+            ]
+            curve = only(log(table("epoch,batch,loss", rows))).curve
+            assert (curve.width, len(curve.losses)) == (every, 12)
 
     def test_rows_of_an_epoch_without_a_step_are_counted(self, log):
         rows = [(e, 1.0) for e in range(4) for _ in range(5)]

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent / "samples"
         ("keras_0.01.csv", [None], 30, "LO203", "uncertain"),
         ("keras_plateau.csv", [1e-3], 24, "LO208", "uncertain"),
         ("keras_nan.csv", [None], 0, "LO201", "decrease"),
+        ("hugging_face", [3e-4], 12, "LO208", "uncertain"),
         ("lightning", [1e-4, 1e-3, 1e-2], 40, "LO202 LO202 LO208", "increase increase keep"),
         ("tensorboard", [1e-4, 1e-3, 1e-2], 40, "LO202 LO202 LO208", "increase increase keep"),
     ],
