@@ -1,6 +1,7 @@
 """The order in which the methods of the table are tried on a stream."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -82,9 +83,11 @@ class Search:
     def nearest(self) -> Method | None:
         """Return the method that makes most of the stream.
 
-        It is fitted to half of the steps and to single leaves as well: what deviates in one place
-        must not bend the fit.
+        What deviates in one place must not bend the fit: a method that makes all of the first half
+        comes first. Otherwise half of the steps, and single leaves, are fitted as well.
         """
+        if (begun := self._begun()) is not None:
+            return begun
         order = sorted(self._open, key=lambda structure: self._open[structure][0])
         parts = [self.sample, self.sample.first(max(3, self.sample.steps // 2))]
         leaves = np.unique(self.sample.leaf)[:3] if len(self.stream.names) > 1 else []
@@ -95,6 +98,17 @@ class Search:
             for part in parts
         ]
         return min(every, key=self._distance) if every else None
+
+    def _begun(self) -> Method | None:
+        """Return a method with one τ that made the first half of the stream."""
+        half = Search(self.stream.first(self.stream.steps // 2))
+        if half.stream.steps < 6:
+            return None
+        for group in half.groups():
+            if not group.free and group.clip is None and (found := half.methods(group)):
+                rates = np.full(self.stream.steps, found[0].rates[0])
+                return replace(found[0], rates=rates, shape=None)
+        return None
 
     def _extended(self, structure: Structure, part: Stream) -> Method:
         """Return a method that is fitted to a part, with numbers of six digits."""
