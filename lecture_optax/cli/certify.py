@@ -75,7 +75,7 @@ class Certify:
         from ..testing.certification.candidate import candidate_of
         from ..testing.certification.sections import SECTIONS
 
-        with contextlib.redirect_stdout(sys.stderr):  # a factory may print, and so does JAX
+        with contextlib.redirect_stdout(sys.stderr):  # a factory may print
             try:
                 candidate = candidate_of(object_of(self.factory))
             except UsageError:

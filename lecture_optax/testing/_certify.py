@@ -1,5 +1,7 @@
 """`certify`: everything that can be measured on a transformation, in one certificate."""
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -169,6 +171,7 @@ def lines_of(name: str, numbers: Mapping[str, Any]) -> list[str]:
 
 def _measured(section: Section, candidate: Candidate) -> dict[str, Any]:
     try:
-        return section.measure(candidate)
+        with contextlib.redirect_stdout(io.StringIO()):  # a step may print, as JAX does at a NaN
+            return section.measure(candidate)
     except Exception as error:  # whatever a transformation of another author raises
         return {"not_measured": f"{type(error).__name__}: {error}"}
