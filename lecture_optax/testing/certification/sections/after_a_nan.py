@@ -1,4 +1,4 @@
-"""What a single gradient that is not a number leaves behind."""
+"""What one gradient that is not a number does to parameters and state."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
     leaves, tree = jax.tree.flatten(params)
     hit = max(range(len(leaves)), key=lambda i: leaves[i].size)
     draw = np.random.default_rng(0).choice
-    recovered = None
+    recovered, at_once = None, [0]
     for k in range(1, _AT + _STEPS + 1):
         signs = [jnp.asarray(draw([-1.0, 0.5, 1.0], x.shape), x.dtype) for x in leaves]
         if k == _AT:
