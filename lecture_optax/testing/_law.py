@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,49 @@ def counts(state: Any) -> list[tuple[str, int]]:
     return [(path, int(leaf)) for path, leaf in leaves(state) if path.endswith(".count")]
 
 
+_OF_STEPS = re.compile(r"\b(count|steps?|t|iterations?|(step|iteration)_count|num_steps)['\"\]]*$")
+
+
+def counters(state: Any) -> dict[str, int]:
+    """Every whole number of a state that by its name counts steps, as authors call it."""
+    return {
+        path: int(leaf)
+        for path, leaf in leaves(state)
+        if _OF_STEPS.search(path) and not np.ndim(leaf) and jnp.issubdtype(leaf.dtype, jnp.integer)
+    }
+
+
+def with_counters(state: Any, number: int) -> Any:
+    """Return the state with another number of steps."""
+    found = counters(state)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, x: jnp.full_like(x, number) if jax.tree_util.keystr(path) in found else x,
+        state,
+    )
+
+
+def keys(state: Any) -> list[tuple[str, np.ndarray]]:
+    """Every key of random numbers in a state, typed or as two integers, as its integers."""
+    named = re.compile(r"(key|rng)['\"\]]*$")
+    return [
+        (path, in_numpy(leaf))
+        for path, leaf in leaves(state)
+        if is_key(leaf) or (named.search(path) and jnp.result_type(leaf) == jnp.uint32)
+    ]
+
+
+def with_other_keys(state: Any) -> Any:
+    """Return the state with other keys of random numbers."""
+    found = {path for path, _ in keys(state)}
+
+    def other(path: Any, x: Any) -> Any:
+        if jax.tree_util.keystr(path) not in found:
+            return x
+        return jax.random.fold_in(x, 1) if is_key(x) else x + 1
+
+    return jax.tree_util.tree_map_with_path(other, state)
+
+
 def entry(tree: Any, i: int) -> Any:
     """Return the i-th of several stacked trees."""
     return jax.tree.map(lambda x: x[i], tree)
@@ -158,8 +202,18 @@ def _aval(x: Any) -> str:
     return f"{aval.dtype.name}{list(aval.shape)}{weak}"
 
 
+def is_key(x: Any) -> bool:
+    """Return whether a leaf is a key of random numbers, which has no arithmetic."""
+    return jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key)
+
+
+def in_numpy(tree: Any) -> Any:
+    """Copy every leaf to NumPy; a key of random numbers as the integers in it."""
+    return jax.tree.map(lambda x: np.array(jax.random.key_data(x) if is_key(x) else x), tree)
+
+
 def _numbers(x: Any) -> np.ndarray:
-    numbers = np.asarray(x)
+    numbers = in_numpy(x)
     if np.iscomplexobj(numbers):
         return numbers.astype(np.complex128)
     return numbers.astype(np.float64)

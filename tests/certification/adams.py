@@ -100,7 +100,7 @@ class TwoCounts(NamedTuple):
 def two_counts_that_disagree(learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8):
     def start(params):
         zero = jnp.zeros((), jnp.int32)
-        return TwoCounts(zero, zeros(params), zeros(params), zero)
+        return TwoCounts(zero, zeros(params), zeros(params), jnp.zeros((), jnp.int32))
 
     def update(g, state, params=None):
         step = state.step + 1
@@ -204,9 +204,6 @@ def steps_counted_in_python(learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8):
     return optax.GradientTransformation(init, update)
 
 
-SETTINGS = {"learning_rate": 1e-3}
-
-
 def hyperparameters_that_change(learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8):
     settings = {"scale": 1.0}
 
@@ -236,6 +233,13 @@ def the_same_noise_in_every_leaf(learning_rate=1e-3, eta=1e-3):
         return step, NoisyState(after, state.key)
 
     return optax.GradientTransformation(start, update)
+
+
+def the_rate_applied_twice(learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+    return optax.chain(
+        correct(learning_rate, b1, b2, eps),
+        optax.scale_by_learning_rate(learning_rate, flip_sign=False),
+    )
 
 
 class Recorder:

@@ -10,7 +10,7 @@ import optax
 
 from ..._core.types import Schedule
 from ...schedules import constant
-from .._law import entry, expect, finite, law, naming, same_avals, same_values
+from .._law import entry, expect, finite, in_numpy, law, naming, same_avals, same_values
 from .._samples import one, still
 from .._subject import Subject
 
@@ -64,10 +64,10 @@ def one_compiled_step_serves_every_value(subject: Subject) -> None:
     for values in _members(subject)[::3]:
         tx = subject.build(**values)
         _, state = subject.run(tx, params, gradients[:2])
-        expected = jax.tree.map(np.array, subject.update(tx, gradients[2], state, params))
+        expected = in_numpy(subject.update(tx, gradients[2], state, params))
         given = {name: jnp.float32(value) for name, value in values.items()}
         state = jax.tree.map(jnp.array, state)  # what it shares, law 5 tells
-        compiled = step(given, gradients[2], state, params)
+        compiled = in_numpy(step(given, gradients[2], state, params))
         with naming(f"compiled, with {values}"):
             same_values(compiled, expected, "a step", ulps=64)
     expect(len(traces) == 1, f"{len(traces)} traces for values of one shape, expected 1")

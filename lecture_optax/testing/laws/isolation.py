@@ -103,7 +103,7 @@ def _same_layout(actual, expected):
 def _layout(x) -> tuple:
     """Return the axis of the mesh along each axis of the array."""
     spec = getattr(x.sharding, "spec", ())
-    return tuple(spec) + (None,) * (x.ndim - len(tuple(spec)))
+    return (tuple(spec) + (None,) * x.ndim)[: x.ndim]  # of a key, not of its integers
 
 
 def _address(x) -> int:

@@ -2,10 +2,20 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ..._core.current import current
-from .._law import counts, expect, law, naming, same_avals, same_values
+from .._law import (
+    counters,
+    expect,
+    in_numpy,
+    law,
+    naming,
+    same_avals,
+    same_values,
+    with_counters,
+)
 from .._samples import one, paired
 from .._subject import Subject
 
@@ -55,11 +65,35 @@ def the_rate_in_the_state_is_a_record(subject: Subject) -> None:
 
 @law(4)
 def all_counts_agree(subject: Subject) -> None:
-    """After n steps every `count` in the state is n."""
-    params, gradients = paired(subject)
-    _, state = subject.run(subject.build(), params, gradients)
-    for path, k in counts(state):
-        expect(k == 3, f"the count at {path} is {k} after 3 steps")
+    """After n steps every `count` in the state is n, and every other count of steps n more."""
+    params, gradients = one(subject)
+    tx = subject.build()
+    before = counters(tx.init(params))
+    _, state = subject.run(tx, params, gradients)
+    for path, k in counters(state).items():
+        start = 0 if path.endswith(".count") else before[path]
+        expect(k - start == 3, f"the count at {path} is {k} after 3 steps, it began at {start}")
+
+
+@law(4)
+def the_count_in_the_state_is_the_one_used(subject: Subject) -> None:
+    """Where the number of steps decides the update, the first step differs from the second.
+
+    The same state is given other counts. A count that is read before it is increased, and kept
+    from 0 by a maximum, is 1 in the first step and in the second.
+    """
+    params, gradients = one(subject)
+    tx = subject.build()
+    _, state = subject.run(tx, params, gradients)
+    if not counters(state):
+        return
+    updates = [
+        in_numpy(subject.update(tx, gradients[0], with_counters(state, k), params)[0])
+        for k in (0, 1, 5, 6)
+    ]
+    if not np.array_equal(*updates[2:], equal_nan=True):
+        told = not np.array_equal(*updates[:2], equal_nan=True)
+        expect(told, "a count of 0 and one of 1 give the same update, and 5 and 6 do not")
 
 
 @law(4)

@@ -4,10 +4,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._law import (
     entry,
     expect,
+    keys,
     law,
     leaves,
     naming,
@@ -15,8 +17,9 @@ from .._law import (
     same_shapes,
     same_values,
     with_and_without_x64,
+    with_other_keys,
 )
-from .._samples import complex_dtypes, name_of, paired, pairs
+from .._samples import complex_dtypes, name_of, one, paired, pairs
 from .._subject import Subject
 
 
@@ -59,6 +62,21 @@ def a_step_is_pure(subject: Subject) -> None:
 
 
 @law(1)
+def a_random_key_is_used_once(subject: Subject) -> None:
+    """A key of random numbers in the state, if a step uses it, is another one after the step."""
+    params, gradients = one(subject)
+    tx = subject.build()
+    state = tx.init(params)
+    for gradient in gradients:
+        update, after = subject.update(tx, gradient, state, params)
+        for (path, before), (_, key) in zip(keys(state), keys(after), strict=True):
+            if np.array_equal(before, key):
+                other, _ = subject.update(tx, gradient, with_other_keys(state), params)
+                same_values(other, update, f"with another key at {path}, which stays, the update")
+        state = after
+
+
+@law(1)
 def a_step_scans_and_branches_and_vmaps(subject: Subject) -> None:
     """`lax.scan` over `lax.cond` over `vmap` of a step gives what a plain loop gives."""
     some = [("float16", "bfloat16"), ("bfloat16", "float32"), ("float32", "float16")]
@@ -67,18 +85,18 @@ def a_step_scans_and_branches_and_vmaps(subject: Subject) -> None:
     both = [jax.tree.map(lambda g: jnp.stack([g, g / 2]), gradient) for gradient in gradients]
     steps = jnp.array([True, False, True])
 
-    def one(gradient, state):
+    def alone(gradient, state):
         return subject.update(tx, gradient, state, params)
 
     def body(carry, now):
         gradient, taken = now
-        carry = jax.lax.cond(taken, lambda: jax.vmap(one)(gradient, carry[1]), lambda: carry)
+        carry = jax.lax.cond(taken, lambda: jax.vmap(alone)(gradient, carry[1]), lambda: carry)
         return carry, None
 
     @jax.jit
     def scanned(gradients):
         state = jax.vmap(lambda _: tx.init(params))(jnp.arange(2))
-        start = jax.tree.map(jnp.zeros_like, jax.eval_shape(jax.vmap(one), both[0], state))
+        start = jax.tree.map(jnp.zeros_like, jax.eval_shape(jax.vmap(alone), both[0], state))
         return jax.lax.scan(body, (start[0], state), (gradients, steps))[0]
 
     stacked = jax.tree.map(lambda *g: jnp.stack(g), *both)

@@ -112,8 +112,10 @@ assert after == before, "a step changes the dtypes of its state"
             _SAME,
             _GIVEN,
             """
-gradient = gradients[0]
 state = tx.init(params)
+for gradient in gradients:
+    _, state = tx.update(gradient, state, params)
+gradient = gradients[0]
 before = jax.tree.map(jnp.array, (gradient, state, params))
 first = tx.update(gradient, state, params)
 second = tx.update(gradient, state, params)
@@ -121,6 +123,25 @@ print("the first time: ", first[0])
 print("the second time:", second[0])
 assert same(first, second), "the same step, taken twice, gives two results"
 assert same(before, (gradient, state, params)), "a step changes its inputs"
+""",
+        )
+    ],
+    "a_random_key_is_used_once": [
+        _experiment(
+            cases.once,
+            """
+def keys(state):
+    leaves = jax.tree.leaves(state)
+    return [jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+            for x in leaves if x.dtype == jnp.uint32 or not jnp.issubdtype(x.dtype, jnp.number)]
+
+params = gradient = jnp.ones(3)
+state = tx.init(params)
+for _ in range(3):
+    update, after = tx.update(gradient, state, params)
+    print("before the step:", keys(state), "after it:", keys(after))
+    assert not any((x == y).all() for x, y in zip(keys(state), keys(after))), "a key stays"
+    state = after
 """,
         )
     ],
@@ -508,10 +529,32 @@ for _ in range(3):
 counts = {
     jax.tree_util.keystr(path): int(x)
     for path, x in jax.tree_util.tree_leaves_with_path(state)
-    if jax.tree_util.keystr(path).endswith(".count")
+    if jnp.issubdtype(x.dtype, jnp.integer) and not x.ndim
 }
 print("after 3 steps:", counts)
 assert set(counts.values()) == {3}, "a count is not the number of steps"
+""",
+        )
+    ],
+    "the_count_in_the_state_is_the_one_used": [
+        _experiment(
+            cases.once,
+            """
+def at(state, count):
+    return jax.tree.map(
+        lambda x: jnp.full_like(x, count) if jnp.issubdtype(x.dtype, jnp.integer) else x, state
+    )
+
+params = gradient = jnp.array([0.5, -1.25])
+state = tx.init(params)
+_, state = tx.update(gradient, state, params)
+updates = []
+for count in (0, 1, 5, 6):
+    changed = at(state, count)
+    updates.append(tx.update(gradient, changed, params)[0])
+    print("count", count, "update", updates[-1])
+if (updates[2] != updates[3]).any():
+    assert (updates[0] != updates[1]).any(), "a count of 0 and one of 1 give the same update"
 """,
         )
     ],

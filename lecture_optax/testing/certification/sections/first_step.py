@@ -34,11 +34,26 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
             {"gradient": scale, "largest": float(np.abs(update).max(initial=0.0))}
             for scale, update in zip(SCALES, updates, strict=True)
         ],
+        "degree_in_the_learning_rate": _degree_in_the_rate(candidate, at_one),
         "descends": bool((at_one <= 0).all() and largest > 0),
         "change_when_params_double": float(np.abs(doubled - at_one).max(initial=0) / largest)
         if largest
         else None,
     }
+
+
+def _degree_in_the_rate(candidate: Candidate, update: np.ndarray) -> float | None:
+    """Return 1 if the first update is in proportion to the learning rate, 2 to its square."""
+    if candidate.rate is None or not candidate.learning_rate:
+        return None
+    subject, params = candidate.subject, candidate.params
+    rates = {**subject.typed, candidate.rate: 2 * candidate.learning_rate}
+    tx = candidate.make(**subject.arguments, **rates)
+    gradient = jax.tree.map(jnp.ones_like, params)
+    faster, _ = subject.update(tx, gradient, tx.init(params), params)
+    sizes = [float(np.abs(x).sum()) for x in (flat(faster), update)]
+    ratio = sizes[0] / sizes[1] if all(sizes) and np.isfinite(sizes).all() else None
+    return None if ratio is None else round(float(np.log2(ratio)), 2)
 
 
 def _lines(numbers: dict[str, Any]) -> list[str]:
@@ -48,6 +63,10 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     times = "" if part is None else f", {part:.4g} times the learning rate"
     lines = [f"At a gradient of ones the first step moves θ by {largest:.4g} at most{times}."]
     lines += _range_of_scales(numbers["by_scale"], largest)
+    degree = numbers["degree_in_the_learning_rate"]
+    if degree not in (None, 1.0):
+        twice = ": the learning rate is applied twice" if degree == 2 else ""
+        lines.append(f"A doubled learning rate makes it {2**degree:.3g} times as large{twice}.")
     if not numbers["descends"]:
         lines.append("Some entries of the first update have the sign of the gradient, or are NaN.")
     change = numbers["change_when_params_double"]

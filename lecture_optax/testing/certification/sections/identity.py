@@ -13,6 +13,7 @@ from ..paths import step_of, stream
 from ..section import Section
 
 _STEPS = 30
+_SAME = 0.01
 
 
 def _measure(candidate: Candidate) -> dict[str, Any]:
@@ -27,9 +28,15 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
         "chain": found.chain,
         "hyperparameters": {name: float(x) for name, x in found.hyperparameters.items()},
         "schedule": found.schedule,
+        "learning_rate": _first(found.learning_rates),
+        "given_learning_rate": candidate.learning_rate,
         "same_as": list(found.same_as),
         "error": float(found.error),
     }
+
+
+def _first(rates: Any) -> float | None:
+    return None if rates is None or not np.size(rates) else float(np.ravel(rates)[0])
 
 
 def _recorded(candidate: Candidate) -> tuple[Any, Any, Any]:
@@ -55,6 +62,14 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
         ]
     typed = ", ".join(f"{name} = {x:g}" for name, x in numbers["hyperparameters"].items())
     lines = [f"It is {numbers['name']}{f' with {typed}' if typed else ''}."]
+    if "eps_root=" in numbers["chain"] and "eps_root=0.0" not in numbers["chain"]:
+        lines.append("Its ε stands inside the root.")
+    rate, given = numbers["learning_rate"], numbers["given_learning_rate"]
+    if rate and given and abs(rate / given - 1) > _SAME:
+        lines.append(
+            f"It applies a learning rate of {rate:.4g}, {rate / given:.4g} times the one it was "
+            "given: another factor, or a second learning rate, is in it."
+        )
     if others := numbers["same_as"]:
         lines.append(f"On {_STEPS} steps the same as: {', '.join(others)}.")
     return lines

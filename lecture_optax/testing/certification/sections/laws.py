@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ..._law import Law
+from ..._law import Law, keys
 from ...laws import LAWS
 from ..candidate import Candidate
 from ..reproductions.script import Reproduction, reproduce
@@ -33,7 +33,7 @@ _OF_A_RATE = (
 
 
 def _measure(candidate: Candidate) -> dict[str, Any]:
-    found = {name: _verdict(law, candidate) for name, law in LAWS.items()}
+    found = {name: verdict_of(name, candidate) for name in LAWS}
     number = {
         verdict: sum(x["verdict"] == verdict for x in found.values())
         for verdict in ("kept", "broken", "not applicable")
@@ -48,7 +48,9 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _verdict(law: Law, candidate: Candidate) -> dict[str, Any]:
+def verdict_of(name: str, candidate: Candidate) -> dict[str, Any]:
+    """Return whether a law is kept, broken or not applicable, and what shows it."""
+    law = LAWS[name]
     numbers = {"law": law.number, "sentence": law.sentence}
     reason = _why_not(law, candidate)
     if reason:
@@ -71,6 +73,8 @@ def _why_not(law: Law, candidate: Candidate) -> str:
         return reason
     if law.name in _OF_A_RATE and "learning_rate" not in candidate.subject.hyperparameters:
         return _RATE
+    if law.name == "a_random_key_is_used_once" and not keys(candidate.tx.init(candidate.params)):
+        return "its state holds no key of random numbers"
     if law.number == 3 and not candidate.subject.hyperparameters:
         return "it has no numeric argument that could be an array"
     return ""

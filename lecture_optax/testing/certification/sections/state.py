@@ -74,10 +74,13 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     words = "" if fixed is None else f", and {fixed} bytes besides"
     of_vectors = "" if vector in (None, each) else f", {vector:.4g} bytes in a vector"
     fields = [f"{x['name']} {x['dtype']}" for x in numbers["fields"]]
+    narrow = [x["name"] for x in numbers["fields"] if x["dtype"] in ("float16", "bfloat16")]
+    lost = f"Narrower than the float32 parameters: {', '.join(narrow)}."
     return [
         f"The state takes {each:.4g} bytes a float32 parameter{of_vectors}{words} "
         f"(measured on {numbers['tree']}).",
         f"It holds {', '.join(fields)}." if fields else "It holds nothing.",
+        *([lost] if narrow else []),
     ]
 
 
