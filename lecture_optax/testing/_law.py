@@ -102,7 +102,7 @@ def counts(state: Any) -> list[tuple[str, int]]:
     return [(path, int(leaf)) for path, leaf in leaves(state) if path.endswith(".count")]
 
 
-_OF_STEPS = re.compile(r"\b(count|steps?|t|iterations?|(step|iteration)_count|num_steps)['\"\]]*$")
+_OF_STEPS = re.compile(r"\b(count|step|t|iterations?|(step|iteration)_count|num_steps)['\"\]]*$")
 
 
 def counters(state: Any) -> dict[str, int]:
