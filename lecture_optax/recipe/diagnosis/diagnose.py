@@ -12,7 +12,7 @@ from ...training.curves.symptoms import Symptom, late_part, start_of, symptom_of
 from .logs.curve import rewindowed
 from .logs.read_log import LoggedRun, read_log
 from .not_checked import HELPS, not_checked
-from .runs import curve_of
+from .runs import curve_of, existing
 from .verdict import Remedy, Verdict, verdict_of
 
 FEWEST = 3
@@ -63,8 +63,7 @@ def diagnose(
     **Returns** a `Diagnosis`; for several curves `{learning rate: Diagnosis}`; for a log of several
     runs `{name: Diagnosis}`.
 
-    **Raises** `TypeError` or `ValueError` for a curve, a log or a learning rate that is not valid,
-    and `OSError` for a log that cannot be read.
+    **Raises** `TypeError` or `ValueError` for a curve, a log or a learning rate that is not valid.
 
     ```python
     >>> import numpy as np, lecture_optax as lo
@@ -87,7 +86,7 @@ def diagnose(
         by_rate = _by_rate("curves", curves)
         return {own: _diagnosis(by_rate, own) for own in by_rate}
     if isinstance(curves, str | Path) and siblings is None and rate is None:
-        runs = read_log(curves)
+        runs = read_log(existing(curves))
         found = diagnose_runs(runs)
         names = [run.name for run in runs]
         return found[0] if len(runs) == 1 else dict(zip(names, found, strict=True))

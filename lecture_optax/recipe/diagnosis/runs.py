@@ -19,7 +19,7 @@ from .logs.read_log import LoggedRun, read_log
 def curve_of(run: Any) -> LearningCurve:
     """Return the learning curve of an arm, of a log of one run, or of `learning_curve_of`."""
     if isinstance(run, str | Path):
-        return _only(run, read_log(run))
+        return _only(run, read_log(existing(run)))
     if not isinstance(run, Curve):
         return learning_curve_of(run)
     failed = run.failed and FailedStep(*run.failed, run.leaf)
@@ -28,6 +28,13 @@ def curve_of(run: Any) -> LearningCurve:
     found = found and found._replace(are_changes=True)
     means = np.asarray(run.means, np.float64)
     return LearningCurve(means, run.width, failed=failed, evaluations=found)
+
+
+def existing(path: str | Path) -> Path:
+    """Return the path of a log if there is a file or a folder."""
+    if not str(path) or not Path(path).exists():
+        raise ValueError(f"curves must be runs or paths of logs, got {str(path)!r}: no such file.")
+    return Path(path)
 
 
 def _only(path: str | Path, runs: list[LoggedRun]) -> LearningCurve:
