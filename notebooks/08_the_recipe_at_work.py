@@ -16,6 +16,10 @@ if importlib.util.find_spec("lecture_optax") is None:  # not in the environment 
     pass
 
 # %%
+import json
+import tempfile
+from pathlib import Path
+
 import flax.linen as nn
 import matplotlib.pyplot as plt
 import numpy as np
@@ -239,6 +243,31 @@ for rate, fork in forks.items():
     print(f"Adam at {rate:g}. {fork}\n")
 
 # %% [markdown]
+# ## A run of another tool
+#
+# `lo.recipe.diagnose` reads the logs of other tools too. This is what the `Trainer` of Hugging Face
+# wrote of a small BERT, shortened to the loss, the learning rate and the validation loss.
+
+# %%
+losses = [0.692, 0.689, 0.669, 0.612, 0.518, 0.415, 0.333, 0.276, 0.227, 0.198, 0.178, 0.173]
+rates = 1e-3 * (1 - (np.arange(10, 121, 10) - 1) / 128)
+rows = [
+    {"step": 10 * k, "loss": loss, "learning_rate": rate}
+    for k, (loss, rate) in enumerate(zip(losses, rates, strict=True), 1)
+]
+rows += [{"step": k, "eval_loss": loss} for k, loss in ((40, 0.5747), (80, 0.3079), (120, 0.2476))]
+with tempfile.TemporaryDirectory() as folder:
+    log = Path(folder) / "trainer_state.json"
+    log.write_text(json.dumps({"log_history": rows}))
+    theirs = lo.recipe.diagnose(log)
+print(f"{theirs.symptom.identifier} {theirs.symptom}")
+print("not checked:", *theirs.not_checked, sep="\n- ")
+
+# %% [markdown]
+# The run is healthy, and one run is no evidence for another learning rate: the answer says so. On
+# the command line, `lecture-optax diagnose trainer_state.json` also names the learning rate as it
+# was typed, 0.001, although the largest one in the log is 0.00093.
+#
 # ## Exercise
 #
 # The search takes any function from a learning rate to an optimizer:
@@ -275,4 +304,6 @@ assert both[3].explanation.winner.optimizer == "nesterov", "no change to Nestero
 excess = {budget: found.explanation.loss - noise for budget, found in both.items()}
 assert excess[3] < 0.1 * excess[2], "momentum is not much better"
 assert (forks[2e-4].remedy, forks[0.1].remedy) == ("increase", "decrease")
+assert theirs.symptom.identifier == "LO208" and theirs.remedy == "uncertain"
+assert theirs.not_checked == ("whether another learning rate helps: there is one run",)
 assert rmsprop.mean() < 2 * rmsprop.std() / len(rmsprop) ** 0.5, "RMSProp is worse"
