@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from drawing import BLUE, GREEN, PINK, RED, label, remark
+from drawing import BLUE, GREEN, PINK, RED, label, label_ends, remark
 
 import lecture_optax as lo
 from lecture_optax.theory import literal, pictures
@@ -244,6 +244,81 @@ plt.show()
 # *θ²/2 from θ = 1 with τ = 0.001. Only Adam as it is meant approaches 0. The cross is the whole run
 # of the third literal reading: its first step is 0/0.*
 #
+# ## Four readings of Adam
+#
+# So one name stands for several programs, and they differ in where ε stands. PyTorch, Optax and
+# this library correct c first and add ε to its root; Keras adds ε to the root of the uncorrected c;
+# the slide adds ε to c. Which one made the updates of a training, `lo.theory.identify` reads from
+# the gradients and the updates alone. The file was recorded from PyTorch: 40 steps of
+# `torch.optim.Adam(lr=0.05, eps=1e-3)` on a small regression, with
+# [the recorder of the how-to](../docs/howto/identify_an_optimizer.md).
+
+# %%
+recorded = {"gradients": {}, "updates": {}, "params": {}}
+with np.load("../tests/theory/streams/torch_adam.npz") as file:
+    for key in file.files:
+        kind, leaf = key.split("/")
+        recorded[kind][leaf] = file[key]
+
+found = lo.theory.identify(**recorded)
+print(found)
+
+# %% [markdown]
+# The four readings, with the same numbers and on the same gradients:
+
+# %%
+keras = lo.chain(
+    lo.precondition(velocity, by=lo.chain(lo.second_moment(0.999), lo.inverse_root(1e-3))),
+    optax.scale_by_schedule(lambda k: jnp.sqrt(1 - 0.999 ** (k + 1))),
+    τ,
+)
+readings = {
+    "PyTorch, Optax, lo.adam": lo.adam(0.05, eps=1e-3),
+    "Keras": keras,
+    "the slide: ε inside the root": literal.adam_eps_inside(0.05, eps=1e-3),
+    "the slide, with its minus sign": literal.adam_minus(0.05, eps=1e-3),
+}
+
+
+def updates_of(tx):
+    """The updates that a reading makes of the recorded gradients."""
+
+    def step(state, gradients):
+        return tx.update(gradients, state)[::-1]
+
+    start = jax.tree.map(lambda g: jnp.zeros(g.shape[1:]), recorded["gradients"])
+    return jax.lax.scan(step, tx.init(start), recorded["gradients"])[1]
+
+
+def deviation(updates):
+    """The largest |update - recorded update|, in τ."""
+    far = jax.tree.map(lambda x, y: np.abs(x - y).max(), updates, recorded["updates"])
+    return max(jax.tree.leaves(far)) / 0.05
+
+
+made = {name: updates_of(tx) for name, tx in readings.items()}
+deviations = {name: deviation(updates) for name, updates in made.items()}
+for name, far in deviations.items():
+    print(f"{name:32} largest deviation {far:.0e} τ")
+
+# %% tags=["hide-input"]
+leaf, entry = "layers.weight", (slice(None), 0, 0)
+start = recorded["params"][leaf][0, 0, 0]
+fig, ax = plt.subplots()
+for (name, updates), color in zip(made.items(), [GREEN, PINK, RED, BLUE], strict=True):
+    path = start + np.concatenate([[0.0], np.cumsum(updates[leaf][entry])])
+    ax.plot(path, color=color, label=name)
+ax.plot(recorded["params"][leaf][entry], "o", color="0.25", ms=4)
+label_ends(ax)
+ax.set(xlabel="step k", ylabel="a weight", xlim=(0, 62))
+ax.set_title("One reading of four goes where PyTorch goes")
+plt.show()
+
+# %% [markdown]
+# *One weight of the regression, moved by the updates that each reading makes of the recorded
+# gradients. The dots are PyTorch's own weight. Each reading is Adam with the same numbers; the
+# deviation of ${\color{#009E73}{\text{one of them}}}$ is the rounding error.*
+#
 # ## Adam moves to its edge of stability
 #
 # Near a minimum the gradient decreases, so D grows, until τ λ D reaches the largest value at which
@@ -292,6 +367,10 @@ assert np.allclose([inside, outside], [0.0995, 0.999], atol=1e-4), "the position
 assert np.isclose(ends[1], 2.17, atol=0.005), "the minus sign ascends"
 assert np.isclose(ends[2], 1.0, atol=0.01), "values fed back: θ stops"
 assert np.isnan(ends[3]), "0/0 at the first step"
+assert found.name == "adam", "identify names the recorded method"
+assert np.isclose(found.hyperparameters["eps"], 1e-3, rtol=1e-6), "with its ε, outside the root"
+own, *others = deviations.values()
+assert own < 1e-12 and min(others) > 1e-3, "one reading of the four is PyTorch's"
 late = {name: run[80:].max() for name, run in runs.items()}
 assert late["both: Adam"] > 10 * late["divided by its size"], "Adam rings"
 inverse = lo.chain(lo.second_moment(0.99), lo.inverse_root())
