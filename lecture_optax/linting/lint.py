@@ -113,6 +113,8 @@ def lint(
             found += [] if missing else rule.find(case)
         except NotCheckedError as error:
             not_checked[rule.name] = str(error)
+        except Exception as error:  # whatever a transformation of another author raises
+            not_checked[rule.name] = f"{type(error).__name__}: {error}"
         if missing:
             not_checked[rule.name] = f"it needs {' and '.join(missing)}"
     return Findings(found, not_checked)

@@ -29,8 +29,7 @@ from .checks.optimizer import (
     check_complex_parameters,
     check_search,
     check_update,
-    climb_message,
-    small_state,
+    lint_messages,
 )
 from .checks.targets import check_one_target, check_targets
 from .compiled.program import Program, default_batch_size, slow_in_a_loop
@@ -158,7 +157,7 @@ def _check_arms(arms: Mapping[str, optax.GradientTransformation], carry: Carry) 
     for name, tx in arms.items():
         first = carry._replace(opt_state=jax.eval_shape(tx.init, carry.params))
         check_update(f"optimizers[{name!r}]", tx, carry.params, first)
-        if message := climb_message(tx, carry.params, small_state(tx, carry.params)):
+        for message in lint_messages(tx, carry.params):
             warn(f"optimizers[{name!r}]: {message}")
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.describe import describe
+from ..._core.dtypes import dtype_of
 from ..._core.types import Finding
 from ..curve import FAR
 from ..probe import Lanes
@@ -90,13 +91,15 @@ def _lost(case: Case) -> Iterator[Finding]:
     updates = _largest_first(case)
     lost = total = 0.0
     for leaf, update in zip(leaves, updates, strict=True):
-        entries = np.ravel(np.asarray(leaf))
+        if not update or update > 16 * jnp.finfo(dtype_of(leaf)).eps:
+            total += np.size(leaf) * bool(update)  # not lost where |θ| is at most 16: not read
+            continue
+        entries = np.ravel(np.asarray(leaf)).real
         entries = entries[:: -(-len(entries) // _ENTRIES) or 1]
         weight = np.size(leaf) / max(len(entries), 1)
-        if update > 0:
-            step = (entries.astype(float) - update).astype(entries.dtype)
-            lost += weight * np.sum(step == entries)
-            total += np.size(leaf)
+        step = (entries.astype(float) - update).astype(entries.dtype)
+        lost += weight * np.sum(step == entries)
+        total += np.size(leaf)
     if lost > 0.5 * total:
         largest = float(max(updates))
         dtype = min(case.dtypes, key=lambda d: jnp.finfo(d).bits)

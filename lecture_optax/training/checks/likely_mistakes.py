@@ -12,18 +12,17 @@ from .._cached import cached
 from .._trees import n_rows, take_rows
 from ..problem import Problem
 from .data import overlap_message, precision_messages
-from .optimizer import climb_message, ended_first_message, horizon_messages
+from .optimizer import ended_first_message, lint_messages
 
 
 def likely_mistakes(problem: Problem, optimizer: Any, carry: Any, steps: int) -> list[str]:
-    """Return warnings about numbers that become equal in float32, an optimizer that climbs or would
-    skip what is not finite, a schedule of another length than the run, validation examples that are
-    trained on, a loss that is a sum or has an entry per pair, and a gradient that float16 loses.
+    """Return warnings about numbers that become equal in float32, what `lo.lint` finds in the
+    optimizer, one that would skip what is not finite, validation examples that are trained on, a
+    loss that is a sum or has an entry per pair, and a gradient that float16 loses.
     """
     found = [
         *precision_messages(problem.train, pairs=problem.per_example is not None),
-        *horizon_messages(optimizer, steps),
-        climb_message(optimizer, carry.params, carry.opt_state),
+        *lint_messages(optimizer, carry.params, steps),
         ended_first_message(carry.opt_state),
         overlap_message(problem.train, problem.valid),
         sum_message(problem, carry.params, carry.model_state),
