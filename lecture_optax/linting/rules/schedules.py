@@ -35,11 +35,11 @@ def _no_warmup(case: Case) -> Iterator[Finding]:
                 "Make the warm-up at least one step long, or leave it out.",
             )
         elif not rates.any():
-            run = f"of the {case.steps} steps" if case.steps else "of a run"
+            run = f"each of the {case.steps} steps" if case.steps else "every step"
             yield Finding(
                 "LO107",
                 {"first": 0.0},
-                f"the learning rate{_named(curve)} is 0 in every step {run}: nothing is trained.",
+                f"the learning rate{_named(curve)} is 0 in {run}: nothing is trained.",
                 "A warm-up of 0 steps keeps its first value: give it at least one step, or leave "
                 "it out.",
             )

@@ -94,7 +94,7 @@ def _lost(case: Case) -> Iterator[Finding]:
         if not update or update > 16 * jnp.finfo(dtype_of(leaf)).eps:
             total += np.size(leaf) * bool(update)  # not lost where |θ| is at most 16: not read
             continue
-        entries = np.ravel(np.asarray(leaf)).real
+        entries = np.real(np.ravel(np.asarray(leaf)))
         entries = entries[:: -(-len(entries) // _ENTRIES) or 1]
         weight = np.size(leaf) / max(len(entries), 1)
         step = (entries.astype(float) - update).astype(entries.dtype)

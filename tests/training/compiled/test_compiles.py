@@ -23,7 +23,7 @@ def fit(kind, **arguments):
     return lo.fit(model, **{**data, **usual, **arguments})
 
 
-@pytest.mark.filterwarnings("ignore:the run ends at step", "ignore:the learning rate schedules")
+@pytest.mark.filterwarnings("ignore:LO108")
 @pytest.mark.parametrize(
     "kind", ["linen", "nnx", "functions", pytest.param("equinox", marks=pytest.mark.slow)]
 )
