@@ -159,7 +159,7 @@ def _from_losses(run: Any) -> LearningCurve:
     """Read an array of losses up to the first one that is not finite."""
     try:
         losses = np.asarray(run, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         losses = None
     if losses is None or losses.ndim != 1:
         raise TypeError(

@@ -281,7 +281,11 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("typed", "error", "words"),
         [
-            (("no/such.csv",), ValueError, "curves must be runs or paths of logs, got 'no/such.csv'"),
+            (
+                ("no/such.csv",),
+                ValueError,
+                "curves must be runs or paths of logs, got 'no/such.csv'",
+            ),
             ((3.0,), TypeError, "got float"),
             ((np.ones((2, 2)),), TypeError, r"of shape \(2, 2\)"),
             (([],), ValueError, "must have one loss per step"),

@@ -18,7 +18,7 @@ def read_delimited(name: str, text: str) -> list[Table]:
     """
     lines = [line for line in text.splitlines() if line.strip()]
     delimiter = _delimiter(lines)
-    rows = [[cell.strip() for cell in row] for row in _cells(lines, delimiter)]
+    rows = [[cell.strip() for cell in row] for row in _cells(name, lines, delimiter)]
     if delimiter == ";":
         rows = [[cell.replace(",", ".") for cell in row] for row in rows]
     header, rows = _header(name, rows)
@@ -49,10 +49,14 @@ def _delimiter(lines: Sequence[str]) -> str:
     return best if best in lines[0] else " "
 
 
-def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+def _cells(name: str, lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    lines = [line.removeprefix("#") for line in lines]
     if delimiter == " ":
-        return [line.removeprefix("#").split() for line in lines]
-    return list(csv.reader((line.removeprefix("#") for line in lines), delimiter=delimiter))
+        return [line.split() for line in lines]
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(f"{name} must be a table of numbers, got a line with a {error}.") from None
 
 
 def _header(name: str, rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:

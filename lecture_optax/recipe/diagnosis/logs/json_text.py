@@ -16,7 +16,7 @@ def read_json(name: str, text: str) -> list[Table]:
     """
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [table_of_objects("", "JSON lines", _lines(name, text))]
     if isinstance(found, dict) and isinstance(found.get("log_history"), list):
         return [_history("Hugging Face log_history", found["log_history"])]
@@ -58,7 +58,7 @@ def _lines(name: str, text: str) -> list[dict[str, Any]]:
 def _object(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -66,9 +66,17 @@ def table_of_series(
 
 def _column(cells: Sequence[Any]) -> Column:
     """Return the numbers among the cells, or raise `ValueError` for a text."""
-    found = [(i, float(x)) for i, x in enumerate(cells) if not _is_missing(x)]
+    found = [(i, _number(x)) for i, x in enumerate(cells) if not _is_missing(x)]
     rows, values = zip(*found, strict=True) if found else ((), ())
     return Column(np.array(rows, np.int64), np.array(values, np.float64))
+
+
+def _number(x: Any) -> float:
+    """Return a number; an integer of hundreds of digits is infinite."""
+    try:
+        return float(x)
+    except OverflowError:
+        return float("inf")
 
 
 def _is_missing(x: Any) -> bool:
@@ -79,6 +87,6 @@ def _is_missing(x: Any) -> bool:
 
 def _is_number(x: Any) -> bool:
     try:
-        return _is_missing(x) or float(x) is not None
+        return _is_missing(x) or _number(x) is not None
     except ValueError:
         return False

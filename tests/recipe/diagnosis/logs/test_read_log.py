@@ -193,6 +193,11 @@ class TestNumbers:
         survived = only(log(table("step,loss", [*rows, (7, 1.0)]))).curve
         assert survived.failed is None
 
+    def test_an_integer_of_many_digits_is_infinite(self, log):
+        rows = [{"step": k, "loss": 1} for k in (1, 2)] + [{"step": 3, "loss": 10**400}]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        assert only(log(text)).curve.failed == (3, "loss", "")
+
     def test_a_skipped_step_of_mixed_precision_is_no_failure(self, log):
         lines = [{"step": k, "loss": x, "grad_norm": 1.0} for k, x in numbered()]
         for norms, failed in (([1, np.nan, 1, np.nan], None), ([1, 1, np.nan, np.nan], 3)):
@@ -327,6 +332,12 @@ class TestFiles:
             ("step,loss\n", "must be a log with columns of numbers"),
             ("step,loss\n1,\n2,\n", "must "),
             ("a,b\n1,2\n2,3\n", "got none that is known among a, b"),
+            ("[" * 100_000, "must have numbers of a training run, got none"),
+            (
+                "step,loss\n1," + 200_000 * "1" + "\n",
+                "must be a table of numbers, got a line with a",
+            ),
+            (b"step,loss\n" + 2000 * b"1,2\n" + b"\0,1\n", "must "),
         ],
     )
     def test_what_is_no_log_is_refused_in_a_sentence(self, log, text, words):
