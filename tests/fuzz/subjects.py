@@ -211,6 +211,12 @@ OF = {
     "lo.theory.largest_stable_curvature": {"tx": lambda: lo.sgd(0.1)},
     "lo.theory.stationary_variance": {"tx": lambda: lo.sgd(0.1)},
     "lo.theory.worst_case": {"certify": lambda: False, "n": lambda: 2},
+    "lo.theory.identify": {
+        "gradients": lambda: np.linspace(-1, 1, 12).reshape(4, 3),
+        "updates": lambda: np.linspace(-1, 1, 12).reshape(4, 3) / -4,
+        "params": lambda: None,
+    },
+    "lo.theory.Identification": {"name": lambda: None, "chain": lambda: ""},
     "lo.theory.lower_bound": {"n": lambda: 2},
     "lo.testing.certify": {"make": lambda: lo.sgd, "sections": lambda: ["first_step"]},
     "lo.testing.check": {

@@ -16,6 +16,7 @@ def same_as(best: Method, others: Sequence[Method], stream: Stream) -> tuple[str
         for other in others
         if len(other.structure.scalars) <= len(best.structure.scalars)
         and other.structure.parts <= best.structure.parts + 2
+        and not other.vague
         and (other.shape is None) == (best.shape is None)
     ]
     found = [name_of(other.structure) for other in plain]

@@ -121,10 +121,10 @@ def _round(
     intervals come first. In these a short number must fit as well as the exact one.
     """
     exact = found.scalars[name]
-    for width in (30.0, 5.0, 1.0, 0.1, 0.01):
+    for width in (300.0, 30.0, 5.0, 1.0, 0.1, 0.01):
         value = _shortest(name, exact, bar * width)
         again = _refit(found, sample, {**fixed, name: value})
-        as_good = width <= 1 or again.worst <= 1.2 * found.worst + 0.01
+        as_good = width <= 1 or again.worst <= max(1.2 * found.worst + 0.01, 0.3)
         if again.fits and as_good:
             return value, again
     return exact, _refit(found, sample, {**fixed, name: exact})

@@ -11,6 +11,7 @@ from .fit import deviations, predict
 from .naming import name_of
 from .result import Deviation, Identification
 from .search import Search
+from .signs import Signs, sign_method
 from .stream import Stream, read
 
 
@@ -53,15 +54,21 @@ def identify(gradients: Any, updates: Any, params: Any = None) -> Identification
     refusal = _too_little(recorded, stream)
     if refusal:
         return Identification(None, "", reason=refusal)
+    signs = sign_method(stream)
+    if signs is not None:
+        return _signed(signs)
     search = Search(stream)
-    vague: list[Method] = []
+    open_: list[Method] = []
     for group in search.groups():
         methods = search.methods(group)
-        if methods and not methods[0].vague:
+        if methods and methods[0].shape is not None and not methods[0].vague:
             return _named(methods, stream)
-        vague += methods
-    if vague:
-        return _undecided(vague[0])
+        open_ += methods
+    free = [method for method in open_ if not method.vague]
+    if free:
+        return _named(free, stream)
+    if open_:
+        return _undecided(open_[0])
     return _none_of_these(search)
 
 
@@ -86,6 +93,22 @@ def _too_little(recorded: Stream, stream: Stream) -> str:
     if stream.u.size < 8:
         return f"{stream.u.size} numbers do not decide a method: record more steps or entries"
     return ""
+
+
+def _signed(found: Signs) -> Identification:
+    decay = {} if found.weight_decay is None else {"weight_decay": found.weight_decay}
+    schedule = "free" if found.shape is None else found.shape.name
+    several = ("gradients whose averages are near 0, for the decays",) if found.scalars else ()
+    return Identification(
+        found.name,
+        found.chain,
+        {**found.scalars, **decay},
+        found.rates,
+        schedule,
+        found.intervals,
+        would_decide=several,
+        error=0.0,
+    )
 
 
 def _named(methods: list[Method], stream: Stream) -> Identification:

@@ -48,7 +48,7 @@ def name_of(s: Structure, *, eps_known: bool = True, ascends: bool = False) -> s
         parts.append("the maximum before the bias correction")
     if s.rate_inside:
         parts.append("the learning rate inside the velocity")
-    if s.initial:
+    if s.initial and s.name != "adagrad":
         parts.append("an initial accumulator")
     if eps_known and s.eps is not None and s.eps != _USUAL[s.name]:
         parts.append(_PLACES[s.eps])

@@ -52,6 +52,11 @@ def shape_of(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
     known = error < 0.5
     allowed = np.where(known, allowed, np.inf)
     k = np.arange(len(rates))
+    with np.errstate(all="ignore"):
+        return _simplest(k, rates, allowed)
+
+
+def _simplest(k: np.ndarray, rates: np.ndarray, allowed: np.ndarray) -> Shape | None:
     for family in _FAMILIES:
         found = [
             shape
@@ -199,7 +204,7 @@ def _warmups(rates: np.ndarray, allowed: np.ndarray) -> list[int]:
     line = rates[1] * k
     slack = allowed + np.maximum(k, 1) * allowed[1]
     off = np.flatnonzero(np.abs(rates - line) > slack)
-    last = (off[0] if len(off) else len(rates)) - 1
+    last = int(off[0] if len(off) else len(rates)) - 1
     return sorted({w for w in (last - 1, last, last + 1) if w >= 1})
 
 

@@ -1,5 +1,6 @@
 """The result of `identify`."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,7 @@ class Identification:
         import jax.numpy as jnp
         import optax
 
-        import lecture_optax as lo
+        lo = importlib.import_module(__name__.partition(".")[0])  # which imports this package
 
         return eval(self.chain, {"lo": lo, "optax": optax, "jax": jax, "jnp": jnp})
 

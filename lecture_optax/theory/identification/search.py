@@ -37,26 +37,32 @@ class Search:
         entries, steps = _SCREEN
         self._small = self.sample.take(informative(self.sample, entries)).first(steps)
         self._open: dict[Structure, tuple[float, dict[str, float]]] = {}
+        self._linear = is_linear(self.sample)
 
     def groups(self) -> Iterator[Group]:
         """Return the groups in the order of what is supposed last: a decay, a schedule, a clip."""
         decays = (None,) if self.stream.p is None else (None, "decoupled", "coupled")
+        clips = ("global", "value", "leaf", "rms")
+        several = self.stream.g.shape[1] > 2
         for decay in decays:
             yield Group(decay, None, False)
-        if self.stream.g.shape[1] < 3:
-            return
-        for decay in decays:
-            yield Group(decay, None, True)
-        for clip in ("global", "value", "leaf", "rms"):
+            if several:
+                yield Group(decay, None, True)
+        for clip in clips:
             for decay in decays[:2]:
                 yield Group(decay, clip, False)
-                yield Group(decay, clip, True)
+        if several:
+            for decay in decays[:2]:
+                yield Group(decay, "global", True)
 
     def methods(self, group: Group) -> list[Method]:
         """Return the methods of a group that made the stream, the simplest first."""
         found: list[Method] = []
         for structure in candidates(group.decay, group.clip):
             if structure.rate_inside and not group.free:
+                continue
+            tested = self._linear is not None and group.clip in (None, "global")
+            if tested and self._linear == (structure.magnitude is not None):
                 continue
             if found and _is_richer(structure, found[0]):
                 continue
@@ -125,6 +131,24 @@ class Search:
         return float(np.mean(np.log1p(np.minimum(np.where(np.isnan(far), np.inf, far), 1e300))))
 
 
+def is_linear(stream: Stream, step: int = 2) -> bool | None:
+    """Return whether an update is a sum of the gradients and parameters so far; None if too few.
+
+    The weights are those of all entries, as without a D.
+    """
+    parts = [stream.g[: step + 1]] + ([] if stream.p is None else [stream.p[: step + 1]])
+    regressors = np.concatenate(parts).T
+    if len(regressors) < 2 * regressors.shape[1] + 2 or not stream.u[step].any():
+        return None
+    error = stream.eps * np.abs(stream.u[step]) + stream.quantum[step]
+    typical = np.sqrt((stream.u[: step + 1] ** 2).mean(0))
+    weight = 1 / np.maximum(error + stream.eps * typical, 1e-300)
+    weighted, target = regressors * weight[:, None], stream.u[step] * weight
+    scale = np.maximum(np.sqrt((weighted**2).sum(0)), 1e-300)
+    solved = np.linalg.lstsq(weighted / scale, target, rcond=None)[0]
+    return bool(np.abs(target - weighted / scale @ solved).max() < 300)
+
+
 def informative(stream: Stream, count: int) -> np.ndarray:
     """Return entries of all leaves, with gradients of all sizes."""
     size = np.sqrt((stream.g**2).mean(0))
@@ -147,8 +171,10 @@ def _is_richer(structure: Structure, than: Method) -> bool:
 
 
 def _is_sensible(method: Method) -> bool:
-    weight = method.scalars.get("weight_decay", 0.0)
-    return weight >= 0 and bool(np.any(method.rates != 0))
+    """Return whether no simpler structure is meant, and τ(k) is not a clip in disguise."""
+    velocity = [method.scalars.get(name, 1.0) for name in ("momentum", "b1")]
+    hidden = method.shape is None and method.structure.rate_inside
+    return min(velocity) > 0 and not hidden and bool(np.any(method.rates != 0))
 
 
 def _plainness(method: Method) -> tuple[bool, bool, int, int]:
