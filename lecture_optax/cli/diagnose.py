@@ -29,13 +29,13 @@ class Diagnose:
     Biases, or CSV; one may hold several runs."""
     rates: Annotated[str, arg(metavar="RATE,...")] = ""
     """The learning rates of the runs, in their order, where the logs have none."""
-    step: str | None = None
+    step: Annotated[str, arg(metavar="NAME")] = ""
     """The column of the step; `line` counts the lines."""
-    loss: str | None = None
+    loss: Annotated[str, arg(metavar="NAME")] = ""
     """The column of the training loss."""
-    valid_loss: str | None = None
+    valid_loss: Annotated[str, arg(metavar="NAME")] = ""
     """The column of the validation loss."""
-    rate: str | None = None
+    rate: Annotated[str, arg(metavar="NAME")] = ""
     """The column of the learning rate."""
     fail_on: Annotated[str, arg(metavar="LO201,...")] = ""
     """Exit with status 1 if a run has one of these symptoms."""
@@ -67,7 +67,8 @@ class Diagnose:
 
         if not self.logs:
             raise UsageError("logs must name at least one file or folder, got none.")
-        columns = Columns(self.step, self.loss, self.valid_loss, self.rate)
+        names = (self.step, self.loss, self.valid_loss, self.rate)
+        columns = Columns(*(name or None for name in names))
         for path in self.logs:
             if not path.exists():
                 raise UsageError(

@@ -148,6 +148,18 @@ def test_typed_rates_make_siblings_of_logs_without_any(capsys):
         assert "one for each of the 3 runs" in capsys.readouterr().err
 
 
+def test_columns_of_unknown_names_are_chosen(capsys):
+    rows = [f"{k},{0.5**k},{0.6**k},{k / 9},0.1" for k in range(1, 40)]
+    write("log", "k,J,J_held_out,accuracy,tau", *rows)
+    assert main(["diagnose", "log"]) == 2
+    assert "choose one by --loss" in capsys.readouterr().err
+    names = ["--step", "k", "--loss", "J", "--valid-loss", "J_held_out", "--rate", "tau"]
+    assert main(["diagnose", "log", *names, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    columns = {"step": "k", "loss": "J", "valid_loss": "J_held_out", "learning_rate": "tau"}
+    assert (found["columns"], found["learning_rate"], found["steps"]) == (columns, 0.1, 39)
+
+
 @pytest.mark.parametrize(
     ("fail_on", "status"), [("", 0), ("LO208", 1), ("LO201,LO208", 1), ("LO201", 0), ("LO1", 2)]
 )

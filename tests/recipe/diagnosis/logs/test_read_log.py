@@ -215,8 +215,8 @@ class TestNumbers:
         assert (curve.losses[0], curve.width, len(curve.losses)) == (1.0, 50, 20)
 
     def test_many_rows_are_read(self, log):
-        rows = "".join(f"{k},{1 / k:.4g}\n" for k in range(1, 200_001))
-        assert only(log("step,loss\n" + rows)).curve.steps == 200_000
+        rows = "".join(f"{k},{1 / k:.4g}\n" for k in range(1, 50_001))
+        assert only(log("step,loss\n" + rows)).curve.steps == 50_000
 
 
 class TestJSON:
