@@ -207,6 +207,19 @@ for η, τ, α in runs:
     print(f"{η:g}   {τ:<5g} {α:<10g} {measured:.4f}   {laws[-1][1]:.4f}")
 
 # %% [markdown]
+# ## A schedule for another run
+#
+# `lo.lint` compares a schedule with the run, whoever wrote it. This one was made for 3,000 steps
+# and runs for 1,000, and its warm-up of 5 % was rounded to 0 steps:
+
+# %%
+warmup = int(0.05 * 10)
+cosine = optax.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=warmup, decay_steps=3000)
+findings = lo.lint(optax.adam(cosine), {"w": jnp.ones((3, 2))}, steps=1000)
+for finding in findings:
+    print(finding.name, finding.sentence)
+
+# %% [markdown]
 # ## Restarts and averages in your hand
 #
 # Where a kernel runs, the next cell is a page with a handle for every number. Drag the batch size
@@ -244,6 +257,7 @@ lo.lab(*both, **valley)
 # The slope of log E θ² over log k between k = 5,000 and 20,000 is −min(1, 2cλ).
 
 # %%
+assert [finding.name for finding in findings] == ["LO107", "LO108"]
 slopes = {}
 for c in (0.1, 0.25, 1.0):
     early, late = (second_moment(lo.sgd(schedules.inverse_time(c)), k) for k in (5_000, 20_000))

@@ -99,9 +99,11 @@ def _seen(case: Case) -> list[Curve]:
     lanes = Lanes(count=[0, *_AROUND.tolist()], seen=1, most=every)
     all_of_them = np.abs(case.respond(lanes).first)
     shapes = [_normalized(column) for column in all_of_them.T]
+    trained = any(map(np.any, shapes))
     differ = [
         i
         for i, shape in enumerate(shapes)
+        if np.any(shape) or not trained  # a leaf that stays where others move is frozen
         if not any(np.allclose(shape, other, equal_nan=True) for other in shapes[:i])
     ]
     return [Curve("", functools.partial(rates, leaf=i), every) for i in differ]
