@@ -164,14 +164,15 @@ def test_what_makes_the_same_updates_is_named_with_what_would_decide():
     ids=["adabelief", "yogi", "a mixture", "corrected averages fed back"],
 )
 def test_what_is_not_in_the_table_has_no_name(make):
-    found = identify(*record(make(), steps=20))
+    gradients, updates, _ = record(make(), steps=15)
+    found = identify(gradients, updates)  # without params: a third of the methods
     assert found.name is None and found.reason, found
 
 
 def test_the_first_step_and_leaf_that_deviate_are_named():
-    gradients, updates, params = record(optax.adam(1e-3))
+    gradients, updates, _ = record(optax.adam(1e-3))
     updates[17] = {**updates[17], "b": updates[17]["b"] * (1 + 1e-6)}
-    found = identify(gradients, updates, params)
+    found = identify(gradients, updates)
     assert found.name is None
     assert (found.deviation.step, found.deviation.leaf) == (17, "b"), found
     assert 1e-7 < found.deviation.error < 1e-5

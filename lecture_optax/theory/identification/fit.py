@@ -260,7 +260,7 @@ def _encode(name: str, value: float) -> float:
 def _decode(name: str, x: float) -> float:
     kind = _COORDINATES.get(name, "log")
     if kind == "decay":
-        return float(max(-np.expm1(x), 0.0))
+        return float(np.clip(-np.expm1(x), 0.0, 1 - 1e-12))
     return float(np.exp(np.clip(x, -650, 650))) if kind == "log" else float(x)
 
 

@@ -50,6 +50,11 @@ def identify(gradients: Any, updates: Any, params: Any = None) -> Identification
     ```
     """
     recorded = read(gradients, updates, params)
+    with np.errstate(all="ignore"):  # a trial far off may overflow
+        return _identified(recorded)
+
+
+def _identified(recorded: Stream) -> Identification:
     stream = recorded.first(_finite_steps(recorded))
     refusal = _too_little(recorded, stream)
     if refusal:

@@ -67,7 +67,7 @@ class Search:
             if found and _is_richer(structure, found[0]):
                 continue
             method = self._method(structure, group.free)
-            if method is not None:
+            if method is not None and not self._is_limit(method):
                 found = sorted([*found, method], key=_plainness)
         return found
 
@@ -80,6 +80,16 @@ class Search:
             return None
         method = settle(one, self.sample, self.stream)
         return method if method.fits and _is_sensible(method) else None
+
+    def _is_limit(self, method: Method) -> bool:
+        """Return whether D hardly acts: ε far above all gradients, or an average of no new ones."""
+        s, scalars = method.structure, method.scalars
+        if s.magnitude is None:
+            return False
+        largest = float(np.abs(self.stream.g).max())
+        inside = s.eps in ("inside", "hat_inside", "average") and s.magnitude != "largest"
+        bound = largest**2 if inside else largest
+        return scalars.get("eps", 0.0) > 10 * bound or scalars.get("b2", 0.0) > 1 - 1e-7
 
     def _screened(self, structure: Structure) -> tuple[float, dict[str, float]]:
         if structure not in self._open:
