@@ -78,7 +78,9 @@ def lowest(subject: Subject, found: str) -> list[dict[str, float]]:
     if "the values to try" in found or ("with {" not in found and "at {" not in found):
         return [{}]
     alone = [{name: value} for name, value in low.items() if name != "learning_rate"]
-    return [{}, *alone, low]
+    alone.sort(key=lambda values: not any(name.startswith("eps") for name in values))
+    at_lowest = bool(low) and all(f"'{name}': {value}" in found for name, value in low.items())
+    return [*alone[:1], low, *alone[1:]] if at_lowest else [{}, *alone, low]
 
 
 def hyperparameters(subject: Subject, found: str) -> Iterator[Case]:
