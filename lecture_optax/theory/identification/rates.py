@@ -48,7 +48,7 @@ def shape_of(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
     largest = float(np.max(np.abs(rates[error < 0.5]), initial=0.0))
     if largest == 0:
         return None
-    allowed = 2 * (error + eps) * np.abs(rates) + 4 * eps * largest
+    allowed = 3 * (error + eps) * np.abs(rates) + 8 * eps * largest
     known = error < 0.5
     allowed = np.where(known, allowed, np.inf)
     k = np.arange(len(rates))

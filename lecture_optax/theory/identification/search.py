@@ -61,7 +61,7 @@ class Search:
         for structure in candidates(group.decay, group.clip):
             if structure.rate_inside and not group.free:
                 continue
-            tested = self._linear is not None and group.clip in (None, "global")
+            tested = self._linear is not None and (self._linear or group.clip in (None, "global"))
             if tested and self._linear == (structure.magnitude is not None):
                 continue
             if found and _is_richer(structure, found[0]):
@@ -183,7 +183,9 @@ def _is_richer(structure: Structure, than: Method) -> bool:
 def _is_sensible(method: Method) -> bool:
     """Return whether no simpler structure is meant, and τ(k) is not a clip in disguise."""
     velocity = [method.scalars.get(name, 1.0) for name in ("momentum", "b1")]
-    hidden = method.shape is None and method.structure.rate_inside
+    odd = method.structure.rate_inside or method.structure.velocity in ("corrected", "dampened")
+    hidden = method.shape is None and method.structure.name == "sgd" and odd
+    hidden |= method.shape is None and method.structure.rate_inside
     return min(velocity) > 0 and not hidden and bool(np.any(method.rates != 0))
 
 

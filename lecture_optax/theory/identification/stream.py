@@ -74,9 +74,10 @@ def read(gradients: Any, updates: Any, params: Any = None) -> Stream:
         leaf_norm = np.sqrt(squares)[:, leaf]
         leaf_rms = np.sqrt(squares / np.maximum(sizes, 1))[:, leaf]
         global_norm = np.sqrt(squares.sum(1))[:, None]
-    return Stream(
-        g, u, p, leaf, names, _precision(u_tree), _quantum(u), global_norm, leaf_norm, leaf_rms
-    )
+    eps, quantum = _precision(u_tree), _quantum(u)
+    if quantum.max(initial=0.0) > 1e-9 * np.abs(u).max(initial=0.0):
+        eps = max(eps, _precision(g_tree))  # a difference of float32 numbers, taken in float64
+    return Stream(g, u, p, leaf, names, eps, quantum, global_norm, leaf_norm, leaf_rms)
 
 
 def _leaves(argument: str, trees: Any) -> dict[str, np.ndarray]:
@@ -150,7 +151,7 @@ def _matrix(leaves: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _precision(leaves: Mapping[str, np.ndarray]) -> float:
-    """Return the rounding error of the coarsest dtype that made an update.
+    """Return the rounding error of the coarsest dtype of some leaves.
 
     A stream that was stored as float64 shows its own dtype: all its numbers are in it.
     """
