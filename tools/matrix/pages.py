@@ -95,15 +95,17 @@ def _known(way: Callable[[dict[str, Any]], str], sections: dict[str, Any]) -> st
 
 
 def _state(sections: dict[str, Any]) -> str:
-    return f"{sections['state']['bytes_per_parameter']:.3g}"
+    return f"{sections['state']['bytes_of_a_parameter']:.3g}"
 
 
 def _after_nan(sections: dict[str, Any]) -> str:
-    return "finite" if sections["after_a_nan"]["recovers"] else "NaN"
+    found = sections["after_a_nan"]
+    lost, entries = found["lost_at_the_end"], found["entries"]
+    return f"{lost} of {entries} entries lost" if lost else "finite"
 
 
 def _identity(sections: dict[str, Any]) -> str:
-    return sections["identity"]["name"]
+    return sections["identity"]["name"] or "none that is known"
 
 
 def _degree(sections: dict[str, Any]) -> str:
