@@ -14,7 +14,7 @@ from lecture_optax.testing.certification.sections import SECTIONS
 from lecture_optax.testing.laws import LAWS
 from tools.matrix.certificates import as_certificate, stored
 from tools.matrix.packages import PACKAGES
-from tools.matrix.rows import NOT_CERTIFIED, Row, rows
+from tools.matrix.rows import Row, rows, without_row
 from tools.matrix.words import CHOICES, FAULTS
 
 NUMBERS = sorted({law.number for law in LAWS.values()})
@@ -40,7 +40,7 @@ def tables(found: Mapping[str, dict[str, Any]]) -> str:
 
 def not_certified() -> str:
     """Return why some public functions and packages have no row."""
-    lines = [f"| `{name}` | {reason} |" for name, reason in NOT_CERTIFIED.items()]
+    lines = [f"| `{name}` | {reason} |" for name, reason in without_row().items()]
     lines += [f"| `{x.requirement}` ({x.authors}) | {x.problem} |" for x in PACKAGES if x.problem]
     return "\n".join(["| name | why it has no row |", "|---|---|", *lines]) + "\n"
 

@@ -13,24 +13,13 @@ from tools.matrix.packages import PACKAGES
 from tools.public_names import sections
 
 ARGUMENTS = {
-    "optax.adaptive_grad_clip": "clipping=0.01",
-    "optax.add_noise": "eta=0.01, gamma=0.55, key=0",
-    "optax.clip": "max_delta=1.0",
-    "optax.clip_by_block_rms": "threshold=1.0",
-    "optax.clip_by_global_norm": "max_norm=1.0",
     "optax.contrib.mechanize": "base_optimizer=optax.sgd(0.01)",
     "optax.contrib.sam": "optimizer=optax.sgd(0.01), adv_optimizer=optax.sgd(0.05)",
     "optax.contrib.schedule_free": "base_optimizer=optax.sgd(0.01), learning_rate=0.01",
-    "optax.ema": "decay=0.9",
-    "optax.scale": "step_size=0.1",
-    "optax.scale_by_backtracking_linesearch": "max_backtracking_steps=15",
-    "optax.scale_by_learning_rate": "learning_rate=0.1",
-    "optax.scale_by_schedule": "step_size_fn=optax.constant_schedule(0.1)",
-    "optax.scale_by_zoom_linesearch": "max_linesearch_steps=15",
-    "optax.trace": "decay=0.9",
 }
 """Required arguments other than a learning rate, which `certify` chooses."""
 
+_BLOCK = "A block: the optimizers that are made of it have rows."
 _WRAPPER = "A wrapper: what it keeps is what its member keeps."
 _FUNCTION = "It makes a transformation of a function: what it keeps is what that keeps."
 _PER_EXAMPLE = "It takes the gradient of each example, where `certify` gives that of a batch."
@@ -57,15 +46,14 @@ NOT_CERTIFIED = {
     "optax.contrib.differentially_private_aggregate": _PER_EXAMPLE,
     "optax.contrib.dpsgd": _PER_EXAMPLE,
     "optax.contrib.hutchinson_estimator_diag_hessian": "It estimates a Hessian: no step leaves it.",
-    "optax.contrib.scale_by_muon": "It takes matrices only: `optax.contrib.muon` has a row.",
     "optax.contrib.split_real_and_imaginary": _WRAPPER,
 }
-"""Transformations without a row, and the reason."""
+"""Why an optimizer or a wrapper has no row."""
 
-_BLOCKS = ("scale_by_", "scale", "clip", "add_", "apply_", "normalize", "centralize", "identity")
-_BLOCKS += ("adaptive_grad_clip", "ema", "keep_params_nonnegative", "reduce_on_plateau", "trace")
+_BLOCKS = ("scale", "clip", "add_", "apply_every", "normalize", "centralize", "identity", "trace")
+_BLOCKS += ("adaptive_grad_clip", "ema", "keep_params_nonnegative", "reduce_on_plateau")
 _BLOCKS += ("set_to_zero", "zero_nans")
-"""How the names of blocks begin: parts of an optimizer that take no step by themselves."""
+"""How the names of blocks begin."""
 
 
 class Row(NamedTuple):
@@ -135,16 +123,15 @@ def _returns_a_transformation(module: ModuleType, name: str) -> bool:
         return False
 
 
+def without_row() -> dict[str, str]:
+    """Return the aliases that have no row, and the reason."""
+    blocks = [x for x in aliases() if x.rpartition(".")[2].startswith(_BLOCKS)]
+    return {**dict.fromkeys(blocks, _BLOCK), **NOT_CERTIFIED}
+
+
 def _of_optax() -> list[Row]:
-    found = []
-    for name in aliases():
-        if name in NOT_CERTIFIED:
-            continue
-        owner, _, short = name.rpartition(".")
-        is_block = short.startswith(_BLOCKS)
-        group = "Blocks of Optax" if is_block else f"`{owner}`"
-        found.append(Row(name, group, ARGUMENTS.get(name, "")))
-    return found
+    chosen = [name for name in aliases() if name not in without_row()]
+    return [Row(x, f"`{x.rpartition('.')[0]}`", ARGUMENTS.get(x, "")) for x in chosen]
 
 
 def _of_ours() -> list[Row]:

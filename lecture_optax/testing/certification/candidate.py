@@ -87,8 +87,17 @@ def candidate_of(make: Any, params: Any = None) -> Candidate:
     """
     with ordinary_session():
         factory = factory_of(make)
-        tree = _tree(_PARAMS if params is None else params)
-        return _tried(factory, tree)
+        if params is not None:
+            return _tried(factory, _tree(params))
+        try:
+            return _tried(factory, _tree(_PARAMS))
+        except ValueError as error:  # it may be one for matrices
+            words = str(error).rstrip(".")
+            note = f"With a vector among the parameters {words}. It was tried on a matrix alone."
+            matrices = factory._replace(notes=(*factory.notes, note))
+            with contextlib.suppress(ValueError):
+                return _tried(matrices, _tree({"w": _PARAMS["w"]}))
+            raise
 
 
 def _tried(factory: Factory, params: Any) -> Candidate:

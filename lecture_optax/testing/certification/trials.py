@@ -21,6 +21,8 @@ _NOT_NEGATIVE = re.compile(r"(.*_)?(learning_rate|lr|step_size|eps(_root)?|epsil
 _SETS = ((), ("value",), ("obj_fn",), ("value", "grad"), ("value", "grad", "value_fn"))
 """Extra arguments that are tried together before each one alone, and all of them."""
 
+_NO_ARRAY = re.compile(r"returned a value of type <class '(\w+)'> at output component (.+?), which")
+
 
 def loss(params: Any) -> jax.Array:
     """Return |θ|²/2, the loss that is told to a transformation that asks for one."""
@@ -97,6 +99,10 @@ def _why_no_step(state: Any, error: Exception | None) -> str:
         reasons = [NEED_MORE[optax.LookaheadState]]
     if reasons:
         return f"it cannot be certified: {reasons[0].split('. ')[0]}."
+    if isinstance(error, jax.errors.JAXTypeError):
+        return f"its step cannot be compiled, because Python asks for a number: {_words_of(error)}"
+    if found := _NO_ARRAY.search(str(error)):
+        return f"its state and update must be trees of arrays, but {found[2]} is a {found[1]}."
     return f"it cannot take a step: {_words_of(error)}"
 
 
