@@ -42,11 +42,15 @@ def certified(row: Row) -> dict[str, Any]:
 
 
 def without_times(certificate: dict[str, Any]) -> dict[str, Any]:
-    """Return a certificate with rounded numbers and without those that depend on the machine."""
-    for name, numbers in certificate["sections"].items():
-        for timed in SECTIONS[name].timed:
-            numbers.pop(timed, None)
-    return _rounded(certificate)
+    """Return a certificate with rounded numbers, without sections that time the machine.
+
+    Also without the degrees of each decade, of which the ranges are the summary.
+    """
+    sections = certificate["sections"]
+    kept = {name: x for name, x in sections.items() if not SECTIONS[name].timed}
+    for scaled in ("loss", "params"):
+        kept.get("homogeneity", {}).get(scaled, {}).pop("decades", None)
+    return _rounded({**certificate, "sections": kept})
 
 
 def stored(name: str) -> dict[str, Any] | None:
@@ -76,7 +80,7 @@ def forget_all_but(names: set[str]) -> None:
             path.unlink()
         else:
             used += path.read_text()
-    kept = {key: text for key, text in texts().items() if f'"{key}"' in used}
+    kept = {key: text for key, text in texts().items() if key in used}
     TEXTS.write_text(json.dumps(kept, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
 
 
@@ -144,25 +148,27 @@ _KEPT = {"verdict": "kept"}
 
 
 def _keys(text: Any, known: dict[str, str]) -> Any:
-    """Return a long text as the keys of its pieces."""
+    """Return the keys of the pieces of a long text, as a list of one string."""
     if not isinstance(text, str) or len(text) < _LONG:
         return text
     pieces = _PIECE.split(text)
     keys = [hashlib.sha256(piece.encode()).hexdigest()[:8] for piece in pieces]
     known.update(zip(keys, pieces, strict=True))
-    return keys
+    return [" ".join(keys)]
 
 
 def _text(stored_text: Any, known: dict[str, str]) -> Any:
     is_list = isinstance(stored_text, list)
-    return "".join(known[key] for key in stored_text) if is_list else stored_text
+    return "".join(known[key] for key in stored_text[0].split()) if is_list else stored_text
 
 
 def _lines(certificate: dict[str, Any]) -> str:
+    """Return JSON with a line for each section."""
     sections = certificate.get("sections", {})
-    text = json.dumps({**certificate, "sections": {}}, ensure_ascii=False)
-    lines = ",\n".join(
-        f"  {json.dumps(name)}: {json.dumps(numbers, ensure_ascii=False)}"
-        for name, numbers in sections.items()
-    )
-    return text.replace('"sections": {}', f'"sections": {{\n{lines}\n}}') + "\n"
+    lines = ",\n".join(f'"{name}":{_compact(numbers)}' for name, numbers in sections.items())
+    text = _compact({**certificate, "sections": {}}) if sections else _compact(certificate)
+    return text.replace('"sections":{}', f'"sections":{{\n{lines}}}') + "\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -40,7 +40,7 @@ PACKAGES = (
         "eformer==0.0.80",
         "Erfan Zare Chavoshi",
         "import eformer.optimizers._custom",
-        _of("eformer.optimizers._custom", "mars", "quad", "skew"),
+        _of("eformer.optimizers._custom", "mars"),
     ),
     Package(
         "levanter==1.2.dev1644",
@@ -69,10 +69,7 @@ PACKAGES = (
         "rollfast==0.2.1",
         "Clément Poiret",
         "import rollfast",
-        {
-            **_of("rollfast", "adamw", "prism", "kron"),
-            "rollfast.schedule_free_adam": "total_steps=100",
-        },
+        _of("rollfast", "adamw"),
     ),
     Package(
         "stam-optimizer==0.1.0",
