@@ -1,35 +1,32 @@
 """The stored certificates: the data of the pages.
 
-They are stored short: checks that are kept are left out, a number has five digits, and a piece of
-text that many rows share, like a function of a reproduction, stands once in `texts.json`.
+They are stored short: a piece of text that many rows share, like a function of a reproduction,
+stands once in `texts.json`.
 """
 
 import hashlib
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
-from lecture_optax.testing._certify import Certificate, certify
-from lecture_optax.testing.certification.comparison import differences
+from lecture_optax.testing._certify import certify, lines_of
 from lecture_optax.testing.certification.sections import SECTIONS
+from lecture_optax.testing.certification.values import decoded
 from lecture_optax.testing.laws import LAWS
 from tools.imports import ROOT
+from tools.matrix.cells import cells_of
 from tools.matrix.rows import Row
 
 STORED = ROOT / "docs" / "reference" / "matrix" / "certificates"
 TEXTS = STORED / "texts.json"
-DIGITS = 5
-"""Significant digits of a stored number: two more than a comparison allows to differ."""
-
 _LONG = 60
 _PIECE = re.compile(r"(?<=[^\n]\n)(?=\n|def |params = |tx = )")
 """Where a script is cut: before an empty line, a function, and what differs from row to row."""
 
 
 def certified(row: Row) -> dict[str, Any]:
-    """Certify a row, and return JSON values without what the machine decides.
+    """Certify a row, and return what is published of it as JSON values.
 
     What `certify` refuses has the reason as `refused`.
     """
@@ -38,19 +35,23 @@ def certified(row: Row) -> dict[str, Any]:
         certificate = json.loads(certify(row.make()).to_json())
     except (TypeError, ValueError) as error:
         return {**package, "refused": str(error)}
-    return {**package, **without_times(certificate)}
+    return {**package, **published(certificate)}
 
 
-def without_times(certificate: dict[str, Any]) -> dict[str, Any]:
-    """Return a certificate with rounded numbers, without sections that time the machine.
+def published(certificate: dict[str, Any]) -> dict[str, Any]:
+    """Return the laws, the cells of the table, and all other sections in sentences.
 
-    Also without the degrees of each decade, of which the ranges are the summary.
+    Without the sections that time the machine.
     """
-    sections = certificate["sections"]
-    kept = {name: x for name, x in sections.items() if not SECTIONS[name].timed}
-    for scaled in ("loss", "params"):
-        kept.get("homogeneity", {}).get(scaled, {}).pop("decades", None)
-    return _rounded({**certificate, "sections": kept})
+    sections = decoded(certificate["sections"])
+    others = [name for name in sections if name != "laws" and not SECTIONS[name].timed]
+    return {
+        "hyperparameters": certificate["description"]["hyperparameters"],
+        "versions": certificate["versions"],
+        "cells": cells_of(sections),
+        "lines": {SECTIONS[name].title: lines_of(name, sections[name]) for name in others},
+        "laws": sections["laws"],
+    }
 
 
 def stored(name: str) -> dict[str, Any] | None:
@@ -85,43 +86,33 @@ def forget_all_but(names: set[str]) -> None:
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what differs between two certificates of a row, in sentences."""
-    if "refused" in before or "refused" in now:
-        was, is_now = (x.get("refused", "certified") for x in (before, now))
-        return [] if was == is_now else [f"was {was}, is {is_now}"]
-    old, new = (vars(as_certificate(x)) for x in (before, now))
-    return list(differences(old, new))
+    """Return which cells and which checks of the laws differ, in sentences."""
+    old, new = _facts(before), _facts(now)
+    return [
+        f"{key} is {new.get(key)}, was {old.get(key)}"
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key) != new.get(key)
+    ]
 
 
-def as_certificate(found: dict[str, Any]) -> Certificate:
-    """Return a stored certificate as `certify` returns it, without times."""
-    kept = {key: value for key, value in found.items() if key != "package"}
-    return Certificate.from_json(json.dumps(kept))
+def _facts(found: dict[str, Any]) -> dict[str, Any]:
+    if "refused" in found:
+        return {"refused": found["refused"]}
+    laws = found["laws"].get("laws", {})
+    verdicts = {name: law["verdict"] for name, law in laws.items()}
+    return {**found["versions"], **found["cells"], **verdicts}
 
 
 def _files() -> list[Path]:
     return [path for path in STORED.glob("*.json") if path != TEXTS]
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(x) for key, x in value.items()}
-    if isinstance(value, list):
-        return [_rounded(x) for x in value]
-    if isinstance(value, float) and math.isfinite(value):
-        return float(f"{value:.{DIGITS}g}")
-    return value
-
-
 def _short(certificate: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     """Return what is written, and add its texts to `known`."""
     short = json.loads(json.dumps(certificate))
-    laws = short.get("sections", {}).get("laws", {}).get("laws", {})
-    for name, found in list(laws.items()):
-        if found["verdict"] == "kept":
-            del laws[name]
-        else:
-            laws[name] = {k: _keys(x, known) for k, x in found.items() if k not in _OF_A_LAW}
+    laws = short.get("laws", {}).get("laws", {})
+    for name, found in laws.items():
+        laws[name] = {k: _keys(x, known) for k, x in found.items() if k not in _OF_A_LAW}
     return short
 
 
@@ -131,20 +122,18 @@ _OF_A_LAW = ("law", "sentence")
 
 def _long(short: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     """Return what was stored as it was certified."""
-    section = short.get("sections", {}).get("laws", {})
+    section = short.get("laws", {})
     if "laws" in section:
         section["laws"] = {
             name: {
-                "law": law.number,
-                "sentence": law.sentence,
-                **{k: _text(x, known) for k, x in section["laws"].get(name, _KEPT).items()},
+                "law": LAWS[name].number,
+                "sentence": LAWS[name].sentence,
+                **{key: _text(x, known) for key, x in found.items()},
             }
-            for name, law in LAWS.items()
+            for name, found in section["laws"].items()
+            if name in LAWS
         }
     return short
-
-
-_KEPT = {"verdict": "kept"}
 
 
 def _keys(text: Any, known: dict[str, str]) -> Any:
@@ -163,11 +152,9 @@ def _text(stored_text: Any, known: dict[str, str]) -> Any:
 
 
 def _lines(certificate: dict[str, Any]) -> str:
-    """Return JSON with a line for each section."""
-    sections = certificate.get("sections", {})
-    lines = ",\n".join(f'"{name}":{_compact(numbers)}' for name, numbers in sections.items())
-    text = _compact({**certificate, "sections": {}}) if sections else _compact(certificate)
-    return text.replace('"sections":{}', f'"sections":{{\n{lines}}}') + "\n"
+    """Return JSON with a line for each part."""
+    parts = [f'"{name}":{_compact(part)}' for name, part in certificate.items()]
+    return "{" + ",\n".join(parts) + "}\n"
 
 
 def _compact(value: Any) -> str:

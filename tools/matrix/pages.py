@@ -4,21 +4,18 @@ They are made of the stored certificates alone, so that a build of the site cert
 """
 
 import html
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lecture_optax.testing._certify import lines_of
-from lecture_optax.testing.certification.sections import SECTIONS
 from lecture_optax.testing.laws import LAWS
-from tools.matrix.certificates import as_certificate, stored
+from tools.matrix.cells import TITLES
+from tools.matrix.certificates import stored
 from tools.matrix.packages import PACKAGES
 from tools.matrix.rows import Row, rows, without_row
 from tools.matrix.words import CHOICES, FAULTS
 
 NUMBERS = sorted({law.number for law in LAWS.values()})
-MEASURED = ("State", "Degree", "Stable up to", "First step", "After a NaN", "Identified as")
 
 
 def pages() -> dict[str, str]:
@@ -48,7 +45,7 @@ def not_certified() -> str:
 def _table(some: list[Row], found: Mapping[str, dict[str, Any]]) -> str:
     laws = "".join(f'<th scope="col">Law {n}</th>' for n in NUMBERS)
     head = f'<th scope="col">Optimizer</th>{laws}'
-    head += "".join(f'<th scope="col">{title}</th>' for title in MEASURED)
+    head += "".join(f'<th scope="col">{title}</th>' for title in TITLES)
     body = "\n".join(f"<tr>{_cells(row, found[row.name])}</tr>" for row in some)
     return (
         "```{raw} html\n"
@@ -61,11 +58,11 @@ def _cells(row: Row, certificate: dict[str, Any]) -> str:
     page = f"generated/{row.name}.html"
     name = f'<th scope="row"><a href="{page}">{html.escape(row.name)}</a></th>'
     if "refused" in certificate:
-        width = len(NUMBERS) + len(MEASURED)
+        width = len(NUMBERS) + len(TITLES)
         return f'{name}<td colspan="{width}">{html.escape(certificate["refused"])}</td>'
-    sections = certificate["sections"]
-    cells = [_law_cell(page, n, sections["laws"]) for n in NUMBERS]
-    return name + "".join([*cells, *(f"<td>{x}</td>" for x in _measured(sections))])
+    cells = [_law_cell(page, n, certificate["laws"]) for n in NUMBERS]
+    measured = [f"<td>{html.escape(certificate['cells'][title])}</td>" for title in TITLES]
+    return name + "".join([*cells, *measured])
 
 
 def _law_cell(page: str, number: int, laws: dict[str, Any]) -> str:
@@ -81,73 +78,23 @@ def _law_cell(page: str, number: int, laws: dict[str, Any]) -> str:
     return f'<td class="broken"><a href="{page}#law-{number}">{words}</a></td>'
 
 
-def _measured(sections: dict[str, Any]) -> list[str]:
-    """Return the cells of `MEASURED`; a section that was not measured has no number."""
-    ways = (_state, _degree, _edge, _first_step, _after_nan, _identity)
-    return [html.escape(_known(way, sections)) for way in ways]
-
-
-def _known(way: Callable[[dict[str, Any]], str], sections: dict[str, Any]) -> str:
-    try:
-        return way(sections)
-    except (KeyError, TypeError):
-        return "not measured"
-
-
-def _state(sections: dict[str, Any]) -> str:
-    return f"{sections['state']['bytes_of_a_parameter']:.3g}"
-
-
-def _after_nan(sections: dict[str, Any]) -> str:
-    found = sections["after_a_nan"]
-    lost, entries = found["lost_at_the_end"], found["entries"]
-    return f"{lost} of {entries} entries lost" if lost else "finite"
-
-
-def _identity(sections: dict[str, Any]) -> str:
-    return sections["identity"]["name"] or "none that is known"
-
-
-def _degree(sections: dict[str, Any]) -> str:
-    ranges = sections["homogeneity"]["loss"]["ranges"]
-    at_one = [x["degree"] for x in ranges if x["from"] <= 1 <= x["to"]]
-    return f"{at_one[0]:.3g}" if at_one else "none"
-
-
-def _edge(sections: dict[str, Any]) -> str:
-    probes = sections["probes"]
-    rate = probes["learning_rate"] or 1
-    exact = probes["largest_stable_curvature"].get("value")
-    if exact is not None:
-        return "every curvature" if math.isinf(exact) else f"{exact * rate:.4g}"
-    frozen = probes["frozen_edge"].get("value")
-    return "no probe applies" if frozen is None else f"{frozen:.4g}, its D frozen"
-
-
-def _first_step(sections: dict[str, Any]) -> str:
-    times = sections["first_step"]["of_the_learning_rate"]
-    return f"{sections['first_step']['largest']:.3g}" if times is None else f"{times:.4g} τ"
-
-
 def page_of(row: Row, certificate: dict[str, Any]) -> str:
     """Return the page of a row."""
     head = f"---\norphan: true\nnosearch: true\n---\n\n[The matrix](../index.md)\n\n# {row.name}"
     if "refused" in certificate:
         return f"{head}\n\n`certify` refuses it: {_safe(certificate['refused'])}\n"
-    sections = as_certificate(certificate).sections
-    measured = [
-        f"## {SECTIONS[name].title}\n\n"
-        + "\n".join(f"- {_safe(x)}" for x in lines_of(name, numbers))
-        for name, numbers in sections.items()
-        if name != "laws" or "not_measured" in numbers
-    ]
-    return (
-        "\n\n".join([head, _what(row, certificate), *measured, *_faults(row, certificate)]) + "\n"
-    )
+    blocks = [head, _what(row, certificate), *_sections(certificate), *_faults(row, certificate)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _sections(certificate: dict[str, Any]) -> Iterator[str]:
+    """Yield what was measured, section by section, in sentences."""
+    for title, sentences in certificate["lines"].items():
+        yield f"## {title}\n\n" + "\n".join(f"- {_safe(x)}" for x in sentences)
 
 
 def _what(row: Row, certificate: dict[str, Any]) -> str:
-    laws = certificate["sections"]["laws"]
+    laws = certificate["laws"]
     counts = "The laws were not measured."
     if "not_measured" not in laws:
         kept, broken = laws["kept"], laws["broken"]
@@ -155,9 +102,7 @@ def _what(row: Row, certificate: dict[str, Any]) -> str:
         counts = f"It keeps {kept} of the {kept + broken} checks of [the nine laws]"
         counts += "(../../../explanation/laws.md) that apply"
         counts += f"; the others are of {links}." if broken else "."
-    values = ", ".join(
-        f"{k}={v!r}" for k, v in certificate["description"]["hyperparameters"].items()
-    )
+    values = ", ".join(f"{k}={v!r}" for k, v in certificate["hyperparameters"].items())
     call = f"`{row.code}`" + (f", with {values}" if values else "")
     return f"{counts}\n\nCertified: {call}; {_versions(row, certificate)}."
 
@@ -177,7 +122,7 @@ def _broken(laws: dict[str, Any]) -> list[int]:
 
 def _faults(row: Row, certificate: dict[str, Any]) -> Iterator[str]:
     """Yield a part for each broken law: its checks, each with the text of an issue."""
-    laws = certificate["sections"]["laws"]
+    laws = certificate["laws"]
     for number in [] if "not_measured" in laws else _broken(laws):
         yield f"## Law {number}"
         for name, found in laws["laws"].items():

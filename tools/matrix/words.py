@@ -39,6 +39,8 @@ FAULTS = {
     "extra_arguments_are_accepted": "extra arguments of `update` are refused, or change the step",
     "extra_arguments_are_passed_on": "extra arguments of `update` are not passed on",
     "a_restored_run_goes_on_bitwise": "a restored run has other bits",
+    "a_random_key_is_used_once": "a random key is used twice",
+    "the_count_in_the_state_is_the_one_used": "the count in the state is not the one that is used",
     "it_is_the_formula": "the steps differ from the formula",
     "it_is_the_formula_at_the_lowest_values": "the steps at β = 0, ε = 0 differ from the formula",
     "it_is_the_formula_while_a_hyperparameter_moves": "a schedule is not applied as the formula",
