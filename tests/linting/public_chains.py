@@ -2,7 +2,7 @@
 
 Where a repository takes a number from its configuration, the usual one stands here. `CHAINS` is
 `(expression, steps)`: the length of the run where the code names it, else None. `MISTAKES` are the
-true findings among them, by the position in the list, with the reason.
+true findings among them, by a part of the expression, with the reason.
 """
 # ruff: noqa: E501
 
@@ -511,3 +511,21 @@ CHAINS = [
         2000,
     ),
 ]
+
+_COUPLED = ("LO104", "the decay is in front of Adam, which divides it")
+_LATE = ("LO105", "the clip is behind the learning rate")
+_NONE = ("LO107", "the warm-up from 0 has 0 steps, by the default of the repository")
+MISTAKES = {
+    "optax.sgd(1e-3), optax.adaptive_grad_clip": _LATE,
+    "optax.adam(1e-4), optax.clip_by_global_norm(1.0)": _LATE,
+    "optax.adamw(1e-3), optax.clip_by_global_norm(1.0)": _LATE,
+    "optax.adam(3e-4), optax.clip_by_global_norm(5.0)": _LATE,
+    "optax.add_decayed_weights(1e-3), optax.adam(3e-3)": _COUPLED,
+    "optax.add_decayed_weights(1e-4), optax.adam(1e-3)": _COUPLED,
+    "optax.add_decayed_weights(1e-6), optax.adam(1e-3": _COUPLED,
+    "optax.add_decayed_weights(1e-4), optax.adam(3e-4)": _COUPLED,
+    "(0.0, 1e-3, 0, 5000, 1e-7)": _NONE,
+    "optax.linear_schedule(0, 1e-3, 0)": _NONE,
+    "optax.masked(optax.adam(0.6)": ("LO102", "the masked leaves receive their gradients"),
+    "optax.adam(1e-2), optax.scale(-1)": ("LO101", "two minus signs: it maximizes, on purpose"),
+}
