@@ -191,6 +191,19 @@ plt.show()
 # half of the distance to the next number, 0.002, and is rounded away. The library's block has a
 # float32 state, and follows* ${\color{#0072B2}{1 - 0.999^k}}$*.*
 #
+# ## A certificate
+#
+# `lo.testing.certify` measures an optimizer of any author: laws, dtypes, state, stability, cost,
+# and what scaled losses and rotated coordinates do to its path. Here are two of its sections for
+# sign descent. The size of a gradient has no influence, and the coordinates have: a rotation
+# changes the path. `lecture-optax certify module:sign_descent --page page.html` writes all of them
+# as a page.
+
+# %% tags=["inexact"]
+certificate = lo.testing.certify(sign_descent, sections=["first_step", "homogeneity"])
+print(certificate)
+
+# %% [markdown]
 # ## Three libraries, one function
 #
 # The same network with the same initial weights, as a linen, an nnx and an Equinox model. `lo.fit`
@@ -324,6 +337,10 @@ print(f"largest movement of a weight: {moved:.3f}, limit {limit:.4f}")
 assert np.isclose(limit, 0.4515, atol=1e-6), "the exercise"
 assert moved <= limit + 1e-5
 assert np.isclose(narrow[-1], 0.25), "an average in bfloat16 stalls"
+scales = certificate.sections["homogeneity"]
+assert [x["degree"] for x in scales["loss"]["ranges"]] == [0], "the scale of the loss is ignored"
+assert min(scales["rotated"].values()) > 0.01, "a rotation changes the path"
+assert max(scales["permuted"].values()) == 0, "the order of the coordinates does not"
 assert np.allclose(wide_enough, 1 - 0.999**k, atol=5e-3), "the library's average does not"
 assert np.abs(paths["sign descent"][-1]).max() < 0.01, "sign descent arrives"
 assert np.abs(paths["gradient descent"][-1]).max() > 0.1, "gradient descent does not"

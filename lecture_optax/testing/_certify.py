@@ -64,12 +64,14 @@ class Certificate:
         return f"{name} breaks {which} ({measured['broken']} of {of} checks)."
 
     def __str__(self) -> str:
-        title = f"{self.verdict}\n\n{self.description['factory']}\n  {self.description['code']}"
+        code = self.description["code"].replace("\n", "\n  ")
+        title = f"{self.description['factory']}\n  {code}\n  hash {self.description['hash']}"
+        verdict = [self.verdict] if "laws" in self.sections else []
         found = [
             "\n".join([SECTIONS[name].title, *(f"  {line}" for line in lines_of(name, numbers))])
             for name, numbers in self.sections.items()
         ]
-        return "\n\n".join([f"{title}\n  hash {self.description['hash']}", *found])
+        return "\n\n".join([*verdict, title, *found])
 
     def to_json(self) -> str:
         """Return the certificate as JSON of `certificate.schema.json`."""

@@ -21,9 +21,11 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str,
     """
     ours, theirs = (x["description"]["hash"] for x in (now, before))
     found = [] if ours == theirs else [f"The hash of what was certified is {ours}, was {theirs}."]
-    for part in ("versions", "description"):
-        pairs = _compared(part, before[part], now[part], ["hash"])
-        found += [f"{path} {problem}" for path, problem in pairs]
+    for part in ("versions", "description"):  # exactly: a number in code is part of the rule
+        for key in dict.fromkeys((*before[part], *now[part])):
+            ours, theirs = (x[part].get(key) for x in (now, before))
+            if key != "hash" and ours != theirs:
+                found.append(f"{part}.{key} is {ours}, was {theirs}.")
     before, now = before["sections"], now["sections"]
     for name in dict.fromkeys((*before, *now)):
         timed = SECTIONS[name].timed if name in SECTIONS else ()

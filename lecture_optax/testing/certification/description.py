@@ -4,11 +4,13 @@ import functools
 import hashlib
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import optax
+from jax.extend.core import Literal, jaxprs_in_params
 
 from ..._core import __version__
 from ..._core.describe import describe
@@ -55,9 +57,29 @@ def _program(candidate: Candidate) -> str:
 
 
 def _text(program: Any) -> str:
-    """Return a program as text, with its constants and without addresses in memory."""
+    """Return a program as text, with its constants."""
     constants = [np.asarray(x).tobytes().hex() for x in program.consts if hasattr(x, "dtype")]
-    return re.sub(r"0x[0-9a-f]+", "0x", str(program)) + "".join(constants)
+    return "\n".join([*_equations(program.jaxpr), *constants])
+
+
+def _equations(jaxpr: Any) -> Iterator[str]:
+    """Yield a line for each equation; JAX's own text names variables by what was traced before."""
+    names: dict[Any, str] = {}
+
+    def name(x: Any) -> str:
+        if isinstance(x, Literal):
+            return repr(np.asarray(x.val).tolist())
+        return names.setdefault(x, f"x{len(names)}")
+
+    yield f"from {[f'{name(x)}: {x.aval}' for x in (*jaxpr.constvars, *jaxpr.invars)]}"
+    for equation in jaxpr.eqns:
+        options = {k: v for k, v in equation.params.items() if not [*jaxprs_in_params({k: v})]}
+        shown = re.sub(r" at 0x[0-9a-f]+", "", str(sorted(options.items(), key=lambda x: x[0])))
+        yield f"{equation.primitive} {[name(x) for x in equation.invars]} {shown}"
+        for inner in jaxprs_in_params(equation.params):
+            yield from _equations(inner)
+        yield f"to {[f'{name(x)}: {x.aval}' for x in equation.outvars]}"
+    yield f"return {[name(x) for x in jaxpr.outvars]}"
 
 
 def _source(make: Any) -> str:
