@@ -104,7 +104,7 @@ def _arrays(path: Path) -> dict[str, Any]:
             f"{path} must be an .npz file, as numpy.savez writes it, got another kind."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path) as file:
             return {key: file[key] for key in file.files if key.split("/")[0] in KINDS}
     except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} must be an .npz file of arrays of numbers: {error}") from error

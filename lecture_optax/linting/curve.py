@@ -9,8 +9,7 @@ import jax
 import numpy as np
 
 from .._core.describe import describe
-from .probe import Lanes, counters
-from .rule import Case, NotCheckedError
+from .probe import Lanes, NotCheckedError, counters
 
 FAR = 10**8
 """A step after every run."""
@@ -57,8 +56,8 @@ class Curve:
         return high
 
 
-def curves_of(case: Case) -> list[Curve]:
-    """Return the schedules of a transformation: one for each that differs from the others.
+def curves_of(case: Any) -> list[Curve]:
+    """Return the schedules of a `rule.Case`: one for each that differs from the others.
 
     Those of this library are called. Any other is seen through the first update at a gradient of
     ones, from a state whose counters start at the step: `ScaleByScheduleState` of Optax, the count
@@ -87,7 +86,7 @@ def _called(schedule: Callable, steps: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.asarray(found, float), wide.shape)[: len(steps)]
 
 
-def _seen(case: Case) -> list[Curve]:
+def _seen(case: Any) -> list[Curve]:
     at = case.respond(Lanes(count=[0, 1, *_AROUND[1:31]], seen=1)).at
     every = int(at[at > 0].min(initial=np.iinfo(np.int32).max))
     if every > np.iinfo(np.int32).max - 1:

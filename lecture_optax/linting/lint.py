@@ -7,7 +7,8 @@ import optax
 
 from .._core import validate
 from .._core.types import Finding
-from .rule import Case, NotCheckedError, Rule
+from .probe import NotCheckedError
+from .rule import Case, Rule
 from .rules.clip import CLIP_AFTER_RATE
 from .rules.decay import THROUGH_D
 from .rules.masks import EMPTY_MASK

@@ -20,6 +20,10 @@ SEEN_STEPS, MOST_STEPS = 64, 512
 """Steps with an update that is not 0, and steps in all: `optax.MultiSteps` waits for batches."""
 
 
+class NotCheckedError(Exception):
+    """A rule has no verdict, for the reason that it says."""
+
+
 @dataclass(frozen=True)
 class Lanes:
     """What is tried side by side.

@@ -11,12 +11,9 @@ from jax.core import Tracer
 
 from .._core.dtypes import dtype_of
 from .._core.types import Finding
+from .curve import Curve, curves_of
 from .parts import Part, parts_of
-from .probe import Lanes, Response, response_of, small_copy
-
-
-class NotCheckedError(Exception):
-    """A rule has no verdict, for the reason that it says."""
+from .probe import Lanes, NotCheckedError, Response, response_of, small_copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +59,8 @@ class Case:
         return self.respond(Lanes())
 
     @functools.cached_property
-    def curves(self) -> list[Any]:
+    def curves(self) -> list[Curve]:
         """The schedules: see `curve.curves_of`."""
-        from .curve import curves_of
-
         return curves_of(self)
 
     @functools.cached_property

@@ -16,8 +16,8 @@ import numpy as np
 from ..._core.describe import describe
 from ..._core.dtypes import cast_like, dtype_of
 from ..._core.types import Finding
-from ..probe import small_copy, update_of
-from ..rule import Case, NotCheckedError, Rule, is_known, number, some
+from ..probe import NotCheckedError, small_copy, update_of
+from ..rule import Case, Rule, is_known, number, some
 
 _ONES, _ZEROS = 4, 64
 _WEIGHT = 2.0**-7

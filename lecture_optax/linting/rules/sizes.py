@@ -16,8 +16,8 @@ from ..._core.describe import describe
 from ..._core.dtypes import dtype_of
 from ..._core.types import Finding
 from ..curve import FAR
-from ..probe import Lanes
-from ..rule import Case, NotCheckedError, Rule, is_known, number, some
+from ..probe import Lanes, NotCheckedError
+from ..rule import Case, Rule, is_known, number, some
 from .rates import goes_downhill, learning_rates
 
 

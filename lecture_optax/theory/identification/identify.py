@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from .chain import chain_of
-from .classes import same_as, would_decide
 from .decide import Method
 from .fit import deviations, predict
-from .naming import name_of
+from .naming import name_of, same_as, would_decide
 from .result import Deviation, Identification
 from .search import Search
 from .signs import Signs, sign_method
@@ -125,7 +124,7 @@ def _named(methods: list[Method], stream: Stream) -> Identification:
         best.rates,
         "free" if best.shape is None else best.shape.name,
         best.intervals,
-        same_as(best, others, stream),
+        same_as(best, others),
         would_decide(best, others),
         _error(best, stream),
     )

@@ -1,6 +1,6 @@
 """The result of `identify`."""
 
-import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,8 +59,7 @@ class Identification:
         import jax.numpy as jnp
         import optax
 
-        lo = importlib.import_module(__name__.partition(".")[0])  # which imports this package
-
+        lo = sys.modules[__name__.partition(".")[0]]  # `from ... import` would import upwards
         return eval(self.chain, {"lo": lo, "optax": optax, "jax": jax, "jnp": jnp})
 
     def __str__(self) -> str:

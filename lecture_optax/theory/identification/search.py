@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .candidates import candidates
 from .decide import Method, settle
 from .fit import deviations, fit, screen
 from .stream import Stream
-from .structure import Structure
+from .structure import Structure, candidates
 
 _SAMPLE = 48
 """Entries that the numbers are fitted to; all entries test them."""
