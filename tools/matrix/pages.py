@@ -141,11 +141,18 @@ def _issue(row: Row, certificate: dict[str, Any], name: str, found: dict[str, An
         f"### {row.name}: {FAULTS[name]}",
         f"**What happens**\n\n`{found['found'].replace('`', '')}`",
         f"**What is expected**\n\n{found['sentence']}",
-        f"**Code**\n\n```python\n{found['reproduction'].strip()}\n```",
+        f"**Code**\n\n```python\n{_script(row, found['reproduction'])}\n```",
         f"It prints\n\n```text\n{(found['output'] or '').strip()}\n```",
         f"**Versions**\n\n{_versions(row, certificate)}",
     ]
     return "`````{code-block} markdown\n" + "\n\n".join(text) + "\n`````"
+
+
+def _script(row: Row, code: str) -> str:
+    """Return a script that runs by itself, also where it calls the factory `make`."""
+    if re.search(r"\bmake\(", code):
+        code = f"import functools\nimport optax\n{row.imports}\n\nmake = {row.code}\n\n{code}"
+    return code.strip()
 
 
 def _safe(text: str) -> str:
