@@ -20,8 +20,9 @@ NUMBERS = sorted({law.number for law in LAWS.values()})
 
 def pages() -> dict[str, str]:
     """Return the text of every generated file by its name."""
-    found = {name: certificate for name in rows() if (certificate := stored(name))}
-    texts = {f"{name}.md": page_of(rows()[name], found[name]) for name in found}
+    known = rows()
+    found = {name: certificate for name in known if (certificate := stored(name))}
+    texts = {f"{name}.md": page_of(known[name], found[name]) for name in found}
     return {**texts, "_tables.md": tables(found), "_not_certified.md": not_certified()}
 
 

@@ -130,7 +130,8 @@ def without_row() -> dict[str, str]:
 
 
 def _of_optax() -> list[Row]:
-    chosen = [name for name in aliases() if name not in without_row()]
+    left_out = without_row()
+    chosen = [name for name in aliases() if name not in left_out]
     return [Row(x, f"`{x.rpartition('.')[0]}`", ARGUMENTS.get(x, "")) for x in chosen]
 
 
