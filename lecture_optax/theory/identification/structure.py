@@ -229,7 +229,7 @@ def _inverse(x: np.ndarray) -> np.ndarray:
 @functools.cache
 def candidates(decay: str | None = None, clip: str | None = None) -> tuple[Structure, ...]:
     """Return all methods with one kind of weight decay and one of clipping, the simplest first."""
-    every = [*_descents(), *_adams(), *_root_means(), *_sums(), *_largest()]
+    every = [*_descents(), *_adams(), *_root_means(), *_sums(), *_adamaxes()]
     if clip is not None:
         every = [s for s in every if _is_common(s)]
     every = [replace(s, decay=decay, clip=clip) for s in every]
@@ -290,6 +290,6 @@ def _sums() -> Iterator[Structure]:
             yield Structure("adagrad", "gradient", "sum", eps=eps, initial=initial)
 
 
-def _largest() -> Iterator[Structure]:
+def _adamaxes() -> Iterator[Structure]:
     for velocity, eps in itertools.product(("corrected", "average"), ("inside", "outside")):
         yield Structure("adamax", velocity, "largest", eps=eps)
