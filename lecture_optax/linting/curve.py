@@ -14,7 +14,7 @@ from .probe import Lanes, NotCheckedError, counters
 FAR = 10**8
 """A step after every run."""
 
-_AROUND = np.unique(np.geomspace(1, FAR, 63).astype(int))
+_STEPS = np.concatenate([[0], np.unique(np.geomspace(1, FAR, 63).astype(int))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,7 @@ class Curve:
     @functools.cached_property
     def around(self) -> tuple[np.ndarray, np.ndarray]:
         """Steps from 0 to `FAR` with their rates."""
-        steps = np.concatenate([[0], _AROUND])
-        return steps, self.rates(steps)
+        return _STEPS, self.rates(_STEPS)
 
     @functools.cached_property
     def end(self) -> int | None:
@@ -87,15 +86,15 @@ def _called(schedule: Callable, steps: np.ndarray) -> np.ndarray:
 
 
 def _seen(case: Any) -> list[Curve]:
-    at = case.respond(Lanes(count=[0, 1, *_AROUND[1:31]], seen=1)).at
+    at = case.respond(Lanes(count=_STEPS[:32], seen=1)).at
     every = int(at[at > 0].min(initial=np.iinfo(np.int32).max))
     if every > np.iinfo(np.int32).max - 1:
         return [Curve("", lambda steps: np.zeros(np.shape(steps)))]
 
     def rates(steps, leaf):
-        return np.abs(case.respond(Lanes(count=list(steps), seen=1, most=every)).first[:, leaf])
+        return np.abs(case.respond(Lanes(count=steps, seen=1, most=every)).first[:, leaf])
 
-    lanes = Lanes(count=[0, *_AROUND.tolist()], seen=1, most=every)
+    lanes = Lanes(count=_STEPS, seen=1, most=every)
     all_of_them = np.abs(case.respond(lanes).first)
     shapes = [_normalized(column) for column in all_of_them.T]
     trained = any(map(np.any, shapes))

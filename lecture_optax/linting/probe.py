@@ -5,7 +5,7 @@ probe is cheap, and an answer says something about any transformation, whoever w
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,14 +28,14 @@ class NotCheckedError(Exception):
 class Lanes:
     """What is tried side by side.
 
-    - `gradient`, `parameter`: the value of every entry.
-    - `count`: what a schedule's counter starts at.
+    - `gradient`, `parameter`: the value of every entry, for each lane or for all.
+    - `count`: what a schedule's counter starts at, likewise.
     - `seen`, `most`: the steps with an update that is not 0, and the steps in all.
     """
 
-    gradient: Sequence[float] = (1.0,)
-    parameter: Sequence[float] = (1.0,)
-    count: Sequence[int] = (0,)
+    gradient: np.ndarray | float = 1.0
+    parameter: np.ndarray | float = 1.0
+    count: np.ndarray | int = 0
     seen: int = SEEN_STEPS
     most: int = MOST_STEPS
 

@@ -72,7 +72,7 @@ class Case:
     def by_size(self) -> tuple[np.ndarray, np.ndarray]:
         """Sizes of a gradient, and the first update that each gives, without parameters."""
         sizes = np.geomspace(1e-10, 1e5, 64)
-        lanes = Lanes(sizes.tolist(), parameter=(0.0,), seen=1, most=self.every)
+        lanes = Lanes(sizes, parameter=0.0, seen=1, most=self.every)
         return sizes, np.abs(self.respond(lanes).first)
 
     def respond(self, lanes: Lanes) -> Response:

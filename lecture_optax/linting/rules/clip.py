@@ -43,8 +43,8 @@ def _seen_bound(case: Case) -> float | None:
         steps, rates = curve.around
         near = steps < 1 << 20
         low, high = (int(steps[near][f(rates[near])]) for f in (np.argmin, np.argmax))
-        small, large = np.array([1e-3, 1e-3]), np.array([_HUGE, _HUGE])
-        lanes = Lanes([*small, *large], (0.0,), [low, high, low, high], seen=1, most=curve.every)
+        g, counts = np.array([1e-3, 1e-3, _HUGE, _HUGE]), np.array([low, high, low, high])
+        lanes = Lanes(g, 0.0, counts, seen=1, most=curve.every)
         slow, fast, bound, other = np.abs(case.respond(lanes).first)
         moves = (slow > 0) & (fast > 2 * slow)
         clipped = (bound == other) & (bound > fast) & (bound < 1e-3 * _HUGE * fast)

@@ -28,7 +28,7 @@ def _through_d(case: Case) -> Iterator[Finding]:
     θ = np.array([1.0, 0.1, 0.01, 0.001, -0.1, 1.0, 1.0])
     g = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1e-2, 1e-3])
     θ[5:] = 0.0
-    lanes = Lanes(g.tolist(), θ.tolist(), seen=1, most=case.every)
+    lanes = Lanes(g, θ, seen=1, most=case.every)
     one, tenth, hundredth, thousandth, other, large, small = case.respond(lanes).first
     shrinks = (tenth < 0) & (other > 0)
     same = (hundredth <= _SAME * tenth) | (thousandth <= _SAME * hundredth)

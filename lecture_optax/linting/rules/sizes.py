@@ -24,7 +24,7 @@ from .rates import goes_downhill, learning_rates
 def _epsilon(case: Case) -> Iterator[Finding]:
     sizes = case.by_size[0]
     late = [
-        np.abs(case.respond(Lanes(sizes.tolist(), (0.0,), seen=n, most=n * case.every)).total)
+        np.abs(case.respond(Lanes(sizes, 0.0, seen=n, most=n * case.every)).total)
         for n in (64, 512)
     ]
     gradient = gradient_sizes(case)
@@ -126,7 +126,7 @@ def _is_usual(case: Case) -> bool:
 def _largest_first(case: Case) -> np.ndarray:
     """Return the first update of each leaf, at the largest rate of the schedule."""
     sizes = case.by_size[0]
-    lanes = Lanes(sizes.tolist(), seen=1, most=case.every)
+    lanes = Lanes(sizes, seen=1, most=case.every)
     updates = np.abs(case.respond(lanes).first)  # at parameters of 1: some scale with them
     if case.gradients is not None:
         gradient = np.maximum(gradient_sizes(case), 1e-300)
