@@ -98,6 +98,8 @@ def averaged(state: OptState, params: Any) -> Any:
             "the chain, chain(adam(1e-3), average_iterates())."
         )
     refuse_leaves_without_gradient(params)
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)):
+        raise TypeError(f"params must be a tree of arrays, got shapes without numbers: {params!r}.")
     result = widen(params)
     for each in found:
         result = _fill(each, result, params)

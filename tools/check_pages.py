@@ -87,7 +87,8 @@ def _wrong_with(command: str) -> str:
         known = re.search(rf"^{re.escape(target[1])}:", makefile, re.M)
         return "" if known else f"the Makefile has no target {target[1]!r}"
     if program := PROGRAM.match(command):
-        return _refusal(shlex.split(command[program.end() :], comments=True))
+        words = re.split(r"[|>]", command[program.end() :])[0]  # what the shell does not take
+        return _refusal(shlex.split(words, comments=True))
     return ""
 
 

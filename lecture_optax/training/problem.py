@@ -9,8 +9,10 @@ say how to get there, and hold no loop.
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from .._core import validate
@@ -28,7 +30,7 @@ from .adapters.model import (
     functions_of,
     refuse_what_cannot_be_called,
 )
-from .conversion.arrays import as_arrays
+from .conversion.arrays import as_arrays, in_short
 from .conversion.batches import joined, pair_as_arrays
 from .conversion.columns import Columns, check_columns, columns_of, order_message
 from .losses import Loss, Metrics, loss_named
@@ -82,6 +84,8 @@ class Problem:
         check_columns(columns, columns_of(self.valid, "valid"), "valid")
         for message in filter(None, map(order_message, (self.train, self.valid))):
             warn(message)
+        for name in ("train", "valid"):
+            _refuse_no_data(name, getattr(self, name))
         own = {"columns": columns, "train": self._arrays(self.train, "")}
         own["valid"] = self._arrays(joined(self._arrays(self.valid, "valid"), "valid"), "valid")
         for name, value in own.items():
@@ -300,6 +304,14 @@ def as_problem(model: Any, data: Any, **keywords: Any) -> Problem:
         f"training.Problem, got {model!r}. For plain functions, build "
         "training.Problem.from_functions."
     )
+
+
+def _refuse_no_data(name: str, data: Any) -> None:
+    """Refuse shapes without numbers, and functions in the place of arrays."""
+    for leaf in () if is_stream(data) else jax.tree.leaves(data):
+        if isinstance(leaf, jax.ShapeDtypeStruct | FunctionType):
+            kind = "a function" if callable(leaf) else "a shape without numbers"
+            raise TypeError(f"{name} must be trees of arrays, got {kind}: {in_short(leaf)}.")
 
 
 def refuse_beside_a_problem(**given: Any) -> None:
