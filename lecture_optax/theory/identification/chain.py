@@ -45,6 +45,9 @@ def _clip(s: Structure, n: Mapping[str, str]) -> list[str]:
     named = {"value": "clip", "global": "clip_by_global_norm", "rms": "clip_by_block_rms"}
     if s.clip in named:
         return [f"optax.{named[s.clip]}({n['clip']})"]
+    if s.clip == "torch":
+        factor = f"jnp.minimum(1, {n['clip']} / (optax.global_norm(g) + 1e-6))"
+        return [f"optax.stateless(lambda g, _: jax.tree.map(lambda x: x * {factor}, g))"]
     scaled = f"g * jnp.minimum(1, {n['clip']} / jnp.linalg.norm(g.ravel()))"
     return [f"optax.stateless(lambda g, _: jax.tree.map(lambda g: {scaled}, g))"]
 

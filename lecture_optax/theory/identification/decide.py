@@ -68,7 +68,7 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
             found = _refit(found, sample, fixed)
     while len(fixed) < len(found.scalars):
         name = min(found.error_bars, key=lambda name: found.error_bars[name])
-        bar = found.error_bars[name] + _rounding(name, found.scalars[name], sample.eps)
+        bar = found.error_bars[name] + _rounding(name, found, sample.eps)
         value, found = _round(found, name, bar, fixed, sample)
         if bar > UNDECIDED:
             intervals[name] = _interval(name, value, bar)
@@ -77,7 +77,9 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
     if structure.magnitude == "sum" and structure.eps == "inside":
         structure, fixed = replace(structure, initial=True), _split(fixed)
     sign = -1.0 if found.rates.max() <= 0 else 1.0
-    shape = shape_of(sign * found.rates, found.rate_error, sample.eps)
+    if found.free:
+        found = fit(found.structure, whole, free=True, fixed=found.scalars)
+    shape = _shape(sign * found.rates, found.rate_error, sample.eps)
     rates = found.rates if shape is None else sign * shape.values
     if shape is not None:
         intervals |= shape.intervals
@@ -85,6 +87,12 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
     # a schedule in float32 is off by its largest rate's rounding: `shape_of` has tested that
     tested = replace(method, rates=found.rates) if found.free else method
     return replace(method, worst=worst_of(tested, whole))
+
+
+def _shape(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
+    """Return the schedule through τ(k); many libraries compute it in float32 for any dtype."""
+    single = float(np.finfo(np.float32).eps)
+    return shape_of(rates, error, eps) or (shape_of(rates, error, single) if eps < single else None)
 
 
 def _split(scalars: Mapping[str, float]) -> dict[str, float]:
@@ -132,8 +140,12 @@ def _round(
     return exact, _refit(found, sample, {**fixed, name: exact})
 
 
-def _rounding(name: str, value: float, eps: float) -> float:
+def _rounding(name: str, found: Fit, eps: float) -> float:
     """Return the error that a number has from its own dtype, in its coordinate."""
+    value = found.scalars[name]
+    if name == "weight_decay" and found.structure.decay == "decoupled":
+        shrink = float(np.abs(found.rates).max()) * value  # torch multiplies by 1 - τ λ
+        return eps / shrink if shrink > 0 else 1.0
     return eps * value / (1 - value) if name in DECAYS and value < 1 else eps
 
 

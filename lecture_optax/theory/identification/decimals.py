@@ -8,6 +8,8 @@ def shortest(low: float, high: float) -> float:
     middle = (low + high) / 2
     if not (math.isfinite(low) and math.isfinite(high)) or low <= 0 <= high or low > high:
         return 0.0 if low <= 0 <= high else middle
+    if max(abs(low), abs(high)) < 1e-290:  # 10^-17 of it is 0
+        return middle
     exponent = math.floor(math.log10(max(abs(low), abs(high))))
     for digits in range(17):
         found = [

@@ -3,12 +3,11 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from .stream import Stream
-from .structure import DECAYS, Structure, momentum, unit_update
+from .structure import DECAYS, Structure, clipped_size, momentum, unit_update
 
 ALLOWED = 8.0
 """The largest residual of a structure that fits, in rounding errors of its number."""
@@ -67,9 +66,12 @@ def screen(structure: Structure, stream: Stream) -> tuple[float, dict[str, float
     The part is of the sum of squares; a stream of a few entries is enough.
     """
     problem = _Problem(structure, stream, structure.scalars, {}, True)
-    best = _best_starts(problem, _grid(structure, structure.scalars, stream), 2)
-    solved = [problem.solve(x, 12, patient=False) for x in best]
-    x, cost = min(solved, key=lambda pair: pair[1])
+    count = 2 if structure.clip is None else 3
+    x, cost = np.zeros(0), np.inf
+    for start in _best_starts(problem, _grid(structure, structure.scalars, stream), count):
+        x, cost = min((x, cost), problem.solve(start, 12, patient=False), key=lambda pair: pair[1])
+        if cost < 1e-8 * problem.start_cost:
+            break
     return cost / max(problem.start_cost, 1e-300), problem.decode(x)
 
 
@@ -288,16 +290,14 @@ def _grid(structure: Structure, names: Sequence[str], stream: Stream) -> Iterato
         "weight_decay": lambda: (1e-4, 1e-2, 1e-1),
         "clip": lambda: _thresholds(structure, stream),
     }
+    if structure.clip is not None and structure.magnitude is not None:
+        # the threshold decides which minimum is found; from one typical point D follows
+        values |= {"b1": lambda: (0.9,), "b2": lambda: (0.99,), "eps": lambda: (0.1 * low,)}
     lists = [values[name]() for name in names]
     for point in itertools.product(*lists):
         yield dict(zip(names, map(float, point), strict=True))
 
 
 def _thresholds(structure: Structure, stream: Stream) -> Sequence[float]:
-    sizes: dict[str, Any] = {
-        "value": np.abs(stream.g),
-        "global": stream.global_norm,
-        "leaf": stream.leaf_norm,
-        "rms": stream.leaf_rms,
-    }
-    return tuple(np.quantile(sizes[str(structure.clip)], [0.05, 0.3, 0.6, 0.9]))
+    sizes = clipped_size(str(structure.clip), stream)
+    return tuple(np.quantile(sizes, [0.05, 0.2, 0.4, 0.6, 0.8, 0.95]))

@@ -25,6 +25,7 @@ _USUAL |= {"rmsprop": "inside", "adagrad": "inside"}
 _CLIPS = {
     "value": "clipping by value",
     "global": "clipping by the global norm",
+    "torch": "clipping by the global norm (torch: 1e-6 is added to it)",
     "leaf": "clipping by the norm of each leaf",
     "rms": "clipping by the rms of each leaf",
 }

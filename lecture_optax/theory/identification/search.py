@@ -41,7 +41,7 @@ class Search:
     def groups(self) -> Iterator[Group]:
         """Return the groups in the order of what is supposed last: a decay, a schedule, a clip."""
         decays = (None,) if self.stream.p is None else (None, "decoupled", "coupled")
-        clips = ("global", "value", "leaf", "rms")
+        clips = ("global", "torch", "value", "leaf", "rms")
         several = self.stream.g.shape[1] > 2
         for decay in decays:
             yield Group(decay, None, False)
@@ -51,8 +51,9 @@ class Search:
             for decay in decays[:2]:
                 yield Group(decay, clip, False)
         if several:
-            for decay in decays[:2]:
-                yield Group(decay, "global", True)
+            for clip in clips[:3]:
+                for decay in decays[:2]:
+                    yield Group(decay, clip, True)
 
     def methods(self, group: Group) -> list[Method]:
         """Return the methods of a group that made the stream, the simplest first."""
@@ -60,7 +61,8 @@ class Search:
         for structure in candidates(group.decay, group.clip):
             if structure.rate_inside and not group.free:
                 continue
-            tested = self._linear is not None and (self._linear or group.clip in (None, "global"))
+            scaled = group.clip in (None, "global", "torch")
+            tested = self._linear is not None and (self._linear or scaled)
             if tested and self._linear == (structure.magnitude is not None):
                 continue
             if found and _is_richer(structure, found[0]):
@@ -91,6 +93,8 @@ class Search:
         return scalars.get("eps", 0.0) > 10 * bound or scalars.get("b2", 0.0) > 1 - 1e-7
 
     def _screened(self, structure: Structure) -> tuple[float, dict[str, float]]:
+        if structure.clip == "torch":  # near each other, for the screen
+            return self._screened(replace(structure, clip="global"))
         if structure not in self._open:
             self._open[structure] = screen(structure, self._small)
         return self._open[structure]

@@ -28,7 +28,7 @@ class Structure:
     - `decay`: None, "coupled" (added to the gradient), "decoupled" (times τ).
     - `momentum`: after D: None, "trace" or "nesterov"; with `rate_inside` τ is in that velocity.
     - `initial`: whether c(0) is another number than 0.
-    - `clip`: None, "value", "global", "leaf" or "rms".
+    - `clip`: None, "value", "global", "torch" (global, with 1e-6 added to the norm), "leaf", "rms".
     """
 
     name: str
@@ -95,13 +95,23 @@ def _gradient(s: Structure, scalars: Mapping[str, float], stream: Stream) -> Any
     if s.clip == "value":
         g = np.clip(g, -scalars["clip"], scalars["clip"])
     elif s.clip is not None:
-        norms = {"global": stream.global_norm, "leaf": stream.leaf_norm, "rms": stream.leaf_rms}
-        size = norms[s.clip]
+        size = clipped_size(s.clip, stream)
         g = g * np.minimum(1.0, scalars["clip"] / np.where(size > 0, size, np.inf))
     if s.decay == "coupled":
         weight = scalars["weight_decay"]
         return g + weight * stream.parameters, np.abs(g) + abs(weight) * np.abs(stream.parameters)
     return g, np.abs(g)
+
+
+def clipped_size(clip: str, stream: Stream) -> np.ndarray:
+    """Return what a clip compares with its threshold."""
+    return {
+        "value": np.abs(stream.g),
+        "global": stream.global_norm,
+        "torch": stream.global_norm + 1e-6,
+        "leaf": stream.leaf_norm,
+        "rms": stream.leaf_rms,
+    }[clip]
 
 
 def powers(decay: float, steps: int) -> np.ndarray:
