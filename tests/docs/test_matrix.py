@@ -10,9 +10,9 @@ import pytest
 from lecture_optax.testing import LAWS
 from lecture_optax.testing.certification.candidate import candidate_of
 from tools.matrix.certificates import STORED, TEXTS, stored, texts
-from tools.matrix.pages import pages
+from tools.matrix.pages import kinds_of, pages
 from tools.matrix.rows import aliases, rows, without_row
-from tools.matrix.words import CHOICES, FAULTS
+from tools.matrix.words import CHOICES, CHOICES_OF_TWO_DTYPES, EXPECTED, FAULTS, choice
 
 CHEAP = ("optax.sgd", "optax.sign_sgd", "lo.sgd")
 COMMAND = "certify them by `python -m tools.matrix --packages`"
@@ -35,12 +35,41 @@ def test_every_row_is_stored_and_nothing_else():
 
 
 def test_the_data_are_small():
-    assert sum(path.stat().st_size for path in STORED.glob("*.json")) < 1_300_000
+    assert sum(path.stat().st_size for path in STORED.glob("*.json")) < 900_000
     assert all(len(key) == 8 for key in texts())
 
 
 def test_every_law_has_its_words():
-    assert FAULTS.keys() >= LAWS.keys() >= CHOICES.keys()
+    assert FAULTS.keys() >= LAWS.keys() >= {*CHOICES, *CHOICES_OF_TWO_DTYPES, *EXPECTED}
+
+
+def test_what_optax_leaves_to_promotion_has_two_dtypes():
+    law = "a_step_returns_what_it_was_given"
+    assert choice(law, 'x = jnp.ones(3, "bfloat16") + jnp.ones(3, "float32")')
+    assert not choice(law, 'x = jnp.ones(3, "float32")')
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "kind"),
+    [
+        ("optax.adam", "a_zero_gradient_gives_a_finite_update", "broken"),
+        ("optax.adam", "the_learning_rate_is_in_the_state_once", "choice"),
+        ("optax.adam", "a_step_returns_what_it_was_given", "choice"),
+        ("optax.contrib.dadapt_adamw", "one_compiled_step_serves_every_value", "unshown"),
+    ],
+)
+def test_a_fault_a_choice_and_what_nobody_can_try_are_told_apart(name, law, kind):
+    assert kinds_of(rows()[name], stored(name)["laws"])[law] == kind
+
+
+def test_an_issue_can_be_read_without_this_library():
+    for name, text in pages().items():
+        for issue in re.findall(r"`{5}\{code-block\} markdown\n(.*?)\n`{5}", text, re.S):
+            assert not re.search(r"\b[Ll]aws?\b|certify|θ|τ", issue), (name, issue)
+            parts = re.findall(r"^\*\*(.*)\*\*$", issue, re.M)
+            assert parts == ["What happens", "What is expected", "Code", "Versions"], name
+            if name.startswith("optax."):
+                assert "lecture_optax" not in issue, name
 
 
 def test_a_red_cell_leads_to_a_fault_of_its_page():

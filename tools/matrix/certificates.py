@@ -46,6 +46,7 @@ def published(certificate: dict[str, Any]) -> dict[str, Any]:
     sections = decoded(certificate["sections"])
     others = [name for name in sections if name != "laws" and not SECTIONS[name].timed]
     return {
+        "hash": certificate["description"]["hash"],
         "hyperparameters": certificate["description"]["hyperparameters"],
         "versions": certificate["versions"],
         "cells": cells_of(sections),
@@ -100,7 +101,7 @@ def _facts(found: dict[str, Any]) -> dict[str, Any]:
         return {"refused": found["refused"]}
     laws = found["laws"].get("laws", {})
     verdicts = {name: law["verdict"] for name, law in laws.items()}
-    return {**found["versions"], **found["cells"], **verdicts}
+    return {"hash": found.get("hash"), **found["versions"], **found["cells"], **verdicts}
 
 
 def _files() -> list[Path]:
@@ -112,12 +113,13 @@ def _short(certificate: dict[str, Any], known: dict[str, str]) -> dict[str, Any]
     short = json.loads(json.dumps(certificate))
     laws = short.get("laws", {}).get("laws", {})
     for name, found in laws.items():
-        laws[name] = {k: _keys(x, known) for k, x in found.items() if k not in _OF_A_LAW}
+        left_out = (*_OF_A_LAW, *["found"] * bool(found.get("reproduction")))
+        laws[name] = {k: _keys(x, known) for k, x in found.items() if k not in left_out}
     return short
 
 
 _OF_A_LAW = ("law", "sentence")
-"""What the law itself says."""
+"""What the law itself says. What was found is not stored beside a script that shows it."""
 
 
 def _long(short: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:

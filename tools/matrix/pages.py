@@ -13,7 +13,7 @@ from tools.matrix.cells import TITLES
 from tools.matrix.certificates import stored
 from tools.matrix.packages import PACKAGES
 from tools.matrix.rows import Row, rows, without_row
-from tools.matrix.words import CHOICES, FAULTS
+from tools.matrix.words import EXPECTED, FAULTS, choice
 
 NUMBERS = sorted({law.number for law in LAWS.values()})
 
@@ -61,22 +61,46 @@ def _cells(row: Row, certificate: dict[str, Any]) -> str:
     if "refused" in certificate:
         width = len(NUMBERS) + len(TITLES)
         return f'{name}<td colspan="{width}">{html.escape(certificate["refused"])}</td>'
-    cells = [_law_cell(page, n, certificate["laws"]) for n in NUMBERS]
+    cells = [_law_cell(row, n, certificate["laws"]) for n in NUMBERS]
     measured = [f"<td>{html.escape(certificate['cells'][title])}</td>" for title in TITLES]
     return name + "".join([*cells, *measured])
 
 
-def _law_cell(page: str, number: int, laws: dict[str, Any]) -> str:
+def _law_cell(row: Row, number: int, laws: dict[str, Any]) -> str:
     if "not_measured" in laws:
         return '<td class="open">not measured</td>'
-    verdicts = [x["verdict"] for x in laws["laws"].values() if x["law"] == number]
-    broken, applies = verdicts.count("broken"), len(verdicts) - verdicts.count("not applicable")
-    if not applies:
-        return '<td class="open">does not apply</td>'
-    if not broken:
-        return '<td class="kept">kept</td>'
-    words = f"{broken} of {applies} broken" if applies > 1 else "broken"
-    return f'<td class="broken"><a href="{page}#law-{number}">{words}</a></td>'
+    kinds = [
+        kind for law, kind in kinds_of(row, laws).items() if laws["laws"][law]["law"] == number
+    ]
+    found = {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+    if not found:
+        kept = any(x["verdict"] == "kept" for x in laws["laws"].values() if x["law"] == number)
+        return '<td class="kept">kept</td>' if kept else '<td class="open">does not apply</td>'
+    words = "<br>".join(f"{n} {_KINDS[kind]}" for kind, n in found.items())
+    link = f"generated/{row.name}.html#law-{number}"
+    return f'<td class="{next(iter(found))}"><a href="{link}">{words}</a></td>'
+
+
+_KINDS = {"broken": "broken", "choice": "by choice", "unshown": "not shown"}
+"""The words of a cell for a check that is not kept, the worst first."""
+
+
+def kinds_of(row: Row, laws: dict[str, Any]) -> dict[str, str]:
+    """Return for each check that is not kept whether it is a fault, a choice, or not shown.
+
+    What no short script shows may be the rounding of one machine: it is no fault here.
+    """
+    kinds = {}
+    for name, found in laws["laws"].items():
+        if found["verdict"] == "broken":
+            fault = "choice" if _choice(row, name, found) else "broken"
+            kinds[name] = fault if found["reproduction"] else "unshown"
+    return kinds
+
+
+def _choice(row: Row, name: str, found: dict[str, Any]) -> str:
+    ours = row.name.startswith("lo.")
+    return "" if ours else choice(name, found["reproduction"] or "")
 
 
 def page_of(row: Row, certificate: dict[str, Any]) -> str:
@@ -98,14 +122,24 @@ def _what(row: Row, certificate: dict[str, Any]) -> str:
     laws = certificate["laws"]
     counts = "The laws were not measured."
     if "not_measured" not in laws:
-        kept, broken = laws["kept"], laws["broken"]
+        kinds = list(kinds_of(row, laws).values())
+        kept = laws["kept"]
+        counts = f"It keeps {kept} of the {kept + len(kinds)} checks of [the nine laws]"
+        counts += "(../../../explanation/laws.md) that apply."
+        parts = [f"{kinds.count(k)} {_COUNTED[k]}" for k in _COUNTED if k in kinds]
         links = ", ".join(f"[law {n}](#law-{n})" for n in _broken(laws))
-        counts = f"It keeps {kept} of the {kept + broken} checks of [the nine laws]"
-        counts += "(../../../explanation/laws.md) that apply"
-        counts += f"; the others are of {links}." if broken else "."
+        counts += f" The others, of {links}: {', '.join(parts)}." if parts else ""
     values = ", ".join(f"{k}={v!r}" for k, v in certificate["hyperparameters"].items())
     call = f"`{row.code}`" + (f", with {values}" if values else "")
-    return f"{counts}\n\nCertified: {call}; {_versions(row, certificate)}."
+    hashed = f"; hash `{certificate['hash']}`" if "hash" in certificate else ""
+    return f"{counts}\n\nCertified: {call}; {_versions(row, certificate)}{hashed}."
+
+
+_COUNTED = {
+    "broken": "broken, with a script that shows it",
+    "choice": "a choice, of Optax or of this library",
+    "unshown": "not shown by a short script",
+}
 
 
 def _versions(row: Row, certificate: dict[str, Any]) -> str:
@@ -122,38 +156,61 @@ def _broken(laws: dict[str, Any]) -> list[int]:
 
 
 def _faults(row: Row, certificate: dict[str, Any]) -> Iterator[str]:
-    """Yield a part for each broken law: its checks, each with the text of an issue."""
+    """Yield a part for each law that is not kept: its checks, each fault with an issue's text."""
     laws = certificate["laws"]
-    for number in [] if "not_measured" in laws else _broken(laws):
+    kinds = {} if "not_measured" in laws else kinds_of(row, laws)
+    for number in _broken(laws) if kinds else []:
         yield f"## Law {number}"
-        for name, found in laws["laws"].items():
-            if found["law"] == number and found["verdict"] == "broken":
-                choice = "" if row.name.startswith("lo.") else CHOICES.get(name, "")
-                yield f"### {FAULTS[name][0].upper()}{FAULTS[name][1:]}"
-                yield f"The check `{name}`: {found['sentence']} {choice}".strip()
-                yield _issue(row, certificate, name, found)
+        for name in (n for n in kinds if laws["laws"][n]["law"] == number):
+            found = laws["laws"][name]
+            yield f"### {FAULTS[name][0].upper()}{FAULTS[name][1:]}"
+            yield f"The check `{name}`: {found['sentence']} {_choice(row, name, found)}".strip()
+            yield {"broken": _issue, "choice": _example, "unshown": _unshown}[kinds[name]](
+                row, certificate, name, found
+            )
+
+
+def _unshown(row: Row, certificate: dict[str, Any], name: str, found: dict[str, Any]) -> str:
+    """Return what was found where nobody can try it."""
+    return (
+        "Not shown by a short script, so it counts as no fault: it may be the rounding of one "
+        f"machine. `certify` found: {_safe(found['found'])}."
+    )
+
+
+def _example(row: Row, certificate: dict[str, Any], name: str, found: dict[str, Any]) -> str:
+    """Return a script that shows a choice, and what it prints."""
+    script, output = _script(row, found["reproduction"]), (found["output"] or "").strip()
+    return f"```python\n{script}\n```\n\n```text\n{output}\n```"
 
 
 def _issue(row: Row, certificate: dict[str, Any], name: str, found: dict[str, Any]) -> str:
     """Return the text of an issue, to be copied as it is."""
-    if not found["reproduction"]:
-        return f"No short script shows it. `certify` found: {_safe(found['found'])}."
+    script, output = _script(row, found["reproduction"]), (found["output"] or "").strip()
     text = [
         f"### {row.name}: {FAULTS[name]}",
-        f"**What happens**\n\n`{found['found'].replace('`', '')}`",
-        f"**What is expected**\n\n{found['sentence']}",
-        f"**Code**\n\n```python\n{_script(row, found['reproduction'])}\n```",
-        f"It prints\n\n```text\n{(found['output'] or '').strip()}\n```",
+        f"**What happens**\n\n{_happens(row, script, name, output)}",
+        f"**What is expected**\n\n{EXPECTED.get(name, found['sentence'])}",
+        f"**Code**\n\n```python\n{script}\n```",
+        f"It prints\n\n```text\n{output}\n```",
         f"**Versions**\n\n{_versions(row, certificate)}",
     ]
     return "`````{code-block} markdown\n" + "\n\n".join(text) + "\n`````"
+
+
+def _happens(row: Row, script: str, name: str, output: str) -> str:
+    """Return the fault as a sentence, and the error in which the script ends."""
+    call = re.search(r"^ *(?:tx|make) = (.*)$", script, re.MULTILINE)
+    error = output.splitlines()[-1].replace("`", "") if output else ""
+    fault = f"With `{call[1] if call else row.name}` {FAULTS[name]}."
+    return fault + f" The script ends in `{error}`." * bool(error)
 
 
 def _script(row: Row, code: str) -> str:
     """Return a script that runs by itself, also where it calls the factory `make`."""
     if re.search(r"\bmake\(", code):
         code = f"import functools\nimport optax\n{row.imports}\n\nmake = {row.code}\n\n{code}"
-    return code.strip()
+    return re.sub(r"^(tx = .*\n)(?=def )", r"\1\n", code, flags=re.MULTILINE).strip()
 
 
 def _safe(text: str) -> str:

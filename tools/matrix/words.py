@@ -1,5 +1,7 @@
 """What the pages say about each law: the title of an issue, and where Optax chooses otherwise."""
 
+import re
+
 FAULTS = {
     "a_step_returns_what_it_was_given": "a step changes the dtypes of the state",
     "a_step_is_pure": "the same step twice gives two results",
@@ -49,23 +51,22 @@ FAULTS = {
 }
 """The fault in a few words, by the law that it breaks."""
 
-_DTYPES = (
-    "Optax stores moments in the dtype of their parameters, or in one that you name: a choice."
+_DTYPES = "A choice of Optax: moments have the dtype of their parameters, or one that you name."
+_PROMOTION = "A choice of Optax: the dtypes of a step are those of JAX's promotion."
+_RANGES = "A choice of this library: Optax does not validate hyperparameters."
+_RATE = (
+    "A choice of this library: in Optax the learning rate is in the state on request, by "
+    "`inject_hyperparams`."
 )
-_PROMOTION = "Optax leaves the dtypes of a step to JAX's promotion: a choice, not a bug."
-_RANGES = "Optax does not validate hyperparameters: a choice, not a bug."
-_RATE = "In Optax the learning rate is in the state on request, by `inject_hyperparams`: a choice."
-_TREES = "Optax leaves what a tree contains to its user: a choice, not a bug."
+_TREES = "A choice of this library: Optax leaves what a tree contains to its user."
 
 CHOICES = {
-    "a_step_returns_what_it_was_given": _PROMOTION,
-    "a_step_scans_and_branches_and_vmaps": _PROMOTION,
     "a_state_is_at_least_float32": _DTYPES,
     "an_update_has_the_wider_precision": _PROMOTION,
-    "half_precision_is_float32_rounded_once": "Optax computes in the dtypes that it is given, and "
-    "casts nothing: a choice, not a bug.",
-    "the_number_of_steps_is_exact": "Optax computes 1 − β^k in float32, without a detour by "
-    "float64: a choice, not a bug.",
+    "half_precision_is_float32_rounded_once": "A choice of Optax: it computes in the dtypes that "
+    "it is given, and casts nothing.",
+    "the_number_of_steps_is_exact": "A choice of Optax: 1 − β^k is computed in float32, where it "
+    "cancels for β near 1.",
     "a_narrow_array_is_widened_or_refused": _RANGES,
     "a_bad_value_is_refused_by_name": _RANGES,
     "the_learning_rate_is_in_the_state_once": _RATE,
@@ -75,8 +76,63 @@ CHOICES = {
     "any_tree_is_a_tree_of_parameters": _TREES,
     "a_leaf_without_gradient_is_refused_by_path": _TREES,
     "a_missing_gradient_is_refused_by_path": _TREES,
-    "extra_arguments_are_accepted": "In Optax only a `GradientTransformationExtraArgs` takes extra "
-    "arguments, and `with_extra_args_support` makes one of any other: a choice.",
-    "a_restored_run_goes_on_bitwise": _PROMOTION,
+    "extra_arguments_are_accepted": "A choice of Optax: only a `GradientTransformationExtraArgs` "
+    "takes extra arguments, and `with_extra_args_support` makes one of any other.",
 }
 """What Optax chooses otherwise on purpose, by the law that it does not promise."""
+
+CHOICES_OF_TWO_DTYPES = {
+    "a_step_returns_what_it_was_given": _PROMOTION,
+    "a_step_scans_and_branches_and_vmaps": _PROMOTION,
+    "a_restored_run_goes_on_bitwise": _PROMOTION,
+}
+"""The same, where the script that shows it has more than one dtype."""
+
+
+def choice(law: str, script: str) -> str:
+    """Return which choice it is that a law is not kept as a script shows, or ""."""
+    dtypes = set(re.findall(r'"(bfloat16|float\d\d)"', script))
+    of_dtypes = CHOICES_OF_TWO_DTYPES.get(law, "") if len(dtypes) > 1 else ""
+    return CHOICES.get(law, of_dtypes)
+
+
+EXPECTED = {
+    "a_step_returns_what_it_was_given": "A step returns a state with the tree, the shapes and the "
+    "dtypes of the one it was given, and an update with those of the gradient.",
+    "a_random_key_is_used_once": "A random key in the state is replaced when a step has used it.",
+    "a_step_scans_and_branches_and_vmaps": "A step in `jax.lax.scan`, `jax.lax.cond` and "
+    "`jax.vmap` gives what it gives in a loop.",
+    "a_zero_gradient_gives_a_finite_update": "A zero gradient gives a finite update, also in half "
+    "precision and where ε is 0.",
+    "a_zero_gradient_makes_no_nan_on_the_way": "A step at a zero gradient passes under "
+    "`jax.debug_nans(True)`, also in half precision and where ε is 0.",
+    "the_derivative_at_a_zero_gradient_is_finite": "The derivative of the updates by the "
+    "gradients is finite at a zero gradient.",
+    "one_compiled_step_serves_every_value": "A compiled step that takes a hyperparameter as an "
+    "argument gives what it gives with the number.",
+    "vmap_over_values_is_separate_runs": "A `jax.vmap` over hyperparameters gives what a run for "
+    "each of them gives.",
+    "derivatives_by_a_hyperparameter_are_finite": "The derivative of the updates by a "
+    "hyperparameter is finite, also at a zero gradient.",
+    "derivatives_by_a_hyperparameter_are_slopes": "`jax.grad` by a hyperparameter agrees with a "
+    "finite difference in float64.",
+    "all_counts_agree": "After n steps a counter of steps in the state is n more than at the "
+    "start.",
+    "the_count_in_the_state_is_the_one_used": "Where the number of steps decides the update, a "
+    "count of 0 and one of 1 give two updates.",
+    "init_aliases_nothing": "No two arrays of a new state share memory, with each other, with the "
+    "parameters or with a hyperparameter: such a state cannot be donated.",
+    "donating_the_state_costs_nobody_else": "A compiled step can donate the state "
+    "(`donate_argnums`), and the arrays of the caller stay valid.",
+    "init_works_without_numbers": "`init` gives the same state for arrays, for a "
+    "`jax.ShapeDtypeStruct`, under `jax.eval_shape` and under `jax.jit`.",
+    "a_state_is_sharded_as_its_parameter": "The state of a sharded parameter has the sharding of "
+    "the parameter, in a mesh with explicit axes too.",
+    "a_complex_leaf_follows_the_conjugate": "A conjugate gradient gives the conjugate update, and "
+    "a real gradient in a complex array gives the update that it gives in a real one.",
+    "a_turned_gradient_gives_a_turned_update": "Parameters and gradients that are multiplied by a "
+    "complex number of modulus 1 give updates that are multiplied by it.",
+    "a_complex_zero_is_safe": "At a complex zero the update is finite, and so is its derivative "
+    "by the gradient.",
+}
+"""What a user of Optax expects, where the sentence of the law needs this library to be read."""

@@ -46,6 +46,20 @@ def sizes(subject: Subject, found: str) -> Iterator[Case]:
     yield from _cases(subject, found, (_SMALL, _LONGER, _WIDER, _MATRIX), [("float32", "float32")])
 
 
+def slow(subject: Subject, found: str) -> Iterator[Case]:
+    """Return float32 vectors and steps, then the same with every decay at 0.9999."""
+    decays = {n: 0.9999 for n, h in subject.hyperparameters.items() if h.bounds == (0, 1)}
+    for values in ({}, decays) if decays else ({},):
+        some = (_SMALL, _LONGER, _WIDER, _MATRIX)
+        yield from _cases(subject, found, some, [("float32", "float32")], values)
+
+
+def complex_at_rest(subject: Subject, found: str) -> Iterator[Case]:
+    """Return complex zero gradients, with the defaults, then with ε = 0, β = 0."""
+    for values in lowest(subject, found):
+        yield from _cases(subject, "", _AT_REST, [("complex64", "complex64")], values)
+
+
 def pairs(subject: Subject, found: str) -> Iterator[Case]:
     """Return vectors in the pair of dtypes that the law names, with and without parameters."""
     yield from _cases(subject, found, (_SMALL, _LONGER, _WIDER, _MATRIX), _pairs_in(found))
@@ -65,8 +79,8 @@ def at_rest(subject: Subject, found: str) -> Iterator[Case]:
 
 def at_rest_in_float32(subject: Subject, found: str) -> Iterator[Case]:
     """Return zero gradients in float32, and each hyperparameter as `$name`."""
-    for values in lowest(subject, found):
-        for name in _named_first(subject, found):
+    for name in _named_first(subject, found):
+        for values in lowest(subject, found):
             at = {**subject.typed, **values}
             for case in _cases(subject, found, _AT_REST[:4], [("float32", "float32")], values):
                 yield case._replace(words={**case.words, "name": name, "value": repr(at[name])})
@@ -177,6 +191,7 @@ def _cases(
         rows = rows.replace("-", "") if subject.takes == "magnitude" else rows
         words = {"leaf": leaf, "rows": rows, "p": p, "g": g}
         words["given"] = "None" if without else "params"
+        words["widest"] = "gradients[0]" if without else "params + gradients[0]"
         yield Case(words, values or {}, x64="under x64" in found or "float64" in (p, g))
 
 
@@ -189,7 +204,11 @@ def _pairs_in(found: str) -> list[tuple[str, str]]:
 
 def _named_first(subject: Subject, found: str) -> list[str]:
     names = list(subject.hyperparameters)
-    return sorted(names, key=lambda n: not re.search(rf"\b{n}\b[='\" ]", found))
+    return sorted(names, key=lambda n: (f"derivative at ['{n}']" not in found, _unnamed(n, found)))
+
+
+def _unnamed(name: str, found: str) -> bool:
+    return not re.search(rf"\b{name}\b[='\" ]", found)
 
 
 def _few_bits(value: float) -> float:

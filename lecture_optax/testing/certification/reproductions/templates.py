@@ -42,6 +42,19 @@ _FINITE = """
 def finite(tree):
     return all(jnp.isfinite(x).all() for x in jax.tree.leaves(tree))
 """
+_TWICE = """
+state = tx.init(params)
+for gradient in gradients:
+    _, state = tx.update(gradient, state, params)
+gradient = gradients[0]
+before = jax.tree.map(jnp.array, (gradient, state, params))
+first = tx.update(gradient, state, params)
+second = tx.update(gradient, state, params)
+print("the first time: ", first[0])
+print("the second time:", second[0])
+assert same(first, second), "the same step, taken twice, gives two results"
+assert same(before, (gradient, state, params)), "a step changes its inputs"
+"""
 _RATES = """
 def rates(state):
     return [x for _, x in optax.tree.get_all_with_path(state, "learning_rate")]
@@ -107,24 +120,7 @@ assert after == before, "a step changes the dtypes of its state"
         ),
     ],
     "a_step_is_pure": [
-        _experiment(
-            cases.sizes,
-            _SAME,
-            _GIVEN,
-            """
-state = tx.init(params)
-for gradient in gradients:
-    _, state = tx.update(gradient, state, params)
-gradient = gradients[0]
-before = jax.tree.map(jnp.array, (gradient, state, params))
-first = tx.update(gradient, state, params)
-second = tx.update(gradient, state, params)
-print("the first time: ", first[0])
-print("the second time:", second[0])
-assert same(first, second), "the same step, taken twice, gives two results"
-assert same(before, (gradient, state, params)), "a step changes its inputs"
-""",
-        )
+        _experiment(which, _SAME, _GIVEN, _TWICE) for which in (cases.sizes, cases.pairs)
     ],
     "a_random_key_is_used_once": [
         _experiment(
@@ -215,9 +211,24 @@ assert not narrow, f"the state of a {params.dtype} parameter has less than {bits
             """
 state = tx.init(params)
 update, _ = tx.update(gradients[0], state, $given)
-expected = gradients[0] if $given is None else params + gradients[0]
+expected = $widest
 print("parameter:", params.dtype, "gradient:", gradients[0].dtype, "update:", update.dtype)
 assert update.dtype == expected.dtype, f"the update is {update.dtype}, not {expected.dtype}"
+""",
+        ),
+        _experiment(
+            cases.pairs,
+            _KINDS,
+            """
+params = {"first": jnp.asarray($leaf, "$p"), "second": jnp.asarray($leaf, "float32")}
+gradient = {"first": jnp.asarray($rows[0], "$g"), "second": jnp.asarray($rows[0], "float32")}
+state = tx.init(params)
+update, _ = tx.update(gradient, state, params)
+print("parameters:", kinds(params))
+print("gradients: ", kinds(gradient))
+print("updates:   ", kinds(update))
+expected = (params["first"] + gradient["first"]).dtype
+assert update["first"].dtype == expected, "a float32 leaf changes the dtype of another's update"
 """,
         ),
     ],
@@ -295,7 +306,7 @@ assert finite(slope), "the derivative of an update by its gradient is not finite
     ],
     "the_number_of_steps_is_exact": [
         _experiment(
-            cases.sizes,
+            cases.slow,
             """
 params = jnp.asarray($leaf, "float32")
 gradient = jnp.asarray($rows[0], "float32")
@@ -352,11 +363,11 @@ for k, gradient in enumerate([gradients[0]] * 4):
             _KINDS,
             _GIVEN,
             """
-number, _ = run($with_few, params, gradients)
-array, _ = run($with_kind_of_few, params, gradients)
+number = run($with_few, params, gradients)
+array = run($with_kind_of_few, params, gradients)
 print("with a Python number:  ", number)
 print("with a narrow array:   ", array)
-assert kinds(array) == kinds(number), "the array changes the dtype of the updates"
+assert kinds(array[0]) == kinds(number[0]), "the array changes the dtype of the updates"
 assert same(array, number, 2e-6), "the array loses precision"
 """,
         )
@@ -610,7 +621,22 @@ for gradient in gradients:
     _, state = step(gradient, state, params)
     assert not params.is_deleted(), "the parameters were donated with the state"
 """,
-        )
+        ),
+        _experiment(
+            cases.hyperparameters,
+            _GIVEN,
+            """
+def update(value, gradient, state, params):
+    return $with_traced.update(gradient, state, params)
+
+step = jax.jit(update, donate_argnums=2)
+value = jnp.float32($value)
+state = $with_traced.init(params)
+for gradient in gradients:
+    _, state = step(value, gradient, state, params)
+    assert not value.is_deleted(), "$name of the caller was donated with the state"
+""",
+        ),
     ],
     "init_works_without_numbers": [
         _experiment(
@@ -665,7 +691,7 @@ with jax.set_mesh(mesh):
     for x in jax.tree.leaves(state):
         print(jax.typeof(x))
         assert x.ndim != 2 or x.sharding.is_equivalent_to(rows, 2), "the state is not sharded"
-    _, after = jax.eval_shape(lambda p: tx.update(p, state, p), params)
+    _, after = jax.eval_shape(lambda: tx.update(params, state, params))
 """,
         )
     ],
@@ -746,10 +772,7 @@ assert same(turned, [u * turn for u in updates], 2e-6), "real and imaginary part
     ],
     "a_complex_zero_is_safe": [
         _experiment(
-            lambda subject, found: (
-                case._replace(words={**case.words, "p": "complex64", "g": "complex64"}, x64=False)
-                for case in cases.at_rest(subject, found)
-            ),
+            cases.complex_at_rest,
             _FINITE,
             _RUN,
             _GIVEN,
@@ -806,6 +829,14 @@ params = gradient = jnp.ones(3)
 state = tx.init(params)
 print(type(tx).__name__)
 tx.update(gradient, state, params, anything="else")
+""",
+        ),
+        _experiment(
+            cases.once,
+            """
+print(type(tx).__name__)
+known = isinstance(tx, optax.GradientTransformationExtraArgs)
+assert known, "a wrapper of Optax passes no extra arguments to it"
 """,
         ),
     ],
