@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from .._core.describe import describe
+from .parts import WIDTH, vectorized
 from .probe import Lanes, NotCheckedError, counters
 
 FAR = 10**8
@@ -58,10 +58,14 @@ class Curve:
 def curves_of(case: Any) -> list[Curve]:
     """Return the schedules of a `rule.Case`: one for each that differs from the others.
 
-    Those of this library are called. Any other is seen through the first update at a gradient of
-    ones, from a state whose counters start at the step: `ScaleByScheduleState` of Optax, the count
-    of `inject_hyperparams`, or any named tuple of a `count` and nothing else.
+    Those of this library and of a usual chain are called. Any other is seen through the first
+    update at a gradient of ones, from a state whose counters start at the step:
+    `ScaleByScheduleState` of Optax, the count of `inject_hyperparams`, or any named tuple of a
+    `count` and nothing else.
     """
+    if case.usual:
+        schedule = case.usual[-1].numbers.get("step_size_fn")
+        return [Curve("", functools.partial(_called, schedule))] if schedule else []
     parts = describe(case.tx).walk()
     if not any(part.name.startswith("<") for part in parts):
         rates = [p.arguments["learning_rate"] for p in parts if p.name == "scale_by_learning_rate"]
@@ -77,12 +81,12 @@ def _name(schedule: Any) -> str:
 
 def _called(schedule: Callable, steps: np.ndarray) -> np.ndarray:
     steps = np.atleast_1d(steps)
-    wide = np.resize(steps, 64 * -(-len(steps) // 64))  # one program serves every number of steps
+    wide = np.resize(steps, WIDTH * -(-len(steps) // WIDTH))
     try:
-        found = schedule(wide) if hasattr(schedule, "horizon") else jax.vmap(schedule)(wide)
+        found = schedule(wide) if hasattr(schedule, "horizon") else vectorized(schedule)(wide)
     except Exception as error:  # whatever a schedule of the user raises
         raise NotCheckedError(f"its schedule cannot be called: {error}") from error
-    return np.broadcast_to(np.asarray(found, float), wide.shape)[: len(steps)]
+    return np.abs(np.broadcast_to(np.asarray(found, float), wide.shape)[: len(steps)])
 
 
 def _seen(case: Any) -> list[Curve]:

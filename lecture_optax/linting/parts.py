@@ -1,11 +1,14 @@
 """The stages of a transformation, as far as its closures name them."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from types import FunctionType, MethodType
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 
 _DEPTH = 30
@@ -19,11 +22,15 @@ class Part:
     - `numbers`: what its update has closed over, by name.
     - `leaves`: the masks and the groups around it, from the outermost: two stages act on the same
       leaves only where one has all of the other's.
+    - `around`: the factory of a wrapper, as "chain"; its own name then is "".
+    - `module`: where its update is defined.
     """
 
     name: str
     numbers: Mapping[str, Any]
     leaves: tuple[Any, ...] = ()
+    around: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +69,57 @@ def functions_in(numbers: Mapping[str, Any], depth: int = 6) -> Iterator[Closure
             yield from functions_in(below, depth - 1)
 
 
+def is_rate(part: Part) -> bool:
+    """Return whether a stage multiplies by a negative number: a learning rate and its sign."""
+    factor = part.numbers.get("step_size", part.numbers.get("sign"))
+    if part.name == "scale_by_schedule":
+        factor = _at_one(part.numbers.get("step_size_fn"))
+    known = isinstance(factor, int | float | np.ndarray | np.generic)
+    return bool(known and np.all(np.less(factor, 0)))
+
+
+WIDTH = 64
+"""The steps for which a schedule is called: one program serves every number of them."""
+
+
+@functools.lru_cache(maxsize=8)
+def vectorized(schedule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a schedule for arrays of steps, compiled."""
+    return jax.jit(jax.vmap(schedule))
+
+
+def _at_one(schedule: Any) -> Any:
+    try:
+        return np.asarray(vectorized(schedule)(np.full(WIDTH, 1)))[0]
+    except Exception:  # a schedule of more than a count
+        return None
+
+
+_USUAL = (
+    {"clip", "clip_by_global_norm", "clip_by_block_rms", "adaptive_grad_clip", "zero_nans"},
+    {"scale_by_adam", "scale_by_amsgrad", "scale_by_lion", "scale_by_rms", "trace"},
+    {"add_decayed_weights"},
+    {"scale", "scale_by_schedule"},
+)
+"""Stages of Optax in the order that has no mistake: nothing has to be tried."""
+
+
+def usual(parts: Sequence[Part]) -> list[Part]:
+    """Return the stages of a chain of Optax in the usual order, and an empty list for any other.
+
+    It clips, has at most one preconditioner, decays, and ends with one learning rate and its sign.
+    """
+    wrappers = {part.around for part in parts if not part.name}
+    stages = [part for part in parts if part.name not in ("", "identity")]
+    ranks = [i for part in stages for i, names in enumerate(_USUAL) if part.name in names]
+    once = ranks.count(1) <= 1 and ranks.count(3) == 1
+    known = len(ranks) == len(stages) and wrappers <= {"chain", "with_extra_args_support"}
+    of_optax = all(part.module.startswith("optax.") for part in stages)
+    if known and once and of_optax and ranks == sorted(ranks) and is_rate(stages[-1]):
+        return stages
+    return []
+
+
 def _walk(update: Any, leaves: tuple[Any, ...], depth: int) -> Iterator[Part]:
     name = getattr(update, "__qualname__", type(update).__name__).split(".")[0]
     cells = _cells(update)
@@ -71,9 +129,10 @@ def _walk(update: Any, leaves: tuple[Any, ...], depth: int) -> Iterator[Part]:
     if "mask" in cells:
         leaves = (*leaves, id(cells["mask"]))
     if not below or depth == 0:
-        yield Part(name, cells, leaves)
+        yield Part(name, cells, leaves, module=getattr(update, "__module__", ""))
         return
-    yield Part("", {k: x for k, x in cells.items() if k in ("mask", "sched_hps")}, leaves)
+    numbers = {k: x for k, x in cells.items() if k in ("mask", "sched_hps")}
+    yield Part("", numbers, leaves, around=name)
     in_groups = name in ("partition", "multi_transform")
     for i, child in enumerate(below):
         group = (*leaves, (id(update), i)) if in_groups else leaves

@@ -102,7 +102,7 @@ def _compiled(tx: Any) -> Callable[..., Any]:
         return _build(tx)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=8)  # a program keeps its transformation alive
 def _remembered(tx: Any) -> Callable[..., Any]:
     return _build(tx)
 

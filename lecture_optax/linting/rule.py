@@ -12,7 +12,7 @@ from jax.core import Tracer
 from .._core.dtypes import dtype_of
 from .._core.types import Finding
 from .curve import Curve, curves_of
-from .parts import Part, parts_of
+from .parts import Part, parts_of, usual
 from .probe import Lanes, NotCheckedError, Response, response_of, small_copy
 
 
@@ -39,6 +39,11 @@ class Case:
     def parts(self) -> list[Part]:
         """The stages that its closures and its description name, in order."""
         return parts_of(self.tx)
+
+    @functools.cached_property
+    def usual(self) -> list[Part]:
+        """The stages of a chain of Optax in the usual order, which need no trial: see `parts`."""
+        return usual(self.parts)
 
     @functools.cached_property
     def state(self) -> Any:

@@ -510,6 +510,83 @@ CHAINS = [
         "optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.sgdr_schedule([{'init_value': 0.0, 'peak_value': 1e-3, 'decay_steps': 500, 'warmup_steps': 50, 'end_value': 1e-4}] * 4)))",
         2000,
     ),
+    (
+        "optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_lion(b1=0.9, b2=0.99), optax.add_decayed_weights(0.01), optax.scale_by_learning_rate(optax.warmup_cosine_decay_schedule(0.0, 3e-4, 500, 10000, 3e-5)))",
+        10000,
+    ),
+    (
+        "optax.chain(optax.add_decayed_weights(0.01), optax.scale_by_lion(b1=0.9, b2=0.99), optax.scale_by_learning_rate(1e-3))",
+        None,
+    ),
+    (
+        "optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_lion(b1=0.9, b2=0.99), optax.add_decayed_weights(0.01), optax.scale_by_schedule(optax.cosine_decay_schedule(3e-4, 10000)), optax.scale(-1.0))",
+        10000,
+    ),
+    (
+        "optax.chain(optax.scale_by_lion(b1=0.9, b2=0.99), optax.scale_by_schedule(optax.linear_schedule(5e-5, 1e-5, 1000)), optax.scale(-1))",
+        1000,
+    ),
+    (
+        "optax.chain(optax.clip_by_global_norm(1000.0), optax.scale_by_adam(eps=1e-8), optax.inject_hyperparams(optax.scale)(optax.linear_schedule(0.0, -1e-4, 1000)))",
+        None,
+    ),
+    (
+        "optax.chain(optax.scale_by_rms(decay=0.9, eps=1e-8), optax.scale_by_learning_rate(optax.cosine_decay_schedule(1e-3, 1000)))",
+        1000,
+    ),
+    (
+        "optax.chain(optax.sgd(0.01), optax.scale_by_learning_rate(optax.cosine_decay_schedule(0.01, 1000)))",
+        1000,
+    ),
+    (
+        "optax.chain(optax.scale_by_rms(0.9), optax.scale_by_schedule(optax.exponential_decay(-0.05, 300, 0.1)))",
+        None,
+    ),
+    (
+        "optax.chain(optax.adaptive_grad_clip(0.3), optax.scale_by_rms(0.999, 1e-20), optax.trace(0.9, nesterov=False), optax.scale(-4e-5))",
+        None,
+    ),
+    (
+        "optax.chain(optax.zero_nans(), optax.adaptive_grad_clip(0.3), optax.scale_by_rms(decay=0.99, eps=1e-20), optax.trace(decay=0.9, nesterov=False), optax.scale(-4e-5 * (1.0 - 0.9)))",
+        None,
+    ),
+    (
+        "optax.chain(optax.trace(decay=0.9, nesterov=True), optax.add_decayed_weights(1e-4), optax.scale(-0.1))",
+        None,
+    ),
+    (
+        "optax.chain(optax.trace(decay=0.9, nesterov=True), optax.scale_by_schedule(lambda count: -optax.cosine_onecycle_schedule(3900, 0.1)(count)))",
+        3900,
+    ),
+    (
+        "optax.chain(optax.clip_by_global_norm(1.0), optax.chain(optax.trace(decay=0.9, nesterov=False), optax.scale_by_sign(), optax.scale(-0.1)))",
+        None,
+    ),
+    (
+        "optax.chain(optax.add_decayed_weights(5e-4), optax.trace(decay=0.9, nesterov=False), optax.stateless(lambda u, p: jax.tree.map(jnp.sign, u)), optax.scale(-1e-3))",
+        None,
+    ),
+    (
+        "optax.masked(optax.lars(0.1, momentum=0.9, nesterov=True), lambda p: jax.tree.map(lambda x: x.ndim >= 2, p))",
+        None,
+    ),
+    (
+        "optax.lars(optax.warmup_cosine_decay_schedule(0.0, 0.3, 1000, 10000), weight_decay=1e-6, trust_coefficient=0.02, trust_ratio_mask=lambda p: jax.tree.map(lambda x: x.ndim >= 2, p), weight_decay_mask=lambda p: jax.tree.map(lambda x: x.ndim >= 2, p), momentum=0.9)",
+        10000,
+    ),
+    ("optax.lars(learning_rate=0, weight_decay=0, momentum=0)", None),
+    (
+        "optax.chain(optax.adaptive_grad_clip(0.001), optax.centralize(), optax.scale_by_adam(0.99, 0.999), optax.add_decayed_weights(1e-3), optax.scale(-1e-5))",
+        None,
+    ),
+    ("optax.chain(optax.centralize(), optax.lion(3e-4))", None),
+    (
+        "optax.chain(optax.centralize(), optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(0.01, 200)))",
+        200,
+    ),
+    ("optax.chain(optax.adaptive_grad_clip(0.5, eps=0.001), optax.nadamw(1e-3))", None),
+    ("optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3), optax.ema(0.995))", None),
+    ("optax.chain(optax.clip_by_global_norm(1.0), optax.nadamw(3e-4, weight_decay=0.01))", None),
 ]
 
 _COUPLED = ("LO104", "the decay is in front of Adam, which divides it")
@@ -527,5 +604,9 @@ MISTAKES = {
     "(0.0, 1e-3, 0, 5000, 1e-7)": _NONE,
     "optax.linear_schedule(0, 1e-3, 0)": _NONE,
     "optax.masked(optax.adam(0.6)": ("LO102", "the masked leaves receive their gradients"),
+    "optax.add_decayed_weights(0.01), optax.scale_by_lion": ("LO104", "the sign hides its size"),
+    "optax.add_decayed_weights(5e-4), optax.trace(": ("LO104", "the sign hides its size"),
+    "optax.masked(optax.lars(": ("LO102", "the masked leaves receive their gradients"),
+    "optax.sgd(0.01), optax.scale_by_learning_rate": ("LO101", "two learning rates, two signs"),
     "optax.adam(1e-2), optax.scale(-1)": ("LO101", "two minus signs: it maximizes, on purpose"),
 }

@@ -86,7 +86,7 @@ FOUND = {
         optax.chain(DECAY, optax.adam(1e-3)),
         lo.chain(DECAY, lo.adam(1e-3)),
         by_hand(sign),
-        optax.partition({"x": optax.chain(DECAY, optax.adam(1e-3))}, {"w": "x", "b": "x"}),
+        optax.partition({"x": optax.chain(DECAY, optax.rmsprop(1e-3))}, {"w": "x", "b": "x"}),
         micro(optax.chain(optax.clip(1.0), DECAY, injected(optax.adam))),
     ],
     "LO105": [
@@ -116,8 +116,10 @@ FOUND = {
     ],
     "LO109": [
         optax.adam(1e-3),
-        optax.masked(optax.adam(1e-3), BOTH),
+        injected(optax.adam),
         sum_of_squares_without_end(),
+        micro(optax.rmsprop(1e-3, decay=0.999)),
+        optax.masked(optax.adam(1e-3), BOTH),
     ],
     "LO110": [
         optax.adam(1e-3, eps=1e-2),

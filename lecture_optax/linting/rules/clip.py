@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..._core.types import Finding
-from ..parts import Part
+from ..parts import Part, is_rate
 from ..probe import Lanes
 from ..rule import Case, Rule, number
-from .rates import goes_downhill, is_rate
+from .rates import goes_downhill
 
 CLIPS = {"clip", "clip_by_global_norm", "clip_by_block_rms", "adaptive_grad_clip", "unitwise_clip"}
 _BOUNDS = ("max_delta", "max_norm", "threshold", "clipping")
@@ -26,7 +26,7 @@ def _after_the_rate(case: Case) -> Iterator[Finding]:
             bound = next((clip.numbers[n] for n in _BOUNDS if n in clip.numbers), None)
             yield _finding(f"optax.{clip.name}", bound)
             return
-    bound = None if goes_downhill(case.tx) else _seen_bound(case)
+    bound = None if goes_downhill(case) else _seen_bound(case)
     if bound is not None:
         yield _finding("a clip", bound)
 

@@ -16,30 +16,30 @@ from ..rule import Case, Rule, number, some
 from .clip import CLIPS
 from .rates import goes_downhill
 
+_SIZES = np.geomspace(1e3, 1e-3, 7)
+"""Sizes of a parameter, each a tenth of the one before: an ε may hide the decay of small ones."""
+
 _SAME = 0.5
 """How much of an update is left at a tenth of the parameter, where it goes through D; 0.1 else."""
 
 
 def _through_d(case: Case) -> Iterator[Finding]:
-    if goes_downhill(case.tx) and not any("decay" in p.name for p in describe(case.tx).walk()):
+    if goes_downhill(case) and not any("decay" in p.name for p in describe(case.tx).walk()):
         return
     if describe(case.tx).name == "adamw":
         return
-    θ = np.array([1.0, 0.1, 0.01, 0.001, -0.1, 1.0, 1.0])
-    g = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1e-2, 1e-3])
-    θ[5:] = 0.0
-    lanes = Lanes(g, θ, seen=1, most=case.every)
-    one, tenth, hundredth, thousandth, other, large, small = case.respond(lanes).first
-    shrinks = (tenth < 0) & (other > 0)
-    same = (hundredth <= _SAME * tenth) | (thousandth <= _SAME * hundredth)
-    if not any(part.name in CLIPS for part in case.parts):  # which may limit the decay of a 1
-        same |= tenth <= _SAME * one
+    g = np.concatenate([np.zeros(len(_SIZES) + 1), [1e-2, 1e-3]])
+    θ = np.concatenate([_SIZES, [-0.1], [0.0, 0.0]])
+    answer = case.respond(Lanes(g, θ, seen=1, most=case.every)).first
+    (other, large, small), decays = answer[-3:], answer[:-3]
+    if any(part.name in CLIPS for part in case.parts):  # which may limit the decay of a 1
+        decays = decays[_SIZES < 1]
+    left = _ratios(decays)
     adaptive = (large < 0) & (small <= _SAME * large)
-    found = shrinks & same & adaptive
+    found = (other > 0) & adaptive & (left >= _SAME).any(0)
     if found.any():
         paths = [path for path, there in zip(case.paths, found, strict=True) if there]
-        parts = [tenth / one, hundredth / tenth, thousandth / hundredth]
-        part = float(np.max(parts, 0)[found].max())
+        part = float(left[:, found].max())
         yield Finding(
             "LO104",
             {"leaves": paths, "part_at_a_tenth": part},
@@ -49,6 +49,12 @@ def _through_d(case: Case) -> Iterator[Finding]:
             "Put optax.add_decayed_weights behind the preconditioner and before the learning rate, "
             "as lo.adamw and optax.adamw do.",
         )
+
+
+def _ratios(decays: np.ndarray) -> np.ndarray:
+    """Return which part of each update is left at a tenth of the parameter, 0 if it grows it."""
+    shrinks = (decays[:-1] < 0) & (decays[1:] < 0)
+    return np.divide(decays[1:], decays[:-1], out=np.zeros_like(decays[1:]), where=shrinks)
 
 
 THROUGH_D = Rule("LO104", "weight decay that goes through D", (), _through_d)

@@ -2,7 +2,8 @@
 
 In a narrow dtype it is seen: after gradients of ones, 64 gradients of 0 leave an average of squares
 as it is. An average, unlike a sum, weighs a square by less than 1/128. In float32 and wider the
-number itself is read, where the state, a description or a closure names it.
+number itself is read, where a description or a closure names it; in a narrow dtype it is read too
+where `optax.inject_hyperparams` keeps it in the state.
 """
 
 import functools
@@ -21,10 +22,15 @@ from ..rule import Case, Rule, is_known, number, some
 
 _ONES, _ZEROS = 4, 64
 _WEIGHT = 2.0**-7
+_REMEDY = (
+    "Keep the state in float32: train float32 parameters, or cast the gradients and the parameters "
+    "for the optimizer to float32."
+)
 _NAMES = ("b2", "beta2", "decay", "decay_rate", "b3")
 
 
 def _rounds(case: Case) -> Iterator[Finding]:
+    yield from _injected(case)
     for name, value in _named(case):
         if 0.5 < value < 1 and np.float32(value) == 1:
             yield Finding(
@@ -36,6 +42,21 @@ def _rounds(case: Case) -> Iterator[Finding]:
             )
             return
     yield from _seen(case)
+
+
+def _injected(case: Case) -> Iterator[Finding]:
+    """Find a β2 that `optax.inject_hyperparams` keeps in the dtype of the parameters."""
+    for path, value in jax.tree_util.tree_leaves_with_path(case.state):
+        name = getattr(path[-1], "key", "") if path else ""
+        if name in _NAMES and _is_narrow(value) and np.all(np.asarray(value, float) == 1):
+            yield Finding(
+                "LO109",
+                {name: 1.0, "dtype": str(dtype_of(value))},
+                f"optax.inject_hyperparams keeps {name} in {dtype_of(value)}, where it is 1: the "
+                "average of squares stays 0, and its bias correction divides by 0.",
+                _REMEDY,
+            )
+            return
 
 
 def _named(case: Case) -> Iterator[tuple[str, float]]:
@@ -52,7 +73,7 @@ def _seen(case: Case) -> Iterator[Finding]:
     if not narrow:
         return
     try:
-        one, two, after = _memory(case.tx)(small_copy(case.params))
+        one, two, after = _memory(case.tx, case.every)(small_copy(case.params))
     except Exception as error:  # whatever a transformation of another author raises
         raise NotCheckedError(f"it takes no step on its own: {error}") from error
     stuck = [i for i in narrow if _never_forgets(one[i], two[i], after[i])]
@@ -66,8 +87,7 @@ def _seen(case: Case) -> Iterator[Finding]:
             f"the average of squares {some(paths)} never forgets: its decay rounds to 1 in "
             f"{dtype}. {_ZEROS} gradients of 0 leave it as it is, and every gradient adds "
             f"{number(weight)} of its square, so the steps become smaller without end.",
-            "Keep the state in float32: train float32 parameters, or cast the gradients and the "
-            "parameters for the optimizer to float32.",
+            _REMEDY,
         )
 
 
@@ -84,8 +104,8 @@ def _never_forgets(one: np.ndarray, two: np.ndarray, after: np.ndarray) -> bool:
     return bool(is_square and (one <= _ONES * _WEIGHT).all() and (after == one).all())
 
 
-@functools.lru_cache(maxsize=32)
-def _memory(tx: Any) -> Callable[..., Any]:
+@functools.lru_cache(maxsize=8)
+def _memory(tx: Any, every: int) -> Callable[..., Any]:
     """Return a compiled function: the state after ones, after twos, and after ones and zeros."""
     update = update_of(tx)
 
@@ -94,7 +114,7 @@ def _memory(tx: Any) -> Callable[..., Any]:
         def after(gradient, steps, state):
             g = jax.tree.map(lambda p: jnp.full_like(p, gradient), params)
             return jax.lax.fori_loop(
-                0, steps, lambda _, s: cast_like(update(g, s, params)[1], s), state
+                0, steps * every, lambda _, s: cast_like(update(g, s, params)[1], s), state
             )
 
         start = tx.init(params)

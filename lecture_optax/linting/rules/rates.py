@@ -15,7 +15,7 @@ from ..._core.current import current, states_in
 from ..._core.describe import describe
 from ..._core.extras import PACKAGE
 from ..._core.types import Finding
-from ..parts import Part
+from ..parts import is_rate
 from ..rule import Case, Rule, is_known, number, some
 
 _STEADY = 0.9
@@ -38,9 +38,11 @@ def learning_rates(state: Any) -> Mapping[str, Any]:
         return {}
 
 
-def goes_downhill(tx: Any) -> bool:
-    """Return whether a transformation is of this library and has a learning rate, with its sign."""
-    parts = describe(tx).walk()
+def goes_downhill(case: Case) -> bool:
+    """Return whether it is a usual chain, or of this library with a learning rate and its sign."""
+    if case.usual:
+        return True
+    parts = describe(case.tx).walk()
     if any(p.name.startswith("<") and not p.name.startswith(f"<{PACKAGE}") for p in parts):
         return False
     rates = [p for p in parts if p.name == "scale_by_learning_rate"]
@@ -50,27 +52,11 @@ def goes_downhill(tx: Any) -> bool:
 
 def _uphill(case: Case) -> np.ndarray:
     """Return which leaves go uphill."""
-    if goes_downhill(case.tx):
+    if goes_downhill(case):
         return np.zeros(len(case.paths), bool)
     found = case.first
     steady = found.uphill[0] >= _STEADY * np.maximum(found.seen[0], 1)
     return steady & (found.first[0] > 0) & (found.total[0] > 0)
-
-
-def is_rate(part: Part) -> bool:
-    """Return whether a stage multiplies by a negative number: a learning rate and its sign."""
-    factor = part.numbers.get("step_size", part.numbers.get("sign"))
-    if part.name == "scale_by_schedule":
-        factor = _at_one(part.numbers.get("step_size_fn"))
-    known = isinstance(factor, int | float | np.ndarray | np.generic)
-    return bool(known and np.all(np.less(factor, 0)))
-
-
-def _at_one(schedule: Any) -> Any:
-    try:
-        return np.asarray(schedule(1))
-    except Exception:  # a schedule of more than a count
-        return None
 
 
 def _several_rates(case: Case) -> list[str]:

@@ -149,7 +149,7 @@ def _never_moves(case: Case) -> Iterator[Finding]:
                 "returns its first value at every step.",
                 "Give it transition_steps of at least 1, or pass the learning rate as a number.",
             )
-    if case.curves and not case.curves[0].name and _stands_still(case):
+    if not case.usual and case.curves and not case.curves[0].name and _stands_still(case):
         yield Finding(
             "LO112",
             {"counted": 0},
@@ -159,8 +159,13 @@ def _never_moves(case: Case) -> Iterator[Finding]:
 
 
 def _degenerate(case: Case) -> str:
-    """Return which factory of Optax has made a schedule that cannot move, or "" for none."""
+    """Return which factory of Optax has made a schedule that cannot move, or "" for none.
+
+    A phase of `optax.join_schedules` may be constant.
+    """
     functions = [f for part in case.parts for f in functions_in(part.numbers)]
+    if any(f.name == "join_schedules" for f in functions):
+        return ""
     names = {f.name for f in functions if f.is_constant}
     return min(names & {"polynomial_schedule", "exponential_decay"}, default="")
 

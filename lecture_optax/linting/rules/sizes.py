@@ -88,8 +88,9 @@ def _lost(case: Case) -> Iterator[Finding]:
     if not all(map(is_known, leaves)):
         raise NotCheckedError("the parameters have no values")
     narrow = any(jnp.finfo(dtype).bits < 32 for dtype in case.dtypes)
-    if not narrow and goes_downhill(case.tx):  # ours, in float32: no program to compile
+    if not narrow and goes_downhill(case):  # in float32: no program to compile
         adaptive = describe(case.tx).name in _ADAPTIVE
+        adaptive |= any(part.name.startswith("scale_by_a") for part in case.usual)
         if adaptive and _is_usual(case):
             return
         if not adaptive and case.gradients is None:
@@ -120,6 +121,9 @@ def _lost(case: Case) -> Iterator[Finding]:
 
 def _is_usual(case: Case) -> bool:
     rates = [x for x in learning_rates(case.state).values() if is_known(x)]
+    if case.usual:
+        constant = case.usual[-1].numbers.get("step_size")
+        rates = [curve.around[1].max() for curve in case.curves] or [np.abs(constant).min()]
     return all(float(np.asarray(x)) >= _SAFE_RATE for x in rates)
 
 
