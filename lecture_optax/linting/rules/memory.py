@@ -48,7 +48,13 @@ def _injected(case: Case) -> Iterator[Finding]:
     """Find a β2 that `optax.inject_hyperparams` keeps in the dtype of the parameters."""
     for path, value in jax.tree_util.tree_leaves_with_path(case.state):
         name = getattr(path[-1], "key", "") if path else ""
-        if name in _NAMES and _is_narrow(value) and np.all(np.asarray(value, float) == 1):
+        injected = any(getattr(part, "name", "") == "hyperparams" for part in path)
+        if (
+            injected
+            and name in _NAMES
+            and _is_narrow(value)
+            and np.all(np.asarray(value, float) == 1)
+        ):
             yield Finding(
                 "LO109",
                 {name: 1.0, "dtype": str(dtype_of(value))},

@@ -123,7 +123,9 @@ def _is_usual(case: Case) -> bool:
     rates = [x for x in learning_rates(case.state).values() if is_known(x)]
     if case.usual:
         constant = case.usual[-1].numbers.get("step_size")
-        rates = [curve.around[1].max() for curve in case.curves] or [np.abs(constant).min()]
+        rates = [curve.around[1].max() for curve in case.curves] or [
+            np.min(np.abs(np.asarray(constant)))
+        ]
     return all(float(np.asarray(x)) >= _SAFE_RATE for x in rates)
 
 
