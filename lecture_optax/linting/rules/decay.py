@@ -2,7 +2,8 @@
 
 It is seen at a gradient of 0, where only the decay is left: decoupled decay moves a parameter by a
 multiple of itself; decay that goes through D moves it by the learning rate, however small it is.
-The same is asked of small gradients without decay, because a clip limits updates too.
+The same is asked of small gradients without decay, because a clip limits updates too. RAdam is
+missed: its first steps are those of SGD with momentum.
 """
 
 from collections.abc import Iterator

@@ -130,7 +130,10 @@ def _is_usual(case: Case) -> bool:
 
 
 def _largest_first(case: Case) -> np.ndarray:
-    """Return the first update of each leaf, at the largest rate of the schedule."""
+    """Return the first update of each leaf, at the largest rate of the schedule.
+
+    It is 0 where constant gradients change nothing, so that they say nothing of others.
+    """
     sizes = case.by_size[0]
     lanes = Lanes(sizes, seen=1, most=case.every)
     updates = np.abs(case.respond(lanes).first)  # at parameters of 1: some scale with them
@@ -149,7 +152,10 @@ def _largest_first(case: Case) -> np.ndarray:
         rates = curve.rates(np.linspace(0, end, 64).astype(int))
         first = rates[rates > 0][:1]
         factor = max(factor, float(rates.max() / first[0]) if first.size else 1.0)
-    return np.asarray(found) * factor
+    still = np.abs(case.respond(Lanes(0.0, seen=1, most=case.every)).first[0])
+    one = updates[np.argmin(np.abs(sizes - 1))]
+    unseen = np.isclose(still, one, atol=0)  # optax.centralize takes all
+    return np.where(unseen, 0.0, np.asarray(found) * factor)
 
 
 def _log(x: np.ndarray) -> np.ndarray:
