@@ -13,6 +13,12 @@ from .search import Search
 from .signs import Signs, sign_method
 from .stream import Stream, read
 
+_NEAR = 0.05
+"""The part of the largest update up to which a method is near enough to be shown."""
+_WITHOUT_PARAMS = (
+    " (weight decay, as of adamw, was not tried: it needs params, which were not recorded)"
+)
+
 
 def identify(gradients: Any, updates: Any, params: Any = None) -> Identification:
     """Say which velocity, preconditioner and learning rate made a recorded stream of updates.
@@ -118,7 +124,9 @@ def _signed(found: Signs) -> Identification:
 def _named(methods: list[Method], stream: Stream) -> Identification:
     best, *others = methods
     return Identification(
-        name_of(best.structure, eps_known="eps" not in best.intervals, ascends=best.ascends),
+        name_of(
+            best.structure, eps_known=best.intervals.get("eps", (1.0,))[0] > 0, ascends=best.ascends
+        ),
         _chain(best),
         dict(best.scalars),
         best.rates,
@@ -161,6 +169,10 @@ def _none_of_these(search: Search) -> Identification:
     stream, nearest = search.stream, search.nearest()
     if nearest is None:
         return Identification(None, "", reason="no method in the table is near this stream")
+    without = "" if stream.p is not None else _WITHOUT_PARAMS
+    reason = f"no method in the table made these updates up to rounding{without}"
+    if not _error(nearest, stream) < _NEAR:
+        return Identification(None, "", reason=f"{reason}, and none is near")
     far = deviations(nearest.structure, nearest.scalars, nearest.rates, stream)
     u, _ = predict(nearest.structure, nearest.scalars, nearest.rates, stream)
     step = int(np.argmax((far > 1).any(1)))
@@ -168,7 +180,6 @@ def _none_of_these(search: Search) -> Identification:
     size = max(abs(u[step, entry]), 1e-300)
     error = float(abs(stream.u[step, entry] - u[step, entry]) / size)
     deviation = Deviation(step, stream.names[stream.leaf[entry]], error)
-    without = "" if stream.p is not None else "; without params, weight decay was not tried"
     return Identification(
         None,
         _chain(nearest),
@@ -176,5 +187,5 @@ def _none_of_these(search: Search) -> Identification:
         nearest.rates,
         deviation=deviation,
         error=_error(nearest, stream),
-        reason=f"no method in the table made these updates up to rounding{without}",
+        reason=reason,
     )

@@ -90,17 +90,32 @@ def same_as(best: Method, others: Sequence[Method]) -> tuple[str, ...]:
         if len(other.structure.scalars) <= len(best.structure.scalars)
         and other.structure.parts <= best.structure.parts + 2
         and not other.vague
-        and (other.shape is None) == (best.shape is None)
+        and _has_the_same_numbers(other, best)
     ]
-    found = [name_of(other.structure) for other in plain]
+    found = [_at_its_eps(other, best) for other in plain]
     s, constant = best.structure, best.shape is not None and best.shape.name == "constant"
     if s.name == "sgd" and s.velocity in ("trace", "nesterov") and constant:
         found.append("the learning rate inside the velocity (Keras)")
     if s.velocity == "trace" and s.magnitude is None:
         found.append("first_moment(μ) at τ/(1 - μ)")
+    if s.name == "sgd" and s.velocity == "gradient" and best.shape is None:
+        found.append("a clip by the global norm: it scales the gradient as a learning rate does")
     if s.name == "sgd" and s.velocity == "gradient" and s.decay == "coupled":
         found.append("decoupled weight decay")
     return tuple(dict.fromkeys(name for name in found if name != name_of(s)))
+
+
+def _has_the_same_numbers(other: Method, best: Method) -> bool:
+    shared = (set(other.scalars) & set(best.scalars)) - {"eps"}
+    alike = all(np.isclose(other.scalars[name], best.scalars[name], 1e-4) for name in shared)
+    return alike and bool(np.allclose(other.rates, best.rates, 1e-4, 0))
+
+
+def _at_its_eps(other: Method, best: Method) -> str:
+    """Return the name of another method, with its ε where that is decided and another one."""
+    name, eps = name_of(other.structure), other.scalars.get("eps")
+    own = other.intervals.get("eps", (1.0,))[0] > 0 and eps != best.scalars.get("eps")
+    return f"{name}, at eps = {eps:g}" if own and eps is not None else name
 
 
 def would_decide(best: Method, others: Sequence[Method]) -> tuple[str, ...]:

@@ -299,7 +299,7 @@ def _horizon(
 
 def _exponentials(rates: np.ndarray, w: int, peak: float) -> Iterator[_Guess]:
     ratios = rates[w + 1 :] / np.where(rates[w:-1] != 0, rates[w:-1], 1)
-    ratio = float(np.median(ratios))
+    ratio = np.median(ratios)  # of NumPy: its powers overflow to infinity
     if not ratio > 0:
         return
     for steps in (1, 10, 100, 1000, 10_000):

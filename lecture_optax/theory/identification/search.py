@@ -9,7 +9,7 @@ import numpy as np
 from .decide import Method, settle
 from .fit import deviations, fit, screen
 from .stream import Stream
-from .structure import Structure, candidates
+from .structure import Structure, candidates, is_common
 
 _SAMPLE = 48
 """Entries that the numbers are fitted to; all entries test them."""
@@ -17,6 +17,10 @@ _SCREEN = 12, 24
 """Entries and steps that decide which methods are worth a fit."""
 _NEAR = 1e-3
 """The part of the sum of squares that a method worth a fit may leave open on these."""
+
+
+_FAR = 30.0
+"""The deviation on these, in allowed rounding errors, above which no more steps are tried."""
 
 
 class Group(NamedTuple):
@@ -36,6 +40,7 @@ class Search:
         entries, steps = _SCREEN
         self._small = self.sample.take(informative(self.sample, entries)).first(steps)
         self._open: dict[Structure, tuple[float, dict[str, float]]] = {}
+        self._starts: dict[Structure, dict[str, float] | None] = {}
         self._linear = is_linear(self.sample)
 
     def groups(self) -> Iterator[Group]:
@@ -73,8 +78,8 @@ class Search:
         return found
 
     def _method(self, structure: Structure, free: bool) -> Method | None:
-        open_, start = self._screened(structure)
-        if open_ > _NEAR:
+        start = self._start(structure)
+        if start is None:
             return None
         one = fit(structure, self.sample, free=free, starts=[start])
         if not one.fits:
@@ -92,9 +97,19 @@ class Search:
         bound = largest**2 if inside else largest
         return scalars.get("eps", 0.0) > 10 * bound or scalars.get("b2", 0.0) > 1 - 1e-7
 
+    def _start(self, structure: Structure) -> dict[str, float] | None:
+        """Return the numbers of a structure on a part, or None if it is far from that part."""
+        if structure not in self._starts:
+            near = structure.clip == "torch"  # to the global clip, for a screen
+            open_, start = self._screened(replace(structure, clip="global") if near else structure)
+            self._starts[structure] = None
+            if open_ <= _NEAR:
+                part = fit(structure, self._small, free=True, starts=[start])
+                if part.worst <= _FAR:
+                    self._starts[structure] = dict(part.scalars)
+        return self._starts[structure]
+
     def _screened(self, structure: Structure) -> tuple[float, dict[str, float]]:
-        if structure.clip == "torch":  # near each other, for the screen
-            return self._screened(replace(structure, clip="global"))
         if structure not in self._open:
             self._open[structure] = screen(structure, self._small)
         return self._open[structure]
@@ -120,9 +135,9 @@ class Search:
 
     def _begun(self) -> Method | None:
         """Return a method with one τ that made the first half of the stream."""
-        half = Search(self.stream.first(self.stream.steps // 2))
-        if half.stream.steps < 6:
+        if self.stream.steps < 12:
             return None
+        half = Search(self.stream.first(self.stream.steps // 2))
         for group in half.groups():
             if not group.free and group.clip is None and (found := half.methods(group)):
                 rates = np.full(self.stream.steps, found[0].rates[0])
@@ -186,9 +201,11 @@ def _is_richer(structure: Structure, than: Method) -> bool:
 def _is_sensible(method: Method) -> bool:
     """Return whether no simpler structure is meant, and τ(k) is not a clip in disguise."""
     velocity = [method.scalars.get(name, 1.0) for name in ("momentum", "b1")]
-    odd = method.structure.rate_inside or method.structure.velocity in ("corrected", "dampened")
-    hidden = method.shape is None and method.structure.name == "sgd" and odd
-    hidden |= method.shape is None and method.structure.rate_inside
+    s, free = method.structure, method.shape is None
+    odd = s.name == "sgd" and (s.velocity in ("corrected", "dampened") or s.decay is not None)
+    odd |= s.clip is not None
+    # a bias correction acts as a schedule: with a free τ(k) only the usual ones have a name
+    hidden = free and (odd or s.rate_inside or not is_common(s))
     return min(velocity) > 0 and not hidden and bool(np.any(method.rates != 0))
 
 

@@ -241,18 +241,20 @@ def candidates(decay: str | None = None, clip: str | None = None) -> tuple[Struc
     """Return all methods with one kind of weight decay and one of clipping, the simplest first."""
     every = [*_descents(), *_adams(), *_root_means(), *_sums(), *_adamaxes()]
     if clip is not None:
-        every = [s for s in every if _is_common(s)]
+        every = [s for s in every if is_common(s)]
     every = [replace(s, decay=decay, clip=clip) for s in every]
     if decay == "decoupled":  # without a D and a velocity the two decays are one
         every = [s for s in every if s.magnitude or s.velocity != "gradient" or s.momentum]
     return tuple(sorted(every, key=lambda s: s.parts))
 
 
-def _is_common(s: Structure) -> bool:
+def is_common(s: Structure) -> bool:
     """Return whether a library has the method by a name of its own."""
-    usual = s.eps in (None, "outside") or s.name in ("rmsprop", "adagrad")
+    keras = s.name == "adam" and s.eps == "hat"
+    usual = s.eps in (None, "outside") or s.name in ("rmsprop", "adagrad") or keras
     odd = s.rate_inside or s.magnitude == "variance" or s.velocity in ("dampened", "nadam_keras")
-    uncorrected = s.name != "rmsprop" and "average" in s.velocity
+    adam = s.name in ("adam", "amsgrad", "nadam")
+    uncorrected = s.velocity == "average" or (adam and not s.correction)
     return usual and not (odd or uncorrected or (s.name == "rmsprop" and (s.momentum or s.initial)))
 
 
