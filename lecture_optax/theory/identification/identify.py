@@ -14,7 +14,8 @@ from .signs import Signs, sign_method
 from .stream import Stream, read
 
 _NEAR = 0.05
-"""The part of the largest update up to which a method is near enough to be shown."""
+"""A method is shown as the nearest if it is this near to all updates, in parts of the largest, or
+if it makes half of them up to rounding."""
 _WITHOUT_PARAMS = (
     " (weight decay, as of adamw, was not tried: it needs params, which were not recorded)"
 )
@@ -171,9 +172,9 @@ def _none_of_these(search: Search) -> Identification:
         return Identification(None, "", reason="no method in the table is near this stream")
     without = "" if stream.p is not None else _WITHOUT_PARAMS
     reason = f"no method in the table made these updates up to rounding{without}"
-    if not _error(nearest, stream) < _NEAR:
-        return Identification(None, "", reason=f"{reason}, and none is near")
     far = deviations(nearest.structure, nearest.scalars, nearest.rates, stream)
+    if not (np.median(far) <= 1 or _error(nearest, stream) < _NEAR):
+        return Identification(None, "", reason=f"{reason}, and none is near")
     u, _ = predict(nearest.structure, nearest.scalars, nearest.rates, stream)
     step = int(np.argmax((far > 1).any(1)))
     entry = int(np.argmax(far[step]))
