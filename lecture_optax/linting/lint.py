@@ -10,7 +10,7 @@ from .._core.types import Finding
 from .probe import NotCheckedError
 from .rule import Case, Rule
 from .rules.clip import CLIP_AFTER_RATE
-from .rules.decay import THROUGH_D
+from .rules.decay import GROWS, THROUGH_D
 from .rules.masks import EMPTY_MASK
 from .rules.memory import BETA2_IS_ONE
 from .rules.rates import ASCENT, NO_RATE, TWO_RATES
@@ -30,6 +30,7 @@ RULES: list[Rule] = [
     EPSILON,
     LOST,
     NEVER_MOVES,
+    GROWS,
 ]
 """Every rule, by identifier."""
 

@@ -139,6 +139,12 @@ FOUND = {
         optax.adam(optax.exponential_decay(1e-3, 0, 0.9)),
         by_hand(lambda g, p, k: -to_zero(k) * g, counts=False),
     ],
+    "LO113": [
+        optax.chain(optax.adam(1e-3), DECAY),
+        lo.chain(lo.sgd(0.1), optax.add_decayed_weights(1e-2)),
+        micro(optax.chain(optax.sgd(0.1, 0.9), DECAY)),
+        by_hand(lambda g, p, k: -1e-3 * jnp.sign(g) + 1e-5 * p),
+    ],
 }
 """Disguises of every mistake."""
 

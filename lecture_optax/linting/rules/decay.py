@@ -1,9 +1,10 @@
-"""LO104: weight decay that goes through the preconditioner D.
+"""LO104 and LO113: weight decay that goes through the preconditioner D, and one that grows weights.
 
-It is seen at a gradient of 0, where only the decay is left: decoupled decay moves a parameter by a
-multiple of itself; decay that goes through D moves it by the learning rate, however small it is.
-The same is asked of small gradients without decay, because a clip limits updates too. RAdam is
-missed: its first steps are those of SGD with momentum.
+The first is seen at a gradient of 0, where only the decay is left: decoupled decay moves a
+parameter by a multiple of itself; decay that goes through D moves it by the learning rate, however
+small it is. The same is asked of small gradients without decay, because a clip limits updates too.
+RAdam is missed: its first steps are those of SGD with momentum. The second is seen there too: the
+update is a multiple of the parameter, with its sign.
 """
 
 from collections.abc import Iterator
@@ -58,4 +59,25 @@ def _ratios(decays: np.ndarray) -> np.ndarray:
     return np.divide(decays[1:], decays[:-1], out=np.zeros_like(decays[1:]), where=shrinks)
 
 
+def _grows(case: Case) -> Iterator[Finding]:
+    if goes_downhill(case.tx):
+        return
+    g, θ = np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.5, -1.0, 0.0]])
+    lanes = Lanes(g, θ, seen=1, most=case.every)
+    one, half, other, descent = case.respond(lanes).first
+    linear = np.isclose(one, 2 * half, rtol=1e-3) & np.isclose(one, -other, rtol=1e-3)
+    found = (one > 0) & linear & (descent < 0)
+    if found.any():
+        paths = [path for path, there in zip(case.paths, found, strict=True) if there]
+        part = float(one[found].max())
+        yield Finding(
+            "LO113",
+            {"leaves": paths, "part": part},
+            f"the weight decay of {some(paths)} has the wrong sign: at a gradient of 0 each step "
+            f"adds {number(part)} of a parameter to it, so the weights grow.",
+            "Put optax.add_decayed_weights before the learning rate, which has the minus sign.",
+        )
+
+
+GROWS = Rule("LO113", "weight decay with the wrong sign", (), _grows)
 THROUGH_D = Rule("LO104", "weight decay that goes through D", (), _through_d)

@@ -32,7 +32,8 @@ _NAMES = ("b2", "beta2", "decay", "decay_rate", "b3")
 def _rounds(case: Case) -> Iterator[Finding]:
     yield from _injected(case)
     for name, value in _named(case):
-        if 0.5 < value < 1 and np.float32(value) == 1:
+        is_one = value == 1 and name in ("b2", "beta2")  # the decay of a sum may be 1
+        if is_one or (0.5 < value < 1 and np.float32(value) == 1):
             yield Finding(
                 "LO109",
                 {name: value},

@@ -16,6 +16,7 @@ from ..._core.describe import describe
 from ..._core.extras import PACKAGE
 from ..._core.types import Finding
 from ..parts import is_rate
+from ..probe import Lanes
 from ..rule import Case, Rule, is_known, number, some
 
 _STEADY = 0.9
@@ -25,8 +26,9 @@ _UNIT = (0.5, 4.0)
 """The size of a direction of no learning rate: 1, or 3.2 of an RMSprop with decay 0.9."""
 
 _MASKED = (
-    "optax.masked passes the gradients of all other parameters on as they are: to freeze those, "
-    "take optax.multi_transform with optax.set_to_zero()."
+    "optax.masked, and optax.identity() in optax.multi_transform, pass the gradients of these "
+    "parameters on as they are: to freeze them, take optax.multi_transform with "
+    "optax.set_to_zero(); to train them, give them a learning rate."
 )
 
 
@@ -71,6 +73,8 @@ def _several_rates(case: Case) -> list[str]:
 def _reason(case: Case) -> str:
     """Return which of the three rules has the finding, or "" for none."""
     uphill = _uphill(case)
+    if uphill.any():  # by its gradient, and not by a weight decay alone
+        uphill = uphill & (case.respond(Lanes(parameter=0.0)).first[0] >= 0)
     if not uphill.any():
         return ""
     if uphill.all() and _several_rates(case):
@@ -105,7 +109,7 @@ def _none(case: Case) -> Iterator[Finding]:
             {"size": float(size), "leaves": where},
             f"the optimizer goes uphill: it has no learning rate{whole}. For a gradient of 1 the "
             f"first update is +{number(size)}.",
-            f"{_MASKED} Else chain"
+            _MASKED
             if masked
             else "Chain lo.scale_by_learning_rate(1e-3) behind it, which has the minus sign.",
         )
