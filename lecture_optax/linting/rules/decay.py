@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._core.describe import describe
 from ..._core.types import Finding
+from ..parts import is_rate
 from ..probe import Lanes
 from ..rule import Case, Rule, number, some
 from .clip import CLIPS
@@ -60,7 +61,8 @@ def _ratios(decays: np.ndarray) -> np.ndarray:
 
 
 def _grows(case: Case) -> Iterator[Finding]:
-    if goes_downhill(case.tx):
+    order = [part for part in case.parts if "decay" in part.name or is_rate(part)]
+    if goes_downhill(case) and (not order or is_rate(order[-1])):  # no program to compile
         return
     g, θ = np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.5, -1.0, 0.0]])
     lanes = Lanes(g, θ, seen=1, most=case.every)
