@@ -201,9 +201,9 @@ def _issue(row: Row, certificate: dict[str, Any], name: str, found: dict[str, An
 def _happens(row: Row, script: str, name: str, output: str) -> str:
     """Return the fault as a sentence, and the error in which the script ends."""
     call = re.search(r"^ *(?:tx|make) = (.*)$", script, re.MULTILINE)
-    error = output.splitlines()[-1].replace("`", "") if output else ""
+    error = re.findall(r"^\w*(?:Error|Exception)\b.*$", output, re.MULTILINE)[-1:]
     fault = f"With `{call[1] if call else row.name}` {FAULTS[name]}."
-    return fault + f" The script ends in `{error}`." * bool(error)
+    return fault + "".join(f" The script ends in `{x.replace('`', '')}`." for x in error)
 
 
 def _script(row: Row, code: str) -> str:

@@ -76,6 +76,8 @@ CHOICES = {
     "any_tree_is_a_tree_of_parameters": _TREES,
     "a_leaf_without_gradient_is_refused_by_path": _TREES,
     "a_missing_gradient_is_refused_by_path": _TREES,
+    "a_restored_run_goes_on_bitwise": "A choice of Optax: a step computes with the arrays of the "
+    "state as they are, and NumPy arrays in half precision promote otherwise than those of JAX.",
     "extra_arguments_are_accepted": "A choice of Optax: only a `GradientTransformationExtraArgs` "
     "takes extra arguments, and `with_extra_args_support` makes one of any other.",
 }
@@ -84,15 +86,15 @@ CHOICES = {
 CHOICES_OF_TWO_DTYPES = {
     "a_step_returns_what_it_was_given": _PROMOTION,
     "a_step_scans_and_branches_and_vmaps": _PROMOTION,
-    "a_restored_run_goes_on_bitwise": _PROMOTION,
 }
-"""The same, where the script that shows it has more than one dtype."""
+"""The same, where the script that shows it has more than one dtype, or a weak one."""
 
 
 def choice(law: str, script: str) -> str:
     """Return which choice it is that a law is not kept as a script shows, or ""."""
     dtypes = set(re.findall(r'"(bfloat16|float\d\d)"', script))
-    of_dtypes = CHOICES_OF_TWO_DTYPES.get(law, "") if len(dtypes) > 1 else ""
+    promotes = len(dtypes) > 1 or "weakly typed" in script
+    of_dtypes = CHOICES_OF_TWO_DTYPES.get(law, "") if promotes else ""
     return CHOICES.get(law, of_dtypes)
 
 

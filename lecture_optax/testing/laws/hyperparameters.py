@@ -26,6 +26,8 @@ def a_narrow_array_is_widened_or_refused(subject: Subject) -> None:
         expected = subject.run(subject.build(**few_bits), params, gradients)
         for kind in (jnp.float16, jnp.bfloat16):
             given = {name: kind(few_bits[name])}
+            if float(given[name]) != few_bits[name]:  # 1e-8 is 0 in float16
+                continue
             with naming(f"with {given}"), jax.numpy_dtype_promotion("standard"):
                 try:
                     tx = subject.build(**given)

@@ -160,7 +160,8 @@ def run(code: str, given: Mapping[str, Any]) -> tuple[str, str]:
             raised = type(error).__name__
             line = next(iter(str(error).strip().splitlines()), "")
             words = f"{raised}: {line}".strip().removesuffix(":")
-    return raised, _short(f"{printed.getvalue()}{words}")
+    lines = (_short(printed.getvalue()), _short(words))  # the error stands below a long output too
+    return raised, "\n".join(filter(None, lines))
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:
