@@ -131,6 +131,7 @@ def test_adams_numbers_are_found_for_any_of_two_or_three_digits(rate, b1, b2, se
         "lo.schedules.step(0.01, [10, 24], factor=0.5)",
         "lo.schedules.polynomial(0.01, 40, power=3.0)",
         "lo.schedules.wsd(0.01, 30, decay_steps=10, warmup_steps=5)",
+        "optax.warmup_cosine_decay_schedule(0.001, 0.01, 5, 40, end_value=0.0)",
     ],
 )
 def test_a_schedule_is_written_with_its_numbers(written):

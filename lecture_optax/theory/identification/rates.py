@@ -396,6 +396,36 @@ def _one_cycles(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
                 )
 
 
+def _late_cosines(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
+    """Return a climb from another rate than 0, then a cosine."""
+    last, fall = len(rates) - 1, _FALLS["cosine"]
+    if last < 6 or not allowed[0] < rates[0] < rates[1]:
+        return
+    k = np.arange(len(rates))
+    line = rates[0] + (rates[1] - rates[0]) * k
+    slack = allowed + (k + 1) * (allowed[0] + allowed[1])
+    end_of_climb = int(np.argmax(np.abs(rates - line) > slack)) - 1
+    for w in (end_of_climb - 1, end_of_climb):
+        if not 1 <= w <= last - 4:
+            continue
+        for total, (end, rise) in _ends(fall, rates, allowed, w, 20 * last):
+            yield _Guess(
+                "cosine",
+                lambda k, x, w=w, total=total: np.where(
+                    k < w,
+                    x[0] + (x[1] - x[0]) * k / w,
+                    x[2] + (x[1] - x[2]) * fall(_part(k, w, total)),
+                ),
+                (float(rates[0]), float(end + rise), float(end)),
+                lambda init_value, peak_value, end_value, w=w, total=total: (
+                    f"optax.warmup_cosine_decay_schedule({init_value!r}, {peak_value!r}, {w}, "
+                    f"{total}, end_value={end_value!r})"
+                ),
+                ("init_value", "peak_value", "end_value"),
+                {"total_steps": total, "warmup_steps": w},
+            )
+
+
 def _stays(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
     """Return a peak that stays, then a decay (WSD)."""
     last = len(rates) - 1
@@ -450,4 +480,4 @@ def _polynomials(rates: np.ndarray, allowed: np.ndarray) -> Iterator[_Guess]:
             )
 
 
-_FAMILIES = (_constants, _climbs, _steps, _decays, _stays, _one_cycles, _polynomials)
+_FAMILIES = (_constants, _climbs, _steps, _decays, _stays, _one_cycles, _polynomials, _late_cosines)
