@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lecture_optax.testing.certification.sections import SECTIONS
 from lecture_optax.testing.laws import LAWS
 from tools.matrix.cells import TITLES
 from tools.matrix.certificates import stored
@@ -114,7 +115,8 @@ def page_of(row: Row, certificate: dict[str, Any]) -> str:
 
 def _sections(certificate: dict[str, Any]) -> Iterator[str]:
     """Yield what was measured, section by section, in sentences."""
-    for title, sentences in certificate["lines"].items():
+    lines, last = certificate["lines"], SECTIONS["identity"].title
+    for title, sentences in {**lines, last: lines.get(last, ["Not measured."])}.items():
         yield f"## {title}\n\n" + "\n".join(f"- {_safe(x)}" for x in sentences)
 
 
@@ -209,7 +211,10 @@ def _happens(row: Row, script: str, name: str, output: str) -> str:
 def _script(row: Row, code: str) -> str:
     """Return a script that runs by itself, also where it calls the factory `make`."""
     if re.search(r"\bmake\(", code):
-        code = f"import functools\nimport optax\n{row.imports}\n\nmake = {row.code}\n\n{code}"
+        head, _, body = code.partition("# make is the factory")  # for which `certify` has no code
+        imports = {*head.split("\n"), row.imports, "import optax"} - {""}
+        head = "\n".join(["import functools", "", *sorted(imports)])
+        code = f"{head}\n\nmake = {row.code}\n{body.partition(chr(10))[2]}"
     return re.sub(r"^(tx = .*\n)(?=def )", r"\1\n", code, flags=re.MULTILINE).strip()
 
 
