@@ -2,6 +2,7 @@
 
 import contextlib
 import json as json_module
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,14 +28,17 @@ class Certify:
     """Write an HTML page to this file."""
     require: NameOrNone = None
     """Laws that must hold, by number or name, separated by commas; or all."""
+    sections: NameOrNone = None
+    """Sections to measure, separated by commas, as first_step,state; by default all."""
     verify: PathOrNone = None
     """Compare with the JSON of an earlier certificate, and print what differs."""
 
     def run(self) -> int:
-        from ..testing._certify import differences
+        from ..testing.certification.comparison import differences, shortened
 
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA prints what a law reports
         required, before = self._required(), self._before()
-        certificate = self._certificate()
+        certificate = self._certificate(self._sections(required, before))
         if self.page is not None:
             self.page.write_text(certificate.page(), encoding="utf-8")
         if before is None:
@@ -42,7 +46,7 @@ class Certify:
         else:
             found = differences(vars(before), vars(certificate))
             same = "Nothing differs."
-            print(json_module.dumps(found) if self.json else "\n".join(found) or same)
+            print(json_module.dumps(found) if self.json else "\n".join(shortened(found)) or same)
             if found:
                 return 1
         return self._status(certificate, required)
@@ -51,7 +55,7 @@ class Certify:
         """Return the names of the required laws."""
         from ..testing import LAWS
 
-        words = [word.strip() for word in (self.require or "").split(",") if word.strip()]
+        words = _words(self.require)
         if words == ["all"]:
             return list(LAWS)
         numbers = {str(law.number) for law in LAWS.values()}
@@ -70,26 +74,53 @@ class Certify:
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"verify must be the JSON of a certificate: {error}.") from error
 
-    def _certificate(self) -> "Certificate":
+    def _sections(self, required: list[str], before: "Certificate | None") -> list[str]:
+        """Return the names of the sections to measure: those of an earlier certificate, or all."""
+        from ..testing.certification.sections import SECTIONS
+
+        words = _words(self.sections)
+        for word in words:
+            one_of("sections", word, SECTIONS)
+        names = words or [*(before.sections if before is not None else SECTIONS)]
+        if required and "laws" not in names:
+            raise UsageError(f"require needs the section laws, got sections {', '.join(names)}.")
+        return names
+
+    def _certificate(self, sections: list[str]) -> "Certificate":
         from ..testing._certify import certified
         from ..testing.certification.candidate import candidate_of
-        from ..testing.certification.sections import SECTIONS
 
         with contextlib.redirect_stdout(sys.stderr):  # a factory may print
             try:
-                candidate = candidate_of(object_of(self.factory))
+                candidate = candidate_of(object_of(self.factory), name=self.factory)
             except UsageError:
                 raise
             except Exception as error:  # whatever a module or a factory of another author raises
-                problem = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {error}".replace(*_TYPED)
                 raise UsageError(f"{self.factory} cannot be certified: {problem}") from error
-            return certified(candidate, SECTIONS, _announce)
+            return certified(candidate, sections, _announce)
 
     def _status(self, certificate: "Certificate", required: list[str]) -> int:
+        """Return 1 where a required law is broken, or was never checked."""
+        laws = certificate.sections.get("laws", {}).get("laws", {})
+        applied = {name: x for name, x in laws.items() if x["verdict"] != "not applicable"}
+        checked = {*applied, *(str(x["law"]) for x in applied.values()), *["all"] * bool(applied)}
         broken = [name for name in required if name in certificate.broken]
-        if broken:
-            print(f"lecture-optax: required, but broken: {', '.join(broken)}.", file=sys.stderr)
-        return 1 if broken else 0
+        missing = [word for word in _words(self.require) if word not in checked]
+        problems = {"but broken": broken, "but never checked, because it does not apply": missing}
+        for problem, names in problems.items():
+            if names:
+                listed = ", ".join(names)
+                print(f"lecture-optax: required, {problem}: {listed}.", file=sys.stderr)
+        return 1 if broken or missing else 0
+
+
+_TYPED = ("pass lambda: make(", "write a function without arguments in your module, as make(")
+"""No lambda can be typed on the command line."""
+
+
+def _words(typed: str | None) -> list[str]:
+    return [word.strip() for word in (typed or "").split(",") if word.strip()]
 
 
 def _announce(section: Any) -> None:

@@ -10,17 +10,20 @@ from typing import Any
 import optax
 
 from .._core import validate
-from .._core.validate import in_words
 from .certification.candidate import Candidate, candidate_of, ordinary_session
+from .certification.choices import KINDS
 from .certification.comparison import differences
 from .certification.description import description_of, versions
 from .certification.section import Section
 from .certification.sections import SECTIONS
+from .certification.sections.laws import broken_of
 from .certification.values import decoded, encoded, frozen, thawed
 
 _NO_LAWS = {"not_measured": "they were not among the sections to measure."}
 
-FORMAT = 1
+_MOST = 5
+
+FORMAT = 2
 """The version of the JSON: it is raised when a key changes its meaning."""
 
 
@@ -51,17 +54,26 @@ class Certificate:
 
     @property
     def verdict(self) -> str:
-        """Which laws are kept and which are broken, in one sentence."""
+        """What is broken in one sentence: faults by name, then how many are choices."""
         measured = self.sections.get("laws", _NO_LAWS)
         name = self.description["factory"].partition(":")[2]
         if reason := measured.get("not_measured"):
             return f"It is not known which laws {name} keeps: {reason}"
-        numbers = sorted({str(measured["laws"][name]["law"]) for name in self.broken})
-        kept, of = measured["kept"], measured["kept"] + measured["broken"]
-        if not numbers:
-            return f"{name} keeps all laws that apply to it ({kept} checks)."
-        which = f"law{'s' * (len(numbers) > 1)} {in_words(numbers)}"
-        return f"{name} breaks {which} ({measured['broken']} of {of} checks)."
+        if not self.broken:
+            return f"{name} keeps all laws that apply to it ({measured['kept']} checks)."
+        found = {kind: list(broken_of(measured["laws"], kind)) for kind in KINDS}
+        named = {kind: ", ".join(found[kind][:_MOST]) for kind in KINDS}
+        parts = {
+            "fault": f"that a training can meet: {named['fault']}",
+            "not shown": f"that no short script shows: {named['not shown']}",
+            "choice": "that are choices of this library or of Optax",
+        }
+        of = [
+            f"{_checks(found[k])} {parts[k]}" + ", ..." * (len(found[k]) > _MOST and k != "choice")
+            for k in KINDS
+            if found[k]
+        ]
+        return f"{name} breaks {'; and '.join(of)}."
 
     def __str__(self) -> str:
         code = self.description["code"].replace("\n", "\n  ")
@@ -169,6 +181,10 @@ def lines_of(name: str, numbers: Mapping[str, Any]) -> list[str]:
     """Return the sentences of a section, or the one that says why it was not measured."""
     reason = numbers.get("not_measured")
     return [f"Not measured: {reason}"] if reason else SECTIONS[name].lines(thawed(numbers))
+
+
+def _checks(names: list[str]) -> str:
+    return f"{len(names)} check{'s' * (len(names) != 1)}"
 
 
 def _measured(section: Section, candidate: Candidate) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def finite(tree: Any, what: str) -> None:
 
 def _aval(x: Any) -> str:
     aval = x if isinstance(x, jax.ShapeDtypeStruct) else jax.typeof(x)
-    weak = " (weakly typed)" if getattr(aval, "weak_type", False) else ""
+    weak = " with the weak dtype of a Python number" if getattr(aval, "weak_type", False) else ""
     return f"{aval.dtype.name}{list(aval.shape)}{weak}"
 
 

@@ -107,8 +107,11 @@ class Subject:
         tx = self.make(**{**self.arguments, **self.values, **values})
         if not self.run_compiled:
             return optax.with_extra_args_support(tx)
-        update = functools.partial(self._whole_step, {**self.values, **values})
-        return optax.GradientTransformationExtraArgs(tx.init, update)
+        given = {**self.values, **values}
+        fixed = {name: x for name, x in given.items() if not _is_number(x)}
+        numbers = {name: x for name, x in given.items() if name not in fixed}
+        step = self._whole_step if not fixed else self._step_with(fixed)
+        return optax.GradientTransformationExtraArgs(tx.init, functools.partial(step, numbers))
 
     def update(self, tx: Any, gradients: Any, state: Any, params: Any, **extra_args: Any) -> Any:
         """Take one step with the extra arguments that the options name."""
@@ -141,10 +144,18 @@ class Subject:
     @functools.cached_property
     def _whole_step(self) -> Callable:
         """A jitted step, because without `jit` every loop inside would be compiled anew."""
+        return self._step_with({})
+
+    def _step_with(self, fixed: Mapping[str, Any]) -> Callable:
+        """Return a jitted step with arguments that are no data: schedules and dtypes."""
 
         @functools.partial(jax.jit, static_argnames=_FUNCTIONS)
         def step(values, gradients, state, params=None, **extra_args):
-            tx = optax.with_extra_args_support(self.make(**self.arguments, **values))
+            tx = optax.with_extra_args_support(self.make(**{**self.arguments, **fixed, **values}))
             return tx.update(gradients, state, params, **extra_args)
 
         return step
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array)

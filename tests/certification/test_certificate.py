@@ -13,6 +13,7 @@ import pytest
 import lecture_optax as lo
 from lecture_optax.testing import Certificate, certification
 from lecture_optax.testing.certification.candidate import candidate_of, ordinary_session
+from lecture_optax.testing.certification.comparison import shortened
 from lecture_optax.testing.certification.description import description_of
 from lecture_optax.testing.certification.sections import SECTIONS
 
@@ -69,7 +70,7 @@ def test_numbers_that_are_not_finite_survive_json(certificate):
     assert again["text"] == "NaNs"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "more": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "more": 2}'])
 def test_another_text_is_refused(text):
     with pytest.raises(ValueError, match="text must be the JSON of a certificate"):
         Certificate.from_json(text)
@@ -101,6 +102,15 @@ def test_verify_finds_a_changed_rule_and_names_its_hash_first():
     assert found[0].startswith("The hash of what was certified is ")
     assert any(line.startswith("first_step.largest is 0.01, was 1.") for line in found)
     assert not any("seconds" in line or "ratio" in line for line in found)
+
+
+def test_a_long_list_of_differences_is_shortened_and_the_useful_come_first():
+    many = [f"laws.laws.law_{i}.output is #, was ##." for i in range(400)]
+    useful = ["The hash of what was certified is 1, was 2.", "laws.laws.l.verdict is broken."]
+    found = shortened([*many, *reversed(useful)])
+    assert found[:2] == useful and len(found) == 15
+    assert found[-1] == "And 388 more differences: --json prints all."
+    assert shortened(useful) == useful
 
 
 def test_a_section_that_raises_costs_no_other(monkeypatch):

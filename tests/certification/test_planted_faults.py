@@ -35,6 +35,8 @@ SECTIONS_SAY = {
     "two_learning_rates_by_injection": ("lint", "LO101: .* several learning rates"),
     "uphill": ("lint", "LO103: the optimizer goes uphill"),
     "no_eps": ("zero_gradient", "not finite in float16, bfloat16, float32"),
+    "a_count_one_step_late": ("identity", "It is adam with the count of its steps one step late"),
+    "a_count_that_stays": ("identity", r"never increases .*: see law 4, all_counts_agree"),
     "half_state": ("state", r"Narrower than the float32 parameters: \.mu, \.nu"),
 }
 """Faults that another section names."""

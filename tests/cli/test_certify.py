@@ -32,6 +32,14 @@ def broken():
     raise RuntimeError("of the user")
 
 
+def needs(rank):
+    return optax.sgd(rank)
+
+
+def typo():
+    return optax.stateless(lambda updates, _: undefined_name)
+
+
 def divided():
     return optax.stateless(lambda updates, _: jax.tree.map(lambda g: g / abs(g), updates))
 """
@@ -79,10 +87,11 @@ def test_a_required_law_that_is_broken_has_status_1(monkeypatch, capsys):
     monkeypatch.setattr(
         "lecture_optax.testing.certification.sections.SECTIONS", {"laws": SECTIONS["laws"]}
     )
-    assert main(["certify", "mine:divided", "--require", f"5,{law}"]) == 1
+    assert main(["certify", "mine:divided", "--require", f"3,5,{law}"]) == 1
     out, err = capsys.readouterr()
-    assert err.endswith(f"required, but broken: {law}.\n")
-    assert "breaks laws" in out
+    assert f"required, but broken: {law}.\n" in err
+    assert err.endswith("required, but never checked, because it does not apply: 3.\n")
+    assert "checks that a training can meet: " in out
 
 
 @pytest.mark.parametrize(
@@ -94,6 +103,10 @@ def test_a_required_law_that_is_broken_has_status_1(monkeypatch, capsys):
         (["mine:broken"], "mine:broken cannot be certified: "),
         (["json:dumps"], "json:dumps cannot be certified: "),
         (["optax:__version__"], "got '0."),
+        (["optax:sgd", "--sections", "lawz"], "sections must be one of 'laws'"),
+        (["optax:sgd", "--sections", "state", "--require", "5"], "require needs the section laws"),
+        (["mine:needs"], "write a function without arguments in your module"),
+        (["mine:typo"], "mine.py, line "),
         (["optax:sgd", "--require", "10"], "require must be one of '1', '2'"),
         (["optax:sgd", "--verify", "none.json"], "verify must be the JSON of a certificate"),
         (["optax:sgd", "--verify", "mine.py"], "text must be the JSON of a certificate"),

@@ -9,10 +9,11 @@ import pytest
 
 from lecture_optax.testing import LAWS
 from lecture_optax.testing.certification.candidate import candidate_of
+from lecture_optax.testing.certification.choices import CHOICES, CHOICES_OF_TWO_DTYPES, choice
 from tools.matrix.certificates import STORED, TEXTS, stored, texts
 from tools.matrix.pages import kinds_of, pages
 from tools.matrix.rows import aliases, rows, without_row
-from tools.matrix.words import CHOICES, CHOICES_OF_TWO_DTYPES, EXPECTED, FAULTS, choice
+from tools.matrix.words import EXPECTED, FAULTS
 
 CHEAP = ("optax.sgd", "optax.sign_sgd", "lo.sgd")
 COMMAND = "certify them by `python -m tools.matrix --packages`"

@@ -118,7 +118,7 @@ def _short(certificate: dict[str, Any], known: dict[str, str]) -> dict[str, Any]
     return short
 
 
-_OF_A_LAW = ("law", "sentence")
+_OF_A_LAW = ("law", "sentence", "kind", "choice")
 """What the law itself says. What was found is not stored beside a script that shows it."""
 
 

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lecture_optax.testing.certification.choices import choice
 from lecture_optax.testing.certification.sections import SECTIONS
 from lecture_optax.testing.laws import LAWS
 from tools.matrix.cells import TITLES
 from tools.matrix.certificates import stored
 from tools.matrix.packages import PACKAGES
 from tools.matrix.rows import Row, rows, without_row
-from tools.matrix.words import EXPECTED, FAULTS, choice
+from tools.matrix.words import EXPECTED, FAULTS
 
 NUMBERS = sorted({law.number for law in LAWS.values()})
 

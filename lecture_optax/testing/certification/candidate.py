@@ -31,6 +31,7 @@ class Candidate:
     - `not_data`: why a numeric argument cannot be an array, by name.
     - `other_trees`: why it takes no other tree than `params`, or "".
     - `notes`: what could not be found out, in sentences.
+    - `name`: what was typed, `module:name`, or "" where only the object is known.
     """
 
     make: Callable[..., optax.GradientTransformation]
@@ -41,6 +42,7 @@ class Candidate:
     not_data: Mapping[str, str] = field(default_factory=dict)
     other_trees: str = ""
     notes: tuple[str, ...] = ()
+    name: str = ""
 
     @functools.cached_property
     def tx(self) -> optax.GradientTransformationExtraArgs:
@@ -76,7 +78,7 @@ def ordinary_session() -> Iterator[None]:
         yield
 
 
-def candidate_of(make: Any, params: Any = None) -> Candidate:
+def candidate_of(make: Any, params: Any = None, name: str = "") -> Candidate:
     """Return a candidate from a factory, a class, or a transformation.
 
     How it is called is found by trial, on traces where that is enough: which arguments may be
@@ -88,15 +90,15 @@ def candidate_of(make: Any, params: Any = None) -> Candidate:
     with ordinary_session():
         factory = factory_of(make)
         if params is not None:
-            return _tried(factory, _tree(params))
+            return replace(_tried(factory, _tree(params)), name=name)
         try:
-            return _tried(factory, _tree(_PARAMS))
+            return replace(_tried(factory, _tree(_PARAMS)), name=name)
         except ValueError as error:  # it may be one for matrices
             words = str(error).rstrip(".")
             note = f"With a vector among the parameters {words}. It was tried on a matrix alone."
             matrices = factory._replace(notes=(*factory.notes, note))
             with contextlib.suppress(ValueError):
-                return _tried(matrices, _tree({"w": _PARAMS["w"]}))
+                return replace(_tried(matrices, _tree({"w": _PARAMS["w"]})), name=name)
             raise
 
 

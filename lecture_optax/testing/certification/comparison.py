@@ -13,6 +13,31 @@ _RELATIVE, _ABSOLUTE = 1e-3, 1e-5
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
+_MOST, _LONGEST = 14, 200
+_FIRST = ("first_step.", "identity.", "state.")
+
+
+def shortened(found: Sequence[str]) -> list[str]:
+    """Return the most useful sentences, and how many more there are.
+
+    First what was certified and the laws that are newly broken or kept, then the first step, the
+    identity and the state.
+    """
+    ordered = sorted(found, key=_rank)
+    shown = [x if len(x) <= _LONGEST else f"{x[: _LONGEST - 3]}..." for x in ordered[:_MOST]]
+    more = len(found) - len(shown)
+    return [*shown, f"And {more} more differences: --json prints all."] if more else shown
+
+
+def _rank(sentence: str) -> int:
+    path = sentence.partition(" ")[0]
+    if "." not in path or path.startswith(("versions.", "description.")):
+        return 0
+    if path.startswith("laws."):
+        return 1 if path.endswith(".verdict") else 4
+    return 2 if path.startswith(_FIRST) else 3
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what differs between two certificates, in sentences.
 

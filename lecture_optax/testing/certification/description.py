@@ -21,7 +21,7 @@ def description_of(candidate: Candidate) -> dict[str, Any]:
     """Return what was certified as JSON values; `hash` changes with the update rule only."""
     leaves = jax.tree_util.tree_leaves_with_path(candidate.params)
     found = {
-        "factory": name_of(candidate.given),
+        "factory": _typed_name(candidate),
         "arguments": {k: repr(v) for k, v in candidate.subject.arguments.items()},
         "hyperparameters": dict(candidate.subject.typed),
         "code": str(describe(candidate.tx)),
@@ -35,6 +35,12 @@ def description_of(candidate: Candidate) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that measured."""
     return {"jax": jax.__version__, "optax": optax.__version__, "lecture_optax": __version__}
+
+
+def _typed_name(candidate: Candidate) -> str:
+    """Return the name of a factory, or the one that was typed for a transformation."""
+    is_named = hasattr(candidate.given, "__qualname__") or not candidate.name
+    return name_of(candidate.given) if is_named else candidate.name
 
 
 def name_of(make: Any) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,10 @@ _SETS = ((), ("value",), ("obj_fn",), ("value", "grad"), ("value", "grad", "valu
 """Extra arguments that are tried together before each one alone, and all of them."""
 
 _NO_ARRAY = re.compile(r"returned a value of type <class '(\w+)'> at output component (.+?), which")
+
+
+_INSTALLED = re.compile(r"[/\\](site-packages|lecture_optax)[/\\]|^<|[/\\]lib[/\\]python")
+"""Files whose mistakes are no mistakes of the one who certifies."""
 
 
 def loss(params: Any) -> jax.Array:
@@ -103,7 +108,7 @@ def _why_no_step(state: Any, error: Exception | None) -> str:
         return f"its step cannot be compiled, because Python asks for a number: {_words_of(error)}"
     if found := _NO_ARRAY.search(str(error)):
         return f"its state and update must be trees of arrays, but {found[2]} is a {found[1]}."
-    return f"it cannot take a step: {_words_of(error)}"
+    return f"it cannot take a step: {_words_of(error)}{_where(error)}"
 
 
 def hyperparameters_of(
@@ -282,6 +287,13 @@ def _problem(attempt: Callable[[], Any]) -> Exception | None:
     except Exception as error:
         return error
     return None
+
+
+def _where(error: Exception | None) -> str:
+    """Return the file and line of a mistake in the code of its author, or ""."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    theirs = [x for x in frames if not _INSTALLED.search(x.filename)]
+    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
 
 
 def _words_of(error: Exception | None) -> str:

@@ -29,6 +29,8 @@ def the_learning_rate_is_in_the_state_once(subject: Subject) -> None:
         found = [value for _, value in optax.tree.get_all_with_path(now, "learning_rate")]
         # A factory that names no learning rate may have one of its own: `lambda: adam(1e-3)`.
         expected = [subject.values["learning_rate"]] if _has_a_rate(subject) else found[:1]
+        number = f"the state holds {len(found)} learning rates, expected {len(expected)}"
+        expect(len(found) == len(expected), number)
         same_values(found, expected, "the rates in the state", ulps=1)
 
 
@@ -110,7 +112,7 @@ def current_reads_it_through_wrappers(subject: Subject) -> None:
             made = 2 if name == "MultiSteps" else 4
             expect(now.count == made, f"{now.count} updates were made, expected {made}")
             expected = dict.fromkeys(now.learning_rates, _falling(subject)(made - 1))
-            expect(expected, "no learning rate was found")
+            expect(expected, "the state holds no learning rate")
             same_values(now.learning_rates, expected, "the learning rates", ulps=1)
 
 
@@ -120,7 +122,7 @@ def _wrapped(subject: Subject) -> dict[str, optax.GradientTransformationExtraArg
         lambda learning_rate: subject.build(learning_rate=learning_rate)
     )
     wrapped = {
-        "nothing": tx,
+        "no wrapper": tx,
         "chain": optax.chain(optax.clip_by_global_norm(1.0), tx),
         "masked": optax.masked(tx, {"a": True, "b": False}),
         "partition": optax.partition({"x": tx, "y": tx}, {"a": "x", "b": "y"}),

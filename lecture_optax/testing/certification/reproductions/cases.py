@@ -65,6 +65,12 @@ def pairs(subject: Subject, found: str) -> Iterator[Case]:
     yield from _cases(subject, found, (_SMALL, _LONGER, _WIDER, _MATRIX), _pairs_in(found))
 
 
+def float32_first(subject: Subject, found: str) -> Iterator[Case]:
+    """Return one float32 vector, then the pairs of dtypes that the law names."""
+    yield from _cases(subject, found, (_SMALL,), [("float32", "float32")])
+    yield from pairs(subject, found)
+
+
 def far(subject: Subject, found: str) -> Iterator[Case]:
     """Return the same, and numbers whose squares leave the range of float16."""
     some = (_SMALL, _LONGER, *_FAR, _WIDER)
@@ -160,7 +166,7 @@ def dtypes_without_gradient(subject: Subject, found: str) -> Iterator[Case]:
 def wrappers(subject: Subject, found: str) -> Iterator[Case]:
     """Return wrappers of Optax around the transformation, the one that the law names first."""
     some = {
-        "nothing": "$tx",
+        "no wrapper": "$tx",
         "chain": "optax.chain(optax.clip_by_global_norm(1.0), $tx)",
         "masked": 'optax.masked($tx, {"a": True})',
     }

@@ -191,7 +191,7 @@ print(state)
     ],
     "a_state_is_at_least_float32": [
         _experiment(
-            cases.pairs,
+            cases.float32_first,
             _KINDS,
             """
 params = jnp.asarray($leaf, "$p")
@@ -852,17 +852,15 @@ expected, last = run(tx, params, gradients)
 state = tx.init(params)
 saved = [np.array(x) for x in jax.tree.leaves(state)]
 again = $tx
-state = jax.tree.unflatten(jax.tree.structure(again.init(params)), saved)
+restored = [jnp.asarray(x) for x in saved]
+state = jax.tree.unflatten(jax.tree.structure(again.init(params)), restored)
 updates = []
 for gradient in gradients:
     update, state = again.update(gradient, state, params)
     updates.append(update)
-types = [[jnp.result_type(x) for x in jax.tree.leaves(s)] for s in (tx.init(params), state)]
 print("without a break:", expected)
 print("restored:       ", updates)
-print("dtypes of the state, saved and at the end:", *types)
 assert same(updates, expected), "a restored run gives other updates"
-assert types[0] == types[1], "the state changes its dtypes: it cannot be restored into a new one"
 """,
         )
     ],

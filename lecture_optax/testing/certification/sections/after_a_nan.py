@@ -22,12 +22,16 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
     leaves, tree = jax.tree.flatten(params)
     hit = max(range(len(leaves)), key=lambda i: leaves[i].size)
     draw = np.random.default_rng(0).choice
-    recovered, at_once = None, [0]
+    recovered, at_once, without_jit = None, [0], 0
     for k in range(1, _AT + _STEPS + 1):
         signs = [jnp.asarray(draw([-1.0, 0.5, 1.0], x.shape), x.dtype) for x in leaves]
         if k == _AT:
             signs[hit] = signs[hit].reshape(-1).at[0].set(jnp.nan).reshape(leaves[hit].shape)
-        update, state = step(tree.unflatten(signs), state, params)
+        gradient = tree.unflatten(signs)
+        if k == _AT:
+            eager, _ = candidate.step(gradient, state, params)
+            without_jit = sum(_lost(jax.tree.map(jnp.add, params, eager)))
+        update, state = step(gradient, state, params)
         params = jax.tree.map(lambda p, u: jnp.asarray(p + u, p.dtype), params, update)
         if k == _AT:
             at_once = _lost(params)
@@ -41,6 +45,7 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
         "steps_after": _STEPS,
         "entries": sum(x.size for x in leaves),
         "lost_at_once": sum(at_once),
+        "lost_at_once_without_jit": without_jit,
         "lost_at_the_end": sum(lost),
         "other_leaves_lost": sum(bool(n) for i, n in enumerate(lost) if i != hit),
         "state_entries_lost": sum(_lost(numbers)),
@@ -62,8 +67,12 @@ def _lost(tree: Any) -> list[int]:
 def _lines(numbers: dict[str, Any]) -> list[str]:
     lost, after = numbers["lost_at_the_end"], numbers["finite_updates_after"]
     at = f"A NaN in one entry of gradient {numbers['at']}"
-    if not numbers["lost_at_once"] and not lost:
-        return [f"{at} changes nothing: parameters stay finite."]
+    once, eager = numbers["lost_at_once"], numbers["lost_at_once_without_jit"]
+    other = f"Without `jax.jit` it makes {eager} entries not finite at once, with it {once}."
+    if not once and not lost:
+        return [f"{at} leaves the parameters finite{' in a compiled step' if eager else ''}."] + (
+            [other] if eager else []
+        )
     of = f"{lost} of {numbers['entries']} entries of θ"
     spread = numbers["other_leaves_lost"]
     where = f", in {spread} other leaves too" if spread else ", in the same leaf only"
@@ -73,7 +82,7 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
         lines.append(f"Updates never recover: {_fields(numbers)} NaN.")
     else:
         lines.append(f"Updates are finite again {after} step{'s' * (after != 1)} later.")
-    return lines
+    return lines if eager == once else [*lines, other]
 
 
 def _fields(numbers: dict[str, Any]) -> str:

@@ -79,7 +79,11 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     lines += _some("Updates are not finite for", [x for x in runs if x["finite"] is False])
     narrow = [x for x in runs if x["update"] != [x["wider"]]]
     lines += _some("Updates have another dtype than the wider of the two for", narrow)
-    return lines if narrow else [*lines, "Updates have the wider of the two dtypes."]
+    return (
+        lines
+        if narrow
+        else [*lines, "Where parameters are given, updates have the wider of the two dtypes."]
+    )
 
 
 def _some(words: str, pairs: list[dict[str, Any]]) -> list[str]:

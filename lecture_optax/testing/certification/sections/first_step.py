@@ -35,6 +35,7 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
             for scale, update in zip(SCALES, updates, strict=True)
         ],
         "degree_in_the_learning_rate": _degree_in_the_rate(candidate, at_one),
+        "is_finite": bool(np.isfinite(at_one).all()),
         "descends": bool((at_one <= 0).all() and largest > 0),
         "change_when_params_double": float(np.abs(doubled - at_one).max(initial=0) / largest)
         if largest
@@ -67,8 +68,10 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     if degree not in (None, 1.0):
         twice = ": the learning rate is applied twice" if degree == 2 else ""
         lines.append(f"A doubled learning rate makes it {2**degree:.3g} times as large{twice}.")
-    if not numbers["descends"]:
-        lines.append("Some entries of the first update have the sign of the gradient, or are NaN.")
+    if not numbers["is_finite"]:
+        lines.append("Some entries of the first update are not finite.")
+    elif not numbers["descends"]:
+        lines.append("Some entries of the first update have the sign of the gradient: they ascend.")
     change = numbers["change_when_params_double"]
     if change > 1e-6:
         lines.append(f"It depends on θ: where θ is doubled it changes by {change:.2g} of its size.")

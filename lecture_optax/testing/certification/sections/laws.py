@@ -1,11 +1,13 @@
 """Which laws a transformation keeps, and for each that it breaks a script that shows it."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..._law import Law, keys
 from ...laws import LAWS
 from ..candidate import Candidate
+from ..choices import KINDS, choice, kind_of
 from ..reproductions.script import Reproduction, reproduce
 from ..reproductions.templates import TEMPLATES
 from ..section import Section
@@ -28,6 +30,11 @@ _NEEDS = {
 _OF_A_RATE = (
     "the_rate_in_the_state_is_the_one_applied",
     "the_rate_in_the_state_is_a_record",
+    "current_reads_it_through_wrappers",
+)
+
+_OF_A_SCHEDULE = (
+    "the_rate_in_the_state_is_the_one_applied",
     "current_reads_it_through_wrappers",
 )
 
@@ -60,7 +67,7 @@ def verdict_of(name: str, candidate: Candidate) -> dict[str, Any]:
     except AssertionError as error:
         words = str(error)
         shown = _shown(candidate, law.name, words)
-        return {**numbers, "verdict": "broken", "found": _short(words), **_as_numbers(shown)}
+        return {**numbers, "verdict": "broken", "found": _short(words), **_as_numbers(name, shown)}
     return {**numbers, "verdict": "kept"}
 
 
@@ -73,6 +80,9 @@ def _why_not(law: Law, candidate: Candidate) -> str:
         return reason
     if law.name in _OF_A_RATE and "learning_rate" not in candidate.subject.hyperparameters:
         return _RATE
+    rate = candidate.subject.hyperparameters.get("learning_rate")
+    if law.name in _OF_A_SCHEDULE and rate is not None and not rate.schedule:
+        return "its learning rate takes no schedule"
     if law.name == "a_random_key_is_used_once" and not keys(candidate.tx.init(candidate.params)):
         return "its state holds no key of random numbers"
     if law.number == 3 and not candidate.subject.hyperparameters:
@@ -92,10 +102,11 @@ def _shown(candidate: Candidate, name: str, words: str) -> Reproduction | None:
     return None
 
 
-def _as_numbers(shown: Reproduction | None) -> dict[str, Any]:
-    if shown is None:
-        return {"reproduction": None, "output": None}
-    return {"reproduction": shown.code, "output": shown.output}
+def _as_numbers(name: str, shown: Reproduction | None) -> dict[str, Any]:
+    code, output = shown or (None, None)
+    kind = kind_of(name, code)
+    why = {"choice": choice(name, code or "")} if kind == "choice" else {}
+    return {"kind": kind, **why, "reproduction": code, "output": output}
 
 
 def _short(words: str) -> str:
@@ -107,37 +118,55 @@ def _short(words: str) -> str:
 
 def _lines(numbers: dict[str, Any]) -> list[str]:
     kept, broken, other = (numbers[name] for name in ("kept", "broken", "not_applicable"))
-    lines = [f"{kept} laws are kept, {broken} are broken, {other} do not apply.", *numbers["notes"]]
-    lines += [f"{name} is not data: {reason}." for name, reason in numbers["not_data"].items()]
-    for name, law in numbers["laws"].items():
-        if law["verdict"] == "broken":
-            shown = "" if law["reproduction"] else " No short script shows it."
-            lines.append(f"Law {law['law']}, {name}, is broken: {law['found']}{shown}")
-    return lines
+    lines = [f"{kept} checks are kept, {broken} are broken, {other} do not apply."]
+    lines += numbers["notes"]
+    for kind, words in {"fault": "A fault", "not shown": "Not shown by a short script"}.items():
+        for name, law in broken_of(numbers["laws"], kind).items():
+            lines.append(f"{words}: law {law['law']}, {name}: {_sentence(law['found'])}")
+    choices: dict[str, list[str]] = {}
+    for name, law in broken_of(numbers["laws"], "choice").items():
+        choices.setdefault(law["choice"].rstrip("."), []).append(f"{name} (law {law['law']})")
+    lines += [f"{choice}: {', '.join(names)}." for choice, names in choices.items()]
+    return lines + [f"{name} is not data: {why}." for name, why in numbers["not_data"].items()]
+
+
+def broken_of(laws: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the checks that are broken: those that are a "fault", a "choice", or "not shown"."""
+    return {name: law for name, law in laws.items() if law.get("kind") == kind}
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", "!")) else f"{words}."
 
 
 def _table(numbers: dict[str, Any]) -> Any:
     rows = []
     for number in sorted({law["law"] for law in numbers["laws"].values()}):
         checks = {n: law for n, law in numbers["laws"].items() if law["law"] == number}
-        found = [law["verdict"] for law in checks.values()]
-        counts = [str(found.count(word)) for word in ("kept", "broken", "not applicable")]
-        broken = [n for n, law in checks.items() if law["verdict"] == "broken"]
-        rows.append((str(number), *counts, ", ".join(broken).replace("_", " ")))
-    return ("law", "kept", "broken", "not applicable", "broken checks"), rows
+        found = [law.get("kind", law["verdict"]) for law in checks.values()]
+        counts = [str(found.count(kind)) for kind in ("kept", *KINDS, "not applicable")]
+        faults = ", ".join(broken_of(checks, "fault")).replace("_", " ")
+        rows.append((str(number), *counts, faults))
+    return ("law", "kept", *KINDS.values(), "not applicable", "what is at fault"), rows
 
 
 def _folded(numbers: dict[str, Any]) -> dict[str, str]:
     """Return what was found for each law that is broken, and the script that shows it."""
     return {
-        f"Law {law['law']}, {name.replace('_', ' ')}": _as_script(law)
-        for name, law in numbers["laws"].items()
-        if law["verdict"] == "broken"
+        f"{kind.capitalize()}: law {law['law']}, {name.replace('_', ' ')}": _as_script(law)
+        for kind in KINDS
+        for name, law in broken_of(numbers["laws"], kind).items()
     }
 
 
 def _as_script(law: dict[str, Any]) -> str:
-    parts = [law["sentence"], f"Found: {law['found']}", law["reproduction"], law["output"]]
+    parts = [
+        law["sentence"],
+        law.get("choice"),
+        f"Found: {law['found']}",
+        law["reproduction"],
+        law["output"],
+    ]
     return "\n\n".join(filter(None, parts))
 
 

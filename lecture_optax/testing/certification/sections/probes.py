@@ -1,6 +1,7 @@
 """Stability edge, contraction, noise and worst case, where the probes apply."""
 
 import importlib.util
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,12 @@ def _asked(probe: Callable[[], Any]) -> dict[str, Any]:
     try:
         return {"value": float(probe())}
     except Exception as error:  # a probe says why it does not apply; other code says anything
-        return {"why_not": str(error)}
+        return {"why_not": _in_plain_words(error)}
+
+
+def _in_plain_words(error: Exception) -> str:
+    """Return a reason without the name of an argument that the reader has not typed."""
+    return re.sub(r"^tx=<[^>]*>", "it", str(error)).replace("off by nan", "not a number")
 
 
 def _frozen_edge(candidate: Candidate) -> float:
@@ -71,7 +77,7 @@ def _worst(tx: Any, rate: float | None) -> dict[str, Any]:
     try:
         H = L * step_matrix(tx, _WORST)
     except ValueError as error:
-        return {"why_not": str(error)}
+        return {"why_not": _in_plain_words(error)}
     is_exact = importlib.util.find_spec("PEPit") is not None
     worst = worst_case(H, certify=is_exact)
     return {"value": L * worst, "L": L, "steps": _WORST, "is_exact": is_exact}
