@@ -24,7 +24,7 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
         nearest = found.deviation
         deviation = nearest and {"step": nearest.step, "leaf": nearest.leaf, "error": nearest.error}
         numbers = {"reason": found.reason, "nearest": found.chain, "deviation": deviation}
-        return {"name": None, **numbers, "shifted": _with_other_counts(candidate)}
+        return {"name": None, **numbers, "shifted": _with_other_counts(candidate, record[1])}
     return {
         "name": found.name,
         "chain": found.chain,
@@ -38,12 +38,15 @@ def _measure(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _with_other_counts(candidate: Candidate) -> dict[str, Any] | None:
+def _with_other_counts(candidate: Candidate, updates: list[Any]) -> dict[str, Any] | None:
     """Return which method it is if its counts of steps start at 1 or at -1, not at 0."""
     if set(counters(candidate.tx.init(candidate.params)).values()) != {0}:
         return None
     for start in (1, -1):
-        found = identify(*_recorded(candidate, start)[0])
+        record = _recorded(candidate, start)[0]
+        if jax.tree.all(jax.tree.map(np.array_equal, record[1], updates)):
+            return None  # the counts decide nothing
+        found = identify(*record)
         if found.name is not None:
             return {"name": found.name, "start": start}
     return None
