@@ -265,8 +265,8 @@ print("not checked:", *theirs.not_checked, sep="\n- ")
 
 # %% [markdown]
 # The run is healthy, and one run is no evidence for another learning rate: the answer says so. On
-# the command line, `lecture-optax diagnose trainer_state.json` also names the learning rate as it
-# was typed, 0.001, although the largest one in the log is 0.00093.
+# the command line, `lecture-optax diagnose trainer_state.json` also names the learning rate at
+# which the decay began, 0.001, extrapolated from 0.00093, the largest one in the log.
 #
 # ## Exercise
 #

@@ -94,6 +94,7 @@ def record_of(run: "LoggedRun", found: "Diagnosis") -> dict[str, Any]:
         },
         "unit": run.unit,
         "learning_rate": number(run.curve.rate),
+        "logged_learning_rate": number(run.curve.logged_rate),
         "identifier": symptom.identifier,
         "symptom": symptom.name,
         "cause": symptom.cause,
@@ -124,14 +125,15 @@ def _with_rates(runs: "list[LoggedRun]", typed: str) -> "list[LoggedRun]":
             f"{len(runs)} runs ({', '.join(run.name for run in runs[:4])}), got {typed!r}."
         )
     return [
-        run._replace(curve=run.curve._replace(rate=rate))
+        run._replace(curve=run.curve._replace(rate=rate, logged_rate=rate))
         for run, rate in zip(runs, rates, strict=True)
     ]
 
 
 def _line(run: "LoggedRun", found: "Diagnosis") -> str:
-    rate = run.curve.rate
-    at = f" (learning rate up to {rate:.6g})" if math.isfinite(rate) else ""
+    rate, logged = run.curve.rate, run.curve.logged_rate
+    source = "" if logged == rate else f", extrapolated from {logged:.3g} in the log"
+    at = f" (learning rate up to {rate:.6g}{source})" if math.isfinite(rate) else ""
     return f"{run.name}{at}: {found.symptom.identifier} {found}"
 
 

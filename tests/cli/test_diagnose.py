@@ -108,6 +108,7 @@ def test_a_last_line_that_was_cut_off_is_ignored():
         (["none.jsonl"], "logs must be files or folders, got none.jsonl, which does not exist"),
         (["."], "must hold event files of TensorBoard, a trainer_state.json or a metrics.csv"),
         ([("a", "step 1")], "a must be a log with columns of numbers, got 'step'"),
+        ([("a", "step,loss")], "a must have rows of numbers, got one line alone: 'step, loss'"),
         ([("a", '{"step": 1, "loss": 2}', "[3]")], "got '[3]' in line 2"),
         ([("a",)], "a must have a line for every evaluation of a run, got none"),
         ([("a", '{"step": 1}')], "training loss, got none that is known among step"),
@@ -123,8 +124,8 @@ def test_what_is_not_a_log_has_status_2_and_a_sentence(capsys, files, words):
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
-        ((None, None), "a has no learning rate; give those of all runs by --rates"),
-        ((0.1, 0.1), "a and b have the same learning rate, 0.1"),
+        ((None, None), "its log has no learning rate; give those of all runs by --rates"),
+        ((0.1, 0.1), "2 runs have the same learning rate, 0.1"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_diagnosed_alone(capsys, rates, words):
@@ -134,6 +135,76 @@ def test_runs_that_cannot_be_compared_are_diagnosed_alone(capsys, rates, words):
     out = capsys.readouterr().out
     assert f"Not checked: whether another learning rate helps: {words}." in out
     assert out.count("LO208 healthy") == 2
+    assert out.count(f"It is not compared with the other runs: {words}.") == 2
+
+
+def test_a_log_that_cannot_be_compared_leaves_the_others_compared(capsys):
+    for rate, losses in FALLS.items():
+        write(str(rate), *lines(losses, rate))
+    write("foreign", "epoch,loss", *(f"{k},{0.8**k}" for k in range(30)))
+    assert main(["diagnose", "foreign", *map(str, FALLS), "--json"]) == 0
+    foreign, *found = json.loads(capsys.readouterr().out)
+    assert [x["remedy"] for x in found] == [x.remedy for x in diagnose(FALLS).values()]
+    assert "It is not compared with the other runs: its log has no learning" in foreign["text"]
+
+
+def test_steps_are_those_of_the_log_and_epochs_are_called_so(capsys):
+    write("nan", "epoch,loss", "0,nan", "1,nan")
+    write("tens", "step,loss", *(f"{k},{1 if k < 60 else 'nan'}" for k in range(0, 100, 10)))
+    write("short", "epoch,loss", "0,2", "1,1")
+    write("valid", "epoch,loss,val_loss", *(f"{k},{0.9**k},{abs(k - 9)}" for k in range(30)))
+    plateau = 1 + np.exp(-np.arange(500) / 30)
+    noise = 0.01 * np.random.default_rng(0).normal(size=500)
+    write("resumed", "step,loss", *(f"{10000 + k},{x}" for k, x in enumerate(plateau + noise)))
+    texts = {
+        "nan": "loss was not finite at epoch 0",
+        "tens": "loss was not finite at step 60",
+        "short": "2 epochs are too few",
+        "valid": "lowest, 0, at epoch 9",
+        "resumed": "of 10,499",
+    }
+    for name, text in texts.items():
+        assert main(["diagnose", name]) == 0
+        assert text in capsys.readouterr().out
+
+
+def test_a_flat_line_has_no_cause_and_a_learning_rate_of_0_is_told(capsys):
+    write("flat", "step,loss,lr", *(f"{k},{np.log(2)},0" for k in range(100)))
+    assert main(["diagnose", "flat"]) == 0
+    out = capsys.readouterr().out
+    assert "LO202 no progress: stayed at 0.693 for 100 steps." in out
+    assert "Not checked: the learning rate: lr has no number above 0." in out
+
+
+def test_an_extrapolated_learning_rate_says_from_what(capsys):
+    steps = np.arange(29, 300, 30)
+    rates = (1 + np.cos(np.pi * steps / 300)) / 2000
+    write("cosine", "step,loss,lr", *(f"{k},1,{x}" for k, x in zip(steps, rates, strict=True)))
+    assert main(["diagnose", "cosine"]) == 0
+    out = capsys.readouterr().out
+    assert "(learning rate up to 0.001, extrapolated from 0.000977 in the log)" in out
+
+
+def test_the_start_of_another_run_and_too_large_a_rate_are_named(capsys):
+    """The mean of the first epoch at the largest learning rate is no start."""
+    noise = np.random.default_rng(1).normal(size=20)
+    write("slow", "epoch,loss", *(f"{k},{1.54 - 0.001 * k}" for k in range(20)))
+    write("good", "epoch,loss", *(f"{k},{1.3 * 0.8**k}" for k in range(20)))
+    write("fast", "epoch,loss", "0,18515298", *(f"{k},{2 + x}" for k, x in enumerate(noise, 1)))
+    assert main(["diagnose", "slow", "good", "fast", "--rates", "1e-5,1e-2,30"]) == 0
+    fast = capsys.readouterr().out.splitlines()[2]
+    assert "no progress (too large): rose by" in fast
+    assert "from 1.54 (the start at the smallest learning rate) in 21 epochs" in fast
+
+
+def test_a_difference_without_an_error_and_a_score_are_told(capsys):
+    write("nan", "step,loss", "1,1", "2,1e9", "3,1e20", "4,1e31", "5,nan")
+    write("good", "step,loss", *(f"{k},{0.9**k}" for k in range(1, 50)))
+    assert main(["diagnose", "nan", "good", "--rates", "50,1"]) == 0
+    assert "÷ 50 is 1e+31 lower, in too few common losses." in capsys.readouterr().out
+    write("scores", "epoch,accuracy", *(f"{k},{1 - 0.9**k}" for k in range(30)))
+    assert main(["diagnose", "scores", "--loss", "accuracy"]) == 0
+    assert "Not checked: whether accuracy is a loss" in capsys.readouterr().out
 
 
 def test_typed_rates_make_siblings_of_logs_without_any(capsys):

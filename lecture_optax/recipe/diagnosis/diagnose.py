@@ -1,5 +1,6 @@
 """Diagnosis of a run: the symptom of its curve, and the remedy that its siblings show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from .verdict import Remedy, Verdict, verdict_of
 FEWEST = 3
 """The fewest losses of a run whose mean has an error."""
 
+SAME = 1e-4
+"""Runs from the same parameters on the same batch have first losses that differ by less."""
+
 UNSEEN = "whether the runs started from the same parameters and used the same data: no log says it"
 
 
@@ -25,12 +29,14 @@ class Diagnosis(NamedTuple):
     """The symptom of a run, and the verdict of its siblings.
 
     `str` gives two sentences; every number in them is in the fields. `not_checked` says what the
-    run does not show, with the reasons.
+    run does not show, with the reasons; `apart`, why it was not compared with the other runs of the
+    logs, or "". Steps are numbers as in the log.
     """
 
     symptom: Symptom
     verdict: Verdict
     not_checked: tuple[str, ...] = ()
+    apart: str = ""
 
     @property
     def remedy(self) -> Remedy:
@@ -38,6 +44,8 @@ class Diagnosis(NamedTuple):
         return self.verdict.remedy
 
     def __str__(self) -> str:
+        if self.apart and self.remedy == "uncertain":
+            return f"{self.symptom}. It is not compared with the other runs: {self.apart}."
         return f"{self.symptom}. {self.verdict}"
 
 
@@ -106,40 +114,57 @@ def diagnose(
 def diagnose_runs(runs: Sequence[LoggedRun]) -> list[Diagnosis]:
     """Return the diagnosis of each run of one or several logs.
 
-    Runs are siblings if their learning rates are known and differ. Otherwise each is diagnosed
-    alone, and `not_checked` says why.
+    Runs are siblings if their learning rates are known and differ. Any other run is diagnosed
+    alone; `apart` and `not_checked` say why.
     """
     if len(runs) == 1:
         return [diagnose(runs[0].curve)]
-    width = max(run.curve.width for run in runs)
-    curves = [rewindowed(run.curve, width) for run in runs]
-    if reason := _not_siblings(runs, curves):
-        alone = [_diagnosis({1.0: run.curve}, 1.0) for run in runs]
-        return [x._replace(not_checked=(*_but_one_run(x), f"{HELPS}: {reason}")) for x in alone]
-    by_rate = {curve.rate: curve for curve in curves}
-    found = {rate: _diagnosis(by_rate, rate) for rate in by_rate}
-    return [x._replace(not_checked=(*x.not_checked, UNSEEN)) for x in found.values()]
+    reasons = _apart(runs)
+    together = [run.curve for run, reason in zip(runs, reasons, strict=True) if not reason]
+    width = max((curve.width for curve in together), default=1)
+    by_rate = {curve.rate: rewindowed(curve, width) for curve in together}
+    return [
+        _alone(run.curve, reason) if reason else _together(by_rate, run.curve.rate)
+        for run, reason in zip(runs, reasons, strict=True)
+    ]
 
 
-def _but_one_run(found: Diagnosis) -> list[str]:
-    return [x for x in found.not_checked if not x.startswith(HELPS)]
+def _alone(curve: LearningCurve, reason: str) -> Diagnosis:
+    found = _diagnosis({1.0: curve}, 1.0)
+    kept = [x for x in found.not_checked if not x.startswith(HELPS)]
+    return found._replace(not_checked=(*kept, f"{HELPS}: {reason}"), apart=reason)
 
 
-def _not_siblings(runs: Sequence[LoggedRun], curves: Sequence[LearningCurve]) -> str:
-    """Return why the runs, with their curves in common windows, cannot be compared, or ""."""
-    names: dict[float, str] = {}
-    for run, curve in zip(runs, curves, strict=True):
-        if curve.failed is None and len(curve.losses) < FEWEST:
-            return f"{run.name} has {len(curve.losses)} losses, each of {curve.width} {run.unit}s"
+def _together(by_rate: Mapping[float, LearningCurve], rate: float) -> Diagnosis:
+    found = _diagnosis(by_rate, rate)
+    return found._replace(not_checked=(*found.not_checked, UNSEEN))
+
+
+def _apart(runs: Sequence[LoggedRun]) -> list[str]:
+    """Return for each run why it cannot be compared with the others, or ""."""
+    known = [run for run in runs if np.isfinite(run.curve.rate)]
+    unit = Counter(run.unit for run in known).most_common(1)[0][0] if known else ""
+    counted = [run for run in known if run.unit == unit]
+    rates = Counter(run.curve.rate for run in counted)
+    single = [run for run in counted if rates[run.curve.rate] == 1]
+    width = max((run.curve.width for run in single), default=1)
+
+    def reason(run: LoggedRun) -> str:
         rate = run.curve.rate
         if not np.isfinite(rate):
-            return f"{run.name} has no learning rate; give those of all runs by --rates"
-        if rate in names:
-            return f"{names[rate]} and {run.name} have the same learning rate, {rate:.6g}"
-        if run.unit != runs[0].unit:
-            return f"{runs[0].name} counts {runs[0].unit}s, and {run.name} counts {run.unit}s"
-        names[rate] = run.name
-    return ""
+            return "its log has no learning rate; give those of all runs by --rates"
+        if run.unit != unit:
+            return f"it counts {run.unit}s, and the others count {unit}s"
+        if rates[rate] > 1:
+            return f"{rates[rate]} runs have the same learning rate, {rate:.6g}"
+        losses = len(rewindowed(run.curve, width).losses)
+        if run.curve.failed is None and losses < FEWEST:
+            return f"it has {losses} losses, each of {width} {unit}s"
+        return ""
+
+    reasons = [reason(run) for run in runs]
+    alone = reasons.count("") == 1
+    return [x or "no other run can be compared" * alone for x in reasons]
 
 
 def _by_rate(name: str, runs: Mapping[float, Any]) -> dict[float, LearningCurve]:
@@ -159,7 +184,17 @@ def _diagnosis(curves: Mapping[float, LearningCurve], own: float) -> Diagnosis:
     levels = [np.mean(late_part(losses)) for losses in whole]
     gain = float(max([0.0, *(start - level for level in levels)]))
     symptom = symptom_of(run, gain, start) if len(by_ratio) > 1 else symptom_of(run)
+    if _starts_with(run, slowest):
+        symptom = symptom._replace(own_start=symptom.start)
     verdict = verdict_of(symptom, by_ratio, gain)
     if symptom.name == "no progress" and verdict.remedy == "increase":
         symptom = symptom._replace(cause="too small")
+    elif symptom.name == "no progress" and verdict.remedy == "decrease":
+        symptom = symptom._replace(cause=symptom.cause or "too large")
     return Diagnosis(symptom, verdict, not_checked(run, symptom, len(by_ratio) - 1))
+
+
+def _starts_with(run: LearningCurve, other: LearningCurve) -> bool:
+    """Return whether both runs have the same first loss, so that they share a start."""
+    x, y = run.losses[:1], other.losses[:1]
+    return len(x) == len(y) and bool(np.allclose(x, y, rtol=SAME, atol=0.0))

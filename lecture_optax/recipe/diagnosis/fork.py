@@ -204,8 +204,9 @@ def _has_run(start: Carry) -> bool:
 def _of_later_part(found: Diagnosis) -> Diagnosis:
     """Correct the diagnosis of a run that has taken steps: a flat curve may have converged."""
     symptom, verdict = found.symptom, found.verdict
-    if symptom.name == "no progress" and not symptom.cause:
-        symptom = symptom._replace(name="converged")
+    is_flat = symptom.cause in ("", "too large") and not symptom.has_risen
+    if symptom.name == "no progress" and is_flat:
+        symptom = symptom._replace(name="converged", cause="")
     if verdict.remedy == "uncertain" and symptom.name != "uncertain":
         verdict = verdict._replace(remedy="keep")
     return found._replace(symptom=symptom, verdict=verdict)

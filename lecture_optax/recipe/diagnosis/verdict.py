@@ -75,6 +75,10 @@ class Comparison(NamedTuple):
         size = self.difference._replace(value=abs(self.difference.value))
         if self.held_out:
             return f"{times(self.ratio)} is {size.value:.3g} {direction} in validation loss"
+        if np.isnan(size.value):
+            return f"{times(self.ratio)} stays finite"
+        if size.error == np.inf:
+            return f"{times(self.ratio)} is {size.value:.3g} {direction}, in too few common losses"
         return f"{times(self.ratio)} is {size} {direction}"
 
 

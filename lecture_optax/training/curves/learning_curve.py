@@ -23,17 +23,21 @@ LARGEST = 1e300
 class FailedStep(NamedTuple):
     """The first step with a value that is not finite, the quantity, and the leaf.
 
-    Steps count from 1. `leaf` is the key path of a gradient, an update or a parameter, or "".
+    Steps count from 1; those of a log of another tool count as in that log. `leaf` is the key path
+    of a gradient, an update or a parameter, or "".
     """
 
     step: int
     quantity: str
     leaf: str = ""
 
+    def counted_in(self, unit: str) -> str:
+        """Return what was not finite, and at which step or epoch."""
+        what = f"{self.quantity}{self.leaf and f' of {self.leaf}'}"
+        return f"{what} was not finite at {unit} {self.step}"
+
     def __str__(self) -> str:
-        return (
-            f"{self.quantity}{self.leaf and f' of {self.leaf}'} was not finite at step {self.step}"
-        )
+        return self.counted_in("step")
 
 
 class Evaluations(NamedTuple):
@@ -43,11 +47,13 @@ class Evaluations(NamedTuple):
     whose loss still decreases.
 
     `are_changes`: the losses are changes since the start, as an arm of a search records them.
+    `before`: 1 for a log that counts from 0, whose step is one less than the one here.
     """
 
     steps: np.ndarray
     losses: np.ndarray
     are_changes: bool = False
+    before: int = 0
 
     @property
     def by_step(self) -> dict[int, float]:
@@ -64,6 +70,9 @@ class LearningCurve(NamedTuple):
     - `evaluations`: validation losses during the run, or None.
     - `has_batch_statistics`: whether the model keeps running statistics, as BatchNorm does.
     - `unseen`: what its source does not show, with the reasons.
+    - `unit`: what its log counts, "step" or "epoch".
+    - `before`: window i = 0, 1, ... ends at step (i + 1) width - `before` of the log.
+    - `logged_rate`: the largest learning rate in the log, NaN if it is not known.
     """
 
     losses: np.ndarray
@@ -74,6 +83,9 @@ class LearningCurve(NamedTuple):
     evaluations: Evaluations | None = None
     has_batch_statistics: bool = False
     unseen: tuple[str, ...] = ()
+    unit: str = "step"
+    before: int = 0
+    logged_rate: float = np.nan
 
     @property
     def steps(self) -> int:

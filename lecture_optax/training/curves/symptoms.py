@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .learning_curve import FailedStep, LearningCurve
+from .learning_curve import Evaluations, FailedStep, LearningCurve
 from .statistics import Estimate, blocks, cut, mean, scatter
 
 LEAST = 12
@@ -58,6 +58,9 @@ STILL = 1e-3
 """Noise below .001 of the decrease does not count. A flat curve without noise has reached a
 stationary point; with noise, the noise may prevent a further decrease."""
 
+ROUNDING = 1e-7
+"""A loss in float32 has changed if it differs by more than this, as a fraction of its size."""
+
 NEWS = 0.02
 """A late decrease below .02 of the whole does not count."""
 
@@ -82,6 +85,7 @@ class ValidationLoss(NamedTuple):
     - `has_risen`: whether it is above its lowest by more than the margin and the noise.
     - `training_has_risen`: whether the training loss has risen since `step`.
     - `may_lag`: whether the model keeps running statistics, which may lag behind its parameters.
+    - `unit`: what `step` counts, "step" or "epoch".
     """
 
     lowest: float
@@ -90,11 +94,12 @@ class ValidationLoss(NamedTuple):
     has_risen: bool
     training_has_risen: bool
     may_lag: bool
+    unit: str = "step"
 
     def __str__(self) -> str:
         return (
-            f"the validation loss was lowest, {self.lowest:.3g}, at step {self.step:,} and has "
-            f"risen to {self.last:.3g}"
+            f"the validation loss was lowest, {self.lowest:.3g}, at {self.unit} {self.step:,} and "
+            f"has risen to {self.last:.3g}"
         )
 
     @property
@@ -110,7 +115,8 @@ class Symptom(NamedTuple):
 
     - `name`: one of the eight above; `cause`: of "no progress", "dead" or "too large", or
       "too small" if a sibling with a larger learning rate decreases; else "".
-    - `steps`: the length of the curve; `start`: its first loss; `level`: its last quarter's mean.
+    - `steps`: the length of the curve; `level`: its last quarter's mean; `start`: its first loss,
+      or that of the sibling with the smallest learning rate, which moves least in the first window.
     - `decrease`: from the start to the level; `late`: from the second quarter to the level.
     - `settled`: the step by which nine tenths of the decrease had happened.
     - `rises`: how often it rose by more than the noise in the second half; `rise`: the largest.
@@ -119,6 +125,9 @@ class Symptom(NamedTuple):
     - `lowest`, `lowest_step`: the lowest median of sixteen blocks, and the last step of that block;
       `end`: the median of the last fiftieth.
     - `validation`: what became of the validation loss, or None.
+    - `unit`: what the log counts, "step" or "epoch"; `last`: the number of the last one. These, and
+      `settled`, `lowest_step` and `failed.step`, are numbers as in the log.
+    - `own_start`: its own first loss; the start, if the siblings begin with the same loss.
     """
 
     name: str
@@ -137,6 +146,9 @@ class Symptom(NamedTuple):
     lowest_step: int
     end: float
     validation: ValidationLoss | None
+    unit: str
+    last: int
+    own_start: float
 
     @property
     def identifier(self) -> str:
@@ -144,15 +156,36 @@ class Symptom(NamedTuple):
         return IDENTIFIERS[self.name]
 
     @property
+    def has_moved(self) -> bool:
+        """Whether the level differs from the start by more than rounding."""
+        return abs(self.decrease.value) > ROUNDING * abs(self.start)
+
+    @property
+    def has_risen(self) -> bool:
+        """Whether the level is above the start by more than the noise."""
+        return self.has_moved and -self.decrease.value > CLEAR * self.decrease.error
+
+    @property
+    def length(self) -> str:
+        """The number of steps or epochs, with the unit."""
+        return f"{self.steps:,} {self.unit}{'s' * (self.steps != 1)}"
+
+    @property
+    def origin(self) -> str:
+        """The start, and whose it is if it is not the run's own."""
+        start, own = f"{self.start:.3g}", f"{self.own_start:.3g}"
+        return start if start == own else f"{start} (the start at the smallest learning rate)"
+
+    @property
     def path(self) -> str:
         """How the loss rose, or what was not finite."""
         if self.failed:
-            return str(self.failed)
+            return self.failed.counted_in(self.unit)
         if self.start <= self.lowest:
-            return f"rose from {self.start:.3g} to {self.end:.3g} in {self.steps:,} steps"
+            return f"rose from {self.origin} to {self.end:.3g} in {self.length}"
         return (
-            f"rose from {self.lowest:.3g} near step {self.lowest_step:,} to {self.end:.3g} at the "
-            "end"
+            f"rose from {self.lowest:.3g} near {self.unit} {self.lowest_step:,} to {self.end:.3g} "
+            "at the end"
         )
 
     def __str__(self) -> str:
@@ -167,7 +200,8 @@ def symptom_of(curve: LearningCurve, most: float = 0.0, start: float | None = No
     """
     read = _read(curve, start)
     name, cause = _named(read, curve, most)
-    return read._replace(name=name, cause=cause)
+    settled, lowest_step = read.settled - curve.before, read.lowest_step - curve.before
+    return read._replace(name=name, cause=cause, settled=settled, lowest_step=lowest_step)
 
 
 def start_of(x: np.ndarray) -> float:
@@ -191,7 +225,7 @@ def _named(read: Symptom, curve: LearningCurve, most: float) -> tuple[str, str]:
         return "uncertain", ""
     if _has_returned(read, curve.losses, most):
         return "diverging", ""
-    if not read.decrease.exceeds(0.05 * most, CLEAR):
+    if not (read.has_moved and read.decrease.exceeds(0.05 * most, CLEAR)):
         return "no progress", _cause(read, curve)
     if read.validation and read.validation.has_risen and not read.validation.training_has_risen:
         return "overfitting", ""
@@ -206,7 +240,8 @@ def _named(read: Symptom, curve: LearningCurve, most: float) -> tuple[str, str]:
 def _read(curve: LearningCurve, start: float | None) -> Symptom:
     """Compute all numbers of the symptom, without its name."""
     x = curve.losses
-    start = start_of(x) if start is None else start
+    own_start = start_of(x)
+    start = own_start if start is None else start
     level, noise = mean(late_part(x)), scatter(x)
     before, pieces = mean(x[len(x) // 4 : len(x) // 2]), blocks(x, PIECES)
     error = float(np.hypot(level.error, noise / np.sqrt(_opening(x))))
@@ -232,6 +267,9 @@ def _read(curve: LearningCurve, start: float | None) -> Symptom:
         lowest_step=(low + 1) * curve.steps // max(1, len(medians)),
         end=float(np.median(x[-max(5, _opening(x)) :])) if len(x) else np.nan,
         validation=_validation(curve),
+        unit=curve.unit,
+        last=curve.steps - curve.before,
+        own_start=own_start,
     )
 
 
@@ -291,22 +329,24 @@ def _validation(curve: LearningCurve) -> ValidationLoss | None:
         low = float(np.median(sliding_window_view(losses, 3), axis=1).min())
     margin = max(VALIDATION_RISE * max(abs(low), losses[0] - low), noise)
     after = losses[at + 1 :]  # a loss that still decreases is below the mean of its last quarter
-    before, end = (_until(curve, steps, i) for i in (at, len(steps) - 1))
+    before, end = (_until(curve, seen, i) for i in (at, len(steps) - 1))
     error = np.hypot(before.error, end.error)
     return ValidationLoss(
         lowest=float(losses[at]),
-        step=int(steps[at]),
+        step=int(steps[at]) - seen.before,
         last=last,
         has_risen=bool(len(after) and min(last, float(after.mean())) - low > margin),
         training_has_risen=bool(
             end.value - before.value > (CLEAR * error if np.isfinite(error) else 0.0)
         ),
         may_lag=curve.has_batch_statistics,
+        unit=curve.unit,
     )
 
 
-def _until(curve: LearningCurve, steps: np.ndarray, i: int) -> Estimate:
+def _until(curve: LearningCurve, seen: Evaluations, i: int) -> Estimate:
     """Return the mean training loss between an evaluation and the one before it."""
+    steps = np.maximum(0, seen.steps - seen.before + curve.before)
     begin, end = (steps[i - 1] if i else 0), steps[i]
     return mean(curve.losses[begin // curve.width : max(1, end // curve.width)])
 
@@ -320,7 +360,7 @@ def _above(read: Symptom, x: np.ndarray, most: float) -> bool:
 
 def _cause(read: Symptom, curve: LearningCurve) -> str:
     """Return the cause of no progress: a level above the start, or a vanished gradient."""
-    if -read.decrease.value > CLEAR * read.decrease.error:
+    if read.has_risen:
         return "too large"
     g = curve.gradients
     if g is not None and len(g) >= LEAST and late_part(g).mean() <= DEAD * g[0]:
@@ -347,7 +387,15 @@ def _opening(x: np.ndarray) -> int:
 
 
 def _descent(s: Symptom) -> str:
-    return f"decreased from {s.start:.3g} to {s.level:.3g}, by {s.late} in the second half{_gap(s)}"
+    return f"decreased from {s.origin} to {s.level:.3g}, by {s.late} in the second half{_gap(s)}"
+
+
+def _change(s: Symptom) -> str:
+    if not s.has_moved:
+        return f"stayed at {s.origin} for {s.length}"
+    verb = "decreased" if s.decrease.value > 0 else "rose"
+    change = s.decrease._replace(value=abs(s.decrease.value))
+    return f"{verb} by {change} from {s.origin} in {s.length}"
 
 
 def _gap(s: Symptom) -> str:
@@ -362,18 +410,18 @@ def _gap(s: Symptom) -> str:
 
 _PHRASES: dict[str, Callable[[Symptom], str]] = {
     "diverging": lambda s: s.path,
-    "no progress": lambda s: f"decreased by {s.decrease} from {s.start:.3g} in {s.steps:,} steps",
+    "no progress": _change,
     "overfitting": lambda s: (
         f"{s.validation}, while the training loss is {s.level:.3g}"
         f"{s.validation.doubt if s.validation else ''}"
     ),
     "oscillating": lambda s: (
-        f"rose {s.rises} times in the second half of {s.steps:,} steps, by up to {s.rise:.2g}"
+        f"rose {s.rises} times in the second half of {s.length}, by up to {s.rise:.2g}"
     ),
     "quick plateau": lambda s: (
-        f"near {s.level:.3g} since step {s.settled:,} of {s.steps:,}{_gap(s)}"
+        f"near {s.level:.3g} since {s.unit} {s.settled:,} of {s.last:,}{_gap(s)}"
     ),
     "converged": _descent,
     "healthy": _descent,
-    "uncertain": lambda s: f"{s.steps:,} steps are too few",
+    "uncertain": lambda s: f"{s.length} {'is' if s.steps == 1 else 'are'} too few",
 }

@@ -36,6 +36,9 @@ EPOCHS = ({"epoch"}, {"epochs"})
 LINE = "line"
 """The name of the step of a log whose lines are counted."""
 
+SCORES = {"acc", "accuracy", "auc", "f1", "precision", "recall", "score", "iou", "bleu", "reward"}
+"""Words of numbers of which a higher one is better."""
+
 TIME = {"time", "date", "timestamp", "datetime", "duration", "elapsed", "eta"}
 """Words of columns of texts that do not say what a row is."""
 
@@ -69,6 +72,11 @@ class Chosen(NamedTuple):
     def averaged(self) -> bool:
         """Whether a loss is a mean over many steps."""
         return bool(words_of(self.loss) & AVERAGED) or self.in_epochs
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns taken as losses whose names are those of scores."""
+        return [x for x in (self.loss, self.valid_loss) if words_of(x) & SCORES]
 
     @property
     def in_epochs(self) -> bool:

@@ -7,13 +7,12 @@ import numpy as np
 
 from ....training.curves.learning_curve import (
     LARGEST,
-    Evaluations,
     FailedStep,
     LearningCurve,
     finite_evaluations,
 )
 from .columns import Chosen
-from .rates import largest_rate
+from .rates import largest_logged, largest_rate
 from .table import Table
 
 SPARSE = 0.9
@@ -41,7 +40,7 @@ def curves_of(table: Table, chosen: Chosen) -> list[LearningCurve]:
     A step at or below the first one of a run begins a new run. Another smaller step is that of a
     resumed run, whose rows replace those from this step on.
     """
-    steps = _steps(table, chosen)
+    steps, shift = _steps(table, chosen)
     parts = []
     for begin, end in _runs(table, chosen, steps):
         kept = _kept(steps, begin, end, table.columns[chosen.loss].rows)
@@ -50,11 +49,14 @@ def curves_of(table: Table, chosen: Chosen) -> list[LearningCurve]:
             for title in (chosen.loss, chosen.valid_loss, chosen.rate, *chosen.norms)
         )
         parts.append(Part(loss, valid, rate, dict(zip(chosen.norms, norms, strict=True))))
-    return [_curve(part, chosen) for part in parts]
+    return [_curve(part, chosen, shift) for part in parts]
 
 
-def _steps(table: Table, chosen: Chosen) -> np.ndarray:
-    """Return the step of every row, from 1 on; a row without one has that of the row before."""
+def _steps(table: Table, chosen: Chosen) -> tuple[np.ndarray, int]:
+    """Return the step of every row, from 1 on, and how much less the log counts, 0 or 1.
+
+    A row without a step has that of the row before.
+    """
     loss = table.columns[chosen.loss]
     steps = np.full(table.rows, np.nan)
     if chosen.step:
@@ -71,9 +73,8 @@ def _steps(table: Table, chosen: Chosen) -> np.ndarray:
             f"{steps.min():.6g} to {steps.max():.6g}."
         )
     steps = _through_epochs(table, chosen, steps)
-    if len(loss.rows) and steps[loss.rows].min() == 0:
-        steps = steps + 1  # the first step is 0
-    return steps
+    shift = int(len(loss.rows) > 0 and steps[loss.rows].min() == 0)
+    return steps + shift, shift
 
 
 def _through_epochs(table: Table, chosen: Chosen, steps: np.ndarray) -> np.ndarray:
@@ -137,14 +138,22 @@ def _series(
     return at[last], values[last]
 
 
-def _curve(part: Part, chosen: Chosen) -> LearningCurve:
+def _curve(part: Part, chosen: Chosen, shift: int) -> LearningCurve:
     at, losses = part.loss
     failed = _failed(part)
     good = (np.abs(losses) < LARGEST) & (at < (failed.step if failed else math.inf))
-    width, means = in_equal_windows(at[good], losses[good])
-    rate = largest_rate(*part.rate)
+    width, means, before = in_equal_windows(at[good], losses[good])
+    seen = finite_evaluations(*part.valid_loss) if len(part.valid_loss[0]) else None
     return LearningCurve(
-        means, width, rate, _gradients(part, good, means), failed, _evaluations(part.valid_loss)
+        means,
+        width,
+        largest_rate(*part.rate),
+        _gradients(part, good, means),
+        failed and failed._replace(step=failed.step - shift),
+        seen and seen._replace(before=shift),
+        unit="epoch" if chosen.in_epochs else "step",
+        before=before + shift,
+        logged_rate=largest_logged(part.rate[1]),
     )
 
 
@@ -155,10 +164,6 @@ def _gradients(part: Part, good: np.ndarray, means: np.ndarray) -> np.ndarray | 
         return None
     found = norms[good]
     return found if len(found) == len(means) and np.isfinite(found).all() else None
-
-
-def _evaluations(series: tuple[np.ndarray, np.ndarray]) -> Evaluations | None:
-    return finite_evaluations(*series) if len(series[0]) else None
 
 
 def _failed(part: Part) -> FailedStep | None:
@@ -194,25 +199,25 @@ def _finite(series: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return series[0][np.isfinite(series[1])]
 
 
-def in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray]:
+def in_equal_windows(ends: np.ndarray, losses: np.ndarray) -> tuple[int, np.ndarray, int]:
     """Convert means of windows that end at `ends` to means of equal windows; drop the remainder.
 
+    Returns the width, the means, and b: window i = 0, 1, ... ends at step (i + 1) width - b.
     A first loss before the first full window stays, as it is the start of the run. The first
     window counts as wide as the others at most: the run may have begun in another file.
     """
     if len(ends) < 2:
-        return max(1, int(min(ends, default=1))), losses
+        return max(1, int(min(ends, default=1))), losses, 0
     widths = np.diff(ends)
     width = _common_width(widths)
-    if (widths[1:] == width).all() and width - 1 <= widths[0] <= width and ends[0] <= width:
-        return width, losses
-    if (widths == width).all():
-        return width, losses
+    nearly = width - 1 <= widths[0] <= width and ends[0] <= width
+    if (widths == width).all() or (nearly and (widths[1:] == width).all()):
+        return width, losses, int(len(ends) * width - ends[-1])
     widths = np.append(min(ends[0], width), widths)
     at = np.cumsum(np.append(0, widths))
     sums = np.cumsum(np.append(0.0, widths * losses))
     edges = np.arange(0, at[-1] + 1, width)
-    return width, np.diff(np.interp(edges, at, sums)) / width
+    return width, np.diff(np.interp(edges, at, sums)) / width, int(at[-1] - ends[-1])
 
 
 def rewindowed(curve: LearningCurve, width: int) -> LearningCurve:

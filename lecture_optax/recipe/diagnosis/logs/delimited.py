@@ -67,6 +67,9 @@ def _header(name: str, rows: list[list[str]]) -> tuple[list[str], list[list[str]
             raise ValueError(
                 f"the names of the columns of {name} must differ, got {', '.join(first)[:200]}."
             )
+        if len(rows) == 1 and not any(map(_is_numeric, first)):
+            names = ", ".join(first)[:60]
+            raise ValueError(f"{name} must have rows of numbers, got one line alone: {names!r}.")
         if not any(all(map(_is_numeric, row)) for row in rows[1:]) and not any(
             _is_numeric(cell) for row in rows[1:] for cell in row
         ):

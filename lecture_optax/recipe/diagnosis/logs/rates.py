@@ -21,6 +21,12 @@ DIGITS = 2
 """The significant digits of a rate that may be guessed between two logged ones."""
 
 
+def largest_logged(rates: np.ndarray) -> float:
+    """Return the largest learning rate in a log, as it was typed, or NaN without one."""
+    known = rates[np.isfinite(rates) & (rates > 0)]
+    return as_typed(float(known.max())) if len(known) else math.nan
+
+
 def largest_rate(steps: np.ndarray, rates: np.ndarray) -> float:
     """Return the largest learning rate of a run, or NaN without one.
 

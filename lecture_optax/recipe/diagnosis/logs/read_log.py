@@ -15,6 +15,9 @@ from .tensorboard import PATTERN, is_event_file, read_event_file, read_event_fol
 STATE, METRICS = "trainer_state.json", "metrics.csv"
 """The logs of Hugging Face and of Lightning in a folder of theirs."""
 
+SHOWN = 4
+"""The most folders that a note lists."""
+
 FAR = 0.1
 """Evaluations that end before .1 of the steps of the run count something else."""
 
@@ -44,21 +47,23 @@ def read_log(path: Path | str, columns: Columns | None = None) -> list[LoggedRun
 
     A file is JSON lines of `lo.fit(log=...)` or of another tool, `trainer_state.json` of Hugging
     Face, a CSV of Keras, Lightning or Weights & Biases, plain columns of numbers, or an event file
-    of TensorBoard. A folder holds event files, a `trainer_state.json` or `metrics.csv` files.
+    of TensorBoard. A folder holds `trainer_state.json`, `metrics.csv` or event files; the first of
+    these that it has is read, and `unseen` of each curve names folders with others.
 
     - `columns`: the names of the columns that should be read; the others are found by known names.
 
     **Raises** `OSError` if the file cannot be read, `ValueError` if it is not a log.
     """
     path, wanted, runs = Path(path), columns or Columns(), []
+    left_out = _left_out(path)
+    note = f"the logs of other tools in {path}: {left_out}; name these folders to read them"
     for name, table in _tables(path):
         chosen = choose(name, table, wanted)
-        curves = curves_of(table, chosen)
+        curves = [_checked(name, curve, chosen) for curve in curves_of(table, chosen)]
         for i, curve in enumerate(curves, 1):
             number = f" #{i}" if len(curves) > 1 else ""
-            runs.append(
-                LoggedRun(f"{name}{number}", _checked(name, curve, chosen), table.source, chosen)
-            )
+            noted = curve._replace(unseen=curve.unseen + (note,) * bool(left_out))
+            runs.append(LoggedRun(f"{name}{number}", noted, table.source, chosen))
     return runs
 
 
@@ -67,6 +72,12 @@ def _checked(name: str, curve: LearningCurve, chosen: Chosen) -> LearningCurve:
     if not len(curve.losses) and curve.failed is None:
         raise ValueError(f"{name} must have losses in {chosen.loss}, got no finite number.")
     unseen = [f"{role}: {reason}" for role, reason in chosen.not_found.items()]
+    unseen += [
+        f"whether {score} is a loss: by its name a higher one is better, but here a lower one is"
+        for score in chosen.scores
+    ]
+    if chosen.rate and math.isnan(curve.rate):
+        unseen.append(f"the learning rate: {chosen.rate} has no number above 0")
     if chosen.averaged:
         unseen.append(f"oscillation from step to step: {chosen.loss} is a mean over many steps")
     if curve.evaluations is not None and _counts_otherwise(curve, curve.evaluations):
@@ -78,6 +89,23 @@ def _checked(name: str, curve: LearningCurve, chosen: Chosen) -> LearningCurve:
 def _counts_otherwise(curve: LearningCurve, seen: Evaluations) -> bool:
     """Return whether validation losses count epochs, and training losses count steps."""
     return len(seen.steps) > 2 and int(seen.steps[-1]) < FAR * curve.steps
+
+
+def _left_out(path: Path) -> str:
+    """Return the logs in a folder that are not read, as another tool has one there, or "".
+
+    Event files in the folder of a run that is read are that run's.
+    """
+    if not path.is_dir():
+        return ""
+    states, metrics = list(path.rglob(STATE)), list(path.rglob(METRICS))
+    own = {_run_folder(x) for x in states} or {x.parent for x in metrics}
+    others = [x for x in path.rglob(PATTERN) if x.is_file()] if own else []
+    others += metrics if states else []
+    folders = {x.parent for x in others if not own & {*x.parents}}
+    names = sorted(x.relative_to(path).as_posix() for x in folders)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _tables(path: Path) -> list[tuple[str, Table]]:
@@ -119,9 +147,14 @@ def _last_checkpoints(states: list[Path]) -> list[Path]:
     """Return one file a run: the history of a checkpoint holds that of the ones before it."""
     runs: dict[Path, Path] = {}
     for path in sorted(states, key=_step_of):
-        is_checkpoint = path.parent.name.startswith("checkpoint-")
-        runs[path.parent.parent if is_checkpoint else path.parent] = path
+        runs[_run_folder(path)] = path
     return list(runs.values())
+
+
+def _run_folder(state: Path) -> Path:
+    """Return the folder of the run that a `trainer_state.json` belongs to."""
+    is_checkpoint = state.parent.name.startswith("checkpoint-")
+    return state.parent.parent if is_checkpoint else state.parent
 
 
 def _step_of(path: Path) -> float:

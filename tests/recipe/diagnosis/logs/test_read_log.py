@@ -329,7 +329,7 @@ class TestFiles:
             (b"\x89PNG\r\n\0\0", "must be a text or an event file of TensorBoard"),
             ("", "must have a line for every evaluation"),
             ("Epoch 1: it went well\nEpoch 2: even better\n", "must be a log with columns of num"),
-            ("step,loss\n", "must be a log with columns of numbers"),
+            ("step,loss\n", "must have rows of numbers, got one line alone"),
             ("step,loss\n1,\n2,\n", "must "),
             ("a,b\n1,2\n2,3\n", "got none that is known among a, b"),
             ("[" * 100_000, "must have numbers of a training run, got none"),
@@ -351,6 +351,17 @@ class TestFiles:
             folder.mkdir()
             (folder / "trainer_state.json").write_text(json.dumps({"log_history": rows}))
         assert only(read_log(tmp_path)).curve.steps == 1000
+
+    def test_logs_of_other_tools_in_a_folder_are_named(self, tmp_path):
+        rows = [{"step": k, "loss": 1.0} for k in range(1, 20)]
+        for name in ("a", "b/version_0"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "a/trainer_state.json").write_text(json.dumps({"log_history": rows}))
+        (tmp_path / "a/events.out.tfevents.1").write_bytes(b"")  # of the run that is read
+        (tmp_path / "b/version_0/metrics.csv").write_text(table("step,loss", numbered()))
+        (note,) = only(read_log(tmp_path)).curve.unseen
+        assert note.endswith(": b/version_0; name these folders to read them")
+        assert only(read_log(tmp_path / "a")).curve.unseen == ()
 
     def test_a_log_is_diagnosed_by_its_path(self, tmp_path):
         for name, rate in (("a", 0.1), ("b", 0.01)):
