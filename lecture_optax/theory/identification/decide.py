@@ -74,6 +74,8 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
             intervals[name] = _interval(name, value, bar)
         fixed[name] = value
     structure = found.structure
+    if _clip_is_a_scale(structure, fixed, whole):
+        intervals["clip"] = (0.0, float(_norms(whole).min()))
     if structure.magnitude == "sum" and structure.eps == "inside":
         structure, fixed = replace(structure, initial=True), _split(fixed)
     sign = -1.0 if found.rates.max() <= 0 else 1.0
@@ -87,6 +89,20 @@ def settle(found: Fit, sample: Stream, whole: Stream) -> Method:
     # a schedule in float32 is off by its largest rate's rounding: `shape_of` has tested that
     tested = replace(method, rates=found.rates) if found.free else method
     return replace(method, worst=worst_of(tested, whole))
+
+
+def _clip_is_a_scale(s: Structure, scalars: Mapping[str, float], stream: Stream) -> bool:
+    """Return whether a clip binds in every step, before a D that divides its bound out again."""
+    invariant = s.magnitude is not None and s.decay != "coupled" and not s.initial
+    return (
+        s.clip in ("global", "torch")
+        and invariant
+        and scalars["clip"] < float(_norms(stream).min())
+    )
+
+
+def _norms(stream: Stream) -> np.ndarray:
+    return np.sqrt((stream.g**2).sum(1))
 
 
 def _shape(rates: np.ndarray, error: np.ndarray, eps: float) -> Shape | None:
