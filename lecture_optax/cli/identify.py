@@ -59,6 +59,9 @@ def record_of(found: "Identification") -> dict[str, Any]:
         "deviation": where
         and {"step": int(where.step), "leaf": where.leaf, "error": number(where.error)},
         "reason": found.reason,
+        "steps": found.steps,
+        "unused": found.unused,
+        "by_leaf": dict(found.by_leaf),
         "text": str(found),
     }
 

@@ -55,7 +55,8 @@ def test_json_has_the_whole_identification(capsys):
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
         *("name", "chain", "hyperparameters", "learning_rates", "schedule"),
-        *("intervals", "same_as", "would_decide", "error", "deviation", "reason", "text"),
+        *("intervals", "same_as", "would_decide", "error", "deviation", "reason"),
+        *("steps", "unused", "by_leaf", "text"),
     ]
     assert found["name"] == "sgd with momentum"
     assert found["hyperparameters"] == {"momentum": 0.5}

@@ -177,6 +177,41 @@ def test_the_first_step_and_leaf_that_deviate_are_named():
     assert found.name is None
     assert (found.deviation.step, found.deviation.leaf) == (17, "b"), found
     assert 1e-7 < found.deviation.error < 1e-5
+    assert found.steps == len(found.learning_rates) == 17
+    assert "adam (learning rate 0.001" in found.reason and "makes steps 0 to 16" in found.reason
+
+
+def test_leaves_of_different_methods_are_described_one_by_one():
+    mask = {"b": False, "w": True}
+    gradients, updates, params = record(optax.adamw(1e-3, weight_decay=0.1, mask=mask), steps=12)
+    found = identify(gradients, updates, params)
+    assert found.name is None and not found.chain, found
+    assert found.by_leaf["b"].startswith("adam with") and "weight_decay" not in found.by_leaf["b"]
+    assert "adamw" in found.by_leaf["w"] and "weight_decay = 0.1" in found.by_leaf["w"]
+
+
+def test_steps_after_a_number_that_is_not_finite_are_not_used_and_that_is_said():
+    gradients, updates, _ = record(optax.sgd(0.1, 0.9), steps=12)
+    gradients[5] = {**gradients[5], "b": gradients[5]["b"] * np.nan}
+    found = identify(gradients, updates)
+    assert (found.name, found.steps) == ("sgd with momentum", 5)
+    assert "Only steps 0 to 4 were used: the gradient of step 5 in b" in str(found)
+
+
+def test_an_update_that_is_not_finite_of_finite_gradients_has_no_name():
+    gradients, updates, _ = record(optax.sgd(0.1, 0.9), steps=12)
+    updates[5] = {**updates[5], "w": updates[5]["w"] * np.inf}
+    found = identify(gradients, updates)
+    assert found.name is None and (found.deviation.step, found.deviation.leaf) == (5, "w")
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+@pytest.mark.parametrize("entries", [1, 4])
+def test_short_recordings_of_noise_have_no_name(steps, entries):
+    rng = np.random.default_rng(steps)
+    gradients, updates = rng.normal(size=(2, steps, entries))
+    found = identify(gradients * 1e30, updates)
+    assert found.name is None and found.reason, found
 
 
 def test_a_stream_that_decides_nothing_says_what_is_missing():

@@ -1,5 +1,6 @@
 """`identify`: the method behind a recorded stream of gradients and updates."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,14 @@ from .decide import Method
 from .fit import deviations, predict
 from .naming import name_of, same_as, would_decide
 from .result import Deviation, Identification
-from .search import Search
+from .search import Beginning, Search
 from .signs import Signs, sign_method
 from .stream import Stream, read
+
+_NEAR = 0.1
+"""The error below which a method that fits no step is near: relative to the largest update."""
+_LEAVES = 12
+"""The number of leaves up to which each is searched by itself."""
 
 _NEAR = 0.05
 """A method is shown as the nearest if it is this near to all updates, in parts of the largest, or
@@ -65,6 +71,13 @@ def _identified(recorded: Stream) -> Identification:
     refusal = _too_little(recorded, stream)
     if refusal:
         return Identification(None, "", reason=refusal)
+    found = _found(stream)
+    if stream.steps == recorded.steps:
+        return found
+    return _cut(found, recorded, stream.steps)
+
+
+def _found(stream: Stream) -> Identification:
     signs = sign_method(stream)
     if signs is not None:
         return _signed(signs)
@@ -85,8 +98,29 @@ def _identified(recorded: Stream) -> Identification:
 
 def _finite_steps(stream: Stream) -> int:
     arrays = [x for x in (stream.g, stream.u, stream.p) if x is not None]
-    finite = np.all([np.isfinite(x[: stream.steps]).all(1) for x in arrays], axis=0)
+    finite = np.all([np.isfinite(x).all(1) for x in arrays], axis=0)
     return stream.steps if finite.all() else int(np.argmin(finite))
+
+
+def _cut(found: Identification, recorded: Stream, step: int) -> Identification:
+    """Return what was found before a step with a number that is not finite.
+
+    The table makes finite updates of finite gradients and parameters.
+    """
+    causes = {"gradient": recorded.g, "parameter": recorded.p, "update": recorded.u}
+    finite = {kind: np.isfinite(x[step]) for kind, x in causes.items() if x is not None}
+    kind = next(kind for kind, good in finite.items() if not good.all())
+    leaf = recorded.names[recorded.leaf[int(np.argmin(finite[kind]))]]
+    unused = (
+        f"Only steps 0 to {step - 1} were used: the {kind} of step {step} in {leaf} is not finite. "
+        "What follows was not compared."
+    )
+    if kind != "update" or found.name is None:
+        return replace(found, unused=unused)
+    reason = f"{found.name} makes steps 0 to {step - 1}, but no update that is not finite"
+    return replace(
+        found, name=None, deviation=Deviation(step, leaf, np.inf), reason=reason, unused=unused
+    )
 
 
 def _too_little(recorded: Stream, stream: Stream) -> str:
@@ -114,11 +148,12 @@ def _signed(found: Signs) -> Identification:
         found.name,
         found.chain,
         {**found.scalars, **decay},
-        found.rates,
+        found.rates if found.shape is None else found.shape.values,
         schedule,
         found.intervals,
         would_decide=several,
         error=0.0,
+        steps=len(found.rates),
     )
 
 
@@ -136,6 +171,7 @@ def _named(methods: list[Method], stream: Stream) -> Identification:
         same_as(best, others),
         would_decide(best, others),
         _error(best, stream),
+        steps=stream.steps,
     )
 
 
@@ -166,27 +202,76 @@ def _error(method: Method, stream: Stream) -> float:
 
 
 def _none_of_these(search: Search) -> Identification:
-    """Return the nearest method, and where it first differs."""
-    stream, nearest = search.stream, search.nearest()
-    if nearest is None:
-        return Identification(None, "", reason="no method in the table is near this stream")
-    without = "" if stream.p is not None else _WITHOUT_PARAMS
-    reason = f"no method in the table made these updates up to rounding{without}"
-    far = deviations(nearest.structure, nearest.scalars, nearest.rates, stream)
-    if not (np.median(far) <= 1 or _error(nearest, stream) < _NEAR):
-        return Identification(None, "", reason=f"{reason}, and none is near")
-    u, _ = predict(nearest.structure, nearest.scalars, nearest.rates, stream)
-    step = int(np.argmax((far > 1).any(1)))
-    entry = int(np.argmax(far[step]))
-    size = max(abs(u[step, entry]), 1e-300)
-    error = float(abs(stream.u[step, entry] - u[step, entry]) / size)
-    deviation = Deviation(step, stream.names[stream.leaf[entry]], error)
+    """Return the method of the longest beginning, those of the leaves, or the nearest method."""
+    beginning = search.beginning()
+    if beginning is not None and beginning.steps < search.stream.steps:
+        return _begun(beginning, search.stream)
+    none = "no method in the table made these updates up to rounding"
+    if search.stream.p is None:
+        none += "; without params, weight decay was not tried"
+    if by_leaf := _by_leaf(search.stream):
+        each = "; ".join(f"{leaf}: {said}" for leaf, said in by_leaf.items())
+        reason = f"{none}. Leaf by leaf: {each}. The leaves differ: a mask, or groups"
+        return Identification(None, "", reason=reason, by_leaf=by_leaf)
+    nearest = search.nearest()
+    if nearest is None or not _error(nearest, search.stream) < _NEAR:
+        return Identification(None, "", reason=f"{none}, and none is near")
     return Identification(
         None,
         _chain(nearest),
         dict(nearest.scalars),
         nearest.rates,
-        deviation=deviation,
-        error=_error(nearest, stream),
+        deviation=(deviation := _deviation(nearest, search.stream)),
+        steps=deviation.step,
+        error=_error(nearest, search.stream),
+        reason=none,
+    )
+
+
+def _begun(beginning: Beginning, stream: Stream) -> Identification:
+    last = beginning.steps - 1
+    found = _named([beginning.method], stream.first(beginning.steps))
+    reason = (
+        f"{found.name} ({found.numbers}) makes steps 0 to {last} up to rounding, "
+        f"and no method that was tried makes step {last + 1} too"
+    )
+    return replace(
+        found,
+        name=None,
+        would_decide=(),
+        same_as=(),
+        deviation=_deviation(beginning.whole, stream),
+        error=_error(beginning.whole, stream),
         reason=reason,
     )
+
+
+def _by_leaf(stream: Stream) -> dict[str, str]:
+    """Return the method of each leaf by itself; nothing if one has none, or all have the same."""
+    leaves, found = np.unique(stream.leaf), {}
+    if len(leaves) > _LEAVES:
+        return {}
+    for leaf in leaves:
+        part, name = stream.take(np.flatnonzero(stream.leaf == leaf)), stream.names[leaf]
+        if not part.u.any():
+            found[name] = "not updated"
+            continue
+        search = Search(part)
+        methods = search.plain(False) or search.plain(True)
+        if not methods:
+            return {}
+        alone = _named(methods, part)
+        found[name] = f"{alone.name} with {alone.numbers}"
+    return found if len(set(found.values())) > 1 else {}
+
+
+def _deviation(method: Method, stream: Stream) -> Deviation:
+    """Return where a method first differs from a stream."""
+    far = deviations(method.structure, method.scalars, method.rates, stream)
+    u, _ = predict(method.structure, method.scalars, method.rates, stream)
+    far = np.where(np.isnan(far), np.inf, far)
+    step = int(np.argmax((far > 1).any(1)))
+    entry = int(np.argmax(far[step]))
+    size = max(abs(u[step, entry]), 1e-300)
+    error = float(abs(stream.u[step, entry] - u[step, entry]) / size)
+    return Deviation(step, stream.names[stream.leaf[entry]], error)

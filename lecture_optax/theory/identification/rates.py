@@ -308,7 +308,7 @@ def _exponentials(rates: np.ndarray, w: int, peak: float) -> Iterator[_Guess]:
             lambda k, x, steps=steps: _climb(
                 k, x[0] * np.abs(x[1]) ** (np.maximum(k - w, 0) / steps), w, x[0]
             ),
-            (peak, ratio**steps),
+            (peak, float(ratio**steps)),
             lambda init_value, decay_rate, steps=steps: _call(
                 "exponential",
                 f"{init_value!r}, {decay_rate!r}"

@@ -25,16 +25,20 @@ class Identification:
     """Which method made a stream of updates.
 
     - `name`: the method, as "adam"; None for "none of these".
-    - `chain`: a Python expression that builds it, of `lo`, `optax`, `jax` and `jnp`; of the nearest
-      method if `name` is None, or "" if there is none. `optimizer` builds it.
+    - `chain`: a Python expression that builds it, of `lo`, `optax`, `jax` and `jnp`. If `name` is
+      None it is the method of the first `steps` steps, or one that is near, or "" if none is.
+      `optimizer` builds it.
     - `hyperparameters`: by name, as `{"b1": 0.9}`; `learning_rates`: τ(k), one for each step.
+    - `steps`: how many steps, from the first, the chain makes up to rounding.
+    - `unused`: why the steps after these were not compared, or "".
     - `schedule`: the shape of τ(k): "constant", "cosine", ...; "free" if it follows no known one.
     - `intervals`: the hyperparameters that the stream does not decide: `{"eps": (low, high)}`.
     - `same_as`: other methods that make the same updates on this stream.
     - `would_decide`: which data would tell them apart.
     - `error`: the largest difference between the stream and the chain, relative to the largest
       update of its leaf and step.
-    - `deviation`: for "none of these", where the nearest method first differs.
+    - `deviation`: for "none of these", where the chain first differs.
+    - `by_leaf`: for "none of these", the method of each leaf by itself, where each leaf has one.
     - `reason`: for "none of these", why.
     """
 
@@ -49,6 +53,9 @@ class Identification:
     error: float = float("nan")
     deviation: Deviation | None = None
     reason: str = ""
+    steps: int = 0
+    unused: str = ""
+    by_leaf: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def optimizer(self) -> Transformation:
@@ -64,10 +71,12 @@ class Identification:
 
     def __str__(self) -> str:
         sentences = self._refusal() if self.name is None else self._answer()
-        text = " ".join(sentences)
+        text = " ".join([*sentences, *filter(None, [self.unused])])
         return f"{text}\n\n{self.chain}" if self.chain else text
 
-    def _answer(self) -> list[str]:
+    @property
+    def numbers(self) -> str:
+        """The learning rate and the hyperparameters, in words."""
         numbers = ", ".join(
             f"{name} = {value:g}" if name in self.intervals else f"{name} = {value!r}"
             for name, value in self.hyperparameters.items()
@@ -77,7 +86,10 @@ class Identification:
         )
         if self.schedule == "constant":
             rate = f"learning rate {float(self.learning_rates[0])!r}"
-        said = [f"This is {self.name} with {', '.join(filter(None, [rate, numbers]))}."]
+        return ", ".join(filter(None, [rate, numbers]))
+
+    def _answer(self) -> list[str]:
+        said = [f"This is {self.name} with {self.numbers}."]
         said += [_undecided(name, *ends) for name, ends in self.intervals.items()]
         if self.same_as:
             said.append(f"The same on this stream: {'; '.join(self.same_as)}.")
@@ -90,8 +102,8 @@ class Identification:
         if self.deviation is not None:
             at = self.deviation
             said.append(
-                f"The nearest method first differs at step {at.step} in {at.leaf}, by "
-                f"{at.error:.1e} of the update."
+                f"The chain first differs at step {at.step} in {at.leaf}, by {at.error:.1e} of the "
+                "update."
             )
         return said
 

@@ -9,7 +9,7 @@ import numpy as np
 from .decide import Method, settle
 from .fit import deviations, fit, screen
 from .stream import Stream
-from .structure import Structure, candidates, is_common
+from .structure import Structure, candidates, unit_update, is_common
 
 _SAMPLE = 48
 """Entries that the numbers are fitted to; all entries test them."""
@@ -22,6 +22,9 @@ _NEAR = 1e-3
 _FAR = 30.0
 """The deviation on these, in allowed rounding errors, above which no more steps are tried."""
 
+_FIRST = 8, 4
+"""The steps from which a longest beginning is searched."""
+
 
 class Group(NamedTuple):
     """Methods that are tried together: one kind of decay, one of clipping, τ constant or free."""
@@ -29,6 +32,14 @@ class Group(NamedTuple):
     decay: str | None
     clip: str | None
     free: bool
+
+
+class Beginning(NamedTuple):
+    """A method, the same on all steps of a stream, and the number of steps that it makes."""
+
+    method: Method
+    whole: Method
+    steps: int
 
 
 class Search:
@@ -63,6 +74,8 @@ class Search:
     def methods(self, group: Group) -> list[Method]:
         """Return the methods of a group that made the stream, the simplest first."""
         found: list[Method] = []
+        if not self.sample.g.size:
+            return found
         for structure in candidates(group.decay, group.clip):
             if structure.rate_inside and not group.free:
                 continue
@@ -114,14 +127,83 @@ class Search:
             self._open[structure] = screen(structure, self._small)
         return self._open[structure]
 
+    def plain(self, free: bool) -> list[Method]:
+        """Return the methods of the first group without a clip that made the stream."""
+        for group in self.groups():
+            if group.clip is None and group.free == free and (found := self.methods(group)):
+                return [method for method in found if not method.structure.rate_inside]
+        return []
+
+    def beginning(self) -> Beginning | None:
+        """Return the method that makes the longest beginning of the stream.
+
+        A method of the first few steps is continued to the first step that it does not make.
+        """
+        for steps in _FIRST:
+            if steps >= self.stream.steps:
+                continue
+            for free in (False, True):
+                if (found := self._longest(steps, free)) is not None:
+                    return found
+        return None
+
+    def _longest(self, steps: int, free: bool) -> Beginning | None:
+        """Return the longest beginning that starts with some steps."""
+        best = None
+        while steps <= self.stream.steps:
+            methods = Search(self.stream.first(steps)).plain(free)
+            found = [self._prolonged(m, steps, free) for m in methods if self._decided(m, free)]
+            if not found:
+                break
+            best = max(found, key=lambda beginning: beginning.steps)  # of equals the simplest
+            steps = best.steps + 1  # other methods may make this step too
+        return best
+
+    def _decided(self, method: Method, free: bool) -> bool:
+        """Return whether a method has far fewer numbers than the steps that it makes."""
+        steps = len(method.rates)
+        numbers = len(method.structure.scalars) + (steps if free else 1)
+        return steps * self.sample.g.shape[1] >= 3 * numbers
+
+    def _prolonged(self, method: Method, steps: int, free: bool) -> Beginning:
+        """Return a method with the longest beginning that it makes, its numbers fitted to that."""
+        while True:
+            whole = self._continued(method)
+            far = deviations(whole.structure, whole.scalars, whole.rates, self.stream)
+            off = np.flatnonzero(~(far <= 1).all(1))
+            steps = max(steps, int(off[0]) if len(off) else self.stream.steps)
+            longer = self._fitted(method, steps + 1, free)
+            if longer is None:
+                short = replace(method, rates=whole.rates[:steps])
+                best = self._fitted(method, steps, free) or short
+                return Beginning(best, self._continued(best), steps)
+            method, steps = longer, steps + 1
+
+    def _fitted(self, method: Method, steps: int, free: bool) -> Method | None:
+        """Return a method with its numbers fitted to the first steps, if it makes them."""
+        if steps > self.stream.steps:
+            return None
+        part, whole = self.sample.first(steps), self.stream.first(steps)
+        one = fit(method.structure, part, free=free, starts=[method.scalars])
+        settled = settle(one, part, whole) if one.fits else None
+        return settled if settled is not None and settled.fits else None
+
+    def _continued(self, method: Method) -> Method:
+        """Return a method on all steps: its τ stays, or is the one of most entries."""
+        rates = np.full(self.stream.steps, method.rates[-1])
+        if method.shape is None or method.shape.name != "constant":
+            r, _ = unit_update(method.structure, method.scalars, self.stream)
+            ratio = np.where(r != 0, -self.stream.u / np.where(r != 0, r, 1), 0.0)
+            rates = np.nan_to_num(np.median(ratio, 1))
+        rates[: len(method.rates)] = method.rates
+        return replace(method, rates=rates, shape=None)
+
     def nearest(self) -> Method | None:
         """Return the method that makes most of the stream.
 
-        What deviates in one place must not bend the fit: a method that makes all of the first half
-        comes first. Otherwise half of the steps, and single leaves, are fitted as well.
+        What deviates in one place must not bend the fit: half of the steps, and single leaves, are
+        fitted as well.
         """
-        if (begun := self._begun()) is not None:
-            return begun
         order = sorted(self._open, key=lambda structure: self._open[structure][0])
         parts = [self.sample, self.sample.first(max(3, self.sample.steps // 2))]
         leaves = np.unique(self.sample.leaf)[:3] if len(self.stream.names) > 1 else []
@@ -132,17 +214,6 @@ class Search:
             for part in parts
         ]
         return min(every, key=self._distance) if every else None
-
-    def _begun(self) -> Method | None:
-        """Return a method with one τ that made the first half of the stream."""
-        if self.stream.steps < 12:
-            return None
-        half = Search(self.stream.first(self.stream.steps // 2))
-        for group in half.groups():
-            if not group.free and group.clip is None and (found := half.methods(group)):
-                rates = np.full(self.stream.steps, found[0].rates[0])
-                return replace(found[0], rates=rates, shape=None)
-        return None
 
     def _extended(self, structure: Structure, part: Stream) -> Method:
         """Return a method that is fitted to a part, with numbers of six digits."""
@@ -164,6 +235,8 @@ def is_linear(stream: Stream, step: int = 2) -> bool | None:
 
     The weights are those of all entries, as without a D.
     """
+    if stream.steps <= step:
+        return None
     parts = [stream.g[: step + 1]] + ([] if stream.p is None else [stream.p[: step + 1]])
     regressors = np.concatenate(parts).T
     if len(regressors) < 2 * regressors.shape[1] + 2 or not stream.u[step].any():
