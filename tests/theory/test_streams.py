@@ -38,7 +38,8 @@ BETAS, HEAVY = {"b1": 0.9, "b2": 0.999}, {"momentum": 0.9}
 DECAY, SMALL_DECAY = {"weight_decay": 0.05}, {"weight_decay": 0.01}
 ASCENT = "sgd with momentum, with the opposite sign: it ascends"
 MOVING = "a momentum that moves (momentum_decay=0.004)"
-BEFORE, KERAS_EPS = "the maximum before the bias correction", "ε added before the bias correction"
+BEFORE = "the maximum before the bias correction"
+KERAS_EPS = "ε added before the bias correction (as in Keras and TensorFlow)"
 TORCH_CLIP = "clipping by the global norm (torch: 1e-6 is added to it)"
 NAMED = {
     "torch": {

@@ -16,7 +16,7 @@ _VELOCITIES = {
 _PLACES = {
     "outside": "ε outside the root",
     "inside": "ε inside the root",
-    "hat": "ε added before the bias correction",
+    "hat": "ε added before the bias correction (as in Keras and TensorFlow)",
     "hat_inside": "ε inside the root, added before the bias correction",
     "average": "ε inside the average of squares",
 }

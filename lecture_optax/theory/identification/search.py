@@ -9,7 +9,7 @@ import numpy as np
 from .decide import Method, settle
 from .fit import deviations, fit, screen
 from .stream import Stream
-from .structure import Structure, candidates, unit_update, is_common
+from .structure import Structure, candidates, is_common, unit_update
 
 _SAMPLE = 48
 """Entries that the numbers are fitted to; all entries test them."""
