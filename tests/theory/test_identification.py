@@ -181,6 +181,7 @@ def test_the_first_step_and_leaf_that_deviate_are_named():
     assert "adam (learning rate 0.001" in found.reason and "makes steps 0 to 16" in found.reason
 
 
+@pytest.mark.slow
 def test_leaves_of_different_methods_are_described_one_by_one():
     mask = {"b": False, "w": True}
     gradients, updates, params = record(optax.adamw(1e-3, weight_decay=0.1, mask=mask), steps=12)
