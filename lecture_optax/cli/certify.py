@@ -4,6 +4,7 @@ import contextlib
 import json as json_module
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,7 +37,6 @@ class Certify:
     def run(self) -> int:
         from ..testing.certification.comparison import differences, shortened
 
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA prints what a law reports
         required, before = self._required(), self._before()
         certificate = self._certificate(self._sections(required, before))
         if self.page is not None:
@@ -90,7 +90,8 @@ class Certify:
         from ..testing._certify import certified
         from ..testing.certification.candidate import candidate_of
 
-        with contextlib.redirect_stdout(sys.stderr):  # a factory may print
+        # a factory may print
+        with _without_messages_of_xla(), contextlib.redirect_stdout(sys.stderr):
             try:
                 candidate = candidate_of(object_of(self.factory), name=self.factory)
             except UsageError:
@@ -113,6 +114,19 @@ class Certify:
                 listed = ", ".join(names)
                 print(f"lecture-optax: required, {problem}: {listed}.", file=sys.stderr)
         return 1 if broken or missing else 0
+
+
+@contextlib.contextmanager
+def _without_messages_of_xla() -> Iterator[None]:
+    """Run the block while XLA's own messages, which the laws report in words, go nowhere."""
+    with open(os.dup(2), "w", buffering=1) as terminal, open(os.devnull, "w") as nowhere:
+        ours = terminal if sys.stderr is sys.__stderr__ else sys.stderr
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            with contextlib.redirect_stderr(ours):
+                yield
+        finally:
+            os.dup2(terminal.fileno(), 2)
 
 
 _TYPED = ("pass lambda: make(", "write a function without arguments in your module, as make(")

@@ -18,7 +18,7 @@ from ....theory.probes import (
     worst_case,
 )
 from ..candidate import Candidate
-from ..paths import step_of, stream
+from ..paths import flat, step_of, stream
 from ..section import Section
 
 _SETTLED, _WORST = 30, 4
@@ -63,9 +63,24 @@ def _frozen_edge(candidate: Candidate) -> float:
     def parabola(θ: Any, curvature: Any) -> Any:
         return curvature * sum(jnp.sum(x**2) for x in jax.tree.leaves(θ)) / 2
 
+    if why := _why_no_edge(candidate, step, state):
+        raise ValueError(why)
+
     # a step along g/|g| may look proportional to g for one size of g, not for two
     gauges = [curvature_gauge(parabola, params, candidate.tx, state, λ) for λ in (1.0, 30.0)]
     return gauges[0].edge * np.nan_to_num(gauges[0].learning_rate, nan=1.0)
+
+
+def _why_no_edge(candidate: Candidate, step: Any, state: Any) -> str:
+    """Return that a step ignores the size of the gradient, as a sign does, or ""."""
+    params = candidate.params
+    small, smaller = (
+        flat(step(jax.tree.map(lambda x, s=size: s * jnp.ones_like(x), params), state, params)[0])
+        for size in (1e-3, 5e-4)
+    )
+    if not small.any() or not np.array_equal(small, smaller):
+        return ""
+    return "a step ignores the size of a small gradient, so that no curvature makes it diverge."
 
 
 def _worst(tx: Any, rate: float | None) -> dict[str, Any]:
