@@ -63,11 +63,12 @@ def _frozen_edge(candidate: Candidate) -> float:
     def parabola(θ: Any, curvature: Any) -> Any:
         return curvature * sum(jnp.sum(x**2) for x in jax.tree.leaves(θ)) / 2
 
-    if why := _why_no_edge(candidate, step, state):
-        raise ValueError(why)
-
     # a step along g/|g| may look proportional to g for one size of g, not for two
-    gauges = [curvature_gauge(parabola, params, candidate.tx, state, λ) for λ in (1.0, 30.0)]
+    try:
+        gauges = [curvature_gauge(parabola, params, candidate.tx, state, λ) for λ in (1.0, 30.0)]
+    except ValueError as error:
+        why = "a sign ignores" in str(error) and _why_no_edge(candidate, step, state)
+        raise ValueError(why or str(error)) from error
     return gauges[0].edge * np.nan_to_num(gauges[0].learning_rate, nan=1.0)
 
 
