@@ -72,7 +72,6 @@ def test_every_numeric_argument_is_a_hyperparameter():
         Plain(),
         optax.GradientTransformation(lambda p: (), lambda g, s, p: (g, s)),
     ],
-    ids=str,
 )
 def test_it_takes_what_builds_a_transformation(make):
     candidate = candidate_of(make, {"a": np.ones(2), "b": [jnp.ones((2, 2)), None]})
@@ -128,7 +127,6 @@ def test_a_mask_by_name_takes_no_other_tree():
         (optax.sgd, {"w": "text"}, "params must be a tree of arrays"),
         (optax.sgd, {}, "params must have at least one number"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_certified_ends_in_a_sentence(make, params, words):
     with pytest.raises((TypeError, ValueError), match=words):

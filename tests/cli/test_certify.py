@@ -7,6 +7,7 @@ import pytest
 
 from lecture_optax.cli import main
 from lecture_optax.testing import Certificate
+from lecture_optax.testing.certification import page  # noqa: F401  before a test patches what it shows
 from lecture_optax.testing.certification.sections import SECTIONS
 
 MINE = """
