@@ -251,7 +251,7 @@ plt.show()
 # the slide adds ε to c. Which one made the updates of a training, `lo.theory.identify` reads from
 # the gradients and the updates alone. The file was recorded from PyTorch: 40 steps of
 # `torch.optim.Adam(lr=0.05, eps=1e-3)` on a small regression, with
-# [the recorder of the how-to](../docs/howto/identify_an_optimizer.md).
+# the recorder of the how-to "Identify an optimizer".
 
 # %%
 recorded = {"gradients": {}, "updates": {}, "params": {}}
