@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._core.describe import describe
+from .._core.extras import PACKAGE
 from .parts import WIDTH, vectorized
 from .probe import Lanes, NotCheckedError, counters
 
@@ -67,6 +68,8 @@ def curves_of(case: Any) -> list[Curve]:
         schedule = case.usual[-1].numbers.get("step_size_fn")
         return [Curve("", functools.partial(_called, schedule))] if schedule else []
     parts = describe(case.tx).walk()
+    if any(part.name.startswith(f"<{PACKAGE}") for part in parts):
+        return []  # an arm of a search, which sets its schedule itself
     if not any(part.name.startswith("<") for part in parts):
         rates = [p.arguments["learning_rate"] for p in parts if p.name == "scale_by_learning_rate"]
         return [Curve(_name(x), functools.partial(_called, x)) for x in rates if callable(x)]

@@ -88,7 +88,8 @@ class TestMoreSteps:
     def test_a_schedule_of_optax_that_has_come_to_0_is_warned_of(self, tmp_path):
         tx = optax.sgd(optax.linear_schedule(0.01, 0.0, 20))
         fit(tmp_path, tx=tx, steps=20)
-        with pytest.warns(UserWarning, match="the update after step 20 is 0"):
+        ends, stands = "LO108: the learning rate ends at step 20", "the update after step 20 is 0"
+        with pytest.warns(UserWarning, match=ends), pytest.warns(UserWarning, match=stands):
             fit(tmp_path, tx=tx, steps=40)
 
     def test_the_default_continues_as_the_longer_run(self, tmp_path):
