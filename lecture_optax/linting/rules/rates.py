@@ -1,6 +1,6 @@
 """LO101, LO102, LO103: a transformation that goes uphill, and why.
 
-All three look at the same answer: gradients and parameters of ones, for 64 updates. A leaf goes
+All three read the same response, to gradients and parameters of ones, for 64 updates. A leaf goes
 uphill if its first update has the sign of the gradient, and nine tenths of the later ones too, so
 that noise does not decide. Only then is the reason asked for.
 """
@@ -40,12 +40,17 @@ def learning_rates(state: Any) -> Mapping[str, Any]:
         return {}
 
 
+def is_foreign(part: Any) -> bool:
+    """Return whether another library made a part of a description."""
+    return part.name.startswith("<") and not part.name.startswith(f"<{PACKAGE}")
+
+
 def goes_downhill(case: Case) -> bool:
     """Return whether it is a usual chain, or of this library with a learning rate and its sign."""
     if case.usual:
         return True
     parts = describe(case.tx).walk()
-    if any(p.name.startswith("<") and not p.name.startswith(f"<{PACKAGE}") for p in parts):
+    if any(map(is_foreign, parts)):
         return False
     rates = [p for p in parts if p.name == "scale_by_learning_rate"]
     opaque = any(p.name.startswith(f"<{PACKAGE}") for p in parts)
@@ -97,16 +102,21 @@ def _two(case: Case) -> Iterator[Finding]:
         )
 
 
+def _climb(case: Case) -> tuple[float, list[str], str]:
+    """Return the largest update that goes uphill, its leaves, and these in words if not all do."""
+    uphill = _uphill(case)
+    where = [path for path, up in zip(case.paths, uphill, strict=True) if up]
+    size = float(np.abs(case.first.first[0][uphill]).max())
+    return size, where, "" if uphill.all() else f" for {some(where)}"
+
+
 def _none(case: Case) -> Iterator[Finding]:
     if _reason(case) == "LO102":
-        uphill = _uphill(case)
-        size = np.abs(case.first.first[0][uphill]).max()
-        where = [path for path, up in zip(case.paths, uphill, strict=True) if up]
-        whole = "" if uphill.all() else f" for {some(where)}"
+        size, where, whole = _climb(case)
         masked = states_in(case.state, optax.MaskedState)
         yield Finding(
             "LO102",
-            {"size": float(size), "leaves": where},
+            {"size": size, "leaves": where},
             f"the optimizer goes uphill: it has no learning rate{whole}. For a gradient of 1 the "
             f"first update is +{number(size)}.",
             _MASKED
@@ -117,13 +127,10 @@ def _none(case: Case) -> Iterator[Finding]:
 
 def _ascent(case: Case) -> Iterator[Finding]:
     if _reason(case) == "LO103":
-        uphill = _uphill(case)
-        size = np.abs(case.first.first[0][uphill]).max()
-        where = [path for path, up in zip(case.paths, uphill, strict=True) if up]
-        whole = "" if uphill.all() else f" for {some(where)}"
+        size, where, whole = _climb(case)
         yield Finding(
             "LO103",
-            {"size": float(size), "leaves": where},
+            {"size": size, "leaves": where},
             f"the optimizer goes uphill{whole}: its first update has the sign of the gradient, "
             f"+{number(size)} for a gradient of 1.",
             "Is the learning rate negative, or is optax.scale(rate) meant to be "

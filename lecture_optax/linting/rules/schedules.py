@@ -1,6 +1,6 @@
 """LO107, LO108, LO112: a schedule that does not fit the run.
 
-All three look at τ(k) as the updates show it: see `linting.curve`. The first also reads the
+All three read τ(k) from the updates: see `linting.curve`. The first also reads the
 boundaries of `optax.join_schedules` in the closure of a schedule.
 """
 

@@ -1,6 +1,6 @@
 """LO110 and LO111: an ε above the gradient's size, and a first update that is lost in rounding.
 
-Both look at the first update for gradients of 64 sizes, from 1e-10 to 1e5. ε is the size at which
+Both read the first update for gradients of 64 sizes, from 1e-10 to 1e5. ε is the size at which
 an update stops to follow the gradient: half of it is lost there, three tenths of ε give a quarter.
 A clip stops at once, and a sum of squares (AdaGrad) stops later the longer it runs: both are no ε.
 """

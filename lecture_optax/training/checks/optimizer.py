@@ -9,16 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax.contrib
 from jax.core import Tracer
-from jax.typing import ArrayLike
 
 from ..._core.block import refuse_leaves_without_gradient
-from ..._core.current import current, states_in
+from ..._core.current import states_in
 from ..._core.describe import describe
 from ..._core.dtypes import default_float
-from ..._core.extras import PACKAGE
 from ..._core.validate import in_words
 from ...linting.lint import lint
 from ...linting.probe import update_of
+from ...linting.rules.rates import is_foreign, learning_rates
 from .._trees import MOST, by_path, kind_of
 
 NEED_MORE: Mapping[type, str] = {
@@ -61,7 +60,7 @@ def start_optimizer(start: Callable[[Any, Any], Any], params: Any, hyperparams: 
     for kind, reason in NEED_MORE.items():
         if states_in(state, kind):
             raise TypeError(f"tx (or one of optimizers) cannot train here: {reason}.")
-    for name, rate in _learning_rates(state).items():
+    for name, rate in learning_rates(state).items():
         if not isinstance(rate, Tracer) and float(np.asarray(rate)) < 0:
             raise ValueError(
                 f"a learning rate must be >= 0, got {_number(rate)} as {name} in the optimizer's "
@@ -134,7 +133,7 @@ def check_update(
 
     **Raises** `TypeError` that names it.
     """
-    if not any(map(_is_foreign, describe(optimizer).walk())):
+    if not any(map(is_foreign, describe(optimizer).walk())):
         return
     params, state = carry.params, carry.opt_state
     try:
@@ -177,17 +176,6 @@ def ended_first_message(state: Any) -> str | None:
 def lint_messages(optimizer: Any, params: Any, steps: int | None = None) -> list[str]:
     """Return what `lo.lint` finds in an optimizer, with the identifiers of the rules."""
     return [f"{found.name}: {found}" for found in lint(optimizer, params, steps=steps)]
-
-
-def _is_foreign(part: Any) -> bool:
-    return part.name.startswith("<") and not part.name.startswith(f"<{PACKAGE}")
-
-
-def _learning_rates(state: Any) -> Mapping[str, ArrayLike]:
-    try:
-        return current(state).learning_rates
-    except ValueError:  # nothing in it counts
-        return {}
 
 
 def _number(rate: Any) -> str:
